@@ -1,0 +1,56 @@
+"""Files are written beside their place and renamed into it, so that a reader never meets half of one."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def written_beside(path: str | Path) -> Iterator[Path]:
+    """Yield a path beside `path` to write a file or a folder at; rename it to `path` if the block succeeds.
+
+    If the block raises, what was begun is removed and what stood at `path` before stays as it was.
+
+    >>> import tempfile
+    >>> target = Path(tempfile.mkdtemp()) / "scores.json"
+    >>> with written_beside(target) as beside:
+    ...     _ = beside.write_text("{}")
+    >>> target.read_text()
+    '{}'
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    _remove(beside)
+    try:
+        yield beside
+        if path.is_dir():  # a folder cannot be renamed onto a full one
+            old = path.with_name(f".{path.name}.{os.getpid()}.old")
+            path.rename(old)
+            beside.rename(path)
+            _remove(old)
+        else:
+            os.replace(beside, path)
+    finally:
+        _remove(beside)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write `text` to `path`, whole or not at all."""
+    with written_beside(path) as beside:
+        beside.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json(path: str | Path, content) -> None:
+    """Write `content` as indented JSON to `path`, whole or not at all. NaN is refused: it is not JSON."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
