@@ -1,0 +1,102 @@
+"""Is a recording fit to be trained on? Answered without reading more of it than the answer needs."""
+
+import os
+import struct
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from tqdm import tqdm
+
+SHORTEST = 0.040
+"""Seconds; the window of the model's spectrogram, which a recording must fill once."""
+
+SILENCE = 1e-4
+"""Largest minus smallest sample (full scale is 2) up to which a recording is silence: -80 dB, one bit of dither in 16."""
+
+BLOCK = 8192
+"""Frames read at a time: enough for most recordings to show that they are not silent."""
+
+CHUNK_HEADER = struct.Struct("<4sI")
+UNKNOWN_SIZE = 0xFFFFFFFF  # written by programs that stream a wav and cannot go back to fill in its size
+
+FILES_A_TASK = 128  # a task for every file would cost more than the check of a file
+
+
+@dataclass(frozen=True)
+class Audio:
+    """What a recording is: seconds, Hz, channels; `reason` says why it cannot be used, and is "" where it can."""
+
+    duration: float = 0.0
+    sample_rate: int = 0
+    channels: int = 0
+    reason: str = ""
+
+
+def check_audio(path: str | Path) -> Audio:
+    """Check one file: present, readable, whole, not empty, finite, not silent, not too short."""
+    if not os.path.isfile(path):
+        return Audio(reason="annotation without a wav: no such file")
+    try:
+        promised, present = _wav_data_bytes(path)
+        if promised > present:
+            return Audio(reason=f"truncated: the header promises {promised} bytes of samples, the file has {present}")
+        with soundfile.SoundFile(path) as file:
+            return Audio(file.frames / file.samplerate, file.samplerate, file.channels, _what_is_wrong(file))
+    except (soundfile.SoundFileError, OSError) as error:
+        return Audio(reason=f"unreadable: {error}".replace(str(path), Path(path).name))
+
+
+def check_all(paths: Sequence[str | Path], workers: int | None = None) -> list[Audio]:
+    """Check many files at a time, in the order of `paths`, with a progress bar where a person can see it."""
+    tasks = [paths[start : start + FILES_A_TASK] for start in range(0, len(paths), FILES_A_TASK)]
+    results: list[Audio] = []
+    # Threads: reading waits for the disk, and libsndfile runs outside Python's lock.
+    with ThreadPoolExecutor(workers) as pool, tqdm(total=len(paths), desc="checking audio", unit="file", disable=None) as bar:
+        for checked in pool.map(lambda task: [check_audio(path) for path in task], tasks):
+            results += checked
+            bar.update(len(checked))
+    return results
+
+
+def _what_is_wrong(file: soundfile.SoundFile) -> str:
+    """Read `file` until it is clear that nothing is wrong with its samples. Integer samples of a wav cannot be NaN, and
+    the size of its data is known from the header, so there the first sound is enough; all else is read to the end."""
+    if file.frames == 0:
+        return "zero samples"
+    if file.frames < round(SHORTEST * file.samplerate):
+        return f"shorter than {SHORTEST * 1000:.0f} ms: {file.frames} samples at {file.samplerate} Hz"
+    first_sound_is_enough = file.format in ("WAV", "WAVEX") and file.subtype.startswith(("PCM", "ULAW", "ALAW"))
+    low, high, frames = np.inf, -np.inf, 0
+    while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):  # [frames, channels]
+        frames += len(block)
+        if not np.isfinite(block).all():
+            return "samples that are not finite (NaN or infinity)"
+        mono = block.mean(axis=1)
+        low, high = min(low, mono.min()), max(high, mono.max())
+        if first_sound_is_enough and high - low > SILENCE:
+            return ""
+    if frames < file.frames:
+        return f"truncated: the header promises {file.frames} frames, the file has {frames}"
+    return "" if high - low > SILENCE else "silence only"
+
+
+def _wav_data_bytes(path: str | Path) -> tuple[int, int]:
+    """Bytes of samples that a RIFF wav promises and has; (0, 0) for other formats and where the header does not say.
+
+    libsndfile reads a wav that was cut off without a word, up to where it ends.
+    """
+    with open(path, "rb") as file:
+        riff, _ = CHUNK_HEADER.unpack(file.read(CHUNK_HEADER.size).ljust(CHUNK_HEADER.size, b"\0"))
+        if riff != b"RIFF" or file.read(4) != b"WAVE":
+            return 0, 0
+        while len(header := file.read(CHUNK_HEADER.size)) == CHUNK_HEADER.size:
+            chunk, size = CHUNK_HEADER.unpack(header)
+            if chunk == b"data":
+                present = os.fstat(file.fileno()).st_size - file.tell()
+                return (0, 0) if size == UNKNOWN_SIZE else (size, present)
+            file.seek(size + size % 2, os.SEEK_CUR)  # chunks are padded to an even size
+    return 0, 0

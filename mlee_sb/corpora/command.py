@@ -1,0 +1,33 @@
+"""The command line of `prepare`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from mlee_sb.corpora.base import corpus_names, load_corpus
+from mlee_sb.corpora.options import Parser, add_flags
+from mlee_sb.corpora.prepare import prepare
+from mlee_sb.errors import InputError
+
+
+def main(arguments: Sequence[str], description: str = "") -> int:
+    """Prepare a corpus as `arguments` say; return the exit status: 0, or 2 where the input cannot be used."""
+    try:
+        given = vars(_parser(arguments, description).parse_args(arguments))
+        prepare(given.pop("corpus"), **given)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser(arguments: Sequence[str], description: str) -> Parser:
+    parser = Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("corpus", metavar="CORPUS", help=f"one of: {', '.join(corpus_names())}")
+    parser.add_argument("data_folder", metavar="DATA_FOLDER", help="the folder that holds the release")
+    parser.add_argument("--output", required=True, metavar="OUT", help="the folder to write the manifests to")
+    parser.add_argument("--emotions", nargs="+", metavar="CODE", help="the target emotions (default: the corpus's own)")
+    parser.add_argument("--min_votes", type=int, default=1, help="votes from which an emotion exists (default and paper: 1)")
+    if arguments and not arguments[0].startswith("-"):  # the corpus comes first: it decides which other flags there are
+        add_flags(parser, load_corpus(arguments[0]))
+    return parser

@@ -1,0 +1,84 @@
+"""CREMA-D (Cao et al., IEEE Transactions on Affective Computing 2014), in the layout of its release.
+
+The labels are what listeners heard, never what the actor intended (which is what the file names say).
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from mlee_sb.corpora.base import Corpus, Fold, Skipped, Utterance, grouped_folds
+from mlee_sb.errors import InputError
+
+VOTES = "processedResults/tabulatedVotes.csv"
+AUDIO = "AudioWAV"
+
+CODES = {"A": "ang", "D": "dis", "F": "fea", "H": "hap", "N": "neu", "S": "sad"}
+"""The columns with the numbers of votes."""
+
+FIRST_VOICE_ROW, FIRST_FACE_ROW = 100_000, 200_000
+"""The first column numbers the rows: 1xxxxx were rated from the voice alone, 2xxxxx from the face, 3xxxxx from both."""
+
+N_GROUPS = 10
+
+
+def plurality(votes: dict[str, int]) -> str:
+    """The one emotion with the most votes, or "" on a tie.
+
+    >>> plurality({"neu": 5, "hap": 3}), plurality({"neu": 4, "hap": 4})
+    ('neu', '')
+    """
+    most = max(votes.values(), default=0)
+    winners = [emotion for emotion, count in votes.items() if count == most]
+    return winners[0] if len(winners) == 1 else ""
+
+
+class CremaD(Corpus):
+    """The voice-only votes of CREMA-D. Which listener gave which vote is not in the release."""
+
+    name = "crema_d"
+    emotions = tuple(CODES.values())
+    default_emotions = ("neu", "hap", "sad", "ang")
+    dominant_rule = "the one emotion with the most votes among all six; none on a tie"
+
+    def __init__(self, data_folder: str | Path):
+        super().__init__(data_folder)
+        for expected in (AUDIO, VOTES):
+            if not (self.data_folder / expected).exists():
+                raise InputError(
+                    f"{self.data_folder}: no {expected} in it; the data folder must be the CREMA-D release, with {AUDIO} and {VOTES}"
+                )
+
+    def utterances(self) -> Iterator[Utterance | Skipped]:
+        """Every row of voice-only votes (most of them, in a part of the release, without a wav), then wavs without votes."""
+        table = self._voice_votes()
+        columns = [table[column].tolist() for column in ("fileName", "numResponses", *CODES)]
+        for name, n_annotators, *counts in zip(*columns, strict=True):
+            votes = dict(zip(CODES.values(), counts, strict=True))
+            actor = name.split("_")[0]
+            yield Utterance(name, f"{AUDIO}/{name}.wav", actor, "", votes, n_annotators, plurality(votes))
+        rated = set(table["fileName"])
+        for file in sorted(os.listdir(self.data_folder / AUDIO)):
+            stem, ending = os.path.splitext(file)
+            if ending.lower() == ".wav" and stem not in rated and not file.startswith("."):
+                yield Skipped(stem, f"{AUDIO}/{file}", f"wav without an annotation in {VOTES}")
+
+    def folds(self, speakers: Sequence[str]) -> list[Fold]:
+        """Ten groups of actors; fold k tests group k and validates on group k+1."""
+        return grouped_folds(speakers, N_GROUPS)
+
+    def _voice_votes(self) -> pd.DataFrame:
+        path = self.data_folder / VOTES
+        columns = {"fileName": str, "numResponses": int, **dict.fromkeys(CODES, int)}
+        try:
+            header = pd.read_csv(path, nrows=0).columns
+            missing = [column for column in columns if column not in header]
+            if missing:
+                raise ValueError(f"no column {', '.join(missing)}")
+            table = pd.read_csv(path, usecols=[header[0], *columns], dtype={header[0]: int, **columns})
+        except ValueError as error:
+            raise InputError(f"{path}: cannot be read as the release's table of votes: {error}") from error
+        row = table[header[0]]
+        return table[(row >= FIRST_VOICE_ROW) & (row < FIRST_FACE_ROW)]

@@ -1,0 +1,110 @@
+"""Options of a corpus as its class declares them: checked, and offered as flags on a command line.
+
+>>> def options_like(data_folder, *, dialogs: Annotated[Literal["improvised", "all"], "which dialogs"] = "improvised"): ...
+"""
+
+import argparse
+import difflib
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, NoReturn, get_args, get_origin, get_type_hints
+
+from mlee_sb.corpora.base import Corpus
+from mlee_sb.errors import InputError, choose
+
+
+@dataclass(frozen=True)
+class Option:
+    """A named option of a corpus: `kind` is str or int, `choices` are () where anything goes."""
+
+    name: str
+    kind: type
+    default: str | int
+    choices: tuple[str, ...]
+    help: str
+
+
+def corpus_options(corpus_class: type[Corpus]) -> dict[str, Option]:
+    """The options of a corpus by name: the keyword-only parameters of its ``__init__``.
+
+    >>> from mlee_sb.corpora.base import load_corpus
+    >>> corpus_options(load_corpus("crema_d"))
+    {}
+    """
+    hints = get_type_hints(corpus_class.__init__, include_extras=True)
+    parameters = inspect.signature(corpus_class).parameters.values()
+    return {p.name: _option(p, hints.get(p.name, str)) for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+
+def _option(parameter: inspect.Parameter, hint: Any) -> Option:
+    hint, text = get_args(hint)[:2] if get_origin(hint) is Annotated else (hint, "")
+    choices = get_args(hint) if get_origin(hint) is Literal else ()
+    return Option(parameter.name, str if choices else hint, parameter.default, choices, text)
+
+
+def all_options(corpus_class: type[Corpus], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a corpus with their defaults, and those that were `given` in their place.
+
+    Raises
+    ------
+    InputError
+        for an option that the corpus does not have, or a value that the option cannot take
+    """
+    options = corpus_options(corpus_class)
+    for name, value in given.items():
+        if not options:
+            raise InputError(f"unknown option {name!r}: the corpus {corpus_class.name} has none")
+        option = options[choose(name, options, f"option of the corpus {corpus_class.name}")]
+        if option.choices:
+            choose(value, option.choices, name)
+        elif not isinstance(value, option.kind):
+            raise InputError(f"{name} {value!r}: must be of type {option.kind.__name__}")
+    return {name: option.default for name, option in options.items()} | dict(given)
+
+
+def add_flags(parser: argparse.ArgumentParser, corpus_class: type[Corpus]) -> None:
+    """Offer the options of a corpus as flags, in a group of their own; values are checked by `all_options`."""
+    options = corpus_options(corpus_class)
+    if options:
+        group = parser.add_argument_group(f"options of the corpus {corpus_class.name}")
+        for option in options.values():
+            values = "|".join(option.choices) or option.kind.__name__.upper()
+            group.add_argument(
+                f"--{option.name}",
+                type=option.kind,
+                default=option.default,
+                metavar=values,
+                help=f"{option.help} (default: {option.default})",
+            )
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that takes no abbreviated flags, and answers a misspelt one with the nearest right one.
+
+    Errors are `InputError`, for the script to print and to end with status 2.
+
+    >>> parser = Parser()
+    >>> _ = parser.add_argument("--min_votes", type=int)
+    >>> parser.parse_args(["--min_vots", "2"])
+    Traceback (most recent call last):
+        ...
+    mlee_sb.errors.InputError: unknown flag --min_vots: did you mean --min_votes?
+    """
+
+    def __init__(self, **keywords):
+        super().__init__(allow_abbrev=False, **keywords)
+
+    def parse_args(self, args=None, namespace=None):
+        """As argparse does, but for the error: a misspelt flag is reported before what is missing because of it."""
+        known = [flag for action in self._actions for flag in action.option_strings]
+        for argument in args or []:
+            flag = argument.split("=")[0]
+            if flag.startswith("--") and flag not in known:
+                nearest = difflib.get_close_matches(flag, known, n=1, cutoff=0.5)
+                hint = f"did you mean {nearest[0]}?" if nearest else f"one of: {', '.join(known)}"
+                raise InputError(f"unknown flag {flag}: {hint}")
+        return super().parse_args(args, namespace)
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message}\n{self.format_usage().rstrip()}")

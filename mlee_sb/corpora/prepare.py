@@ -1,0 +1,154 @@
+"""From a raw release to manifests: read, check, split by speaker, write as one folder (contract 1 in the design)."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from mlee_sb.corpora import manifest
+from mlee_sb.corpora.audio import Audio, check_all
+from mlee_sb.corpora.base import Corpus, Fold, Skipped, Utterance, load_corpus
+from mlee_sb.corpora.manifest import SPLITS
+from mlee_sb.corpora.options import all_options
+from mlee_sb.corpora.report import report
+from mlee_sb.corpora.write import manifest_row, protocol_of, write_manifests
+from mlee_sb.errors import InputError, choose
+from mlee_sb.files import written_beside
+
+WHAT_WE_WRITE = re.compile(rf"({'|'.join(map(re.escape, manifest.FILES))}|fold\d+|fold\d+/({'|'.join(SPLITS)})\.csv)")
+
+
+def prepare(
+    corpus_name: str,
+    data_folder: str | Path,
+    output: str | Path,
+    emotions: Sequence[str] | None = None,
+    min_votes: int = 1,
+    say: Callable[[str], None] = print,
+    **corpus_options,
+) -> dict:
+    """Write the manifests of a corpus to the folder `output`, whole or not at all, and return the protocol.
+
+    Parameters
+    ----------
+    corpus_name : name of an installed corpus
+    data_folder : folder that holds the release; wav paths are stored relative to it
+    output : folder to write; manifests that stand there are replaced, anything else is refused
+    emotions : codes of the target emotions; the corpus's default if None
+    min_votes : number of votes from which an emotion exists in an utterance
+    say : called with each line of the report
+    corpus_options : options of the corpus, for example ``dialogs="all"``
+
+    Raises
+    ------
+    InputError
+        if what is asked for cannot be had from what lies in `data_folder`
+    """
+    output = Path(output).resolve()
+    _refuse_what_is_not_ours(output)
+    corpus_class = load_corpus(corpus_name)
+    options = all_options(corpus_class, corpus_options)
+    corpus = corpus_class(data_folder, **options)
+    emotions = _targets(corpus, emotions)
+    if min_votes < 1:
+        raise InputError(f"min_votes {min_votes}: an emotion exists from 1 vote on, or more")
+
+    items = list(corpus.utterances())
+    utterances, audio, skipped = _usable(items, corpus.data_folder)
+    folds = _checked_folds(corpus, sorted({utterance.speaker for utterance in utterances}))
+    utterances, skipped = _without_strangers(utterances, skipped, folds)
+
+    rows = [manifest_row(utterance, audio[utterance.id].duration, emotions, min_votes) for utterance in utterances]
+    protocol = protocol_of(corpus, options, emotions, min_votes, folds, rows, skipped)
+    with written_beside(output) as folder:
+        write_manifests(folder, protocol, utterances, rows, skipped)
+    report(corpus, protocol, items, [audio[utterance.id] for utterance in utterances], say)
+    say(f"written to {output}")
+    return protocol
+
+
+def _refuse_what_is_not_ours(output: Path) -> None:
+    """What stands at `output` is going to be replaced: it must be nothing but manifests."""
+    if not output.exists():
+        return
+    if not output.is_dir():
+        raise InputError(f"{output}: a file, not a folder; give a new folder as --output")
+    found = [*output.glob("*"), *output.glob("fold*/*")]
+    foreign = [path for path in found if not WHAT_WE_WRITE.fullmatch(path.relative_to(output).as_posix())]
+    if foreign:
+        raise InputError(
+            f"{output}: {foreign[0].relative_to(output)} in it is no manifest and would be lost; give a new folder as --output"
+        )
+
+
+def _targets(corpus: Corpus, emotions: Sequence[str] | None) -> list[str]:
+    emotions = list(emotions if emotions is not None else corpus.default_emotions)
+    for emotion in emotions:
+        choose(emotion, corpus.emotions, f"emotion of {corpus.name}")
+    twice = [emotion for emotion, n in Counter(emotions).items() if n > 1]
+    if twice:
+        raise InputError(f"emotions: {twice[0]!r} is there twice")
+    if len(emotions) < 2:
+        raise InputError(f"emotions: {', '.join(emotions) or 'none'}: at least two are needed (of: {', '.join(corpus.emotions)})")
+    return emotions
+
+
+def _usable(items: Iterable[Utterance | Skipped], data_folder: Path) -> tuple[list[Utterance], dict[str, Audio], list[Skipped]]:
+    """Tell the utterances that can be used (sorted by ID, with their audio by ID) from what is skipped (in corpus order)."""
+    skipped: list[Skipped] = []
+    claimed: list[Utterance] = []
+    ids: set[str] = set()
+    wavs: dict[str, str] = {}  # wav -> ID
+    for item in items:
+        reason = item.reason if isinstance(item, Skipped) else _why_not(item, ids, wavs)
+        if reason:
+            skipped.append(Skipped(item.id, item.wav, reason))
+        else:
+            claimed.append(item)
+            ids.add(item.id)
+            wavs[item.wav] = item.id
+    usable, audio = [], {}
+    for utterance, checked in zip(claimed, check_all([f"{data_folder}/{utterance.wav}" for utterance in claimed]), strict=True):
+        if checked.reason:
+            skipped.append(Skipped(utterance.id, utterance.wav, checked.reason))
+        else:
+            usable.append(utterance)
+            audio[utterance.id] = checked
+    if not usable:
+        first = f"; the first reason: {skipped[0].id}: {skipped[0].reason}" if skipped else ""
+        raise InputError(f"{data_folder}: no usable utterance in it ({len(skipped)} are skipped{first})")
+    return sorted(usable, key=lambda utterance: utterance.id), audio, skipped
+
+
+def _why_not(utterance: Utterance, ids: set[str], wavs: dict[str, str]) -> str:
+    """What forbids an utterance, audio apart, after those whose `ids` and `wavs` (wav -> ID) were taken before it."""
+    if not utterance.id:
+        return "no ID"
+    if utterance.id in ids:
+        return "duplicated ID: the first one is used"
+    if utterance.wav in wavs:
+        return f"duplicated wav: used as {wavs[utterance.wav]}"
+    if not utterance.speaker:
+        return "no speaker"
+    if not any(utterance.votes.values()):
+        return "no votes"
+    return manifest.why_not_inside(utterance.wav)
+
+
+def _checked_folds(corpus: Corpus, speakers: list[str]) -> list[Fold]:
+    """The folds of the corpus, after a look at what no fold may do: share speakers between splits, or leave one empty."""
+    folds = corpus.folds(speakers)
+    for fold in folds:
+        for split in SPLITS:
+            if not set(getattr(fold, split)) & set(speakers):
+                raise InputError(f"fold {fold.number}: no usable utterance in {split}; the usable speakers are {', '.join(speakers)}")
+        in_two = [speaker for speaker, n in Counter((*fold.train, *fold.valid, *fold.test)).items() if n > 1]
+        if in_two:
+            raise InputError(f"corpus {corpus.name}: fold {fold.number} has speaker {in_two[0]!r} twice; its folds() must be repaired")
+    return folds
+
+
+def _without_strangers(utterances: list[Utterance], skipped: list[Skipped], folds: list[Fold]) -> tuple[list[Utterance], list[Skipped]]:
+    known = {speaker for fold in folds for split in SPLITS for speaker in getattr(fold, split)}
+    strangers = [Skipped(u.id, u.wav, f"in no fold: speaker {u.speaker}") for u in utterances if u.speaker not in known]
+    return [u for u in utterances if u.speaker in known], [*skipped, *strangers]
