@@ -4,6 +4,6 @@
 check of a recording, `prepare` the way from release to manifests, and `manifest` the way back from a folder to tables.
 """
 
-from mlee_sb.corpora.base import OTHER, Check, Corpus, Fold, Skipped, Utterance, grouped_folds, load_corpus
+from mlee_sb.corpora.base import OTHER, Check, Corpus, Fold, Skipped, Utterance, grouped_folds, load_corpus, plurality
 
-__all__ = ["OTHER", "Check", "Corpus", "Fold", "Skipped", "Utterance", "grouped_folds", "load_corpus"]
+__all__ = ["OTHER", "Check", "Corpus", "Fold", "Skipped", "Utterance", "grouped_folds", "load_corpus", "plurality"]

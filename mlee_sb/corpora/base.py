@@ -120,6 +120,17 @@ class Corpus:
         return []
 
 
+def plurality(votes: Mapping[str, int]) -> str:
+    """The one code with the most votes, or "" on a tie and where there are no votes.
+
+    >>> plurality({"neu": 5, "hap": 3}), plurality({"neu": 4, "hap": 4}), plurality({"neu": 0})
+    ('neu', '', '')
+    """
+    most = max(votes.values(), default=0)
+    winners = [code for code, count in votes.items() if count == most]
+    return winners[0] if most > 0 and len(winners) == 1 else ""
+
+
 def grouped_folds(speakers: Iterable[str], n_groups: int) -> list[Fold]:
     """Folds over groups of speakers: the i-th speaker in sorted order (from 1) belongs to group i mod `n_groups`.
 

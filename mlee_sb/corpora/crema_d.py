@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mlee_sb.corpora.base import Corpus, Fold, Skipped, Utterance, grouped_folds
+from mlee_sb.corpora.base import Corpus, Fold, Skipped, Utterance, grouped_folds, plurality
 from mlee_sb.errors import InputError
 
 VOTES = "processedResults/tabulatedVotes.csv"
@@ -22,17 +22,6 @@ FIRST_VOICE_ROW, FIRST_FACE_ROW = 100_000, 200_000
 """The first column numbers the rows: 1xxxxx were rated from the voice alone, 2xxxxx from the face, 3xxxxx from both."""
 
 N_GROUPS = 10
-
-
-def plurality(votes: dict[str, int]) -> str:
-    """The one emotion with the most votes, or "" on a tie.
-
-    >>> plurality({"neu": 5, "hap": 3}), plurality({"neu": 4, "hap": 4})
-    ('neu', '')
-    """
-    most = max(votes.values(), default=0)
-    winners = [emotion for emotion, count in votes.items() if count == most]
-    return winners[0] if len(winners) == 1 else ""
 
 
 class CremaD(Corpus):

@@ -114,7 +114,7 @@ def write_manifests(
 
 def _write_csv(path: Path, header: Sequence[str], lines: Iterable[str]) -> None:
     path.parent.mkdir(exist_ok=True, parents=True)
-    with open(path, "w", encoding="utf-8", newline="") as file:
+    with open(path, "w", encoding="utf-8", errors="backslashreplace", newline="") as file:
         file.writelines([*csv_lines([header]), *lines])
 
 

@@ -1,0 +1,228 @@
+"""IEMOCAP (Busso et al., Language Resources and Evaluation 2008), the full release as USC gives it.
+
+Five sessions, a woman and a man in each; improvised and scripted dialogs; three external annotators to an utterance.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+from mlee_sb.corpora.base import OTHER, Check, Corpus, Fold, Skipped, Utterance
+from mlee_sb.errors import InputError
+
+EVALUATIONS = "dialog/EmoEvaluation"
+WAVS = "sentences/wav"
+
+CODES = ("ang", "hap", "sad", "neu", "exc", "dis", "fru", "fea", "sur")
+NO_AGREEMENT = "xxx"
+
+LABELS = {
+    "neutral": "neu",
+    "neutral state": "neu",
+    "happiness": "hap",
+    "excited": "exc",
+    "frustration": "fru",
+    "sadness": "sad",
+    "anger": "ang",
+    "fear": "fea",
+    "disgust": "dis",
+    "surprise": "sur",
+    "other": OTHER,
+}
+"""What annotators' lines call the emotions, in lower case."""
+
+SUMMARY = re.compile(r"\[[^\]]*\]\t(?P<id>[^\t]+)\t(?P<code>[^\t]+)\t")
+"""``[start - end]<TAB>utterance<TAB>code<TAB>[valence, arousal, dominance]``"""
+
+CATEGORIES = re.compile(r"C-(?P<annotator>E\d+):(?P<labels>[^(]*)")
+"""``C-E2:<TAB>Neutral; Anger;<TAB>(comment)``. E are external annotators; F and M are the actors' reports on themselves.
+A comment may hold anything, and no label holds a bracket: the labels end where the comment opens."""
+
+SPEAKER = re.compile(r"(?P<session>Ses\d+)[FM]_.*_(?P<sex>[FM])[X0-9]*\d+")
+"""Who speaks stands at the end of the ID. The letter at its start says who wore the markers in that dialog."""
+
+NOT_IMPROVISED = "not improvised: a scripted dialog (--dialogs all uses these)"
+WITHOUT_ANNOTATION = "wav without an annotation"
+
+PUBLISHED = {
+    "utterances": 10_039,
+    "dialogs": 151,
+    "utterances by session": {"Ses01": 1819, "Ses02": 1811, "Ses03": 2136, "Ses04": 2103, "Ses05": 2170},
+    "improvised": 4784,
+    "dominant": {"neu": 1099, "hap": 284, "sad": 608, "ang": 289},
+    "dominant other": 2504,
+    "dominant exc": 663,
+    "existence": {
+        "dominant set": {"neu": 58.2, "hap": 15.4, "sad": 30.5, "ang": 15.9},
+        "all": {"neu": 45.2, "hap": 24.0, "sad": 19.8, "ang": 17.8},
+    },
+}
+"""Counts in the release and, in percent, Table 1 of Ando et al. (2019): how many improvised utterances have an emotion."""
+
+
+@dataclass
+class Evaluation:
+    """What an evaluation file says on an utterance: the agreed code and the labels of each annotator, in its words."""
+
+    id: str
+    code: str
+    labels: list[tuple[str, str]] = field(default_factory=list)
+
+
+def read_evaluations(path: Path) -> Iterator[Evaluation]:
+    """Read the evaluation file of a dialog.
+
+    The bytes are not all of one encoding; latin-1 takes each of them. Lines end at LF alone: the other characters that
+    Python would end a line at do occur in comments.
+    """
+    current = None
+    for line in path.read_bytes().decode("latin-1").split("\n"):
+        if line.startswith("["):
+            if current:
+                yield current
+            summary = SUMMARY.match(line)
+            current = Evaluation(summary["id"].strip(), summary["code"].strip()) if summary else None
+        elif current and (categories := CATEGORIES.match(line)):
+            labels = (label.strip() for label in categories["labels"].split(";"))
+            current.labels += [(categories["annotator"], label) for label in labels if label]
+    if current:
+        yield current
+
+
+class Iemocap(Corpus):
+    """The external annotators' votes of IEMOCAP. Excited stays apart from happy.
+
+    Subclasses may set `published` to None where the release is not the one that the counts were published for.
+    """
+
+    name = "iemocap"
+    emotions = CODES
+    default_emotions = ("neu", "hap", "sad", "ang")
+    dominant_rule = "the code in the summary line of the evaluation file; none where it is xxx"
+    published: dict | None = PUBLISHED
+
+    def __init__(
+        self,
+        data_folder: str | Path,
+        *,
+        dialogs: Annotated[Literal["improvised", "all"], "which dialogs to use; the paper uses the improvised ones"] = "improvised",
+    ):
+        super().__init__(data_folder)
+        self.dialogs = dialogs
+        self.session_folders = sorted(self.data_folder.glob("Session[1-5]"))
+        if not self.session_folders:
+            raise InputError(f"{self.data_folder}: no Session1 to Session5 in it; the data folder must be the one that holds these")
+        for folder in self.session_folders:
+            for expected in (EVALUATIONS, WAVS):
+                if not (folder / expected).is_dir():
+                    raise InputError(f"{folder}: no {expected} in it; is the release unpacked to its end?")
+
+    def utterances(self) -> Iterator[Utterance | Skipped]:
+        """Every utterance that is annotated, in the order of the files, and after each session's the wavs that are not."""
+        for session in self.session_folders:
+            annotated = set()
+            for path in _visible(session / EVALUATIONS, "*.txt"):
+                folder = f"{session.name}/{WAVS}/{path.stem}"
+                for evaluation in read_evaluations(path):
+                    wav = f"{folder}/{evaluation.id}.wav"
+                    annotated.add(wav)
+                    yield self._item(evaluation, wav)
+            for path in _visible(session / WAVS, "*/*.wav"):
+                wav = path.relative_to(self.data_folder).as_posix()
+                if wav not in annotated:
+                    yield Skipped(path.stem, wav, WITHOUT_ANNOTATION)
+
+    def folds(self, speakers: Sequence[str]) -> list[Fold]:
+        """Leave-one-speaker-out in the order of `speakers`; the other speaker of the test speaker's session validates."""
+        folds = []
+        for number, test in enumerate(speakers, start=1):
+            session = test[:-1]
+            partners = [speaker for speaker in speakers if speaker != test and speaker[:-1] == session]
+            if not partners:
+                raise InputError(
+                    f"{self.data_folder}: {test} is the only speaker of {session} with usable utterances: nobody to validate on"
+                )
+            held_out = {test, *partners}
+            folds.append(Fold(number, tuple(s for s in speakers if s not in held_out), tuple(partners), (test,)))
+        return folds
+
+    def checks(self, items: Sequence[Utterance | Skipped]) -> list[Check]:
+        """The counts of the release and Table 1 of the paper, which count an emotion from one vote on."""
+        if self.published is None:
+            return []
+        annotated = [item.id for item in items if not (isinstance(item, Skipped) and item.reason == WITHOUT_ANNOTATION)]
+        improvised = [item for item in items if isinstance(item, Utterance) and _is_improvised(item.id)]
+        return [*self._release_checks(annotated), *self._dominant_checks(improvised), *self._existence_checks(improvised)]
+
+    def _item(self, evaluation: Evaluation, wav: str) -> Utterance | Skipped:
+        speaker = SPEAKER.fullmatch(evaluation.id)
+        unknown = [label for _, label in evaluation.labels if label.lower() not in LABELS]
+        if not speaker:
+            return Skipped(evaluation.id, wav, "no speaker: the end of the ID does not say who speaks")
+        if self.dialogs == "improvised" and not _is_improvised(evaluation.id):
+            return Skipped(evaluation.id, wav, NOT_IMPROVISED)
+        if unknown:
+            return Skipped(evaluation.id, wav, f"unknown label: {unknown[0]!r}")
+        if evaluation.code not in (*CODES, OTHER, NO_AGREEMENT):
+            return Skipped(evaluation.id, wav, f"unknown code: {evaluation.code!r} in the summary line")
+        # An annotator votes for an emotion or not: a label that is there twice is one vote.
+        annotations = tuple(dict.fromkeys((annotator, LABELS[label.lower()]) for annotator, label in evaluation.labels))
+        return Utterance(
+            id=evaluation.id,
+            wav=wav,
+            speaker=speaker["session"] + speaker["sex"],
+            session=speaker["session"],
+            votes=Counter(code for _, code in annotations),
+            n_annotators=len({annotator for annotator, _ in annotations}),
+            dominant="" if evaluation.code == NO_AGREEMENT else evaluation.code,
+            annotations=annotations,
+        )
+
+    def _release_checks(self, annotated: Sequence[str]) -> list[Check]:
+        published = self.published
+        sessions = Counter(utterance.split("_")[0][:-1] for utterance in annotated)
+        dialogs = {utterance.rpartition("_")[0] for utterance in annotated}
+        improvised = sum(map(_is_improvised, annotated))
+        return [
+            Check("utterances", str(len(annotated)), str(published["utterances"])),
+            *(
+                Check(f"  of session {session}", str(sessions[session]), str(count))
+                for session, count in published["utterances by session"].items()
+            ),
+            Check("dialogs", str(len(dialogs)), str(published["dialogs"])),
+            Check("improvised utterances", str(improvised), str(published["improvised"])),
+        ]
+
+    def _dominant_checks(self, improvised: Sequence[Utterance]) -> list[Check]:
+        published = self.published
+        found = Counter(utterance.dominant for utterance in improvised)
+        other = len(improvised) - sum(found[code] for code in published["dominant"])
+        return [
+            *(Check(f"  dominant {code}", str(found[code]), str(count)) for code, count in published["dominant"].items()),
+            Check("  dominant other or none", str(other), str(published["dominant other"])),
+            Check("    of which exc", str(found["exc"]), str(published["dominant exc"])),
+        ]
+
+    def _existence_checks(self, improvised: Sequence[Utterance]) -> list[Check]:
+        """Table 1: the share of the utterances, in percent, in which each emotion exists."""
+        published = self.published
+        sets = {"dominant set": [u for u in improvised if u.dominant in published["dominant"]], "all": improvised}
+        checks = []
+        for name, shares in published["existence"].items():
+            for code, share in shares.items():
+                present = sum(utterance.votes.get(code, 0) > 0 for utterance in sets[name])
+                found = 100 * present / len(sets[name]) if sets[name] else 0.0
+                checks.append(Check(f"  {code} exists, {name} (%)", f"{found:.1f}", f"{share:.1f}"))
+        return checks
+
+
+def _is_improvised(utterance: str) -> bool:
+    return "_impro" in utterance
+
+
+def _visible(folder: Path, pattern: str) -> list[Path]:
+    """Sorted matches of `pattern`, without the ``._`` files that macOS leaves beside the real ones."""
+    return sorted(path for path in folder.glob(pattern) if not path.name.startswith("."))

@@ -1,0 +1,16 @@
+"""Fixtures that several rooms of the house share."""
+
+from pathlib import Path
+
+import pytest
+
+REAL_SPEECH = Path(__file__).resolve().parents[2] / "shared" / "crema_d"
+"""A part of CREMA-D, beside the checkout where there is one."""
+
+
+@pytest.fixture(scope="session")
+def crema_d_folder() -> Path:
+    """Real speech with real votes, in the layout of the CREMA-D release."""
+    if not (REAL_SPEECH / "AudioWAV").is_dir():
+        pytest.skip(f"needs real speech: no CREMA-D release at {REAL_SPEECH}")
+    return REAL_SPEECH

@@ -1,0 +1,77 @@
+"""Small releases, written as their makers write them, for the tests to read."""
+
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+HEADER = "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]"
+
+
+def write_wav(path: Path, seconds: float = 0.1, rate: int = 16_000, channels: int = 1, subtype: str = "PCM_16") -> Path:
+    """A recording of noise."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, (round(seconds * rate), channels))
+    soundfile.write(path, noise, rate, subtype=subtype)
+    return path
+
+
+def block(utterance: str, code: str, *lines: str) -> bytes:
+    """An utterance's part of an evaluation file: its summary line, then `lines`."""
+    summary = f"[6.2901 - 8.2357]\t{utterance}\t{code}\t[2.5000, 2.5000, 2.5000]"
+    return "\n".join([summary, *lines]).encode("latin-1")
+
+
+def write_dialog(folder: Path, dialog: str, blocks: list[bytes], line_end: bytes = b"\n", wavs: bool = True) -> Path:
+    """An IEMOCAP dialog, with a wav for each of its utterances; return its evaluation file."""
+    session = folder / f"Session{dialog.split('_')[0][-2]}"
+    path = session / "dialog" / "EmoEvaluation" / f"{dialog}.txt"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = b"\n\n".join([HEADER.encode(), *blocks]) + b"\n"
+    path.write_bytes(content.replace(b"\n", line_end))
+    (session / "sentences" / "wav" / dialog).mkdir(parents=True, exist_ok=True)
+    for one in blocks if wavs else []:
+        utterance = one.decode("latin-1").split("\t")[1]
+        write_wav(session / "sentences" / "wav" / dialog / f"{utterance}.wav")
+    return path
+
+
+def write_iemocap(folder: Path, sessions: int = 5) -> Path:
+    """An IEMOCAP release of `sessions` sessions, in each an improvised dialog of two turns a speaker and a scripted one."""
+    for session in range(1, sessions + 1):
+        improvised, scripted = f"Ses0{session}F_impro01", f"Ses0{session}M_script01_1"
+        turns = [
+            block(f"{improvised}_{sex}00{turn}", code, f"C-E1:\t{label};\t()", "C-E2:\tNeutral;\t()", "C-E3:\tNeutral; Sadness;\t()")
+            for sex in "FM"
+            for turn, (code, label) in enumerate([("neu", "Neutral"), ("hap", "Happiness")])
+        ]
+        write_dialog(folder, improvised, turns)
+        write_dialog(folder, scripted, [block(f"{scripted}_F000", "ang", "C-E1:\tAnger;\t()")])
+    return folder
+
+
+VOTES_HEADER = '"","A","D","F","H","N","S","fileName","numResponses","agreement","emoVote"'
+
+
+def write_crema_d(folder: Path, rows: dict[str, tuple[int, ...]] | None = None, actors: int = 12) -> Path:
+    """A CREMA-D release: `rows` gives the voice-only votes A D F H N S of a clip; by default a clip or two of each actor."""
+    if rows is None:
+        rows = {f"{1001 + actor}_IEO_HAP_XX": (0, 0, 0, 3, 6, 0) for actor in range(actors)}
+        rows |= {f"{1001 + actor}_DFA_SAD_XX": (0, 0, 2, 0, 3, 5) for actor in range(actors)}
+    lines = [VOTES_HEADER]
+    for number, (clip, votes) in enumerate(rows.items(), start=1):
+        write_wav(folder / "AudioWAV" / f"{clip}.wav")
+        heard_seen = {100_000: votes, 200_000: (9, 0, 0, 0, 0, 0), 300_000: (0, 9, 0, 0, 0, 0)}  # voice, face, both
+        lines += [f'"{first + number}",{",".join(map(str, v))},"{clip}",{sum(v)},1,"N"' for first, v in heard_seen.items()]
+    (folder / "processedResults").mkdir(parents=True, exist_ok=True)
+    (folder / "processedResults" / "tabulatedVotes.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def write_table(folder: Path, text: str, name: str = "votes.csv") -> Path:
+    """A table of votes, as the lines of `text`, with a wav for each ``x.wav`` that it names."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text("\n".join(line.strip() for line in text.strip().splitlines()) + "\n", encoding="utf-8")
+    for wav in {field for line in text.split() for field in line.split(",") if field.endswith(".wav") and ".." not in field}:
+        write_wav(folder / wav)
+    return folder
