@@ -1,0 +1,118 @@
+"""Which recordings can be trained on."""
+
+import numpy as np
+import pytest
+import soundfile
+from releases import write_wav
+
+from mlee_sb.corpora.audio import Audio, check_all, check_audio
+
+RATE = 16_000
+
+
+def write_samples(path, samples, subtype="FLOAT"):
+    soundfile.write(path, np.asarray(samples), RATE, subtype=subtype)
+    return path
+
+
+def noise(seconds=1.0):
+    return np.random.default_rng(0).uniform(-0.5, 0.5, round(seconds * RATE))
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(16_000, 1), (8_000, 1), (44_100, 2)])
+def test_a_good_recording_of_any_rate_and_channels_is_described(tmp_path, rate, channels):
+    assert check_audio(write_wav(tmp_path / "a.wav", 0.5, rate, channels)) == Audio(0.5, rate, channels)
+
+
+@pytest.mark.parametrize("name", ["a.flac", "a.ogg", "a.mp3", "a.aiff"])
+def test_other_formats_are_read_too(tmp_path, name):
+    soundfile.write(tmp_path / name, noise(), RATE)
+    found = check_audio(tmp_path / name)
+    assert found.reason == ""
+    assert found.duration == pytest.approx(1.0, abs=0.1)
+
+
+def test_a_file_that_is_not_there_is_an_annotation_without_a_wav(tmp_path):
+    assert check_audio(tmp_path / "a.wav").reason.startswith("annotation without a wav")
+
+
+@pytest.mark.parametrize("content", [b"", b"RIFF", b"no sound at all, but some text that goes on for a while" * 9])
+def test_a_file_that_is_no_recording_is_unreadable(tmp_path, content):
+    (tmp_path / "a.wav").write_bytes(content)
+    assert check_audio(tmp_path / "a.wav").reason.startswith("unreadable")
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT"])
+@pytest.mark.parametrize("kept", [0.99, 0.5])
+def test_a_wav_that_was_cut_off_is_truncated(tmp_path, kept, subtype):
+    path = write_samples(tmp_path / "a.wav", noise(), subtype)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(kept * len(content))])
+    assert check_audio(path).reason.startswith("truncated")
+
+
+def test_a_flac_that_was_cut_off_is_not_used(tmp_path):
+    soundfile.write(tmp_path / "a.flac", noise(3), RATE)
+    content = (tmp_path / "a.flac").read_bytes()
+    (tmp_path / "a.flac").write_bytes(content[: len(content) // 2])
+    assert check_audio(tmp_path / "a.flac").reason.split(":")[0] in ("truncated", "unreadable")
+
+
+def test_chunks_before_and_after_the_samples_are_no_truncation(tmp_path):
+    content = write_samples(tmp_path / "a.wav", noise(), "PCM_16").read_bytes()
+    assert content[36:40] == b"data"
+    odd = b"LIST\x03\x00\x00\x00abc\x00"
+    (tmp_path / "a.wav").write_bytes(content[:36] + odd + content[36:] + odd)
+    assert check_audio(tmp_path / "a.wav").reason == ""
+
+
+def test_a_streamed_wav_that_does_not_know_its_size_is_used(tmp_path):
+    content = bytearray(write_samples(tmp_path / "a.wav", noise(), "PCM_16").read_bytes())
+    content[4:8] = content[40:44] = b"\xff\xff\xff\xff"
+    (tmp_path / "a.wav").write_bytes(content)
+    assert check_audio(tmp_path / "a.wav") == Audio(1.0, RATE, 1)
+
+
+def test_no_samples(tmp_path):
+    assert check_audio(write_samples(tmp_path / "a.wav", [])).reason == "zero samples"
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_single_sample_that_is_not_finite_is_found_wherever_it_is(tmp_path, bad):
+    samples = noise(2)
+    samples[-1] = bad
+    assert "not finite" in check_audio(write_samples(tmp_path / "a.wav", samples)).reason
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "FLOAT"])
+@pytest.mark.parametrize("level", [0.0, 0.25])
+def test_samples_that_are_all_the_same_are_silence(tmp_path, level, subtype):
+    assert check_audio(write_samples(tmp_path / "a.wav", np.full(RATE, level), subtype)).reason == "silence only"
+
+
+def test_dither_is_silence_and_a_whisper_is_not(tmp_path):
+    dither = np.sign(noise()) / 2**15
+    assert check_audio(write_samples(tmp_path / "a.wav", dither, "PCM_16")).reason == "silence only"
+    assert check_audio(write_samples(tmp_path / "b.wav", 30 * dither, "PCM_16")).reason == ""
+
+
+def test_channels_that_cancel_each_other_are_silence_as_they_are_averaged(tmp_path):
+    assert check_audio(write_samples(tmp_path / "a.wav", np.stack([noise(), -noise()], axis=1), "PCM_16")).reason == "silence only"
+
+
+def test_a_sound_after_a_long_silence_is_heard(tmp_path):
+    assert check_audio(write_samples(tmp_path / "a.wav", np.append(np.zeros(5 * RATE), noise(0.01)), "PCM_16")).reason == ""
+
+
+def test_forty_milliseconds_are_the_shortest(tmp_path):
+    assert check_audio(write_samples(tmp_path / "a.wav", noise(0.040))).reason == ""
+    assert check_audio(write_samples(tmp_path / "b.wav", noise(0.040)[:-1])).reason.startswith("shorter than 40 ms")
+
+
+def test_many_files_keep_their_order(tmp_path):
+    paths = [write_wav(tmp_path / f"{i}.wav", 0.05 + i / 100) for i in range(5)] * 60
+    assert [round(found.duration, 2) for found in check_all(paths, workers=2)] == [0.05, 0.06, 0.07, 0.08, 0.09] * 60
+
+
+def test_the_silent_clip_of_crema_d_is_found(crema_d_folder):
+    assert check_audio(crema_d_folder / "AudioWAV" / "1076_MTI_SAD_XX.wav").reason == "silence only"
