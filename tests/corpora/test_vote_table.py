@@ -76,7 +76,9 @@ def test_a_dominant_column_replaces_the_rule(tmp_path):
 
 
 def test_a_byte_order_mark_spaces_blank_lines_and_backslashes_do_no_harm(tmp_path):
-    (tmp_path / "votes.csv").write_bytes(b"\xef\xbb\xbfwav , speaker,votes_neu, votes_hap\r\n w\\a.wav,anna , 1,0\r\n\r\n./b.wav,bert,0,1\r\n")
+    (tmp_path / "votes.csv").write_bytes(
+        b"\xef\xbb\xbfwav , speaker,votes_neu, votes_hap\r\n w\\a.wav,anna , 1,0\r\n\r\n./b.wav,bert,0,1\r\n"
+    )
     found = list(VoteTable(tmp_path).utterances())
     assert [(item.wav, item.speaker, item.votes["neu"]) for item in found] == [("w/a.wav", "anna", 1), ("b.wav", "bert", 0)]
 
