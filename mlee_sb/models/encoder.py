@@ -1,0 +1,132 @@
+"""The paper's encoder (table 2): three CNN layers, a BLSTM and structured self-attention."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from mlee_sb.errors import InputError
+from mlee_sb.models.masking import MaskedBatchNorm2d, valid_frames, zero_padding
+
+POOL = 2  # max pooling over frequency and time after each CNN layer
+
+
+class CnnLayer(nn.Module):
+    """Convolution, batch normalisation, ReLU and 2x2 max pooling, blind to padding.
+
+    'Same' padding is a fixed amount per side. (TensorFlow's depends on the length when the stride is 2, so an
+    utterance would get other frames alone than in a batch.)
+    """
+
+    def __init__(self, in_channels: int, channels: int, kernel: Sequence[int], stride: Sequence[int]):
+        super().__init__()
+        frequency, time = kernel
+        self.time_stride = stride[1]
+        # Tensors are [batch, channels, time, frequency], so the paper's frequency x time kernels are turned round.
+        self.conv = nn.Conv2d(in_channels, channels, (time, frequency), stride=(stride[1], stride[0]))
+        self.norm = MaskedBatchNorm2d(channels)
+        self.same = ((frequency - 1) // 2, frequency // 2, (time - 1) // 2, time // 2)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """[batch, in_channels, time, bins] and lengths [batch] -> the same of the next layer."""
+        x = self.conv(F.pad(zero_padding(x, lengths), self.same))
+        lengths = torch.div(lengths + self.time_stride - 1, self.time_stride, rounding_mode="floor")
+        x = F.max_pool2d(self.norm(x, lengths), POOL).relu()  # max and ReLU commute: the ReLU costs a quarter after it
+        lengths = torch.div(lengths, POOL, rounding_mode="floor").clamp(min=1)
+        return x, lengths
+
+
+class SelfAttention(nn.Module):
+    """Structured self-attentive embedding with one head (Lin et al. 2017): softmax(w2 tanh(W1 H)) H."""
+
+    def __init__(self, input_size: int, attention_size: int):
+        super().__init__()
+        self.hidden = nn.Linear(input_size, attention_size, bias=False)
+        self.score = nn.Linear(attention_size, 1, bias=False)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """[batch, steps, input_size] -> embedding [batch, input_size] and weights [batch, steps], zero on padding."""
+        scores = self.score(self.hidden(x).tanh()).squeeze(-1)  # [batch, steps]
+        padding = ~valid_frames(lengths, x.shape[1], x.device)
+        weights = scores.float().masked_fill(padding, -torch.inf).softmax(dim=-1)
+        return torch.einsum("bs,bsd->bd", weights, x.float()), weights
+
+
+class CnnBlstmAttention(nn.Module):
+    """Encoder of table 2: features [batch, frames, n_features] -> embedding [batch, 2 * lstm_size].
+
+    Parameters
+    ----------
+    n_features : bins of a frame
+    channels : channels of each CNN layer
+    kernels, strides : frequency x time, one pair a CNN layer
+    lstm_size : units of the BLSTM for each direction
+    attention_size : hidden units of the attention
+    """
+
+    def __init__(
+        self,
+        n_features: int = 400,
+        channels: Sequence[int] = (16, 24, 32),
+        kernels: Sequence[Sequence[int]] = ((12, 16), (8, 12), (5, 7)),
+        strides: Sequence[Sequence[int]] = ((2, 2), (1, 1), (1, 1)),
+        lstm_size: int = 128,
+        attention_size: int = 64,
+    ):
+        super().__init__()
+        if not len(channels) == len(kernels) == len(strides):
+            counts = f"{len(channels)} channels, {len(kernels)} kernels, {len(strides)} strides"
+            raise InputError(f"encoder: {counts}: give one of each for every CNN layer")
+        self.settings = {
+            "n_features": n_features,
+            "channels": [int(c) for c in channels],
+            "kernels": [[int(k) for k in kernel] for kernel in kernels],
+            "strides": [[int(s) for s in stride] for stride in strides],
+            "lstm_size": lstm_size,
+            "attention_size": attention_size,
+        }
+        self.cnn = nn.ModuleList()
+        in_channels, bins, self.frames_per_step = 1, n_features, 1
+        for out_channels, kernel, stride in zip(channels, kernels, strides, strict=True):
+            self.cnn.append(CnnLayer(in_channels, out_channels, kernel, stride))
+            in_channels, bins = out_channels, -(-bins // stride[0]) // POOL
+            self.frames_per_step *= stride[1] * POOL
+        if bins < 1:
+            raise InputError(f"encoder: {n_features} features are too few for {len(channels)} CNN layers with strides {strides}")
+        self.cnn.to(memory_format=torch.channels_last)  # the same numbers, in about half the time on a CPU
+        self.blstm = nn.LSTM(in_channels * bins, lstm_size, batch_first=True, bidirectional=True)
+        self.attention = SelfAttention(2 * lstm_size, attention_size)
+        self.embedding_size = 2 * lstm_size
+
+    def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
+        """Embed a padded batch.
+
+        Parameters
+        ----------
+        features : [batch, frames, n_features]
+        lengths : [batch], integers on the CPU: valid frames of each utterance
+
+        Returns
+        -------
+        Tensor
+            embeddings [batch, embedding_size]
+        """
+        return self.embed(features, lengths)[0]
+
+    def embed(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """As `forward`, with the attention: embeddings, weights [batch, steps] and valid steps [batch].
+
+        A step is `frames_per_step` frames; the weights of an utterance sum to 1.
+        """
+        missing = self.frames_per_step - features.shape[1]
+        x = F.pad(features, (0, 0, 0, max(missing, 0)))  # a clip of one frame becomes one step
+        x = x.unsqueeze(1)  # [batch, 1, frames, bins]
+        for layer in self.cnn:
+            x, lengths = layer(x, lengths)
+        x = zero_padding(x, lengths).permute(0, 2, 1, 3).flatten(2)  # [batch, steps, channels * bins]
+        packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+        x, _ = pad_packed_sequence(self.blstm(packed)[0], batch_first=True, total_length=x.shape[1])
+        embedding, weights = self.attention(x, lengths)
+        return embedding, weights, lengths

@@ -1,0 +1,96 @@
+"""Front end: waveform -> log power spectrogram (paper, section 3.2)."""
+
+import torch
+from torch import Tensor, nn
+
+from mlee_sb.errors import InputError
+
+
+class LogPowerSpectrogram(nn.Module):
+    """Log power spectrogram with the paper's framing: no centring, so frame `t` starts at sample `t * shift`.
+
+    Parameters
+    ----------
+    sample_rate : Hz of the waveforms
+    window_ms, shift_ms : length of the Hamming window and its shift, in milliseconds
+    dft_length : points of the DFT; the window is padded with zeros to it (1600 points at 16 kHz: a grid of 10 Hz)
+    max_frequency : Hz; bins from 0 up to it, itself left out (4000: 400 bins)
+    log_floor : added to the power before the logarithm, so that digital silence stays finite
+    """
+
+    def __init__(
+        self,
+        sample_rate: int = 16000,
+        window_ms: float = 40,
+        shift_ms: float = 10,
+        dft_length: int = 1600,
+        max_frequency: float = 4000,
+        log_floor: float = 1e-8,
+    ):
+        super().__init__()
+        self.settings = {
+            "sample_rate": sample_rate,
+            "window_ms": window_ms,
+            "shift_ms": shift_ms,
+            "dft_length": dft_length,
+            "max_frequency": max_frequency,
+            "log_floor": log_floor,
+        }
+        self.sample_rate = sample_rate
+        self.window_samples = round(sample_rate * window_ms / 1000)
+        self.shift_samples = round(sample_rate * shift_ms / 1000)
+        self.dft_length = dft_length
+        self.log_floor = log_floor
+        self.n_features = round(max_frequency * dft_length / sample_rate)
+        if dft_length < self.window_samples or self.n_features > dft_length // 2 + 1:
+            raise InputError(
+                f"front end: dft_length {dft_length} must hold the window ({self.window_samples} samples) "
+                f"and max_frequency {max_frequency} Hz must not be above half of sample_rate {sample_rate} Hz"
+            )
+        self.register_buffer("window", torch.hamming_window(self.window_samples), persistent=False)
+
+    @property
+    def min_samples(self) -> int:
+        """The shortest waveform that has a frame."""
+        return self.window_samples
+
+    def n_frames(self, n_samples: Tensor) -> Tensor:
+        """Frames of a waveform of `n_samples` (integers in, integers out)."""
+        return 1 + torch.div(n_samples - self.window_samples, self.shift_samples, rounding_mode="floor")
+
+    def frame_times(self, n_frames: int) -> Tensor:
+        """The middle of each frame in seconds, [n_frames]."""
+        return (torch.arange(n_frames) * self.shift_samples + self.window_samples / 2) / self.sample_rate
+
+    def forward(self, waveforms: Tensor, n_samples: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute the features of a padded batch.
+
+        Parameters
+        ----------
+        waveforms : [batch, samples], padded at the end
+        n_samples : [batch], integers on the CPU: samples of each utterance without its padding
+
+        Returns
+        -------
+        features : [batch, frames, n_features]
+        n_frames : [batch], frames of each utterance without its padding
+
+        Raises
+        ------
+        InputError
+            if an utterance is shorter than one window
+
+        >>> features, n_frames = LogPowerSpectrogram()(torch.zeros(1, 72000), torch.tensor([72000]))
+        >>> tuple(features.shape), n_frames.tolist()  # 4.5 s
+        ((1, 447, 400), [447])
+        """
+        shortest = int(n_samples.min())
+        if shortest < self.window_samples:
+            raise InputError(
+                f"an utterance of {shortest} samples ({1000 * shortest / self.sample_rate:.0f} ms) is shorter than one window "
+                f"({1000 * self.window_samples / self.sample_rate:.0f} ms): leave it out"
+            )
+        frames = waveforms.float().unfold(-1, self.window_samples, self.shift_samples) * self.window  # [batch, frames, window]
+        spectrum = torch.fft.rfft(frames, n=self.dft_length)[..., : self.n_features]  # [batch, frames, n_features]
+        power = spectrum.real.square() + spectrum.imag.square()
+        return (power + self.log_floor).log(), self.n_frames(n_samples)

@@ -1,0 +1,128 @@
+"""Whole models, from the waveform: an encoder with its own front end and z-norm, frozen encoders side by side, a classifier on top."""
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from mlee_sb.errors import InputError
+
+OUTPUTS = {"softmax": "one emotion is dominant (equation 1)", "sigmoid": "each emotion exists or not (equation 7)"}
+
+
+class UtteranceEncoder(nn.Module):
+    """Waveform -> embedding: front end, z-norm, encoder network. They were trained together and stay together."""
+
+    def __init__(self, front_end: nn.Module, normalizer: nn.Module, network: nn.Module):
+        super().__init__()
+        self.front_end, self.normalizer, self.network = front_end, normalizer, network
+
+    @property
+    def embedding_size(self) -> int:
+        return self.network.embedding_size
+
+    @property
+    def sample_rate(self) -> int:
+        return self.front_end.sample_rate
+
+    @property
+    def min_samples(self) -> int:
+        return self.front_end.min_samples
+
+    def features(self, waveforms: Tensor, n_samples: Tensor) -> tuple[Tensor, Tensor]:
+        """Normalised features [batch, frames, n_features] and valid frames [batch]; no gradient is needed below the encoder."""
+        with torch.no_grad():
+            features, n_frames = self.front_end(waveforms, n_samples)
+            return self.normalizer(features, n_frames), n_frames
+
+    def forward(self, waveforms: Tensor, n_samples: Tensor) -> Tensor:
+        """Waveforms [batch, samples], samples of each without padding [batch] (integers) -> embeddings [batch, embedding_size]."""
+        return self.network(*self.features(waveforms, n_samples))
+
+    @torch.no_grad()
+    def attention(self, waveform: Tensor) -> tuple[Tensor, Tensor]:
+        """Where in one utterance the encoder looks (figure 3).
+
+        Parameters
+        ----------
+        waveform : [samples]
+
+        Returns
+        -------
+        weights : [steps], summing to 1
+        times : [steps], the middle of each step in seconds
+        """
+        features, n_frames = self.features(waveform.unsqueeze(0), torch.tensor([waveform.shape[0]]))
+        _, weights, n_steps = self.network.embed(features, n_frames)
+        per_step = self.network.frames_per_step
+        first = self.front_end.frame_times(int(n_steps) * per_step).view(-1, per_step)  # [steps, frames_per_step]
+        return weights[0, : int(n_steps)], first.mean(dim=1)
+
+
+class FrozenEncoders(nn.Module):
+    """Encoders that were trained before and learn no more; their embeddings are concatenated in the order given.
+
+    `train()` leaves them in eval mode: `requires_grad=False` alone would let batch-norm statistics move, because a
+    SpeechBrain Brain calls `modules.train()` at the start of every epoch.
+    """
+
+    def __init__(self, encoders: Iterable[UtteranceEncoder]):
+        super().__init__()
+        self.encoders = nn.ModuleList(encoders)
+        if len({encoder.sample_rate for encoder in self.encoders}) != 1:
+            raise InputError("the encoders of a fusion must share one sample rate")
+        self.requires_grad_(False)
+        self.train(False)
+
+    def train(self, mode: bool = True) -> "FrozenEncoders":
+        return super().train(False)
+
+    @property
+    def embedding_size(self) -> int:
+        return sum(encoder.embedding_size for encoder in self.encoders)
+
+    @property
+    def sample_rate(self) -> int:
+        return self.encoders[0].sample_rate
+
+    @property
+    def min_samples(self) -> int:
+        return max(encoder.min_samples for encoder in self.encoders)
+
+    @torch.no_grad()
+    def forward(self, waveforms: Tensor, n_samples: Tensor) -> Tensor:
+        """As `UtteranceEncoder.forward`; embeddings [batch, sum of the embedding sizes]."""
+        return torch.cat([encoder(waveforms, n_samples) for encoder in self.encoders], dim=-1)
+
+
+class EmotionModel(nn.Module):
+    """Waveform -> probability of each emotion.
+
+    Parameters
+    ----------
+    encoder : an `UtteranceEncoder` or `FrozenEncoders`
+    classifier : embedding -> logits [batch, K]
+    emotions : the K codes in the order of the logits
+    output : ``"softmax"`` (a posterior over the emotions) or ``"sigmoid"`` (a probability of existence for each)
+    """
+
+    def __init__(self, encoder: nn.Module, classifier: nn.Module, emotions: Sequence[str], output: str):
+        super().__init__()
+        if output not in OUTPUTS:
+            raise InputError(f"output {output!r} is not one of {', '.join(OUTPUTS)}")
+        self.encoder, self.classifier = encoder, classifier
+        self.emotions = list(emotions)
+        self.output = output
+
+    @property
+    def encoders(self) -> list[UtteranceEncoder]:
+        """The encoders, one or (in a fusion) several."""
+        return list(self.encoder.encoders) if isinstance(self.encoder, FrozenEncoders) else [self.encoder]
+
+    def log_probabilities(self, logits: Tensor) -> Tensor:
+        """Logits [batch, K] -> log posteriors, or log probabilities of existence."""
+        return logits.log_softmax(-1) if self.output == "softmax" else nn.functional.logsigmoid(logits)
+
+    def forward(self, waveforms: Tensor, n_samples: Tensor) -> Tensor:
+        """Waveforms [batch, samples] and lengths [batch] -> log probabilities [batch, K]."""
+        return self.log_probabilities(self.classifier(self.encoder(waveforms, n_samples)).float())

@@ -1,0 +1,46 @@
+"""Plugins by their registered name: what HyperPyYAML builds for training stands under its name in config.json.
+
+A package adds an encoder through an entry point in the group `mlee_sb.encoders` (or `mlee_sb.front_ends`). The class is
+a torch module, keeps its constructor's arguments in `self.settings`, and for an encoder has `embedding_size` and
+`forward(features, lengths)`.
+"""
+
+from importlib.metadata import entry_points
+
+from torch import nn
+
+from mlee_sb.errors import InputError, choose
+
+ENCODERS = "mlee_sb.encoders"
+FRONT_ENDS = "mlee_sb.front_ends"
+
+
+def describe(group: str, module: nn.Module) -> dict:
+    """The registered name and settings of a module: what `build` needs to make it again, without its weights.
+
+    >>> from mlee_sb.models.features import LogPowerSpectrogram
+    >>> describe(FRONT_ENDS, LogPowerSpectrogram())["name"]
+    'log_power_spectrogram'
+    """
+    path = f"{type(module).__module__}:{type(module).__qualname__}"
+    for entry in entry_points(group=group):
+        if entry.value == path:
+            return {"name": entry.name, "settings": module.settings}
+    raise InputError(f"{path} is not registered: add it as an entry point in the group {group!r} of its package and install that")
+
+
+def build(group: str, description: dict) -> nn.Module:
+    """Make the module that `describe` described, with fresh weights.
+
+    Raises
+    ------
+    InputError
+        if no installed package registers the name
+    """
+    found = {entry.name: entry for entry in entry_points(group=group)}
+    name = description["name"]
+    try:
+        choose(name, found, f"{group} plugin")
+    except InputError as error:
+        raise InputError(f"{error}. Install the package that registers it in the group {group!r}") from None
+    return found[name].load()(**description["settings"])

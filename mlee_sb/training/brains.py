@@ -1,0 +1,130 @@
+"""One SpeechBrain Brain for each kind of target: hard and soft (equation 2), existence (equation 6)."""
+
+import math
+from collections.abc import Callable
+
+import speechbrain as sb
+import torch
+from speechbrain.utils.train_logger import FileTrainLogger
+from torch import Tensor, nn
+
+from mlee_sb.errors import InputError
+from mlee_sb.training.checkpoints import AtomicCheckpointer, EarlyStopping
+from mlee_sb.training.data import Batch
+from mlee_sb.training.targets import TARGETS
+
+LOSS = "loss"  # the validation loss in a checkpoint's meta data
+LOG_DIGITS = 6  # SpeechBrain's default of two hides what early stopping sees
+
+
+class Precomputed(nn.Module):
+    """Stands in for frozen encoders where their embeddings were computed before."""
+
+    def forward(self, embeddings: Tensor, lengths: Tensor) -> Tensor:
+        return embeddings
+
+
+class EmotionBrain(sb.Brain):
+    """What the three kinds share. Losses are kept per utterance, so a mean is over the set and not over batches.
+
+    Parameters
+    ----------
+    encoder, classifier : the modules; `Precomputed` where the encoders are frozen
+    class_weights : as the loss takes them
+    epochs : counts epochs and stops early
+    say : called with a line after each epoch
+    log_file : where the same is kept
+    """
+
+    target: str
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        classifier: nn.Module,
+        class_weights: Tensor,
+        epochs: EarlyStopping,
+        say: Callable[[str], None],
+        log_file: str,
+        opt_class: Callable,
+        checkpointer: AtomicCheckpointer,
+        run_opts: dict,
+    ):
+        super().__init__(
+            modules={"encoder": encoder, "classifier": classifier}, opt_class=opt_class, checkpointer=checkpointer, run_opts=run_opts
+        )
+        self.class_weights = class_weights.to(self.device)
+        self.epochs, self.say, self.log = epochs, say, FileTrainLogger(log_file, precision=LOG_DIGITS)
+        self.losses: dict[str, float] = {}
+
+    def on_stage_start(self, stage: sb.Stage, epoch: int | None = None) -> None:
+        self.utterance_losses: list[Tensor] = []
+        self.outputs: list[tuple[Tensor, Tensor]] = []  # rows and logits
+
+    def compute_forward(self, batch: Batch, stage: sb.Stage) -> Tensor:
+        """Batch -> logits [batch, K]."""
+        return self.modules.classifier(self.modules.encoder(batch.inputs.to(self.device), batch.lengths))
+
+    def compute_objectives(self, logits: Tensor, batch: Batch, stage: sb.Stage) -> Tensor:
+        """Logits [batch, K] -> mean loss of the batch."""
+        losses = TARGETS[self.target].loss(logits.float(), batch.targets.to(self.device), self.class_weights)
+        self.utterance_losses.append(losses.detach())
+        if stage == sb.Stage.TEST:
+            self.outputs.append((batch.rows, logits.detach().float().cpu()))
+        return losses.mean()
+
+    def on_stage_end(self, stage: sb.Stage, stage_loss: float, epoch: int | None = None) -> None:
+        name = stage.name.lower()
+        # Summed in a fixed order: how utterances fell into batches must not show.
+        self.losses[name] = float(torch.cat(self.utterance_losses).double().mean())
+        if stage == sb.Stage.VALID:
+            self._end_of_epoch(epoch)
+
+    def _end_of_epoch(self, epoch: int) -> None:
+        loss = self.losses["valid"]
+        if not math.isfinite(loss):
+            raise InputError(f"the validation loss of epoch {epoch} is {loss}: lower lr, or train with --precision fp32")
+        self.epochs.update_metric(loss)  # before saving: a resumed run must know that it had stopped
+        best = "  best so far" if self.epochs.best_limit == epoch else ""
+        self.log.log_stats({"epoch": epoch}, train_stats={LOSS: self.losses["train"]}, valid_stats={LOSS: loss})
+        self.say(f"  epoch {epoch:3d}  train loss {self.losses['train']:.4f}  valid loss {loss:.4f}{best}")
+        meta = {LOSS: loss, "epoch": epoch, "train_loss": self.losses["train"]}
+        self.checkpointer.save_and_keep_only(meta=meta, min_keys=[LOSS])
+
+    def restore_best(self) -> dict:
+        """Load the checkpoint with the least validation loss, and return its epoch and losses."""
+        best = self.checkpointer.recover_if_possible(min_key=LOSS)
+        if best is None:
+            raise InputError(f"{self.checkpointer.checkpoints_dir}: no checkpoint to test: the stage was not trained")
+        return {"epoch": best.meta["epoch"], "train": best.meta["train_loss"], "valid": best.meta[LOSS]}
+
+    def on_evaluate_start(self, max_key: str | None = None, min_key: str | None = None) -> None:
+        """Test nothing but the best checkpoint: SpeechBrain scores an untrained model in silence."""
+        self.restore_best()
+
+    def predict(self, loader) -> Tensor:
+        """Logits of every row of the loader's data in the order of the rows, [n, K], with the best checkpoint."""
+        self.evaluate(loader, progressbar=False)
+        rows, logits = (torch.cat(parts) for parts in zip(*self.outputs, strict=True))
+        return logits[torch.argsort(rows)]
+
+
+class HardTargetBrain(EmotionBrain):
+    """Learns the dominant emotion from one-hot targets (equation 3)."""
+
+    target = "hard"
+
+
+class SoftTargetBrain(EmotionBrain):
+    """Learns the dominant emotion from the smoothed proportions of the votes (equation 4)."""
+
+    target = "soft"
+
+
+class ExistenceBrain(EmotionBrain):
+    """Learns which emotions are present: one binary decision for each (equation 5)."""
+
+    target = "existence"
+
+
+BRAINS = {brain.target: brain for brain in (HardTargetBrain, SoftTargetBrain, ExistenceBrain)}

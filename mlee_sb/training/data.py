@@ -1,0 +1,121 @@
+"""From the rows of a manifest to batches: waveforms at a speed, or embeddings, with integer lengths."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import torch
+import torchaudio
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from mlee_sb.models.audio import load_waveform, pad
+
+POOL_BATCHES = 20  # batches that are sorted by length together: 13% padding where random batches had 63%
+
+
+@dataclass(frozen=True)
+class Batch:
+    """inputs [batch, samples] or [batch, embedding_size]; lengths [batch] in samples, on the CPU; targets [batch, K]; rows [batch]."""
+
+    inputs: Tensor
+    lengths: Tensor
+    targets: Tensor
+    rows: Tensor
+
+
+class WaveformDataset(Dataset):
+    """Utterances at each of several speeds: item `i` is row `i % n` at speed `i // n`, so training data is a multiple.
+
+    Parameters
+    ----------
+    frame : rows of a manifest
+    data_folder : what its wav paths are relative to
+    sample_rate : Hz of the model
+    targets : [n, K]
+    speeds : speed factors; 0.9 is slower and lower, 1.0 leaves an utterance as it is
+    """
+
+    def __init__(self, frame: pd.DataFrame, data_folder: str | Path, sample_rate: int, targets: Tensor, speeds: Sequence[float] = (1.0,)):
+        self.paths = [Path(data_folder) / wav for wav in frame["wav"]]
+        self.sample_rate, self.targets = sample_rate, targets
+        # A speed stage for each factor: SpeechBrain's SpeedPerturb has one speed for a whole batch, and perturbs in evaluation too.
+        self.perturb = [None if speed == 1.0 else torchaudio.transforms.Speed(sample_rate, speed) for speed in speeds]
+        self.durations = [duration / speed for speed in speeds for duration in frame["duration"]]
+
+    def __len__(self) -> int:
+        return len(self.paths) * len(self.perturb)
+
+    def __getitem__(self, item: int) -> tuple[Tensor, Tensor, int]:
+        copy, row = divmod(item, len(self.paths))
+        waveform = load_waveform(self.paths[row], self.sample_rate)
+        if self.perturb[copy] is not None:
+            waveform, _ = self.perturb[copy](waveform)
+        return waveform, self.targets[row], row
+
+
+class EmbeddingDataset(Dataset):
+    """Embeddings [copies * n, embedding_size] of utterances that were encoded before, in the order of `WaveformDataset`."""
+
+    def __init__(self, embeddings: Tensor, targets: Tensor):
+        self.embeddings, self.targets = embeddings, targets
+        self.durations = [1.0] * len(embeddings)
+
+    def __len__(self) -> int:
+        return len(self.embeddings)
+
+    def __getitem__(self, item: int) -> tuple[Tensor, Tensor, int]:
+        row = item % len(self.targets)
+        return self.embeddings[item], self.targets[row], row
+
+
+class LengthBucketSampler(Sampler[list[int]]):
+    """Batches of utterances of like length: in training shuffled anew in every epoch, else sorted.
+
+    An epoch's order follows from seed and epoch alone, so a run that was resumed sees the batches it would have seen.
+
+    Parameters
+    ----------
+    durations : seconds of each item
+    batch_size : utterances
+    seed : of the shuffling; None for evaluation, without any
+    """
+
+    def __init__(self, durations: Sequence[float], batch_size: int, seed: int | None = None):
+        self.durations = torch.tensor(durations, dtype=torch.float64)
+        self.batch_size, self.seed, self.epoch = batch_size, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by the Brain at the start of an epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return -(-len(self.durations) // self.batch_size)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        if self.seed is None:
+            yield from self._batches(torch.argsort(self.durations, stable=True))
+            return
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+        order = torch.randperm(len(self.durations), generator=generator)
+        pools = order.split(POOL_BATCHES * self.batch_size)
+        batches = [batch for pool in pools for batch in self._batches(pool[torch.argsort(self.durations[pool], stable=True)])]
+        for i in torch.randperm(len(batches), generator=generator).tolist():
+            yield batches[i]
+
+    def _batches(self, items: Tensor) -> list[list[int]]:
+        return [batch.tolist() for batch in items.split(self.batch_size)]
+
+
+def collate(items: list[tuple[Tensor, Tensor, int]]) -> Batch:
+    """Pad the inputs of some items to one batch."""
+    inputs, targets, rows = zip(*items, strict=True)
+    padded, lengths = pad(list(inputs))
+    return Batch(padded, lengths, torch.stack(targets), torch.tensor(rows))
+
+
+def make_loader(dataset: WaveformDataset | EmbeddingDataset, batch_size: int, num_workers: int, seed: int | None = None) -> DataLoader:
+    """Batches of like length from `dataset`; with a seed shuffled anew in every epoch."""
+    sampler = LengthBucketSampler(dataset.durations, batch_size, seed)
+    return DataLoader(dataset, batch_sampler=sampler, collate_fn=collate, num_workers=num_workers)

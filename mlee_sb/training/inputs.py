@@ -1,0 +1,76 @@
+"""The data of one stage: which utterances it learns from, their targets and class weights, checked before training begins."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from mlee_sb.corpora.manifest import read_fold
+from mlee_sb.errors import InputError
+from mlee_sb.training.stage import Stage
+from mlee_sb.training.targets import TARGETS, usable_for
+
+
+@dataclass(frozen=True)
+class StageInputs:
+    """Rows and targets [n, K] of the training and validation set, all rows of the test set, and the class weights."""
+
+    train: pd.DataFrame
+    train_targets: Tensor
+    valid: pd.DataFrame
+    valid_targets: Tensor
+    test: pd.DataFrame
+    class_weights: Tensor
+
+    @property
+    def test_targets(self) -> Tensor:
+        """Zeros: the test set is predicted, and scored from the predictions."""
+        return torch.zeros(len(self.test), self.train_targets.shape[1])
+
+
+def stage_inputs(stage: Stage) -> StageInputs:
+    """Read the manifests of a stage's fold and make its targets.
+
+    Raises
+    ------
+    InputError
+        if a wav file is missing, the training or validation set has no utterance that the stage can use,
+        or an emotion has no training example
+    """
+    settings, data = stage.settings, stage.data
+    splits = read_fold(data.manifests, settings["fold"])
+    where = f"fold {settings['fold']} of {data.manifests}"
+    used = {}
+    for name, words in {"train": "training", "valid": "validation"}.items():
+        frame, targets = usable_for(settings["target"], settings["train_set"], splits[name], settings)
+        if frame.empty:
+            rule = f"train_set {settings['train_set']}, target {settings['target']}, emotions {' '.join(settings['emotions'])}"
+            raise InputError(f"{where}: the {words} set has no usable utterance ({rule}): choose other emotions or another fold")
+        used[name] = (frame, targets)
+    if splits["test"].empty:
+        raise InputError(f"{where}: the test set is empty: choose another fold")
+    try:
+        weights = TARGETS[settings["target"]].class_weights(used["train"][1], settings["emotions"])
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
+    if not settings["class_weights"]:
+        weights = np.ones_like(weights)
+    _check_files(stage, [*(frame for frame, _ in used.values()), splits["test"]])
+    (train, train_targets), (valid, valid_targets) = used["train"], used["valid"]
+    return StageInputs(
+        train,
+        torch.from_numpy(train_targets),
+        valid,
+        torch.from_numpy(valid_targets),
+        splits["test"],
+        torch.as_tensor(weights, dtype=torch.float32),
+    )
+
+
+def _check_files(stage: Stage, frames: list[pd.DataFrame]) -> None:
+    missing = [wav for frame in frames for wav in frame["wav"] if not (stage.data.data_folder / wav).is_file()]
+    if missing:
+        path = stage.data.data_folder / missing[0]
+        raise InputError(f"{path}: no such file ({len(missing)} are missing): is --data_folder the one that was prepared?")

@@ -1,0 +1,58 @@
+"""Run a plan: check everything first, then train what is missing, stage by stage."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from mlee_sb.errors import InputError
+from mlee_sb.training.inputs import stage_inputs
+from mlee_sb.training.stage import Stage, plan
+from mlee_sb.training.train import train_stage
+
+
+def check_device(device: str | None, precision: str) -> str:
+    """The device to train on: what was asked for if it can be had, else a GPU where there is one, else the CPU.
+
+    Raises
+    ------
+    InputError
+        if the device cannot be had, or cannot train in this precision
+    """
+    device = device or ("cuda:0" if torch.cuda.is_available() else "cpu")
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"device {device!r} cannot be used here ({str(error).splitlines()[0]}): leave --device out") from error
+    if device == "cpu" and precision == "fp16":
+        raise InputError("precision fp16 needs a GPU: use bf16 or fp32 on a CPU")
+    return device
+
+
+def run(stage: Stage, device: str | None, score: Callable[[Path], None], say: Callable[[str], None] = print) -> None:
+    """Train `stage` and whatever it requires that is not finished yet.
+
+    Everything that can be wrong is looked at for the whole plan before the first stage is trained.
+
+    Parameters
+    ----------
+    stage : what is wanted
+    device : a torch device; None for the best there is
+    score : called with the folder of each stage that has predictions and no scores yet
+    say : called with lines for a person
+    """
+    device = check_device(device, stage.settings["precision"])
+    stages = plan(stage)
+    for part in stages:
+        part.check_folder()
+        if not part.finished:
+            stage_inputs(part)
+    for number, part in enumerate(stages, start=1):
+        step = f"[{number}/{len(stages)}] {part.name}"
+        if part.finished:
+            say(f"{step}: finished before, reused")
+        else:
+            say(f"{step}: training on {device}")
+            train_stage(part, device, say)
+        if not (part.folder / "scores.json").is_file():
+            score(part.folder)

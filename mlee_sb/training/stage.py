@@ -1,0 +1,148 @@
+"""A stage is one model to train on one fold; a plan is a stage with all that it requires, in the order of training."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlee_sb.corpora.manifest import fold_numbers
+from mlee_sb.errors import InputError, choose
+from mlee_sb.training.settings import SHARED, read_settings
+
+NO_RESULT = ("num_workers", "requires")  # settings that change no result; what is required has an identity of its own
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a stage is trained on: a folder of manifests, its protocol, and the folder their wav paths are relative to."""
+
+    manifests: Path
+    protocol: dict
+    data_folder: Path
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One model to train.
+
+    Attributes
+    ----------
+    hparams, overrides : the YAML file and what replaces its settings
+    settings : the two resolved to plain values
+    requires : the stages whose encoders this one freezes, by name, in the order of their embeddings
+    data : what it is trained on
+    folder : where its results go
+    """
+
+    hparams: Path
+    overrides: dict
+    settings: dict
+    requires: dict[str, "Stage"]
+    data: Data
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """For a person: row, train set, seed and fold."""
+        s = self.settings
+        return f"{s['row']} (train set {s['train_set']}, seed {s['seed']}, fold {s['fold']})"
+
+    @property
+    def model_folder(self) -> Path:
+        return self.folder / "model"
+
+    @property
+    def save_folder(self) -> Path:
+        return self.folder / "save"
+
+    @property
+    def identity(self) -> dict:
+        """Everything that changes the result, and nothing else."""
+        without = (*NO_RESULT, "alpha") if self.settings["target"] == "hard" else NO_RESULT  # alpha smooths soft targets only
+        return {
+            **{name: value for name, value in self.settings.items() if name not in without},
+            "protocol": self.data.protocol["hash"],
+            **{f"required {name}": stage.key for name, stage in self.requires.items()},
+        }
+
+    @property
+    def key(self) -> str:
+        """Two stages with equal keys are the same stage."""
+        return hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def finished(self) -> bool:
+        """Whether it was trained to its end. The summary is the last thing that training writes."""
+        return (self.save_folder / "summary.json").is_file()
+
+    def check_folder(self) -> None:
+        """Refuse to go on in a folder that holds another stage.
+
+        Raises
+        ------
+        InputError
+            naming the settings that differ
+        """
+        path = self.save_folder / "identity.json"
+        if not path.is_file():
+            return
+        there = json.loads(path.read_text(encoding="utf-8"))
+        here = json.loads(json.dumps(self.identity))
+        differing = [name for name in sorted({*there, *here}) if there.get(name) != here.get(name)]
+        if differing:
+            lines = "".join(f"\n  {name}: there {there.get(name)!r}, now {here.get(name)!r}" for name in differing)
+            raise InputError(
+                f"{self.folder}: holds results of other settings; give another folder with --results, or move this one away:{lines}"
+            )
+
+
+def make_stage(hparams: str | Path, overrides: dict, data: Data, results: str | Path) -> Stage:
+    """Read an hparams file, and those of the stages that it requires, to a stage.
+
+    Parameters
+    ----------
+    hparams : YAML file
+    overrides : settings to replace (nested for required stages, as `settings.nested` makes them)
+    data : what to train on
+    results : folder above those of all corpora
+
+    Raises
+    ------
+    InputError
+        if a setting is wrong, or the fold or an emotion is not in the manifests
+    """
+    settings = read_settings(hparams, overrides)
+    if settings["target"] == "hard" and not settings["requires"]:
+        # A hard target can use utterances with a dominant emotion only: both train sets are the same one.
+        overrides = {**overrides, "train_set": "dominant"}
+        settings = read_settings(hparams, overrides)
+    _check_against(data.protocol, settings)
+    requires = {}
+    for name, part in settings["requires"].items():
+        part = dict(part)
+        file = Path(hparams).parent / part.pop("hparams")
+        requires[name] = make_stage(file, {**{key: settings[key] for key in SHARED}, **part}, data, results)
+    names = (data.protocol["corpus"], settings["row"], settings["train_set"], f"seed{settings['seed']}", f"fold{settings['fold']}")
+    return Stage(Path(hparams), overrides, settings, requires, data, Path(results).joinpath(*names))
+
+
+def plan(stage: Stage) -> list[Stage]:
+    """`stage` and all that it requires, each once, each after those that it requires."""
+    stages: dict[Path, Stage] = {}
+
+    def visit(part: Stage) -> None:
+        for required in part.requires.values():
+            visit(required)
+        if stages.setdefault(part.folder, part).key != part.key:
+            raise InputError(f"{part.folder}: two required stages with different settings would share this folder")
+
+    visit(stage)
+    return list(stages.values())
+
+
+def _check_against(protocol: dict, settings: dict) -> None:
+    choose(str(settings["fold"]), map(str, fold_numbers(protocol)), "fold")
+    if settings["emotions"] != protocol["emotions"]:
+        raise InputError(f"emotions are {settings['emotions']}, and the manifests were prepared for {protocol['emotions']}")
+    if settings["min_votes"] != protocol["rules"]["min_votes"]:
+        raise InputError(f"min_votes is {settings['min_votes']}, and the manifests were prepared with {protocol['rules']['min_votes']}")

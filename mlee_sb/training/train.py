@@ -1,0 +1,176 @@
+"""Train one stage: data in, checkpoints, bundle and predictions out."""
+
+import logging
+import sys
+import time
+from collections.abc import Callable
+
+import speechbrain as sb
+import torch
+from hyperpyyaml import load_hyperpyyaml
+from torch import nn
+from torch.utils.data import DataLoader
+
+from mlee_sb.files import write_json, write_text
+from mlee_sb.models.bundle import load_bundle, save_bundle
+from mlee_sb.models.pipeline import EmotionModel, FrozenEncoders, UtteranceEncoder
+from mlee_sb.training.brains import BRAINS, EmotionBrain, Precomputed
+from mlee_sb.training.checkpoints import AtomicCheckpointer, EarlyStopping, RandomState
+from mlee_sb.training.data import EmbeddingDataset, WaveformDataset, make_loader
+from mlee_sb.training.embeddings import embeddings
+from mlee_sb.training.inputs import StageInputs, stage_inputs
+from mlee_sb.training.memory import keep_freed_memory
+from mlee_sb.training.predictions import read_existence, write_predictions
+from mlee_sb.training.settings import resolved_yaml
+from mlee_sb.training.stage import Stage
+from mlee_sb.training.targets import TARGETS
+
+Loaders = dict[str, DataLoader]
+
+
+def train_stage(stage: Stage, device: str, say: Callable[[str], None] = print) -> None:
+    """Train a stage whose required stages are finished; go on where a killed run stopped.
+
+    Writes to `stage.folder`: hyperparams.yaml, train_log.txt, save/, model/, predictions.csv, and last save/summary.json.
+
+    Parameters
+    ----------
+    stage : what to train
+    device : a torch device, for example ``"cpu"`` or ``"cuda:0"``
+    say : called with lines for a person
+    """
+    start = time.monotonic()
+    keep_freed_memory()
+    logging.getLogger("speechbrain").setLevel(logging.WARNING)
+    inputs = stage_inputs(stage)
+    stage.save_folder.mkdir(parents=True, exist_ok=True)
+    write_json(stage.save_folder / "identity.json", stage.identity)
+    write_text(stage.folder / "hyperparams.yaml", resolved_yaml(stage.hparams, stage.overrides))
+
+    sb.utils.seed_everything(stage.settings["seed"])  # before the modules are built
+    with open(stage.hparams, encoding="utf-8") as file:
+        hparams = load_hyperpyyaml(file, stage.overrides)
+    checkpointer = AtomicCheckpointer(stage.save_folder, allow_partial_load=False)
+    if stage.requires:
+        encoder, loaders = _frozen(stage, hparams, inputs, device)
+    else:
+        encoder, loaders = _learning(stage, hparams, inputs, device, resumes=bool(checkpointer.list_checkpoints()))
+    emotions = stage.settings["emotions"]
+    classifier = hparams["classifier"](embedding_size=encoder.embedding_size, n_emotions=len(emotions))
+    brain = _brain(stage, hparams, encoder, classifier, inputs, checkpointer, device, say)
+    brain.train_sampler = loaders["train"].batch_sampler  # else every epoch would have the batches of the first
+    brain.fit(brain.epochs, loaders["train"], loaders["valid"], progressbar=sys.stderr.isatty())
+
+    logits = brain.predict(loaders["test"])
+    best = brain.restore_best()
+    model = EmotionModel(encoder, classifier, emotions, TARGETS[brain.target].output)
+    probabilities = model.log_probabilities(logits).exp().numpy()
+    existence = probabilities if brain.target == "existence" else _existence_of_required(stage)
+    save_bundle(stage.model_folder, model, _label_rules(stage), stage.data.protocol["demo"])
+    write_predictions(stage.folder / "predictions.csv", inputs.test, emotions, probabilities, existence)
+    _write_summary(stage, best, seconds=time.monotonic() - start)
+
+
+def _learning(stage: Stage, hparams: dict, inputs: StageInputs, device: str, resumes: bool) -> tuple[UtteranceEncoder, Loaders]:
+    """The encoder that will learn, with its z-norm filled, and loaders of waveforms."""
+    encoder: UtteranceEncoder = hparams["encoder"].to(device)
+    folder, rate = stage.data.data_folder, encoder.sample_rate
+    settings = stage.settings
+    train = WaveformDataset(inputs.train, folder, rate, inputs.train_targets, settings["speeds"])
+    sets = {
+        "valid": WaveformDataset(inputs.valid, folder, rate, inputs.valid_targets),
+        "test": WaveformDataset(inputs.test, folder, rate, inputs.test_targets),
+    }
+    if not resumes:  # a checkpoint brings the statistics with it
+        batches = make_loader(train, settings["batch_size"], settings["num_workers"])
+        encoder.normalizer.fit(encoder.front_end(batch.inputs.to(device), batch.lengths) for batch in batches)
+    return encoder, _loaders(stage, train, sets)
+
+
+def _frozen(stage: Stage, hparams: dict, inputs: StageInputs, device: str) -> tuple[FrozenEncoders, Loaders]:
+    """The encoders of the required stages side by side, and loaders of their embeddings."""
+    models = {required: load_bundle(required.model_folder) for required in stage.requires.values()}
+
+    def embed(frame, speeds=(1.0,)):
+        parts = [
+            embeddings(
+                required.save_folder / "embeddings", required.key, model, frame, stage.data.data_folder, speeds, device, sys.stderr.isatty()
+            )
+            for required, model in models.items()
+        ]
+        return torch.cat(parts, dim=-1)  # [copies * n, sum of the embedding sizes]
+
+    train = EmbeddingDataset(embed(inputs.train, stage.settings["speeds"]), inputs.train_targets)
+    sets = {
+        "valid": EmbeddingDataset(embed(inputs.valid), inputs.valid_targets),
+        "test": EmbeddingDataset(embed(inputs.test), inputs.test_targets),
+    }
+    encoder = hparams["encoder"]([encoder for model in models.values() for encoder in model.encoders])
+    return encoder, _loaders(stage, train, sets)
+
+
+def _loaders(stage: Stage, train, others: dict) -> Loaders:
+    size, workers = stage.settings["batch_size"], stage.settings["num_workers"]
+    loaders = {name: make_loader(dataset, size, workers) for name, dataset in others.items()}
+    return {"train": make_loader(train, size, workers, seed=stage.settings["seed"]), **loaders}
+
+
+def _brain(
+    stage: Stage,
+    hparams: dict,
+    encoder: nn.Module,
+    classifier: nn.Module,
+    inputs: StageInputs,
+    checkpointer: AtomicCheckpointer,
+    device: str,
+    say: Callable[[str], None],
+) -> EmotionBrain:
+    settings = stage.settings
+    epochs = EarlyStopping(settings["max_epochs"], settings["patience"])
+    learning = Precomputed() if stage.requires else encoder
+    brain = BRAINS[settings["target"]](
+        encoder=learning,
+        classifier=classifier,
+        class_weights=inputs.class_weights,
+        epochs=epochs,
+        say=say,
+        log_file=str(stage.folder / "train_log.txt"),
+        opt_class=hparams["opt_class"],
+        checkpointer=checkpointer,
+        run_opts={"device": device, "precision": settings["precision"], "max_grad_norm": settings["max_grad_norm"]},
+    )
+    modules = {"classifier": classifier} if stage.requires else {"encoder": encoder, "classifier": classifier}
+    checkpointer.add_recoverables({**modules, "epochs": epochs, "random_state": RandomState()})
+    return brain
+
+
+def _existence_of_required(stage: Stage):
+    """Probabilities of existence [n, K] from the required stage that knows them: the same test set, the same rows."""
+    for required in stage.requires.values():
+        if required.settings["target"] == "existence":
+            return read_existence(required.folder / "predictions.csv", required.settings["emotions"])
+    return None
+
+
+def _label_rules(stage: Stage) -> dict:
+    rules = {name: stage.settings[name] for name in ("target", "train_set", "min_votes", "alpha") if name in stage.settings}
+    return {**rules, "corpus": stage.data.protocol["corpus"]}
+
+
+def _write_summary(stage: Stage, best: dict, seconds: float) -> None:
+    settings, protocol = stage.settings, stage.data.protocol
+    write_json(
+        stage.save_folder / "summary.json",
+        {
+            "row": settings["row"],
+            "train_set": settings["train_set"],
+            "fold": settings["fold"],
+            "seed": settings["seed"],
+            "corpus": protocol["corpus"],
+            "demo": protocol["demo"],
+            "protocol_hash": protocol["hash"],
+            "losses": {"train": best["train"], "valid": best["valid"]},
+            "epochs": best["epoch"],
+            "seconds": round(seconds, 1),
+        },
+    )
