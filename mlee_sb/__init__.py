@@ -1,3 +1,13 @@
 """Speech emotion recognition that learns from the votes of several annotators (MLEE, Ando et al., Interspeech 2019)."""
 
 __version__ = "0.1.0"
+__all__ = ["EmotionClassifier", "__version__"]
+
+
+def __getattr__(name: str):
+    """Import torch only when a model is wanted: preparing a corpus needs none."""
+    if name == "EmotionClassifier":
+        from mlee_sb.inference.classifier import EmotionClassifier
+
+        return EmotionClassifier
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

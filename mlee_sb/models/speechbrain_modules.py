@@ -43,6 +43,7 @@ class LogProbabilities(nn.Module):
 def samples_from_relative(relative_lengths: Tensor, longest: int) -> Tensor:
     """SpeechBrain's relative lengths -> integers on the CPU.
 
+    >>> import torch
     >>> samples_from_relative(torch.tensor([1.0, 1 / 3]), 30000).tolist()
     [30000, 10000]
     """

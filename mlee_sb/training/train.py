@@ -89,14 +89,14 @@ def _learning(stage: Stage, hparams: dict, inputs: StageInputs, device: str, res
 
 def _frozen(stage: Stage, hparams: dict, inputs: StageInputs, device: str) -> tuple[FrozenEncoders, Loaders]:
     """The encoders of the required stages side by side, and loaders of their embeddings."""
-    models = {required: load_bundle(required.model_folder) for required in stage.requires.values()}
+    models = [(required, load_bundle(required.model_folder)) for required in stage.requires.values()]
 
     def embed(frame, speeds=(1.0,)):
         parts = [
             embeddings(
                 required.save_folder / "embeddings", required.key, model, frame, stage.data.data_folder, speeds, device, sys.stderr.isatty()
             )
-            for required, model in models.items()
+            for required, model in models
         ]
         return torch.cat(parts, dim=-1)  # [copies * n, sum of the embedding sizes]
 
@@ -105,7 +105,7 @@ def _frozen(stage: Stage, hparams: dict, inputs: StageInputs, device: str) -> tu
         "valid": EmbeddingDataset(embed(inputs.valid), inputs.valid_targets),
         "test": EmbeddingDataset(embed(inputs.test), inputs.test_targets),
     }
-    encoder = hparams["encoder"]([encoder for model in models.values() for encoder in model.encoders])
+    encoder = hparams["encoder"]([encoder for _, model in models for encoder in model.encoders])
     return encoder, _loaders(stage, train, sets)
 
 

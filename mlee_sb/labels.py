@@ -1,0 +1,149 @@
+"""Votes -> hard, soft and existence targets, and their class weights (Ando et al. 2019, equations 3 to 6)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mlee_sb.errors import InputError
+
+
+def hard_targets(dominant: Sequence[str], emotions: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """One-hot targets of the dominant emotion (equation 3): 1 for it, 0 elsewhere.
+
+    Parameters
+    ----------
+    dominant : code of the dominant emotion of each of n utterances, ``""`` where there is none
+    emotions : the K target emotions
+
+    Returns
+    -------
+    targets : float64 [n, K]; a row of zeros where the utterance cannot be used
+    usable : bool [n]; False where the dominant emotion is empty or no target
+
+    >>> targets, usable = hard_targets(["hap", "exc"], ["neu", "hap"])
+    >>> targets.tolist(), usable.tolist()
+    ([[0.0, 1.0], [0.0, 0.0]], [True, False])
+    """
+    targets = (np.asarray(dominant, dtype=object).reshape(-1, 1) == np.asarray(list(emotions), dtype=object)).astype(np.float64)
+    return targets, targets.any(axis=1)
+
+
+def soft_targets(votes: np.ndarray, alpha: float = 0.75) -> tuple[np.ndarray, np.ndarray]:
+    """Smoothed proportions of the votes (equation 4): q[k] = (alpha + v[k]) / (alpha K + sum over k' of v[k']).
+
+    Parameters
+    ----------
+    votes : [n, K], v[k] of each utterance
+    alpha : smoothing, 0 or more
+
+    Returns
+    -------
+    targets : float64 [n, K], rows summing to 1; a row of zeros where the utterance cannot be used
+    usable : bool [n]; False where no one voted for a target emotion
+
+    >>> soft_targets(np.array([[3, 0, 0, 0]]))[0].tolist()
+    [[0.625, 0.125, 0.125, 0.125]]
+    """
+    votes = _checked(votes)
+    if not alpha >= 0:
+        raise InputError(f"alpha is {alpha!r}, and must be 0 or more (paper: 0.75)")
+    total = votes.sum(axis=1)
+    usable = total > 0
+    denominators = np.where(usable, alpha * votes.shape[1] + total, 1.0)
+    return np.where(usable[:, None], (alpha + votes) / denominators[:, None], 0.0), usable
+
+
+def existence_targets(votes: np.ndarray, min_votes: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Which emotions are present (equation 5): 1 where at least `min_votes` votes say so, else 0. Every utterance counts.
+
+    Parameters
+    ----------
+    votes : [n, K]
+    min_votes : 1 in the paper
+
+    Returns
+    -------
+    targets : float64 [n, K], 0 or 1
+    usable : bool [n], all True
+
+    >>> existence_targets(np.array([[2, 1], [0, 0]]))[0].tolist()
+    [[1.0, 1.0], [0.0, 0.0]]
+    """
+    votes = _checked(votes)
+    if min_votes < 1:
+        raise InputError(f"min_votes is {min_votes!r}, and must be 1 or more (paper: 1)")
+    return (votes >= min_votes).astype(np.float64), np.ones(len(votes), dtype=bool)
+
+
+def softmax_class_weights(targets: np.ndarray, emotions: Sequence[str] | None = None) -> np.ndarray:
+    """Inverse class frequency for the softmax losses (equation 2), scaled to mean 1.
+
+    Parameters
+    ----------
+    targets : [n, K], hard or soft; the frequency of a class is the mass of its targets
+    emotions : names for the error
+
+    Returns
+    -------
+    np.ndarray
+        [K]
+
+    Raises
+    ------
+    InputError
+        if an emotion has no example
+
+    >>> softmax_class_weights(np.array([[1, 0], [1, 0], [1, 0], [0, 1]])).tolist()
+    [0.5, 1.5]
+    """
+    mass = np.asarray(targets, dtype=np.float64).sum(axis=0)
+    _refuse_empty(mass, emotions, "no training example of")
+    return _mean_one(1 / mass)
+
+
+def existence_class_weights(targets: np.ndarray, emotions: Sequence[str] | None = None) -> np.ndarray:
+    """Inverse frequency of absent and present for each emotion (equation 6), each pair scaled to mean 1.
+
+    Parameters
+    ----------
+    targets : [n, K], 0 or 1
+    emotions : names for the error
+
+    Returns
+    -------
+    np.ndarray
+        [K, 2], columns absent and present
+
+    Raises
+    ------
+    InputError
+        if an emotion is never present, or never absent
+
+    >>> existence_class_weights(np.array([[1], [0], [0], [0]])).tolist()
+    [[0.5, 1.5]]
+    """
+    targets = np.asarray(targets, dtype=np.float64)
+    present = targets.sum(axis=0)
+    absent = len(targets) - present
+    _refuse_empty(present, emotions, "no training example with")
+    _refuse_empty(absent, emotions, "no training example without")
+    return _mean_one(1 / np.stack([absent, present], axis=1))
+
+
+def _mean_one(weights: np.ndarray) -> np.ndarray:
+    return weights / weights.mean(axis=-1, keepdims=True)
+
+
+def _refuse_empty(mass: np.ndarray, emotions: Sequence[str] | None, words: str) -> None:
+    for k in np.flatnonzero(mass <= 0):
+        name = emotions[k] if emotions is not None else f"emotion number {k}"
+        raise InputError(f"{words} {name!r} in this training set: leave it out of the emotions, or choose another fold")
+
+
+def _checked(votes: np.ndarray) -> np.ndarray:
+    votes = np.asarray(votes)
+    if votes.ndim != 2:
+        raise InputError(f"votes must be a table [n, K], and have {votes.ndim} dimension(s)")
+    if not np.all(np.isfinite(votes.astype(np.float64))) or (votes < 0).any() or (votes != np.round(votes)).any():
+        raise InputError("votes must be whole numbers from 0 up")
+    return votes.astype(np.float64)
