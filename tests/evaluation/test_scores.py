@@ -1,0 +1,66 @@
+"""Scores from predictions, by hand."""
+
+import pandas as pd
+import pytest
+
+from mlee_sb.errors import InputError
+from mlee_sb.evaluation.scores import read_predictions, scores
+
+
+@pytest.fixture
+def predictions():
+    return pd.DataFrame(
+        {
+            "ID": ["001", "NA", "c", "d", "e"],
+            "speaker": "s",
+            "dominant": ["neu", "neu", "neu", "hap", ""],
+            "exist_neu": [1, 1, 1, 0, 0],
+            "exist_hap": [0, 0, 0, 1, 1],
+            "p_neu": [0.9, 0.8, 0.2, 0.4, 0.9],
+            "p_hap": [0.1, 0.2, 0.8, 0.6, 0.1],
+            "e_neu": [0.9, 0.8, 0.2, 0.4, 0.1],
+            "e_hap": [0.1, 0.2, 0.3, 0.6, 0.7],
+        }
+    )
+
+
+def test_wa_ua_and_recalls_by_hand(predictions):
+    found = scores(predictions)
+    assert (found["n"], found["n_all"]) == (4, 5)
+    assert found["wa"] == pytest.approx(3 / 4)
+    assert found["recall"] == {"neu": pytest.approx(2 / 3), "hap": 1.0}
+    assert found["ua"] == pytest.approx((2 / 3 + 1) / 2)
+
+
+def test_existence_counts_utterances_without_a_dominant_emotion(predictions):
+    existence = scores(predictions)["existence"]
+    assert existence["hap"]["auc"] == 1.0
+    assert existence["neu"]["auc"] == pytest.approx(5 / 6)  # of 3 x 2 pairs one is in the wrong order
+    assert existence["neu"]["share"] == pytest.approx(3 / 5)
+
+
+def test_the_order_of_the_rows_does_not_matter(predictions):
+    assert scores(predictions.sample(frac=1, random_state=1)) == scores(predictions)
+
+
+def test_a_class_without_a_test_utterance_is_named_and_left_out(predictions):
+    found = scores(predictions[predictions["dominant"] != "hap"])
+    assert found["recall"]["hap"] is None
+    assert found["classes_without_test_utterance"] == ["hap"]
+    assert found["ua"] == pytest.approx(2 / 3)
+
+
+def test_ids_that_look_like_numbers_or_nothing_are_kept(predictions, tmp_path):
+    predictions.to_csv(tmp_path / "predictions.csv", index=False)
+    frame = read_predictions(tmp_path / "predictions.csv")
+    assert frame["ID"].tolist() == ["001", "NA", "c", "d", "e"]
+    assert frame["dominant"].tolist()[-1] == ""
+    assert scores(frame) == scores(predictions)
+
+
+@pytest.mark.parametrize("value", [float("nan"), 1.5, -0.1])
+def test_a_probability_that_is_none_is_named_with_its_line(predictions, tmp_path, value):
+    predictions.loc[2, "p_hap"] = value
+    predictions.to_csv(tmp_path / "predictions.csv", index=False)
+    with pytest.raises(InputError, match="line 4: p_hap"):
+        read_predictions(tmp_path / "predictions.csv")

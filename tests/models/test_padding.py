@@ -1,0 +1,109 @@
+"""An utterance gives the same embedding alone and padded in a batch, and padding moves no statistic."""
+
+import pytest
+import torch
+
+from mlee_sb.errors import InputError
+from mlee_sb.models.encoder import CnnBlstmAttention
+from mlee_sb.models.features import LogPowerSpectrogram
+from mlee_sb.models.masking import MaskedBatchNorm2d
+from mlee_sb.models.normalization import ZNorm
+from mlee_sb.models.pipeline import FrozenEncoders, UtteranceEncoder
+
+LONGEST = 16000  # samples
+
+
+def utterance_encoder():
+    torch.manual_seed(0)
+    encoder = UtteranceEncoder(LogPowerSpectrogram(), ZNorm(), CnnBlstmAttention()).eval()
+    for layer in encoder.network.cnn:  # as after training: a shift that would leak into padding
+        layer.norm.running_mean.uniform_(-1, 1)
+        layer.norm.bias.data.uniform_(-1, 1)
+    return encoder
+
+
+@pytest.mark.parametrize("n_samples", [640, 799, 800, 2880, 3040, 3200, 9999, LONGEST])
+def test_alone_and_padded_in_a_batch_an_utterance_has_the_same_embedding(n_samples):
+    encoder = utterance_encoder()
+    waveforms = torch.randn(3, LONGEST)
+    waveforms[1, n_samples:] = 0
+    with torch.no_grad():
+        batched = encoder(waveforms, torch.tensor([LONGEST, n_samples, 5000]))[1]
+        alone = encoder(waveforms[1:2, :n_samples], torch.tensor([n_samples]))[0]
+    assert (batched - alone).norm() / alone.norm() < 1e-5
+
+
+def test_what_lies_in_the_padding_does_not_matter():
+    encoder = utterance_encoder()
+    lengths = torch.tensor([LONGEST, 5000])
+    quiet, loud = torch.randn(2, LONGEST), torch.randn(2, LONGEST)
+    loud[0], loud[1, :5000] = quiet[0], quiet[1, :5000]
+    with torch.no_grad():
+        assert torch.equal(encoder(quiet, lengths), encoder(loud, lengths))
+
+
+def test_batch_norm_counts_valid_frames_only():
+    x = torch.randn(2, 3, 10, 4) + 2
+    lengths = torch.tensor([10, 4])
+    norm = MaskedBatchNorm2d(3, momentum=1.0).train()
+    out = norm(x, lengths)
+    valid = torch.cat([x[0], x[1, :, :4]], dim=1)  # [channels, all valid frames, bins]
+    torch.testing.assert_close(norm.running_mean, valid.mean(dim=(1, 2)))
+    torch.testing.assert_close(norm.running_var, valid.var(dim=(1, 2)))
+    expected = (valid - valid.mean(dim=(1, 2), keepdim=True)) / (valid.var(dim=(1, 2), keepdim=True, correction=0) + norm.eps).sqrt()
+    torch.testing.assert_close(torch.cat([out[0], out[1, :, :4]], dim=1), expected)
+    assert (out[1, :, 4:] == 0).all()
+
+
+def test_batch_norm_without_padding_is_the_plain_one():
+    x = torch.randn(2, 3, 10, 4)
+    torch.testing.assert_close(MaskedBatchNorm2d(3).train()(x, torch.tensor([10, 10])), torch.nn.BatchNorm2d(3).train()(x))
+
+
+def test_frozen_encoders_stay_as_they_are_when_everything_is_set_to_training():
+    frozen = FrozenEncoders([utterance_encoder(), utterance_encoder()])
+    before = {name: tensor.clone() for name, tensor in frozen.state_dict().items()}
+    torch.nn.ModuleDict({"encoder": frozen}).train()  # as a Brain does at the start of an epoch
+    embedding = frozen(torch.randn(2, LONGEST), torch.tensor([LONGEST, 5000]))
+    assert embedding.shape == (2, 512)
+    assert not embedding.requires_grad
+    assert all(torch.equal(tensor, before[name]) for name, tensor in frozen.state_dict().items())
+
+
+def test_frames_start_at_multiples_of_the_shift_without_centring():
+    front_end = LogPowerSpectrogram()
+    clicks = torch.zeros(1, LONGEST)
+    clicks[0, 800:] = 1.0  # the first frame that holds a sample from 800 on is frame 2: 320 to 959
+    features, n_frames = front_end(clicks, torch.tensor([LONGEST]))
+    assert n_frames.tolist() == [1 + (LONGEST - 640) // 160]
+    silent = torch.log(torch.tensor(front_end.log_floor))
+    assert (features[0, :2] == silent).all()
+    assert (features[0, 2] > silent).any()
+
+
+def test_a_tone_peaks_in_its_ten_hertz_bin():
+    time = torch.arange(LONGEST) / 16000
+    features, _ = LogPowerSpectrogram()(torch.sin(2 * torch.pi * 1230 * time).unsqueeze(0), torch.tensor([LONGEST]))
+    assert set(features[0].argmax(dim=-1).tolist()) == {123}
+
+
+def test_less_than_one_window_is_refused_with_its_length():
+    with pytest.raises(InputError, match="639 samples"):
+        LogPowerSpectrogram()(torch.zeros(1, 639), torch.tensor([639]))
+
+
+def test_z_norm_has_the_statistics_of_the_valid_frames_of_all_batches():
+    batches = [(torch.randn(2, 9, 5) * 3 + 1, torch.tensor([9, 4])), (torch.randn(1, 6, 5), torch.tensor([6]))]
+    norm = ZNorm(n_features=5)
+    norm.fit(batches)
+    valid = torch.cat([batches[0][0][0], batches[0][0][1, :4], batches[1][0][0]])
+    torch.testing.assert_close(norm.mean, valid.mean(0))
+    torch.testing.assert_close(norm.std, valid.std(0, correction=0))
+    assert {"mean", "std"} <= set(norm.state_dict())
+
+
+def test_attention_weights_sum_to_one_and_their_times_lie_in_the_utterance():
+    weights, times = utterance_encoder().attention(torch.randn(LONGEST))
+    assert weights.shape == times.shape
+    assert weights.sum() == pytest.approx(1, abs=1e-5)
+    assert (times.diff() > 0).all() and times[0] > 0 and times[-1] < 1.0
