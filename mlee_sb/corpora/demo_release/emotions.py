@@ -1,0 +1,65 @@
+"""What is felt in an utterance: a mixture of emotions that sums to 1, around one that the speaker intends."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from mlee_sb.corpora.base import OTHER
+
+EMOTIONS = ("neu", "hap", "sad", "ang", "exc", "fru", "sur", OTHER)
+"""The parts of a mixture, in its order. The rarer ones of IEMOCAP (fea, dis) would hardly occur among 300 utterances."""
+
+INTENDED = {"neu": 0.28, "hap": 0.12, "sad": 0.16, "ang": 0.12, "exc": 0.13, "fru": 0.13, "sur": 0.02, OTHER: 0.04}
+"""How often each is intended. Near IEMOCAP's improvised dialogs, with more of hap and ang, so that 300 utterances do."""
+
+NEIGHBOURS = {
+    "neu": {"neu": 8.0, "fru": 0.9, "sad": 0.8, "hap": 0.5, "exc": 0.3, OTHER: 0.3},
+    "hap": {"hap": 6.5, "exc": 1.6, "neu": 1.2, "sur": 0.2},
+    "sad": {"sad": 7.5, "neu": 1.2, "fru": 0.8, OTHER: 0.3},
+    "ang": {"ang": 7.0, "fru": 2.0, "neu": 0.5, OTHER: 0.2},
+    "exc": {"exc": 6.0, "hap": 2.2, "neu": 0.8, "sur": 0.5},
+    "fru": {"fru": 6.0, "ang": 1.3, "neu": 1.5, "sad": 0.8, OTHER: 0.2},
+    "sur": {"sur": 5.0, "exc": 1.0, "hap": 0.5, "neu": 1.0},
+    OTHER: {OTHER: 4.0, "neu": 1.5, "fru": 0.8, "sad": 0.5},
+}
+"""Dirichlet concentrations of the mixture, by the intended emotion: what people tell apart badly is felt together."""
+
+FAINT = 0.1
+"""Concentration of all that is not a neighbour: hardly any of it, but never none."""
+
+_GOLDEN = (5**0.5 - 1) / 2  # its multiples spread evenly over 0..1, so the speakers' shares differ a little from each other
+
+
+def intended_emotions(rng: np.random.Generator, count: int, speaker: int) -> list[str]:
+    """What a speaker intends in `count` utterances: shares as in `INTENDED`, in random order.
+
+    The shares are kept and not drawn: of 30 utterances of a speaker, luck would leave out an emotion now and then.
+
+    >>> intentions = intended_emotions(np.random.default_rng(0), 100, speaker=0)
+    >>> intentions.count("neu"), intentions.count("hap")
+    (28, 12)
+    """
+    levels = (np.arange(count) + (speaker * _GOLDEN) % 1) / count
+    codes = np.array(list(INTENDED))
+    chosen = codes[np.searchsorted(np.cumsum(list(INTENDED.values())), levels, side="right").clip(max=len(codes) - 1)]
+    return [str(code) for code in rng.permutation(chosen)]
+
+
+def draw_mixture(rng: np.random.Generator, intended: str) -> dict[str, float]:
+    """A mixture in which `intended` is strong most of the time.
+
+    >>> mixture = draw_mixture(np.random.default_rng(0), "sad")
+    >>> round(sum(mixture.values()), 9), max(mixture, key=mixture.get)
+    (1.0, 'sad')
+    """
+    neighbours = NEIGHBOURS[intended]
+    return dict(zip(EMOTIONS, map(float, rng.dirichlet([neighbours.get(code, FAINT) for code in EMOTIONS])), strict=True))
+
+
+def pure(emotion: str) -> Mapping[str, float]:
+    """The mixture that is `emotion` and nothing else.
+
+    >>> pure("ang")["ang"], pure("ang")["sad"]
+    (1.0, 0.0)
+    """
+    return {code: float(code == emotion) for code in EMOTIONS}

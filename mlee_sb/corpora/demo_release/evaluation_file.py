@@ -1,0 +1,49 @@
+"""An evaluation file as IEMOCAP has it: what all listeners said on the utterances of a dialog."""
+
+from collections.abc import Iterable
+
+from mlee_sb.corpora.base import OTHER
+from mlee_sb.corpora.demo_release.annotators import Vote
+from mlee_sb.corpora.demo_release.plan import Turn
+
+HEADER = "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]"
+
+LABELS = {
+    "neu": "Neutral",
+    "hap": "Happiness",
+    "sad": "Sadness",
+    "ang": "Anger",
+    "exc": "Excited",
+    "fru": "Frustration",
+    "sur": "Surprise",
+    OTHER: "Other",
+}
+"""What the lines of votes call the emotions."""
+
+
+def evaluation_file(turns: Iterable[Turn]) -> str:
+    """The text of a dialog's evaluation file."""
+    return "\n\n".join([HEADER, *("\n".join(_block(turn)) for turn in turns)]) + "\n"
+
+
+def vote_line(vote: Vote) -> str:
+    r"""A line of categories.
+
+    >>> vote_line(Vote("E2", ("neu", "fru")))
+    'C-E2:\tNeutral; Frustration;\t()'
+    >>> vote_line(Vote("E4", ("oth",), "curious"))
+    'C-E4:\tOther;\t(curious)'
+    """
+    return f"C-{vote.annotator}:\t{' '.join(f'{LABELS[code]};' for code in vote.codes)}\t({vote.comment})"
+
+
+def _block(turn: Turn) -> list[str]:
+    judgement = turn.judgement
+    # The summary's dimensions are the mean over the evaluators; the speaker's own rating stands apart.
+    ratings = [rating for rating in judgement.ratings if rating.annotator.startswith("E")]
+    means = [sum(getattr(r, name) for r in ratings) / len(ratings) for name in ("valence", "activation", "dominance")]
+    return [
+        f"[{turn.start:.4f} - {turn.start + turn.seconds:.4f}]\t{turn.id}\t{judgement.dominant}\t[{', '.join(f'{m:.4f}' for m in means)}]",
+        *(vote_line(vote) for vote in (*judgement.votes, judgement.self_report)),
+        *(f"A-{r.annotator}:\tval {r.valence}; act {r.activation}; dom  {r.dominance};\t()" for r in judgement.ratings),
+    ]
