@@ -6,6 +6,7 @@
 import argparse
 import difflib
 import inspect
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, NoReturn, get_args, get_origin, get_type_hints
@@ -98,7 +99,8 @@ class Parser(argparse.ArgumentParser):
     def parse_args(self, args=None, namespace=None):
         """As argparse does, but for the error: a misspelt flag is reported before what is missing because of it."""
         known = [flag for action in self._actions for flag in action.option_strings]
-        for argument in args or []:
+        args = sys.argv[1:] if args is None else list(args)
+        for argument in args[: args.index("--")] if "--" in args else args:
             flag = argument.split("=")[0]
             if flag.startswith("--") and flag not in known:
                 nearest = difflib.get_close_matches(flag, known, n=1, cutoff=0.5)

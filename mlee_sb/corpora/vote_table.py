@@ -79,7 +79,7 @@ class VoteTable(Corpus):
             raise InputError(f"{self.path}: no such file; it must hold the votes (another name is given with --table)")
         try:
             # Blank lines are kept until here, so that the n-th row is the n-th line; a speaker may be called NA or 007.
-            table = pd.read_csv(self.path, dtype=str, keep_default_na=False, skip_blank_lines=False, encoding="utf-8-sig")
+            table = pd.read_csv(self.path, dtype=str, keep_default_na=False, skip_blank_lines=False, encoding="utf-8")
         except ValueError as error:
             raise InputError(f"{self.path}: cannot be read as a CSV in UTF-8: {error}") from error
         if not isinstance(table.index, pd.RangeIndex):

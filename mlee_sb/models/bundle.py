@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
+from speechbrain.dataio.encoder import CategoricalEncoder
 from torch import nn
 
 from mlee_sb.errors import InputError
@@ -47,8 +48,6 @@ pretrainer: !new:speechbrain.utils.parameter_transfer.Pretrainer
         embedding_model: !ref <embedding_model>
         classifier: !ref <classifier>
         label_encoder: !ref <label_encoder>
-    paths:
-        label_encoder: label_encoder.txt
 """
 
 
@@ -102,7 +101,7 @@ def save_bundle(folder: str | Path, model: EmotionModel, labels: dict, demo: boo
         save_file(weights, beside / "model.safetensors")
         yaml = SPEECHBRAIN_YAML.format(config=json.dumps(config), sample_rate=model.encoder.sample_rate)
         write_text(beside / "hyperparams.yaml", yaml)
-        write_text(beside / "label_encoder.txt", _label_encoder(model.emotions))
+        _label_encoder(model.emotions).save(beside / "label_encoder.ckpt")  # the name that the Pretrainer looks for in the source
         for prefix, file in {"encoder.": "embedding_model.ckpt", "classifier.": "classifier.ckpt"}.items():
             torch.save({f"model.{name}": tensor for name, tensor in weights.items() if name.startswith(prefix)}, beside / file)
 
@@ -153,7 +152,10 @@ def load_bundle(folder: str | Path) -> EmotionModel:
     return model.eval()
 
 
-def _label_encoder(emotions: Sequence[str]) -> str:
-    """SpeechBrain's CategoricalEncoder as text, in the fixed order of the outputs."""
-    lines = [f"{emotion!r} => {index}" for index, emotion in enumerate(emotions)]
-    return "\n".join([*lines, "=" * 16, "'starting_index' => 0", ""])
+def _label_encoder(emotions: Sequence[str]) -> CategoricalEncoder:
+    """SpeechBrain's encoder of labels, with each emotion at the index of its output."""
+    encoder = CategoricalEncoder()
+    for index, emotion in enumerate(emotions):
+        encoder.enforce_label(emotion, index)
+    encoder.expect_len(len(emotions))
+    return encoder

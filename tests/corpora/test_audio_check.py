@@ -64,6 +64,8 @@ def test_chunks_before_and_after_the_samples_are_no_truncation(tmp_path):
     odd = b"LIST\x03\x00\x00\x00abc\x00"
     (tmp_path / "a.wav").write_bytes(content[:36] + odd + content[36:] + odd)
     assert check_audio(tmp_path / "a.wav").reason == ""
+    (tmp_path / "b.wav").write_bytes((content[:36] + odd + content[36:])[:-2])
+    assert check_audio(tmp_path / "b.wav").reason.startswith("truncated")
 
 
 def test_a_streamed_wav_that_does_not_know_its_size_is_used(tmp_path):

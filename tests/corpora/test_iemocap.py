@@ -48,6 +48,7 @@ def test_a_label_that_is_twice_on_a_line_is_one_vote(tmp_path):
         "caf\xe9 \x85 \x0b \x0c \x1c \xff",
         "",
         "C-E5: Sadness;",
+        "\x85C-E5:\tFear;\x0cC-E6:\tFear;\rC-E1:\tFear;",
     ],
 )
 def test_a_comment_may_hold_anything_and_is_never_a_vote(tmp_path, comment):

@@ -63,6 +63,7 @@ def test_a_file_that_is_missing_sends_to_prepare(folder):
     ("old", "new", "message"),
     [
         ("001,a.wav", "001,../a.wav", "'001': the wav path leaves the data folder"),
+        ("001,a.wav", "001,x\\..\\..\\a.wav", "leaves the data folder"),
         ("001,a.wav", "001,/a.wav", "leaves the data folder"),
         ("001,a.wav", "001,C:/a.wav", "leaves the data folder"),
         ("null,c.wav", "001,c.wav", "'001': the ID is there twice"),

@@ -224,6 +224,11 @@ def test_the_hash_changes_with_what_matters_and_with_nothing_else(data, tmp_path
     assert hash_of(tmp_path / "turned") == first
     write_table(data, TABLE.replace("anna,2,1", "anna,2,2"))
     assert hash_of() != first
+    undecided = TABLE.replace("votes_other", "votes_other,dominant").replace(",0\n", ",0,\n").replace(",3\n", ",3,\n")
+    write_table(data, undecided)
+    first = hash_of()
+    write_table(data, undecided.replace("votes_hap", "votes_joy"))  # the same numbers say another thing
+    assert hash_of() != first
 
 
 def test_the_protocol_says_what_was_done(tmp_path):

@@ -1,0 +1,154 @@
+"""From a raw corpus to a fusion model that classifies a file, with the command that a person types."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from safetensors.torch import load_file
+from speechbrain.inference.classifiers import EncoderClassifier
+
+from mlee_sb import EmotionClassifier
+from mlee_sb.errors import InputError
+from mlee_sb.evaluation.scores import read_predictions
+from mlee_sb.experiment import main
+
+from .conftest import QUICK, command
+
+FUSION = Path("mlee_fusion_soft/all/seed1/fold1")
+MLEE = Path("mlee/all/seed1/fold1")
+
+
+def test_a_stage_leaves_what_the_design_promises(trained):
+    for stage in (FUSION, MLEE, Path("dominant_soft/all/seed1/fold1")):
+        for file in ("predictions.csv", "scores.json", "train_log.txt", "hyperparams.yaml", "save", "model/config.json"):
+            assert (trained / stage / file).exists(), (stage, file)
+    frame = read_predictions(trained / FUSION / "predictions.csv")
+    assert set(frame["speaker"]) == {"s0"}
+    np.testing.assert_allclose(frame[["p_neu", "p_hap"]].sum(axis=1), 1, atol=1e-6)
+    mlee = read_predictions(trained / MLEE / "predictions.csv")
+    assert frame[["e_neu", "e_hap"]].equals(mlee[["p_neu", "p_hap"]].set_axis(["e_neu", "e_hap"], axis=1))
+
+
+def test_the_fusion_carries_both_encoders_to_the_bit(trained):
+    fusion = load_file(trained / FUSION / "model/model.safetensors")
+    for number, stage in enumerate([MLEE, Path("dominant_soft/all/seed1/fold1")]):
+        alone = load_file(trained / stage / "model/model.safetensors")
+        parts = {name: tensor for name, tensor in alone.items() if name.startswith("encoder.")}
+        assert any("running_mean" in name for name in parts) and any("normalizer.mean" in name for name in parts)
+        for name, tensor in parts.items():
+            assert torch.equal(tensor, fusion[name.replace("encoder.", f"encoder.encoders.{number}.", 1)]), name
+
+
+def test_a_second_run_reuses_what_is_finished(trained, tones, capsys):
+    before = {path: path.stat().st_mtime_ns for path in trained.rglob("*") if path.is_file()}
+    assert main(command(tones, trained.parent, *QUICK)) == 0
+    assert capsys.readouterr().out.count("finished before, reused") == 3
+    assert {path: path.stat().st_mtime_ns for path in trained.rglob("*") if path.is_file()} == before
+
+
+def test_other_settings_in_the_same_folder_are_refused_by_name(trained, tones, capsys):
+    assert main(command(tones, trained.parent, *QUICK, "--lr", "0.1")) == 2
+    assert "lr: there 5e-05, now 0.1" in capsys.readouterr().err
+
+
+def test_the_classifier_says_of_a_file_what_the_predictions_say(trained, tones):
+    classifier = EmotionClassifier.from_hparams(source=trained / FUSION)
+    for row in read_predictions(trained / FUSION / "predictions.csv").itertuples():
+        out_prob, score, index, text_lab = classifier.classify_file(tones / f"{row.ID}.wav")
+        np.testing.assert_allclose(out_prob.exp()[0], [row.p_neu, row.p_hap], atol=1e-5)
+        assert text_lab == [classifier.emotions[index]]
+        assert score == out_prob.max()
+
+
+@pytest.mark.parametrize("stage", [FUSION, MLEE])
+def test_speechbrains_encoder_classifier_gives_the_same(trained, tones, stage, tmp_path):
+    ours = EmotionClassifier.from_hparams(source=trained / stage / "model")
+    theirs = EncoderClassifier.from_hparams(source=str(trained / stage / "model"), savedir=str(tmp_path / "sb"))
+    wavs, lengths = torch.randn(2, 9000), torch.tensor([1.0, 0.5])
+    torch.testing.assert_close(ours.classify_batch(wavs, lengths)[0], theirs.classify_batch(wavs, lengths)[0])
+    file = str(tones / "s0_1.wav")
+    assert ours.classify_file(file)[3] == theirs.classify_file(file)[3]
+    torch.testing.assert_close(ours.classify_file(file)[0], theirs.classify_file(file)[0])
+
+
+@pytest.mark.parametrize("ending, rate, channels", [("flac", 44100, 2), ("ogg", 8000, 1), ("mp3", 22050, 2), ("wav", 48000, 3)])
+def test_any_common_format_rate_and_number_of_channels_is_classified(trained, tmp_path, ending, rate, channels):
+    path = tmp_path / f"a.{ending}"
+    soundfile.write(path, 0.1 * np.random.default_rng(0).standard_normal((rate, channels)), rate)
+    out_prob = EmotionClassifier.from_hparams(source=trained / FUSION).classify_file(path)[0]
+    assert out_prob.exp().sum().item() == pytest.approx(1, abs=1e-5)
+
+
+def test_a_bundle_with_a_weight_missing_is_refused(trained, tmp_path):
+    from safetensors.torch import save_file
+
+    bundle = shutil.copytree(trained / MLEE / "model", tmp_path / "model")
+    weights = load_file(bundle / "model.safetensors")
+    weights.pop("classifier.output.bias")
+    save_file(weights, bundle / "model.safetensors")
+    with pytest.raises(InputError, match="classifier.output.bias"):
+        EmotionClassifier.from_hparams(source=bundle)
+
+
+def test_a_clip_shorter_than_a_window_is_refused_with_its_length(trained, tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.ones(160), 16000)
+    with pytest.raises(InputError, match="10 ms"):
+        EmotionClassifier.from_hparams(source=trained / MLEE).classify_file(tmp_path / "a.wav")
+
+
+@pytest.mark.parametrize(
+    "flags, said",
+    [
+        (["--target", "sfot"], "did you mean 'soft'"),
+        (["--trian_set", "all"], "did you mean --train_set"),
+        (["--train_set", "dominants"], "did you mean 'dominant'"),
+        (["--fold", "11"], "fold '11'"),
+        (["--lr", "fast"], "must be a number"),
+        (["--batch_size", "0"], "must be above 0"),
+        (["--emotions", "neu", "hapy"], "hap"),
+        (["--device", "cuda:7"], "cuda:7"),
+        (["--corpus", "vote_tabel"], "did you mean 'vote_table'"),
+        (["--data_folder", "nowhere"], "nowhere"),
+    ],
+)
+def test_a_wrong_word_is_answered_before_training(tones, tmp_path, capsys, flags, said):
+    assert main([*command(tones, tmp_path), *flags]) == 2
+    assert said in capsys.readouterr().err
+    assert not list(tmp_path.rglob("save"))
+
+
+def test_a_misspelt_hparams_file_is_answered_with_the_nearest(tones, tmp_path, capsys):
+    assert main(command(tones, tmp_path, hparams="hparams/mlee_fusoin.yaml")) == 2
+    assert "mlee_fusion.yaml" in capsys.readouterr().err
+
+
+def test_a_killed_run_goes_on_and_ends_as_one_that_was_not_killed(tones, tmp_path):
+    flags = ["--max_epochs", "8", "--patience", "8"]
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    run = lambda results: [sys.executable, "recipes/train.py", *command(tones, results, *flags, hparams="hparams/mlee.yaml")]  # noqa: E731
+    subprocess.run(run(whole), check=True, capture_output=True)
+
+    process = subprocess.Popen(run(killed), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    stage = killed / "vote_table" / MLEE
+    deadline = time.monotonic() + 200
+    while not list(stage.glob("save/CKPT*")) and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert list(stage.glob("save/CKPT*")) and not (stage / "predictions.csv").exists(), "killed too early or too late to test anything"
+
+    subprocess.run(run(killed), check=True, capture_output=True)
+    log = (stage / "train_log.txt").read_text()
+    assert log.count("epoch: 1 -") == 1, "it began anew instead of going on"
+    assert (stage / "predictions.csv").read_bytes() == (whole / "vote_table" / MLEE / "predictions.csv").read_bytes()
+    summaries = [json.loads((s / "save/summary.json").read_text()) for s in (stage, whole / "vote_table" / MLEE)]
+    assert summaries[0]["losses"] == summaries[1]["losses"]
