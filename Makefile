@@ -19,5 +19,5 @@ lint: $(INSTALLED)
 
 $(INSTALLED): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --editable ".[demo,test]"
+	$(BIN)/pip install --quiet --editable ".[test]"
 	touch $@

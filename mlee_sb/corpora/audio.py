@@ -17,8 +17,9 @@ SHORTEST = 0.040
 SILENCE = 1e-4
 """Largest minus smallest sample (full scale is 2) up to which a recording is silence: -80 dB, one bit of dither in 16."""
 
-BLOCK = 8192
-"""Frames read at a time: enough for most recordings to show that they are not silent."""
+BLOCK = 2048
+"""Frames read at a time: enough for most recordings to show that they are not silent, and little to read."""
+
 
 CHUNK_HEADER = struct.Struct("<4sI")
 UNKNOWN_SIZE = 0xFFFFFFFF  # written by programs that stream a wav and cannot go back to fill in its size
@@ -38,15 +39,15 @@ class Audio:
 
 def check_audio(path: str | Path) -> Audio:
     """Check one file: present, readable, whole, not empty, finite, not silent, not too short."""
-    if not os.path.isfile(path):
-        return Audio(reason="annotation without a wav: no such file")
     try:
         promised, present = _wav_data_bytes(path)
         if promised > present:
             return Audio(reason=f"truncated: the header promises {promised} bytes of samples, the file has {present}")
         with soundfile.SoundFile(path) as file:
             return Audio(file.frames / file.samplerate, file.samplerate, file.channels, _what_is_wrong(file))
-    except (soundfile.SoundFileError, OSError) as error:
+    except FileNotFoundError:
+        return Audio(reason="annotation without a wav: no such file")
+    except (soundfile.SoundFileError, OSError, ValueError) as error:
         return Audio(reason=f"unreadable: {error}".replace(str(path), Path(path).name))
 
 
@@ -75,7 +76,7 @@ def _what_is_wrong(file: soundfile.SoundFile) -> str:
         frames += len(block)
         if not np.isfinite(block).all():
             return "samples that are not finite (NaN or infinity)"
-        mono = block.mean(axis=1)
+        mono = block.mean(axis=1) if file.channels > 1 else block
         low, high = min(low, mono.min()), max(high, mono.max())
         if first_sound_is_enough and high - low > SILENCE:
             return ""

@@ -11,7 +11,7 @@ from mlee_sb.corpora.base import Corpus, Fold, Skipped, Utterance, load_corpus
 from mlee_sb.corpora.manifest import SPLITS
 from mlee_sb.corpora.options import all_options
 from mlee_sb.corpora.report import report
-from mlee_sb.corpora.write import manifest_row, protocol_of, write_manifests
+from mlee_sb.corpora.write import csv_lines, manifest_row, protocol_of, write_manifests
 from mlee_sb.errors import InputError, choose
 from mlee_sb.files import written_beside
 
@@ -59,9 +59,10 @@ def prepare(
     utterances, skipped = _without_strangers(utterances, skipped, folds)
 
     rows = [manifest_row(utterance, audio[utterance.id].duration, emotions, min_votes) for utterance in utterances]
-    protocol = protocol_of(corpus, options, emotions, min_votes, folds, rows, skipped)
+    lines = csv_lines(rows)
+    protocol = protocol_of(corpus, options, emotions, min_votes, folds, rows, lines, skipped)
     with written_beside(output) as folder:
-        write_manifests(folder, protocol, utterances, rows, skipped)
+        write_manifests(folder, protocol, utterances, lines, skipped)
     report(corpus, protocol, items, [audio[utterance.id] for utterance in utterances], say)
     say(f"written to {output}")
     return protocol

@@ -73,10 +73,14 @@ def protocol_of(
     min_votes: int,
     folds: Sequence[Fold],
     rows: Sequence[Sequence],
+    lines: Sequence[str],
     skipped: Sequence[Skipped],
 ) -> dict:
-    """What was done, as protocol.json says it, with the hash that tells two preparations apart."""
-    table = pd.DataFrame(rows, columns=list(column_types(emotions)))
+    """What was done, as protocol.json says it, with the hash that tells two preparations apart.
+
+    `rows` are the utterances as `manifest_row` gives them, `lines` the same as `csv_lines` writes them.
+    """
+    by_speaker = _counts_by_speaker(rows, emotions)
     protocol = {
         "corpus": corpus.name,
         "demo": corpus.demo,
@@ -85,27 +89,27 @@ def protocol_of(
         "options": options,
         "folds": [{"fold": fold.number, **{split: list(getattr(fold, split)) for split in SPLITS}} for fold in folds],
     }
-    counts = _counts(table, emotions) | {
+    counts = _counts(by_speaker, emotions) | {
         "skipped": dict(Counter(item.reason.split(":")[0] for item in skipped)),
         "folds": [
-            {"fold": fold.number, **{split: _counts(_of(table, getattr(fold, split)), emotions) for split in SPLITS}} for fold in folds
+            {"fold": fold.number, **{split: _counts(by_speaker[by_speaker.index.isin(getattr(fold, split))], emotions) for split in SPLITS}}
+            for fold in folds
         ],
     }
-    return protocol | {"counts": counts, "hash": _hash(protocol, rows)}
+    return protocol | {"counts": counts, "hash": _hash(protocol, lines)}
 
 
 def write_manifests(
-    folder: Path, protocol: dict, utterances: Sequence[Utterance], rows: Sequence[Sequence], skipped: Sequence[Skipped]
+    folder: Path, protocol: dict, utterances: Sequence[Utterance], lines: Sequence[str], skipped: Sequence[Skipped]
 ) -> None:
-    """Write all files of the manifests into `folder`; the protocol comes last."""
-    lines = csv_lines(rows)
+    """Write all files of the manifests into `folder`, an utterance as its line of `lines`; the protocol comes last."""
     header = list(column_types(protocol["emotions"]))
     _write_csv(folder / UTTERANCES, header, lines)
-    speakers = np.array([utterance.speaker for utterance in utterances], dtype=object)
+    speakers, speaker_of_line = np.unique([utterance.speaker for utterance in utterances], return_inverse=True)
     lines = np.array(lines, dtype=object)
     for fold in protocol["folds"]:
         for split in SPLITS:
-            _write_csv(folder / f"fold{fold['fold']}" / f"{split}.csv", header, lines[np.isin(speakers, fold[split])])
+            _write_csv(folder / f"fold{fold['fold']}" / f"{split}.csv", header, lines[np.isin(speakers, fold[split])[speaker_of_line]])
     votes = ((utterance.id, *annotation) for utterance in utterances for annotation in utterance.annotations)
     _write_csv(folder / VOTES, ["ID", "annotator", "label"], csv_lines(votes))
     _write_csv(folder / SKIPPED, ["ID", "wav", "reason"], csv_lines((item.id, item.wav, item.reason) for item in skipped))
@@ -118,24 +122,29 @@ def _write_csv(path: Path, header: Sequence[str], lines: Iterable[str]) -> None:
         file.writelines([*csv_lines([header]), *lines])
 
 
-def _of(table: pd.DataFrame, speakers: Sequence[str]) -> pd.DataFrame:
-    return table[table["speaker"].isin(speakers)]
+def _counts_by_speaker(rows: Sequence[Sequence], emotions: Sequence[str]) -> pd.DataFrame:
+    """Per speaker (the index), the numbers of utterances, and of those that each emotion is dominant or exists in."""
+    table = pd.DataFrame(rows, columns=list(column_types(emotions)))
+    numbers = {"utterances": 1}
+    numbers |= {f"dominant_{emotion}": table["dominant"] == emotion for emotion in emotions}
+    numbers |= {column: table[column] for column in existence_columns(emotions)}
+    return pd.DataFrame(numbers, index=table.index).astype(int).groupby(table["speaker"]).sum()
 
 
-def _counts(table: pd.DataFrame, emotions: Sequence[str]) -> dict:
-    """Counts over a set of utterances; ``other`` are those whose dominant emotion is no target, or that have none."""
-    dominant = {emotion: int((table["dominant"] == emotion).sum()) for emotion in emotions}
+def _counts(by_speaker: pd.DataFrame, emotions: Sequence[str]) -> dict:
+    """Counts over some speakers; ``other`` are utterances whose dominant emotion is no target, or that have none."""
+    total = by_speaker.sum()
+    dominant = {emotion: int(total[f"dominant_{emotion}"]) for emotion in emotions}
     return {
-        "utterances": len(table),
-        "speakers": int(table["speaker"].nunique()),
-        "dominant": dominant | {"other": len(table) - sum(dominant.values())},
-        "exist": {emotion: int(table[column].sum()) for emotion, column in zip(emotions, existence_columns(emotions), strict=True)},
+        "utterances": int(total["utterances"]),
+        "speakers": len(by_speaker),
+        "dominant": dominant | {"other": int(total["utterances"]) - sum(dominant.values())},
+        "exist": {emotion: int(total[column]) for emotion, column in zip(emotions, existence_columns(emotions), strict=True)},
     }
 
 
-def _hash(protocol: dict, rows: Sequence[Sequence]) -> str:
+def _hash(protocol: dict, lines: Sequence[str]) -> str:
     digest = hashlib.sha256()
     digest.update(json.dumps({key: protocol[key] for key in WHAT_MATTERS}, sort_keys=True).encode())
-    for line in csv_lines(rows):
-        digest.update(line.encode())
+    digest.update("".join(lines).encode())
     return digest.hexdigest()
