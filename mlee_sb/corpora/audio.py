@@ -24,6 +24,7 @@ BLOCK = 2048
 CHUNK_HEADER = struct.Struct("<4sI")
 UNKNOWN_SIZE = 0xFFFFFFFF  # written by programs that stream a wav and cannot go back to fill in its size
 
+WORKERS = 2  # one waits for the disk while the other computes; more would fight for the interpreter
 FILES_A_TASK = 128  # a task for every file would cost more than the check of a file
 
 
@@ -51,11 +52,10 @@ def check_audio(path: str | Path) -> Audio:
         return Audio(reason=f"unreadable: {error}".replace(str(path), Path(path).name))
 
 
-def check_all(paths: Sequence[str | Path], workers: int | None = None) -> list[Audio]:
+def check_all(paths: Sequence[str | Path], workers: int = WORKERS) -> list[Audio]:
     """Check many files at a time, in the order of `paths`, with a progress bar where a person can see it."""
     tasks = [paths[start : start + FILES_A_TASK] for start in range(0, len(paths), FILES_A_TASK)]
     results: list[Audio] = []
-    # Threads: reading waits for the disk, and libsndfile runs outside Python's lock.
     with ThreadPoolExecutor(workers) as pool, tqdm(total=len(paths), desc="checking audio", unit="file", disable=None) as bar:
         for checked in pool.map(lambda task: [check_audio(path) for path in task], tasks):
             results += checked
