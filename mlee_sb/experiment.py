@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mlee_sb.corpora.base import corpus_names, load_corpus
+from mlee_sb.corpora.demo import make_demo_release
 from mlee_sb.corpora.manifest import read_protocol
 from mlee_sb.corpora.options import Parser, add_flags, corpus_options
 from mlee_sb.corpora.prepare import prepare
@@ -16,6 +17,8 @@ from mlee_sb.training.run import check_device, run
 from mlee_sb.training.settings import nested, overridable, read_settings
 from mlee_sb.training.stage import Data, Stage, make_stage
 
+DEMO = "demo"  # the corpus of generated speech
+DEMO_FOLDER = "data/demo_release"
 STOPPED = 130  # the exit status of a program that Ctrl-C ended
 
 
@@ -67,7 +70,7 @@ def _stage(given: dict, overrides: dict) -> Stage:
     settings = read_settings(given["hparams"], overrides)
     check_device(given["device"], settings["precision"])
     if not given["data_folder"]:
-        raise InputError("--data_folder is missing: the folder that holds the release of --corpus")
+        _use_demo(given)
     if given["manifests"]:
         manifests, protocol = Path(given["manifests"]), read_protocol(given["manifests"])
         overrides = {"emotions": protocol["emotions"], "min_votes": protocol["rules"]["min_votes"], **overrides}
@@ -81,10 +84,18 @@ def _stage(given: dict, overrides: dict) -> Stage:
     return make_stage(given["hparams"], overrides, data, given["results"])
 
 
+def _use_demo(given: dict) -> None:
+    """Without a data folder: generated speech, made once, in the place of a corpus."""
+    if given["corpus"] not in (None, DEMO) or given["manifests"]:
+        raise InputError("--data_folder is missing: the folder that holds the release of --corpus")
+    print("DEMO: no --data_folder was given, so generated speech is used; its figures say nothing about the method")
+    given["corpus"], given["data_folder"] = DEMO, make_demo_release(DEMO_FOLDER)
+
+
 def _prepared(given: dict, settings: dict) -> Path:
     """The manifests for these settings below --results: those that stand there, or new ones."""
     corpus = load_corpus(given["corpus"])
-    options = {name: given[name] for name in corpus_options(corpus)}
+    options = {name: given.get(name, option.default) for name, option in corpus_options(corpus).items()}
     changed = [f"{name}_{value}" for name, value in options.items() if value != corpus_options(corpus)[name].default]
     words = [*settings["emotions"], f"min{settings['min_votes']}", *changed]
     folder = Path(given["results"]) / given["corpus"] / "manifests" / "_".join(word.replace("/", "-") for word in words)
