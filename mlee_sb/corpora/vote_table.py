@@ -55,6 +55,7 @@ class VoteTable(Corpus):
         self.n_groups = folds
         self.path = self.data_folder / table
         self.table = self._read()
+        self.names_dominant = "dominant" in self.table
         self.is_long = self._form() == "long"
         self.table["ID"] = self._ids()
         if self.is_long:
@@ -102,8 +103,9 @@ class VoteTable(Corpus):
         return "wide" if counted else "long"
 
     def _ids(self) -> list[str]:
-        self.table["wav"] = [wav.replace("\\", "/").removeprefix("./") for wav in self.table["wav"]]
-        return self.table["ID"].tolist() if "ID" in self.table else [os.path.splitext(wav)[0] for wav in self.table["wav"]]
+        wavs = [wav.replace("\\", "/").removeprefix("./") for wav in self.table["wav"].tolist()]
+        self.table["wav"] = wavs
+        return self.table["ID"].tolist() if "ID" in self.table else [os.path.splitext(wav)[0] for wav in wavs]
 
     def _count_columns(self) -> list[str]:
         """Turn the counts of the wide form into whole numbers and name their columns by code; return the codes."""
@@ -138,7 +140,7 @@ class VoteTable(Corpus):
                     f"{self.path}: {seen[code.lower()]!r} and {code!r} are two codes; write an emotion in one way, in one column"
                 )
             seen[code.lower()] = code
-        if "dominant" in self.table:
+        if self.names_dominant:
             self.table["dominant"] = [_code(code) if code else "" for code in self.table["dominant"]]
             self._refuse(
                 ~self.table["dominant"].isin(["", OTHER, *self.emotions]), "dominant", f"has no votes (codes: {', '.join(self.emotions)})"
@@ -176,11 +178,11 @@ class VoteTable(Corpus):
             yield self._utterance(id_, *rest, counts, len({annotator for annotator, _ in annotations}), annotations)
 
     def _utterance(self, id_, wav, speaker, session, dominant, votes, n_annotators, annotations=()) -> Utterance:
-        dominant = dominant if "dominant" in self.table else plurality(votes)
+        dominant = dominant if self.names_dominant else plurality(votes)
         return Utterance(id_, wav, speaker, session, votes, n_annotators, dominant, annotations)
 
     def _not_in_the_table(self) -> Iterator[Skipped]:
-        listed = {wav for wav in self.table["wav"] if not why_not_inside(wav)}
+        listed = {wav for wav in self.table["wav"].unique() if not why_not_inside(wav)}
         for folder in sorted({os.path.dirname(wav) for wav in listed}):
             if not (self.data_folder / folder).is_dir():
                 continue
