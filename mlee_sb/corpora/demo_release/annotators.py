@@ -21,12 +21,12 @@ MAJORITY = 2
 """Votes of the three that make an emotion dominant, if no other one has as many."""
 
 HEARD_AT_ALL = 0.02
-"""Share of the mixture under which nobody hears an emotion: keeps the logarithm of the perceived strength finite."""
+"""Share of the mixture that is heard of every emotion, even an absent one: keeps the logarithm of the perceived strength finite."""
 
 BIAS = 0.35
 """Standard deviation, over evaluators, of their inclination to each emotion (natural log of the strength)."""
 
-NOISE = 0.75
+NOISE = 1.0
 """Standard deviation of what an evaluator perceives from utterance to utterance (natural log)."""
 
 SELF_NOISE = 0.4

@@ -1,4 +1,4 @@
-"""What is felt in an utterance: a mixture of emotions that sums to 1, around one that the speaker intends."""
+"""What is felt in an utterance: a mixture of emotions that sums to 1, around the one that the speaker intends."""
 
 from collections.abc import Mapping
 
@@ -9,18 +9,20 @@ from mlee_sb.corpora.base import OTHER
 EMOTIONS = ("neu", "hap", "sad", "ang", "exc", "fru", "sur", OTHER)
 """The parts of a mixture, in its order. The rarer ones of IEMOCAP (fea, dis) would hardly occur among 300 utterances."""
 
-INTENDED = {"neu": 0.28, "hap": 0.12, "sad": 0.16, "ang": 0.12, "exc": 0.13, "fru": 0.13, "sur": 0.02, OTHER: 0.04}
-"""How often each is intended. Near IEMOCAP's improvised dialogs, with more of hap and ang, so that 300 utterances do."""
+INTENDED = {"neu": 0.25, "hap": 0.08, "sad": 0.12, "ang": 0.10, "exc": 0.17, "fru": 0.20, "sur": 0.02, OTHER: 0.06}
+"""How often each is intended. Chosen, with the concentrations and the listeners' noise below, so that the
+shares of dominant and existing emotions come near those of IEMOCAP's improvised dialogs; hap and ang are dominant
+somewhat more often than there (in 9 % instead of 6 % of the utterances), for 300 utterances to hold enough of them."""
 
 NEIGHBOURS = {
-    "neu": {"neu": 8.0, "fru": 0.9, "sad": 0.8, "hap": 0.5, "exc": 0.3, OTHER: 0.3},
-    "hap": {"hap": 6.5, "exc": 1.6, "neu": 1.2, "sur": 0.2},
+    "neu": {"neu": 7.0, "fru": 1.2, "sad": 0.8, "hap": 0.7, "exc": 0.4, OTHER: 0.5},
+    "hap": {"hap": 5.5, "exc": 1.8, "neu": 1.6, "sur": 0.2},
     "sad": {"sad": 7.5, "neu": 1.2, "fru": 0.8, OTHER: 0.3},
     "ang": {"ang": 7.0, "fru": 2.0, "neu": 0.5, OTHER: 0.2},
-    "exc": {"exc": 6.0, "hap": 2.2, "neu": 0.8, "sur": 0.5},
-    "fru": {"fru": 6.0, "ang": 1.3, "neu": 1.5, "sad": 0.8, OTHER: 0.2},
+    "exc": {"exc": 5.0, "hap": 2.8, "neu": 1.2, "sur": 0.5},
+    "fru": {"fru": 5.0, "ang": 1.3, "neu": 2.0, "sad": 0.8, OTHER: 0.4},
     "sur": {"sur": 5.0, "exc": 1.0, "hap": 0.5, "neu": 1.0},
-    OTHER: {OTHER: 4.0, "neu": 1.5, "fru": 0.8, "sad": 0.5},
+    OTHER: {OTHER: 3.0, "neu": 2.0, "fru": 0.8, "sad": 0.5, "hap": 0.4},
 }
 """Dirichlet concentrations of the mixture, by the intended emotion: what people tell apart badly is felt together."""
 
@@ -37,7 +39,7 @@ def intended_emotions(rng: np.random.Generator, count: int, speaker: int) -> lis
 
     >>> intentions = intended_emotions(np.random.default_rng(0), 100, speaker=0)
     >>> intentions.count("neu"), intentions.count("hap")
-    (28, 12)
+    (25, 8)
     """
     levels = (np.arange(count) + (speaker * _GOLDEN) % 1) / count
     codes = np.array(list(INTENDED))

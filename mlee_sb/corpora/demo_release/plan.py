@@ -11,7 +11,7 @@ from mlee_sb.corpora.demo_release.prosody import Prosody, draw_prosody
 from mlee_sb.corpora.demo_release.speakers import Speaker, draw_speakers
 from mlee_sb.errors import InputError
 
-GENERATOR = 1
+GENERATOR = 2
 """Raised whenever the generator makes other bytes of the same settings: releases of another one are not reused."""
 
 SECONDS = (1.15, 3.9)

@@ -76,7 +76,7 @@ def _is_there(folder: Path, settings: Settings) -> bool:
     if not marker.is_file():
         raise InputError(f"{folder}: holds something else than a demo release (no {MARKER} in it); give a new folder")
     try:
-        found = json.loads(marker.read_text(encoding="utf-8"))["settings"]
+        found = dict(json.loads(marker.read_text(encoding="utf-8"))["settings"])
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{marker}: cannot be read; remove {folder} or give a new folder") from error
     wanted = asdict(settings)

@@ -17,8 +17,9 @@ TEMPO = (0.88, 1.14)
 TILT_DB_PER_OCTAVE = (-1.2, 1.2)
 BREATHINESS_DB = (-3.0, 3.0)
 LEVEL_DB = (-2.5, 2.5)
-EXPRESSIVENESS = (0.85, 1.2)
-"""Ranges over speakers: the first two are factors; `EXPRESSIVENESS` scales what an emotion does to the voice."""
+EXPRESSIVENESS = (1.1, 1.5)
+"""Ranges over speakers: the first two are factors; `EXPRESSIVENESS` scales what an emotion does to the voice. It is over 1,
+for no mixture is pure: with it, a half-felt emotion is still heard."""
 
 
 @dataclass(frozen=True)

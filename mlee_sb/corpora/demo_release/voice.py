@@ -12,7 +12,7 @@ from mlee_sb.errors import InputError
 
 SAMPLE_RATE = 16_000
 FRAME_SECONDS = 0.005  # WORLD's usual frame period
-FFT_SIZE = 1024  # WORLD's for 16 kHz and voices from 71 Hz on
+FFT_SIZE = 512  # 32 ms: longer than the ringing of any formant and two periods of the lowest voice; 1024 takes twice the time
 FREQUENCIES = np.arange(FFT_SIZE // 2 + 1) * SAMPLE_RATE / FFT_SIZE
 OCTAVES = np.log2(np.maximum(FREQUENCIES, 100.0) / 1000.0)
 """Octaves above 1 kHz of each bin; under 100 Hz, where no formant is, the spectrum stays flat."""
@@ -21,7 +21,7 @@ HIGHER_FORMANTS = (3500.0, 4500.0, 5500.0)  # Hz, of an average man; they hardly
 BANDWIDTHS = (70.0, 90.0, 130.0, 180.0, 250.0, 350.0)  # Hz
 
 SOURCE_TILT = -5.0
-"""dB an octave of glottal pulse and lip radiation together; of twelve down and six up, the formants above 6 kHz give one."""
+"""dB an octave: twelve down from the glottal pulse, six up from the lips, one up for the formants above those modelled."""
 
 HISS_OCTAVES = 0.55
 """Width of the hiss of a fricative (standard deviation of its hump)."""
@@ -44,13 +44,12 @@ DECLINATION = 3.0  # semitones that the pitch sinks in a phrase
 ACCENT = (2.2, 0.8)  # semitones of a stressed syllable: mean, standard deviation
 ACCENT_SECONDS = 0.07  # standard deviation of the hump
 FINAL_SECONDS = 0.30  # how long the last movement of the pitch takes
-PITCH_LIMITS_HZ = (72.0, 520.0)  # WORLD's floor for `FFT_SIZE`, and a scream
+SEMITONES_IN_AN_OCTAVE = 12.0
+PITCH_LIMITS_HZ = (65.0, 520.0)  # the lowest creak and a scream
 
 LEVEL_DBFS = -27.0  # root mean square of a neutral utterance
 PEAK = 0.89  # of full scale (-1 dB): louder utterances are turned down
 ROOM_NOISE_DBFS = -72.0  # of the recording: no pause is digital silence
-
-HALF_SEMITONE_STEPS = 12.0  # semitones in an octave
 
 
 def import_vocoder():
@@ -101,7 +100,7 @@ def _pitch(rng: np.random.Generator, speaker: Speaker, prosody: Prosody, segment
     last = ends[-2]  # the last segment is silence
     semitones += prosody.final_pitch * ((times - (last - FINAL_SECONDS)) / FINAL_SECONDS).clip(0, 1)
     semitones = _smooth(semitones, PITCH_GLIDE) + max(prosody.roughness, 0.0) * rng.normal(size=len(index))
-    hz = (speaker.pitch_hz * 2 ** (semitones / HALF_SEMITONE_STEPS)).clip(*PITCH_LIMITS_HZ)
+    hz = (speaker.pitch_hz * 2 ** (semitones / SEMITONES_IN_AN_OCTAVE)).clip(*PITCH_LIMITS_HZ)
     return np.where(np.array([segment.voiced for segment in segments])[index], hz, 0.0)
 
 
@@ -128,13 +127,13 @@ def _envelope(speaker: Speaker, prosody: Prosody, segments: list[Segment], index
 
 def _resonances(formants: np.ndarray) -> np.ndarray:
     """The cascade of `formants` (``[frames, n]`` in Hz) in dB, ``[frames, bins]``: 0 dB at 0 Hz, a peak at each."""
-    decibels = np.zeros((len(formants), len(FREQUENCIES)))
+    power = np.ones((len(formants), len(FREQUENCIES)))
     for centre, bandwidth in zip(formants.T, BANDWIDTHS, strict=True):
-        squares = (centre**2 + (bandwidth / 2) ** 2)[:, None]
-        below = (FREQUENCIES - centre[:, None]) ** 2 + (bandwidth / 2) ** 2
-        above = (FREQUENCIES + centre[:, None]) ** 2 + (bandwidth / 2) ** 2
-        decibels += 10 * np.log10(squares**2 / (below * above))
-    return decibels
+        centre, half = centre[:, None], bandwidth / 2
+        # Poles at centre and -centre: power is (c^2+h^2)^2 / (((f-c)^2+h^2) ((f+c)^2+h^2)), multiplied out for speed.
+        squares = centre**2 + half**2
+        power *= squares**2 / ((FREQUENCIES**2 + squares) ** 2 - (2 * FREQUENCIES * centre) ** 2)
+    return 10 * np.log10(power)
 
 
 def _aperiodicity(speaker: Speaker, prosody: Prosody, segments: list[Segment], index: np.ndarray) -> np.ndarray:
