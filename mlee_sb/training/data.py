@@ -8,9 +8,11 @@ import pandas as pd
 import torch
 import torchaudio
 from torch import Tensor
+from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from mlee_sb.models.audio import load_waveform, pad
+from mlee_sb.models.pipeline import FrozenEncoders, UtteranceEncoder
 
 POOL_BATCHES = 20  # batches that are sorted by length together: 13% padding where random batches had 63%
 
@@ -32,16 +34,23 @@ class WaveformDataset(Dataset):
     ----------
     frame : rows of a manifest
     data_folder : what its wav paths are relative to
-    sample_rate : Hz of the model
+    encoder : the model's, for its sample rate and the shortest waveform that it takes
     targets : [n, K]
     speeds : speed factors; 0.9 is slower and lower, 1.0 leaves an utterance as it is
     """
 
-    def __init__(self, frame: pd.DataFrame, data_folder: str | Path, sample_rate: int, targets: Tensor, speeds: Sequence[float] = (1.0,)):
+    def __init__(
+        self,
+        frame: pd.DataFrame,
+        data_folder: str | Path,
+        encoder: UtteranceEncoder | FrozenEncoders,
+        targets: Tensor,
+        speeds: Sequence[float] = (1.0,),
+    ):
         self.paths = [Path(data_folder) / wav for wav in frame["wav"]]
-        self.sample_rate, self.targets = sample_rate, targets
+        self.sample_rate, self.min_samples, self.targets = encoder.sample_rate, encoder.min_samples, targets
         # A speed stage for each factor: SpeechBrain's SpeedPerturb has one speed for a whole batch, and perturbs in evaluation too.
-        self.perturb = [None if speed == 1.0 else torchaudio.transforms.Speed(sample_rate, speed) for speed in speeds]
+        self.perturb = [None if speed == 1.0 else torchaudio.transforms.Speed(self.sample_rate, speed) for speed in speeds]
         self.durations = [duration / speed for speed in speeds for duration in frame["duration"]]
 
     def __len__(self) -> int:
@@ -52,6 +61,8 @@ class WaveformDataset(Dataset):
         waveform = load_waveform(self.paths[row], self.sample_rate)
         if self.perturb[copy] is not None:
             waveform, _ = self.perturb[copy](waveform)
+            # The shortest utterance of all must not become too short for a frame by being spoken faster.
+            waveform = F.pad(waveform, (0, max(0, self.min_samples - len(waveform))))
         return waveform, self.targets[row], row
 
 

@@ -71,7 +71,7 @@ def _read(path: Path, key: str) -> Tensor | None:
 def _compute(model: EmotionModel, frame: pd.DataFrame, data_folder: Path, speed: float, device: str, progress: bool) -> Tensor:
     encoder = model.encoder.to(device).eval()
     no_targets = torch.zeros(len(frame), 0)
-    loader = make_loader(WaveformDataset(frame, data_folder, encoder.sample_rate, no_targets, (speed,)), BATCH_SIZE, num_workers=0)
+    loader = make_loader(WaveformDataset(frame, data_folder, encoder, no_targets, (speed,)), BATCH_SIZE, num_workers=0)
     found = torch.empty(len(frame), encoder.embedding_size)
     for batch in tqdm(loader, desc=f"embeddings at speed {speed:g}", disable=not progress, dynamic_ncols=True, leave=False):
         found[batch.rows] = encoder(batch.inputs.to(device), batch.lengths).float().cpu()

@@ -74,12 +74,11 @@ def train_stage(stage: Stage, device: str, say: Callable[[str], None] = print) -
 def _learning(stage: Stage, hparams: dict, inputs: StageInputs, device: str, resumes: bool) -> tuple[UtteranceEncoder, Loaders]:
     """The encoder that will learn, with its z-norm filled, and loaders of waveforms."""
     encoder: UtteranceEncoder = hparams["encoder"].to(device)
-    folder, rate = stage.data.data_folder, encoder.sample_rate
-    settings = stage.settings
-    train = WaveformDataset(inputs.train, folder, rate, inputs.train_targets, settings["speeds"])
+    folder, settings = stage.data.data_folder, stage.settings
+    train = WaveformDataset(inputs.train, folder, encoder, inputs.train_targets, settings["speeds"])
     sets = {
-        "valid": WaveformDataset(inputs.valid, folder, rate, inputs.valid_targets),
-        "test": WaveformDataset(inputs.test, folder, rate, inputs.test_targets),
+        "valid": WaveformDataset(inputs.valid, folder, encoder, inputs.valid_targets),
+        "test": WaveformDataset(inputs.test, folder, encoder, inputs.test_targets),
     }
     if not resumes:  # a checkpoint brings the statistics with it
         batches = make_loader(train, settings["batch_size"], settings["num_workers"])
