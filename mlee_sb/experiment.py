@@ -4,13 +4,14 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from mlee_sb.corpora.base import corpus_names, load_corpus
 from mlee_sb.corpora.demo import make_demo_release
 from mlee_sb.corpora.manifest import read_protocol
 from mlee_sb.corpora.options import Parser, add_flags, corpus_options
-from mlee_sb.corpora.prepare import prepare
+from mlee_sb.corpora.prepare import prepare_once
 from mlee_sb.errors import InputError, choose
 from mlee_sb.evaluation.scores import format_scores, score_folder
 from mlee_sb.training.run import check_device, run
@@ -28,7 +29,7 @@ def main(arguments: Sequence[str], description: str = "") -> int:
         given, overrides = _parse(arguments, description)
         stage = _stage(given, overrides)
         print(f"results: {stage.folder}")
-        run(stage, given["device"], score_folder)
+        run(stage, given["device"], score_folder, say=partial(print, flush=True))  # a log file is read while it grows
         print(format_scores(json.loads((stage.folder / "scores.json").read_text(encoding="utf-8"))))
         print(f"  model: {stage.model_folder}")
     except InputError as error:
@@ -93,14 +94,14 @@ def _use_demo(given: dict) -> None:
 
 
 def _prepared(given: dict, settings: dict) -> Path:
-    """The manifests for these settings below --results: those that stand there, or new ones."""
+    """The folder below --results with the manifests for these settings."""
     corpus = load_corpus(given["corpus"])
     options = {name: given.get(name, option.default) for name, option in corpus_options(corpus).items()}
     changed = [f"{name}_{value}" for name, value in options.items() if value != corpus_options(corpus)[name].default]
     words = [*settings["emotions"], f"min{settings['min_votes']}", *changed]
     folder = Path(given["results"]) / given["corpus"] / "manifests" / "_".join(word.replace("/", "-") for word in words)
-    if not (folder / "protocol.json").is_file():
-        prepare(given["corpus"], given["data_folder"], folder, settings["emotions"], settings["min_votes"], **options)
+    settings = {name: settings[name] for name in ("emotions", "min_votes")}
+    prepare_once(given["corpus"], given["data_folder"], folder, **settings, **options)
     return folder
 
 

@@ -15,6 +15,7 @@ def main(arguments: Sequence[str], description: str = "") -> int:
     try:
         given = vars(_parser(arguments, description).parse_args(arguments))
         prepare(given.pop("corpus"), **given)
+        print(f"written to {given['output']}")
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

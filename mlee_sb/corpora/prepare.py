@@ -1,6 +1,7 @@
 """From a raw release to manifests: read, check, split by speaker, write as one folder (contract 1 in the design)."""
 
 import re
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -64,8 +65,43 @@ def prepare(
     with written_beside(output) as folder:
         write_manifests(folder, protocol, utterances, lines, skipped)
     report(corpus, protocol, items, [audio[utterance.id] for utterance in utterances], say)
-    say(f"written to {output}")
     return protocol
+
+
+def prepare_once(corpus_name: str, data_folder: str | Path, output: str | Path, say: Callable[[str], None] = print, **settings) -> dict:
+    """As `prepare` where nothing stands at `output`; where manifests do, look whether the corpus still gives the same ones.
+
+    Results that were trained on the manifests that stand there never lose them, and never mix with those of other data.
+
+    Raises
+    ------
+    InputError
+        as `prepare`, or if the corpus now gives other manifests
+    """
+    output = Path(output)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    report_lines: list[str] = []
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as beside:
+        now = prepare(corpus_name, data_folder, Path(beside) / output.name, say=report_lines.append, **settings)
+        try:
+            (Path(beside) / output.name).rename(output)  # fails on a full folder: of two runs at once, one is first
+        except OSError:
+            there = manifest.read_protocol(output)
+            if there["hash"] != now["hash"]:
+                raise InputError(_what_changed(output, data_folder, there, now)) from None
+        else:
+            for line in report_lines:
+                say(line)
+            say(f"written to {output}")
+    return now
+
+
+def _what_changed(output: Path, data_folder: str | Path, there: dict, now: dict) -> str:
+    counts = [f"{found['counts']['utterances']} utterances of {found['counts']['speakers']} speakers" for found in (there, now)]
+    return (
+        f"{data_folder}: the corpus has changed since the manifests in {output} were written (there {counts[0]}, now {counts[1]}; "
+        f"hash there {there['hash'][:8]}, now {now['hash'][:8]}): bring the old data back, or give a new folder with --results"
+    )
 
 
 def _refuse_what_is_not_ours(output: Path) -> None:

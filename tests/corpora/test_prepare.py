@@ -15,7 +15,7 @@ from releases import block, write_crema_d, write_dialog, write_iemocap, write_ta
 from mlee_sb.corpora import prepare as prepare_module
 from mlee_sb.corpora.base import Corpus, Fold, Utterance
 from mlee_sb.corpora.manifest import read_fold, read_utterances
-from mlee_sb.corpora.prepare import prepare
+from mlee_sb.corpora.prepare import prepare, prepare_once
 from mlee_sb.errors import InputError
 
 TABLE = """
@@ -266,7 +266,7 @@ def test_a_prepare_that_fails_leaves_the_former_manifests(data, tmp_path, monkey
 KILLED_WHILE_WRITING = """
 import os, signal, sys
 from mlee_sb.corpora import write
-from mlee_sb.corpora.prepare import prepare
+from mlee_sb.corpora.prepare import prepare, prepare_once
 write.write_json = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 prepare("vote_table", sys.argv[1], sys.argv[2], min_votes=2)
 """
@@ -330,3 +330,23 @@ def test_what_is_made_of_a_demo_says_demo(plugin, tmp_path, monkeypatch):
     said = []
     assert prepare("plugin", tmp_path / "data", tmp_path / "out", say=said.append)["demo"]
     assert said[0].startswith("DEMO")
+
+
+def test_preparing_once_writes_once_and_says_so_once(data, tmp_path):
+    said = []
+    protocol = prepare_once("vote_table", data, tmp_path / "results" / "manifests", say=said.append)
+    assert said[-1] == f"written to {tmp_path / 'results' / 'manifests'}"
+    before, count = fingerprint(tmp_path / "results"), len(said)
+    assert prepare_once("vote_table", data, tmp_path / "results" / "manifests", say=said.append) == protocol
+    assert fingerprint(tmp_path / "results") == before and len(said) == count
+
+
+def test_a_corpus_that_changed_since_is_named_and_the_old_manifests_stay(data, tmp_path):
+    prepare_once("vote_table", data, tmp_path / "manifests", say=lambda line: None)
+    before = fingerprint(tmp_path / "manifests")
+    table = data / "votes.csv"
+    table.write_text(table.read_text().replace("anna,2,1,0", "anna,1,2,0"))
+    with pytest.raises(InputError, match="the corpus has changed since the manifests in .* hash there"):
+        prepare_once("vote_table", data, tmp_path / "manifests", say=lambda line: None)
+    assert fingerprint(tmp_path / "manifests") == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "manifests"]

@@ -60,6 +60,14 @@ def test_other_settings_in_the_same_folder_are_refused_by_name(trained, tones, c
     assert "lr: there 5e-05, now 0.1" in capsys.readouterr().err
 
 
+def test_votes_that_changed_since_are_refused_instead_of_trained_on_in_part(trained, tones, tmp_path, capsys):
+    changed = shutil.copytree(tones, tmp_path / "tones")
+    table = changed / "votes.csv"
+    table.write_text(table.read_text().replace("s0_0.wav,s0,3,0,0", "s0_0.wav,s0,1,2,0"))
+    assert main(command(changed, trained.parent, *QUICK)) == 2
+    assert "the corpus has changed" in capsys.readouterr().err
+
+
 def test_the_classifier_says_of_a_file_what_the_predictions_say(trained, tones):
     classifier = EmotionClassifier.from_hparams(source=trained / FUSION)
     for row in read_predictions(trained / FUSION / "predictions.csv").itertuples():
