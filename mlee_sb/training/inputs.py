@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from mlee_sb.corpora.manifest import read_fold
+from mlee_sb.corpora.manifest import read_fold, vote_columns
 from mlee_sb.errors import InputError
 from mlee_sb.training.stage import Stage
 from mlee_sb.training.targets import TARGETS, usable_for
@@ -51,6 +51,7 @@ def stage_inputs(stage: Stage) -> StageInputs:
         used[name] = (frame, targets)
     if splits["test"].empty:
         raise InputError(f"{where}: the test set is empty: choose another fold")
+    _check_heard(used["train"][0], settings["emotions"], where)
     try:
         weights = TARGETS[settings["target"]].class_weights(used["train"][1], settings["emotions"])
     except InputError as error:
@@ -67,6 +68,15 @@ def stage_inputs(stage: Stage) -> StageInputs:
         splits["test"],
         torch.as_tensor(weights, dtype=torch.float32),
     )
+
+
+def _check_heard(train: pd.DataFrame, emotions: list[str], where: str) -> None:
+    """Smoothing gives every emotion some mass, also one that nobody ever heard: so the votes are asked."""
+    for emotion, column in zip(emotions, vote_columns(emotions), strict=True):
+        if not train[column].any():
+            raise InputError(
+                f"{where}: nobody heard {emotion!r} in this training set: leave it out of the emotions, or choose another fold"
+            )
 
 
 def _check_files(stage: Stage, frames: list[pd.DataFrame]) -> None:

@@ -1,0 +1,80 @@
+"""Which utterances a stage learns from, and what is refused before it begins."""
+
+import pytest
+import torch
+
+from mlee_sb.errors import InputError
+from mlee_sb.training.inputs import stage_inputs
+
+from .conftest import VOTES
+
+
+def names(frame) -> list[str]:
+    return sorted(frame["ID"])
+
+
+@pytest.mark.parametrize(
+    ("hparams", "settings", "of_a_speaker"),
+    [
+        ("mlee", {"train_set": "all"}, [0, 1, 2, 3, 4, 5]),
+        ("mlee", {"train_set": "dominant"}, [0, 1, 2, 3]),
+        ("dominant", {"target": "soft", "train_set": "all"}, [0, 1, 2, 3, 4]),
+        ("dominant", {"target": "soft", "train_set": "dominant"}, [0, 1, 2, 3]),
+        ("dominant", {"target": "hard"}, [0, 1, 2, 3]),
+    ],
+)
+def test_a_stage_learns_from_what_its_target_and_train_set_can_use(stage, hparams, settings, of_a_speaker):
+    found = stage_inputs(stage(hparams, **settings))
+    assert names(found.train) == [f"{s}{i}" for s in "cd" for i in of_a_speaker]
+    assert names(found.valid) == [f"b{i}" for i in of_a_speaker]
+    assert names(found.test) == [f"a{i}" for i in range(len(VOTES))], "every test utterance is predicted"
+
+
+def test_a_target_is_that_of_its_row(stage):
+    found = stage_inputs(stage("mlee"))
+    exists = dict(zip(found.train["ID"], found.train_targets.tolist(), strict=True))
+    assert (exists["c0"], exists["c2"], exists["c5"]) == ([1, 0], [1, 1], [0, 0])
+
+
+def test_class_weights_know_nothing_of_validation_and_test_speakers(data, stage):
+    mine = stage_inputs(stage("dominant", target="hard")).class_weights
+    skewed = ["3,0,0"] * 5 + ["0,3,0"]
+    other = data({"a": skewed, "b": skewed, "c": VOTES, "d": VOTES})
+    assert torch.equal(stage_inputs(stage("dominant", on=other, target="hard")).class_weights, mine)
+    other = data({"a": VOTES, "b": VOTES, "c": skewed, "d": VOTES})
+    assert not torch.equal(stage_inputs(stage("dominant", on=other, target="hard")).class_weights, mine)
+
+
+def test_without_class_weights_every_class_counts_the_same(data, stage):
+    on = data(["3,0,0", "3,0,0", "0,3,0", "0,0,3"])
+    assert stage_inputs(stage("mlee", on=on)).class_weights.tolist() != [[1, 1], [1, 1]]
+    assert stage_inputs(stage("mlee", on=on, class_weights=False)).class_weights.tolist() == [[1, 1], [1, 1]]
+
+
+@pytest.mark.parametrize(
+    ("hparams", "settings", "votes", "message"),
+    [
+        ("dominant", {"target": "hard"}, ["3,0,0", "2,1,0"], "fold 1 of .*no training example of 'hap'"),
+        ("dominant", {"target": "soft"}, ["3,0,0", "2,0,1"], "fold 1 of .*nobody heard 'hap'"),
+        ("mlee", {}, ["3,0,0", "0,0,3"], "fold 1 of .*nobody heard 'hap'"),
+        ("mlee", {}, ["3,0,0", "2,1,0"], "no training example without 'neu'"),
+    ],
+)
+def test_an_emotion_without_a_training_example_is_named_with_its_fold(data, stage, hparams, settings, votes, message):
+    on = data({"a": VOTES, "b": VOTES, "c": votes, "d": votes})
+    with pytest.raises(InputError, match=message):
+        stage_inputs(stage(hparams, on=on, **settings))
+
+
+@pytest.mark.parametrize(("speakers", "words"), [("b", "validation"), ("cd", "training")])
+def test_a_set_without_a_usable_utterance_is_named(data, stage, speakers, words):
+    on = data({s: ["0,0,3", "1,1,1"] if s in speakers else VOTES for s in "abcd"})
+    with pytest.raises(InputError, match=f"the {words} set has no usable utterance .*train_set dominant.*choose other emotions"):
+        stage_inputs(stage("mlee", on=on, train_set="dominant"))
+
+
+def test_a_recording_that_went_missing_is_named_before_training(data, stage):
+    on = data()
+    (on.data_folder / "d3.wav").unlink()
+    with pytest.raises(InputError, match="d3.wav: no such file .1 are missing"):
+        stage_inputs(stage("mlee", on=on))

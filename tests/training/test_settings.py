@@ -1,0 +1,88 @@
+"""Settings: the paper's values, checked before hours are spent."""
+
+from pathlib import Path
+
+import pytest
+
+from mlee_sb.errors import InputError
+from mlee_sb.training.settings import nested, overridable, read_settings
+
+FILES = sorted(Path("hparams").glob("*.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("file", "row", "lr"),
+    [
+        ("dominant", "dominant_soft", 5e-4),
+        ("mlee", "mlee", 2e-4),
+        ("mlee_pretrain", "mlee_pretrain_soft", 1e-4),
+        ("mlee_fusion", "mlee_fusion_soft", 5e-5),
+    ],
+)
+def test_each_file_has_the_learning_rate_of_the_paper_and_hands_it_to_adam(file, row, lr):
+    settings = read_settings(f"hparams/{file}.yaml")
+    assert settings["row"] == row
+    assert settings["lr"] == lr and settings["opt_class"]["lr"] == lr
+    assert settings["opt_class"]["!"] == "!name:torch.optim.Adam"
+    assert settings["batch_size"] == 16 and settings["speeds"] == [0.9, 1.0, 1.1]
+    assert settings["emotions"] == ["neu", "hap", "sad", "ang"] and settings["min_votes"] == 1
+    assert settings.get("alpha", 0.75) == 0.75
+
+
+@pytest.mark.parametrize("file", ["dominant", "mlee"])
+def test_both_encoders_are_that_of_table_2_on_the_spectrogram_of_the_paper(file):
+    encoder = read_settings(f"hparams/{file}.yaml")["encoder"]
+    front_end, network = encoder["front_end"], encoder["network"]
+    assert (front_end["sample_rate"], front_end["window_ms"], front_end["shift_ms"]) == (16000, 40, 10)
+    assert (front_end["dft_length"], front_end["max_frequency"]) == (1600, 4000)
+    assert network["channels"] == [16, 24, 32]
+    assert network["kernels"] == [[12, 16], [8, 12], [5, 7]] and network["strides"] == [[2, 2], [1, 1], [1, 1]]
+    assert (network["n_features"], network["lstm_size"]) == (400, 128)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_every_setting_tells_what_it_does(file):
+    silent = [name for name, (_, comment) in overridable(file).items() if not comment]
+    assert not silent
+
+
+def test_a_changed_setting_reaches_what_refers_to_it():
+    settings = read_settings("hparams/mlee_fusion.yaml", {"lr": 0.1, "target": "hard"})
+    assert settings["opt_class"]["lr"] == 0.1
+    assert settings["row"] == "mlee_fusion_hard" and settings["requires"]["dominant"]["target"] == "hard"
+
+
+def test_a_setting_of_a_required_stage_is_written_with_its_name():
+    assert overridable("hparams/mlee_fusion.yaml")["mlee.lr"][0] == 2e-4
+    settings = read_settings("hparams/mlee_fusion.yaml", nested({"mlee.lr": 0.2}))
+    assert settings["requires"]["mlee"] == {"hparams": "mlee.yaml", "lr": 0.2}
+
+
+@pytest.mark.parametrize(
+    ("file", "overrides", "message"),
+    [
+        ("mlee", {"learning_rate": 1.0}, "unknown setting of mlee.yaml 'learning_rate'"),
+        ("mlee", {"bach_size": 1}, "did you mean 'batch_size'"),
+        ("mlee", {"batch_size": 1.5}, "batch_size is 1.5, and must be a whole number"),
+        ("mlee", {"lr": float("nan")}, "lr is nan, and must be above 0"),
+        ("mlee", {"lr": True}, "lr is True, and must be a number"),
+        ("mlee", {"class_weights": 1}, "must be True or False"),
+        ("mlee", {"target": "soft"}, "trains existence and has no target to choose"),
+        ("dominant", {"target": "existence"}, "unknown target 'existence'"),
+        ("mlee", {"train_set": "al"}, "did you mean 'all'"),
+        ("mlee", {"precision": "fp64"}, "did you mean 'fp16'|unknown precision 'fp64'"),
+        ("mlee", {"speeds": [1.0, 1.0]}, "must be different factors"),
+        ("mlee", {"speeds": [0.0]}, "must be different factors"),
+        ("mlee_fusoin", {}, "did you mean 'mlee_fusion.yaml'"),
+    ],
+)
+def test_a_wrong_setting_is_named(file, overrides, message):
+    with pytest.raises(InputError, match=message):
+        read_settings(f"hparams/{file}.yaml", overrides)
+
+
+@pytest.mark.parametrize("text", ["a: [1", "- a\n- b\n", "lr: !ref <nothing>\n"])
+def test_a_file_that_is_no_hparams_file_is_named(tmp_path, text):
+    (tmp_path / "broken.yaml").write_text(text)
+    with pytest.raises(InputError, match="broken.yaml"):
+        read_settings(tmp_path / "broken.yaml")

@@ -1,0 +1,53 @@
+"""What makes two stages the same, and what a stage needs first."""
+
+import pytest
+
+from mlee_sb.errors import InputError
+from mlee_sb.training.stage import plan
+
+
+def test_a_fusion_needs_the_existence_model_and_then_the_dominant_model(stage):
+    assert [part.settings["row"] for part in plan(stage("mlee_fusion"))] == ["mlee", "dominant_soft", "mlee_fusion_soft"]
+
+
+def test_required_stages_share_what_they_must_share(stage):
+    parts = plan(stage("mlee_fusion", seed=5, train_set="dominant", precision="bf16"))
+    assert {(p.settings["seed"], p.settings["train_set"], p.settings["precision"]) for p in parts} == {(5, "dominant", "bf16")}
+
+
+def test_the_hard_dominant_model_is_one_stage_for_both_train_sets(stage):
+    both = [plan(stage("mlee_fusion", target="hard", train_set=train_set)) for train_set in ("dominant", "all")]
+    (of_dominant,), (of_all,) = [[p for p in parts if p.settings["row"] == "dominant_hard"] for parts in both]
+    assert of_dominant.folder == of_all.folder and of_dominant.key == of_all.key
+    assert both[0][-1].folder != both[1][-1].folder and both[0][0].key != both[1][0].key
+
+
+def test_a_stage_lies_where_the_design_says(stage, tmp_path):
+    assert stage("mlee_fusion", seed=2).folder == tmp_path / "results/vote_table/mlee_fusion_soft/all/seed2/fold1"
+
+
+def test_the_pretrained_row_and_the_fusion_build_on_the_same_existence_model(stage):
+    assert plan(stage("mlee_pretrain"))[0].key == plan(stage("mlee_fusion"))[0].key
+
+
+@pytest.mark.parametrize("change", [{"lr": 0.1}, {"seed": 2}, {"alpha": 0.5}, {"speeds": [1.0]}, {"requires": {"mlee": {"lr": 0.1}}}])
+def test_what_changes_the_result_changes_the_stage(stage, change):
+    assert stage("mlee_fusion", **change).key != stage("mlee_fusion").key
+
+
+def test_what_changes_no_result_leaves_the_stage(stage):
+    assert stage("mlee_fusion", num_workers=2).key == stage("mlee_fusion").key
+    assert stage("dominant", target="hard", alpha=0.5).key == stage("dominant", target="hard").key
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"fold": 5}, "unknown fold '5'"),
+        ({"emotions": ["hap", "neu"]}, "the manifests were prepared for"),
+        ({"min_votes": 2}, "prepared with 1"),
+    ],
+)
+def test_what_is_not_in_the_manifests_is_refused(stage, wrong, message):
+    with pytest.raises(InputError, match=message):
+        stage("mlee", **wrong)
