@@ -38,11 +38,20 @@ class AtomicCheckpointer(Checkpointer):
 class EarlyStopping(EpochCounterWithStopper):
     """Counts epochs, stops when the validation loss has not improved for `patience` of them, and remembers both.
 
-    Without the hooks that this class registers, a stopped and resumed run would forget and train on.
+    SpeechBrain registers hooks of a class only where they are defined in it: without those below, those of `EpochCounter`
+    would save the epoch alone, and a stopped and resumed run would forget its best loss and train on.
     """
 
     def __init__(self, max_epochs: int, patience: int):
         super().__init__(limit=max_epochs, limit_to_stop=patience, limit_warmup=0, direction="min")
+
+    @mark_as_saver
+    def save(self, path):
+        self._save(path)
+
+    @mark_as_loader
+    def load(self, path, end_of_epoch):
+        self._recover(path, end_of_epoch)
 
 
 @register_checkpoint_hooks
