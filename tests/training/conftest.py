@@ -7,7 +7,7 @@ from releases import write_table
 
 from mlee_sb.corpora.manifest import read_protocol
 from mlee_sb.corpora.prepare import prepare
-from mlee_sb.training.stage import Data, make_stage
+from mlee_sb.training.stage import Data, Stage, make_stage
 
 EMOTIONS = ["neu", "hap"]
 VOTES = ["3,0,0", "0,3,0", "2,1,0", "1,2,0", "1,1,1", "0,0,3"]  # neu, hap, other: the last two have no dominant target
@@ -21,24 +21,25 @@ def votes_table(votes=VOTES, speakers=SPEAKERS) -> str:
     return "\n".join(["wav,speaker,votes_neu,votes_hap,votes_other", *rows])
 
 
+def prepared(folder: Path, votes=VOTES) -> Data:
+    """The manifests of a table of votes."""
+    release = write_table(folder / "release", votes_table(votes))
+    prepare("vote_table", release, folder / "manifests", EMOTIONS, say=lambda line: None)
+    return Data(folder / "manifests", read_protocol(folder / "manifests"), release)
+
+
+def stage_on(data: Data, results: Path, hparams: str, **overrides) -> Stage:
+    """The stage of an hparams file, on fold 1."""
+    return make_stage(Path("hparams") / f"{hparams}.yaml", {"emotions": EMOTIONS, "fold": 1, **overrides}, data, results)
+
+
 @pytest.fixture
 def data(tmp_path):
-    """Makes the manifests of a table of votes: `data(votes)`."""
-
-    def make(votes=VOTES) -> Data:
-        folder = write_table(tmp_path / "release", votes_table(votes))
-        prepare("vote_table", folder, tmp_path / "manifests", EMOTIONS, say=lambda line: None)
-        return Data(tmp_path / "manifests", read_protocol(tmp_path / "manifests"), folder)
-
-    return make
+    """`data(votes)` prepares a table of votes."""
+    return lambda votes=VOTES: prepared(tmp_path, votes)
 
 
 @pytest.fixture
 def stage(data, tmp_path):
-    """Makes a stage: `stage("mlee", lr=0.1)`, on the data of `VOTES` or on `on`."""
-
-    def make(hparams: str, on: Data | None = None, **overrides):
-        overrides = {"emotions": EMOTIONS, "fold": 1, **overrides}
-        return make_stage(Path("hparams") / f"{hparams}.yaml", overrides, on or data(), tmp_path / "results")
-
-    return make
+    """`stage("mlee", lr=0.1)` is a stage on the table of `VOTES`, or on `on`."""
+    return lambda hparams, on=None, **overrides: stage_on(on or data(), tmp_path / "results", hparams, **overrides)

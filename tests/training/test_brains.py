@@ -1,0 +1,99 @@
+"""The Brains: losses over utterances, the best checkpoint and no other, nothing moved that is frozen."""
+
+import math
+
+import pytest
+import torch
+
+from mlee_sb.errors import InputError
+from mlee_sb.training.brains import BRAINS, ExistenceBrain, HardTargetBrain, Precomputed, SoftTargetBrain
+from mlee_sb.training.checkpoints import AtomicCheckpointer, EarlyStopping
+from mlee_sb.training.data import EmbeddingDataset, make_loader
+from mlee_sb.training.losses import softmax_cross_entropy
+
+K = 3
+
+
+def brain_of(kind, folder, epochs=4, lr=0.1, weights=None):
+    torch.manual_seed(0)
+    classifier = torch.nn.Linear(2, K)
+    stopper = EarlyStopping(epochs, patience=epochs)
+    checkpointer = AtomicCheckpointer(folder / "save", {"classifier": classifier, "epochs": stopper})
+    return kind(
+        encoder=Precomputed(),
+        classifier=classifier,
+        class_weights=torch.ones(K) if weights is None else weights,
+        epochs=stopper,
+        say=lambda line: None,
+        log_file=str(folder / "log.txt"),
+        opt_class=lambda parameters: torch.optim.SGD(parameters, lr=lr),
+        checkpointer=checkpointer,
+        run_opts={"device": "cpu"},
+    )
+
+
+def loader(n=7, batch_size=4, seed=None):
+    generator = torch.Generator().manual_seed(1)
+    embeddings, classes = torch.randn(n, 2, generator=generator), torch.randint(K, (n,), generator=generator)
+    return make_loader(EmbeddingDataset(embeddings, torch.nn.functional.one_hot(classes, K).float()), batch_size, 0, seed)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "save").mkdir()
+    return tmp_path
+
+
+def test_there_is_a_brain_for_each_kind_of_target():
+    assert {"hard": HardTargetBrain, "soft": SoftTargetBrain, "existence": ExistenceBrain} == BRAINS
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 7])
+def test_the_validation_loss_is_the_mean_over_utterances_whatever_the_batches(folder, batch_size):
+    brain = brain_of(HardTargetBrain, folder, epochs=1, lr=0.0)
+    data = loader().dataset
+    brain.fit(brain.epochs, loader(seed=1), loader(batch_size=batch_size), progressbar=False)
+    logits = brain.modules.classifier(data.embeddings)
+    expected = softmax_cross_entropy(logits, data.targets, torch.ones(K)).mean().item()
+    assert brain.losses["valid"] == pytest.approx(expected, abs=1e-6)
+    assert brain.losses["train"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_nothing_is_predicted_without_a_trained_checkpoint(folder):
+    with pytest.raises(InputError, match="no checkpoint to test"):
+        brain_of(HardTargetBrain, folder).predict(loader())
+
+
+def test_predictions_are_those_of_the_best_epoch_and_not_of_the_last(folder):
+    brain = brain_of(HardTargetBrain, folder, epochs=3, lr=0.0)
+    shifts = iter([0.0, 1.0, 5.0])  # each epoch is worse than the one before
+    original = brain.on_stage_start
+
+    def worsen(stage, epoch=None):
+        original(stage, epoch)
+        if stage.name == "VALID":
+            with torch.no_grad():
+                brain.modules.classifier.weight += next(shifts)
+
+    brain.on_stage_start = worsen
+    first = brain.modules.classifier.weight.detach().clone()
+    brain.fit(brain.epochs, loader(seed=1), loader(), progressbar=False)
+    assert not torch.equal(brain.modules.classifier.weight, first)
+    data = loader().dataset
+    expected = torch.nn.functional.linear(data.embeddings, first, brain.modules.classifier.bias)
+    torch.testing.assert_close(brain.predict(loader()), expected, msg="of the best epoch, in the order of the rows")
+    assert brain.restore_best()["epoch"] == 1
+
+
+def test_a_loss_that_is_no_number_ends_training_with_what_to_do(folder):
+    brain = brain_of(HardTargetBrain, folder, weights=torch.tensor([math.nan, 1.0, 1.0]))
+    with pytest.raises(InputError, match="validation loss of epoch 1 is nan: lower lr"):
+        brain.fit(brain.epochs, loader(seed=1), loader(), progressbar=False)
+    assert not list((folder / "save").glob("CKPT*"))
+
+
+def test_the_log_keeps_the_digits_that_early_stopping_sees(folder):
+    brain = brain_of(SoftTargetBrain, folder, epochs=1)
+    brain.fit(brain.epochs, loader(seed=1), loader(), progressbar=False)
+    logged = (folder / "log.txt").read_text().split("valid loss: ")[1].strip()
+    assert float(logged) == pytest.approx(brain.losses["valid"], abs=1e-5) and len(logged.split(".")[1]) >= 6

@@ -1,0 +1,127 @@
+"""A stage from manifests to its folder: whose statistics it holds, what it leaves alone, what it computes twice."""
+
+import shutil
+from dataclasses import replace
+
+import pytest
+import torch
+from releases import write_wav
+from safetensors.torch import load_file
+
+from mlee_sb.models.bundle import load_bundle
+from mlee_sb.training import data as data_module
+from mlee_sb.training import embeddings as embeddings_module
+from mlee_sb.training.data import WaveformDataset, make_loader
+from mlee_sb.training.embeddings import embeddings
+from mlee_sb.training.inputs import stage_inputs
+from mlee_sb.training.stage import plan
+from mlee_sb.training.train import train_stage
+
+from .conftest import prepared, stage_on
+
+ONE_EPOCH = {"max_epochs": 1, "batch_size": 4}
+FUSION = {**ONE_EPOCH, "requires": {"mlee": ONE_EPOCH, "dominant": ONE_EPOCH}}
+
+
+def train(stage):
+    train_stage(stage, "cpu", say=lambda line: None)
+    return stage
+
+
+@pytest.fixture(scope="module")
+def trained_once(tmp_path_factory):
+    """A corpus, and results that hold both encoders of a fusion."""
+    folder = tmp_path_factory.mktemp("fusion")
+    data = prepared(folder)
+    for part in plan(stage_on(data, folder / "results", "mlee_fusion", **FUSION))[:-1]:
+        train(part)
+    return data, folder / "results"
+
+
+@pytest.fixture
+def fusion(trained_once, tmp_path):
+    """The three stages of a fusion; the two with encoders are trained."""
+    data, results = trained_once
+    return plan(stage_on(data, shutil.copytree(results, tmp_path / "results"), "mlee_fusion", **FUSION))
+
+
+def test_the_statistics_of_the_model_are_those_of_the_training_speakers_at_all_speeds(stage):
+    trained = train(stage("mlee", **ONE_EPOCH))
+    encoder = load_bundle(trained.model_folder).encoder
+    frame = stage_inputs(trained).train
+    assert set(frame["speaker"]) == {"c", "d"}
+    waveforms = WaveformDataset(frame, trained.data.data_folder, encoder, torch.zeros(len(frame), 2), [0.9, 1.0, 1.1])
+    frames = torch.cat([encoder.front_end(w.unsqueeze(0), torch.tensor([len(w)]))[0][0] for w, _, _ in waveforms])
+    torch.testing.assert_close(encoder.normalizer.mean, frames.mean(0), atol=1e-4, rtol=0)
+    torch.testing.assert_close(encoder.normalizer.std, frames.std(0, correction=0), atol=1e-4, rtol=1e-4)
+
+
+def test_a_model_knows_nothing_of_its_test_speaker(stage, tmp_path):
+    here = train(stage("mlee", **ONE_EPOCH))
+    weights = load_file(here.model_folder / "model.safetensors")
+    for wav in here.data.data_folder.glob("a*.wav"):  # the test speaker says something else
+        write_wav(wav, seconds=0.3)
+    there = train(replace(here, folder=tmp_path / "again"))
+    assert (there.folder / "predictions.csv").read_text() != (here.folder / "predictions.csv").read_text()
+    again = load_file(there.model_folder / "model.safetensors")
+    assert all(torch.equal(tensor, again[name]) for name, tensor in weights.items())
+
+
+def test_training_a_fusion_changes_no_bit_of_an_encoder(fusion):
+    before = [load_file(part.model_folder / "model.safetensors") for part in fusion[:-1]]
+    model = load_bundle(train(fusion[-1]).model_folder)
+    for encoder, there in zip(model.encoders, before, strict=True):
+        for name, tensor in encoder.state_dict().items():
+            assert torch.equal(tensor, there[f"encoder.{name}"]), name
+
+
+def test_a_frozen_stage_reads_each_recording_once_per_speed_and_encoder_whatever_the_epochs(fusion, monkeypatch):
+    reads = []
+    load = data_module.load_waveform
+    monkeypatch.setattr(data_module, "load_waveform", lambda path, rate: reads.append(path.name) or load(path, rate))
+    train(replace(fusion[-1], settings={**fusion[-1].settings, "max_epochs": 3}))
+    of_training = [name for name in reads if name[0] in "cd"]
+    usable = len(stage_inputs(fusion[-1]).train)
+    assert len(of_training) == usable * 3 * 2  # speeds, encoders
+    assert len(reads) - len(of_training) == (len(stage_inputs(fusion[-1]).valid) + len(stage_inputs(fusion[-1]).test)) * 2
+
+
+def test_the_second_head_on_an_encoder_reads_no_recording(fusion, stage, monkeypatch):
+    train(fusion[-1])
+    second = stage("mlee_pretrain", on=fusion[-1].data, **ONE_EPOCH, lr=0.1, requires={"mlee": ONE_EPOCH})
+    assert second.requires["mlee"].key == fusion[0].key
+    monkeypatch.setattr(data_module, "load_waveform", lambda *_: pytest.fail("a recording was read"))
+    train(second)
+    assert (second.folder / "predictions.csv").is_file()
+
+
+def test_embeddings_do_not_depend_on_their_batch(fusion, tmp_path, monkeypatch):
+    model = load_bundle(fusion[0].model_folder)
+    inputs, folder = stage_inputs(fusion[0]), fusion[0].data.data_folder
+    together = embeddings(tmp_path / "a", "key", model, inputs.train, folder, [0.9, 1.0])
+    monkeypatch.setattr(embeddings_module, "BATCH_SIZE", 1)
+    alone = embeddings(tmp_path / "b", "key", model, inputs.train, folder, [0.9, 1.0])
+    assert together.shape == (2 * len(inputs.train), model.encoder.embedding_size)
+    assert ((together - alone).norm(dim=1) / alone.norm(dim=1)).max() < 1e-5
+
+
+def test_embeddings_of_another_encoder_in_the_same_place_are_made_anew(fusion, tmp_path):
+    inputs, folder = stage_inputs(fusion[0]), fusion[0].data.data_folder
+    first, second = (load_bundle(part.model_folder) for part in fusion[:-1])
+    a = embeddings(tmp_path, "first", first, inputs.valid, folder)
+    b = embeddings(tmp_path, "second", second, inputs.valid, folder)
+    assert not torch.allclose(a, b)
+    (loaded,) = make_loader(WaveformDataset(inputs.valid, folder, second.encoder, torch.zeros(len(inputs.valid), 2)), 64, 0)
+    with torch.no_grad():
+        torch.testing.assert_close(b[loaded.rows], second.encoder(loaded.inputs, loaded.lengths))
+
+
+def test_what_is_finished_is_told_from_what_was_begun(stage, monkeypatch):
+    begun = stage("mlee", **ONE_EPOCH)
+    with monkeypatch.context() as patch:
+        patch.setattr("mlee_sb.training.train.write_predictions", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            train(begun)
+    assert not begun.finished
+    assert train(begun).finished
+    assert (begun.folder / "train_log.txt").read_text().count("epoch: 1 -") == 1, "the finished epoch was trained again"
