@@ -1,0 +1,97 @@
+"""The house as the design draws it: who may import whom, and nothing grown too large to live in."""
+
+import ast
+import subprocess
+import sys
+from importlib.metadata import requires
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+PACKAGE = Path(__file__).resolve().parents[1] / "mlee_sb"
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+BELOW = {"errors", "files"}  # what every room stands on
+MAY_IMPORT = {
+    "errors": set(),
+    "files": set(),
+    "labels": set(),
+    "corpora": {"labels"},
+    "models": set(),
+    "training": {"labels", "models", "corpora.manifest"},
+    "evaluation": set(),
+    "inference": {"models"},
+    "experiment": {"corpora", "training", "evaluation"},  # what recipes/ calls
+    "__init__": {"inference"},
+}
+WITHOUT_TORCH = ("errors", "files", "labels", "corpora", "evaluation")
+TORCH = {"torch", "torchaudio", "speechbrain", "safetensors"}
+DISTRIBUTIONS = {"sklearn": "scikit-learn", "ruamel": "ruamel.yaml", "pyworld": "pyworld-prebuilt"}  # where the import has another name
+
+LONGEST_FILE, LONGEST_FUNCTION = 400, 50  # lines; of a function without its docstring
+
+
+def imports(file: Path) -> set[str]:
+    """The modules that a file imports anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: relative import"
+            found |= {f"{node.module}.{alias.name}" if node.module == "mlee_sb" else node.module for alias in node.names}
+    return found
+
+
+def room(file: Path) -> str:
+    return file.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def within(module: str, allowed: set[str]) -> bool:
+    return any(module == name or module.startswith(f"{name}.") for name in allowed)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(PACKAGE).as_posix())
+def test_a_file_imports_only_what_its_room_may(file):
+    allowed = MAY_IMPORT[room(file)] | BELOW | {room(file)}
+    ours = {name.removeprefix("mlee_sb.") for name in imports(file) if name.split(".")[0] == "mlee_sb"}
+    assert not {name for name in ours if not within(name, allowed)}
+    if room(file) in WITHOUT_TORCH:
+        assert not {name for name in imports(file) if name.split(".")[0] in TORCH}
+
+
+@pytest.mark.parametrize("module", ["labels", "corpora.command", "corpora.demo", "evaluation.scores"])
+def test_a_room_without_torch_starts_without_it(module):
+    code = f"import sys, mlee_sb.{module}; print({TORCH!r} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_what_is_imported_is_declared():
+    declared = {canonicalize_name(Requirement(line).name) for line in requires("mlee_sb")}
+    names = {name.split(".")[0] for file in FILES for name in imports(file)} - {"mlee_sb", *sys.stdlib_module_names}
+    undeclared = {name for name in names if canonicalize_name(DISTRIBUTIONS.get(name, name)) not in declared}
+    assert not undeclared
+
+
+def test_the_three_that_break_one_another_import_together():
+    subprocess.run([sys.executable, "-c", "import torch, torchaudio, speechbrain"], check=True)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(PACKAGE).as_posix())
+def test_nothing_has_to_be_scrolled_through(file):
+    text = file.read_text(encoding="utf-8")
+    assert text.count("\n") <= LONGEST_FILE
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            docstring = ast.get_docstring(node, clean=False) or ""
+            assert node.end_lineno - node.lineno - docstring.count("\n") < LONGEST_FUNCTION, node.name
+
+
+@pytest.mark.parametrize("recipe", sorted((PACKAGE.parent / "recipes").glob("*.py")), ids=lambda file: file.name)
+def test_a_recipe_is_thin(recipe):
+    tree = ast.parse(recipe.read_text(encoding="utf-8"))
+    assert not [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.For | ast.While)]
+    assert ast.get_docstring(tree)
