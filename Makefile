@@ -7,14 +7,22 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 FUSION := results/demo/mlee_fusion_soft/all/seed1/fold3
-DEMO_FILE := data/demo_release/Session2/sentences/wav
+TEST_SPEAKER := data/demo_release/Session2/sentences/wav/*/*_F*.wav
+
+define CLASSIFY
+import sys, mlee_sb
+classifier = mlee_sb.EmotionClassifier.from_hparams(source="$(FUSION)")
+out_prob, score, index, text_lab = classifier.classify_file(sys.argv[1])
+posterior = "  ".join(f"{emotion} {p:.2f}" for emotion, p in zip(classifier.emotions, out_prob[0].exp().tolist()))
+print(f"DEMO: {sys.argv[1]} sounds {text_lab[0]} ({posterior})")
+endef
+export CLASSIFY
 
 .PHONY: demo test test-real lint
 
 demo: $(INSTALLED)
 	$(BIN)/python recipes/train.py hparams/mlee_fusion.yaml --fold 3 --max_epochs 30 --mlee.max_epochs 5 --dominant.max_epochs 5
-	file=$$(find $(DEMO_FILE) -name '*.wav' | sort | head -n 1); echo "DEMO: $$file"; \
-	$(BIN)/python -c "import sys, mlee_sb; print(mlee_sb.EmotionClassifier.from_hparams('$(FUSION)').classify_file(sys.argv[1]))" $$file
+	$(BIN)/python -c "$$CLASSIFY" $$(ls $(TEST_SPEAKER) | head -n 1)
 
 test: lint
 	$(BIN)/pytest

@@ -1,0 +1,154 @@
+"""The README, run as it is written: its commands, its Python, its plugin. Only places and durations are other ones."""
+
+import csv
+import re
+import shlex
+import shutil
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from releases import write_crema_d, write_wav
+
+from mlee_sb import experiment
+from mlee_sb.corpora import command as prepare_command
+from mlee_sb.corpora.demo import make_demo_release
+from mlee_sb.training.settings import overridable
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = re.findall(r"python recipes/[^`\n]+", README)
+CREMA_D_VOTES = [(0, 0, 0, 3, 6, 0), (0, 0, 2, 0, 3, 5), (0, 0, 7, 0, 2, 0), (3, 0, 1, 5, 0, 0)]  # A D F H N S
+MAINS = {"recipes/train.py": experiment.main, "recipes/prepare.py": prepare_command.main}
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def quick(arguments: list[str]) -> list[str]:
+    """The flags that end a training after an epoch."""
+    settings = overridable(arguments[0])
+    epochs = [word for name in settings if name.split(".")[-1] == "max_epochs" for word in (f"--{name}", "1")]
+    speeds = [word for name in settings if name.split(".")[-1] == "speeds" for word in (f"--{name}", "1.0")]
+    return [*epochs, *speeds, "--device", "cpu"]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with what a reader of the README has: the checkout, and the corpora, in the place of /data."""
+    folder = tmp_path_factory.mktemp("readme")
+    for name in ("recipes", "hparams"):
+        shutil.copytree(ROOT / name, folder / name)
+    make_demo_release(folder / "corpora/IEMOCAP_full_release", utterances_per_speaker=4, scripted_per_speaker=1)
+    clips = {f"{1001 + n // 4}_{sentence}_HAP_XX": CREMA_D_VOTES[n % 4] for n, sentence in enumerate(["IEO", "DFA", "ITS", "TIE"] * 12)}
+    write_crema_d(folder / "corpora/CREMA-D", clips)
+    write_my_corpus(folder / "corpora/my_corpus", blocks("csv")[0])
+    write_wav(folder / "hello.wav", seconds=1, rate=44100, channels=2)
+    return folder
+
+
+def write_my_corpus(folder: Path, text: str) -> None:
+    """The table of the README, with every speaker in each of its rows: four recordings teach no one anything."""
+    rows = list(csv.DictReader(text.splitlines()))
+    folder.mkdir(parents=True)
+    with open(folder / "votes.csv", "w", newline="") as file:
+        table = csv.DictWriter(file, rows[0])
+        table.writeheader()
+        for row in rows:
+            for speaker in {row["speaker"] for row in rows}:
+                wav = row["wav"].replace(".wav", f"_{speaker}.wav")
+                table.writerow(row | {"wav": wav, "speaker": speaker})
+                write_wav(folder / wav)
+
+
+@pytest.fixture
+def in_place(place, monkeypatch):
+    monkeypatch.chdir(place)
+    monkeypatch.setattr(experiment, "DEMO_FOLDER", "corpora/IEMOCAP_full_release")
+    monkeypatch.setattr(experiment, "make_demo_release", lambda folder: folder)
+    return place
+
+
+def run(line: str, in_place: Path) -> int:
+    """Run one command of the README."""
+    _, recipe, *arguments = shlex.split(line.replace(" /data/", f" {in_place}/corpora/"))
+    assert (ROOT / recipe).is_file()
+    if recipe == "recipes/train.py" and "--help" not in arguments:
+        arguments += quick(arguments)
+    return MAINS[recipe](arguments)
+
+
+@pytest.mark.parametrize("line", dict.fromkeys(COMMANDS))
+def test_a_command_of_the_readme_does_its_work(line, in_place, capsys):
+    if "--help" in line:
+        with pytest.raises(SystemExit, match="0"):
+            run(line, in_place)
+        assert "--patience" in capsys.readouterr().out
+        return
+    assert run(line, in_place) == 0
+    said = capsys.readouterr().out
+    assert "written to" in said if "prepare.py" in line else "existence AUC" in said or "hparams/dominant" in line
+
+
+def test_the_readme_has_the_commands_that_people_come_for():
+    assert sum("--corpus iemocap" in line for line in COMMANDS) >= 1 and len(COMMANDS) >= 8
+
+
+def test_the_python_of_the_readme_runs(in_place):
+    snippets = [block for block in blocks("python") if "from_hparams" in block]
+    assert len(snippets) == 3
+    for hparams in ("mlee_fusion", "mlee"):  # the models that the snippets name; made before, where all tests run
+        flags = "--fold 3 --corpus iemocap --data_folder /data/IEMOCAP_full_release"
+        assert run(f"python recipes/train.py hparams/{hparams}.yaml {flags}", in_place) == 0
+    found = []
+    for snippet in snippets:
+        exec(snippet, names := {})
+        found.append(names)
+    ours, speechbrains, attention = found
+    assert set(ours["posterior"]) == {"neu", "hap", "sad", "ang"} and sum(ours["posterior"].values()) == pytest.approx(1, abs=1e-5)
+    assert ours["text_lab"] == speechbrains["text_lab"]
+    assert ours["out_prob"].tolist()[0] == pytest.approx(speechbrains["out_prob"].tolist()[0], abs=1e-4)
+    assert attention["weights"].sum().item() == pytest.approx(1, abs=1e-5)
+    assert all(earlier < later for earlier, later in pairwise([0.0, *attention["seconds"].tolist(), 1.0]))
+
+
+def test_the_encoder_of_the_readme_is_trained_and_found_again_by_its_name(in_place, tmp_path, monkeypatch):
+    (module,) = [block for block in blocks("python") if "class MeanOfFrames" in block]
+    (entry_point,) = blocks("toml")
+    (network,) = blocks("yaml")
+    package = tmp_path / "package"
+    (package / "my_encoder-1.0.dist-info").mkdir(parents=True)
+    (package / "my_encoder.py").write_text(module)
+    (package / "my_encoder-1.0.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: my_encoder\nVersion: 1.0\n")
+    name, group = re.search(r'(\w+) = "', entry_point)[1], re.search(r'"(mlee_sb\.\w+)"', entry_point)[1]
+    value = re.search(r'= "(.*)"', entry_point)[1]
+    (package / "my_encoder-1.0.dist-info/entry_points.txt").write_text(f"[{group}]\n{name} = {value}\n")
+    monkeypatch.syspath_prepend(package)
+    hparams = shutil.copytree(ROOT / "hparams", tmp_path / "hparams")
+    part = hparams / "parts/paper_encoder.yaml"
+    part.write_text(part.read_text().split("network:")[0] + network)
+
+    flags = [
+        "--corpus",
+        "crema_d",
+        "--data_folder",
+        "corpora/CREMA-D",
+        "--emotions",
+        "neu",
+        "hap",
+        "sad",
+        "fea",
+        "--results",
+        str(tmp_path),
+    ]
+    arguments = [str(hparams / "mlee.yaml"), "--fold", "1", *flags]
+    assert experiment.main([*arguments, *quick(arguments)]) == 0
+    model = tmp_path / "crema_d/mlee/all/seed1/fold1/model"
+    assert '"mean_of_frames"' in (model / "config.json").read_text()
+    from mlee_sb import EmotionClassifier
+
+    classifier = EmotionClassifier.from_hparams(source=model)
+    assert isinstance(classifier.model.encoder.network, sys.modules["my_encoder"].MeanOfFrames)
+    assert classifier.classify_file("hello.wav")[0].shape == (1, 4)
