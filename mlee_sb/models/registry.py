@@ -5,6 +5,7 @@ a torch module, keeps its constructor's arguments in `self.settings`, and for an
 `forward(features, lengths)`.
 """
 
+import json
 from importlib.metadata import entry_points
 
 from torch import nn
@@ -25,8 +26,18 @@ def describe(group: str, module: nn.Module) -> dict:
     path = f"{type(module).__module__}:{type(module).__qualname__}"
     for entry in entry_points(group=group):
         if entry.value == path:
-            return {"name": entry.name, "settings": module.settings}
+            return {"name": entry.name, "settings": _checked(getattr(module, "settings", None), path)}
     raise InputError(f"{path} is not registered: add it as an entry point in the group {group!r} of its package and install that")
+
+
+def _checked(settings: dict | None, path: str) -> dict:
+    if not isinstance(settings, dict):
+        raise InputError(f"{path}: has no settings: keep the arguments of its constructor in self.settings, a dictionary")
+    try:
+        json.dumps(settings, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{path}: its settings cannot be kept as JSON ({error}): give plain numbers, text and lists") from error
+    return settings
 
 
 def build(group: str, description: dict) -> nn.Module:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 
 import speechbrain as sb
 import torch
@@ -9,11 +10,13 @@ from speechbrain.utils.train_logger import FileTrainLogger
 from torch import Tensor, nn
 
 from mlee_sb.errors import InputError
+from mlee_sb.files import write_text
 from mlee_sb.training.checkpoints import AtomicCheckpointer, EarlyStopping
 from mlee_sb.training.data import Batch
 from mlee_sb.training.targets import TARGETS
 
 LOSS = "loss"  # the validation loss in a checkpoint's meta data
+LESS = "lower lr, or train with --precision fp32"
 LOG_DIGITS = 6  # SpeechBrain's default of two hides what early stopping sees
 
 
@@ -57,6 +60,14 @@ class EmotionBrain(sb.Brain):
         self.epochs, self.say, self.log = epochs, say, FileTrainLogger(log_file, precision=LOG_DIGITS)
         self.losses: dict[str, float] = {}
 
+    def on_fit_start(self) -> None:
+        """Resume; an epoch that was logged, but killed before its checkpoint, comes again and must not stand in the log twice."""
+        super().on_fit_start()
+        log = Path(self.log.save_file)
+        if log.is_file():
+            lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
+            write_text(log, "".join(lines[: self.epochs.current]))
+
     def on_stage_start(self, stage: sb.Stage, epoch: int | None = None) -> None:
         self.utterance_losses: list[Tensor] = []
         self.outputs: list[tuple[Tensor, Tensor]] = []  # rows and logits
@@ -73,6 +84,13 @@ class EmotionBrain(sb.Brain):
             self.outputs.append((batch.rows, logits.detach().float().cpu()))
         return losses.mean()
 
+    def check_loss_isfinite(self, loss: Tensor) -> None:
+        """As SpeechBrain, which skips a few such batches and then gives up; with a remedy in the error."""
+        try:
+            super().check_loss_isfinite(loss)
+        except ValueError as error:
+            raise InputError(f"the training loss is {float(loss)} again and again: {LESS}") from error
+
     def on_stage_end(self, stage: sb.Stage, stage_loss: float, epoch: int | None = None) -> None:
         name = stage.name.lower()
         # Summed in a fixed order: how utterances fell into batches must not show.
@@ -83,7 +101,7 @@ class EmotionBrain(sb.Brain):
     def _end_of_epoch(self, epoch: int) -> None:
         loss = self.losses["valid"]
         if not math.isfinite(loss):
-            raise InputError(f"the validation loss of epoch {epoch} is {loss}: lower lr, or train with --precision fp32")
+            raise InputError(f"the validation loss of epoch {epoch} is {loss}: {LESS}")
         self.epochs.update_metric(loss)  # before saving: a resumed run must know that it had stopped
         best = "  best so far" if self.epochs.best_limit == epoch else ""
         self.log.log_stats({"epoch": epoch}, train_stats={LOSS: self.losses["train"]}, valid_stats={LOSS: loss})

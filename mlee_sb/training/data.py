@@ -127,6 +127,10 @@ def collate(items: list[tuple[Tensor, Tensor, int]]) -> Batch:
 
 
 def make_loader(dataset: WaveformDataset | EmbeddingDataset, batch_size: int, num_workers: int, seed: int | None = None) -> DataLoader:
-    """Batches of like length from `dataset`; with a seed shuffled anew in every epoch."""
+    """Batches of like length from `dataset`; with a seed shuffled anew in every epoch.
+
+    It leaves the global random generator alone: else the first weights of a model would depend on what was read before.
+    """
     sampler = LengthBucketSampler(dataset.durations, batch_size, seed)
-    return DataLoader(dataset, batch_sampler=sampler, collate_fn=collate, num_workers=num_workers)
+    generator = torch.Generator().manual_seed(seed or 0)  # without one of its own, a DataLoader draws from the global one
+    return DataLoader(dataset, batch_sampler=sampler, collate_fn=collate, num_workers=num_workers, generator=generator)

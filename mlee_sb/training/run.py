@@ -1,14 +1,18 @@
 """Run a plan: check everything first, then train what is missing, stage by stage."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from filelock import FileLock, Timeout
 
-from mlee_sb.errors import InputError
+from mlee_sb.errors import InputError, choose
 from mlee_sb.training.inputs import stage_inputs
 from mlee_sb.training.stage import Stage, plan
 from mlee_sb.training.train import train_stage
+
+DEVICES = ("cpu", "cuda")
 
 
 def check_device(device: str | None, precision: str) -> str:
@@ -20,6 +24,7 @@ def check_device(device: str | None, precision: str) -> str:
         if the device cannot be had, or cannot train in this precision
     """
     device = device or ("cuda:0" if torch.cuda.is_available() else "cpu")
+    choose(device.split(":")[0], DEVICES, "device")
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
@@ -49,10 +54,28 @@ def run(stage: Stage, device: str | None, score: Callable[[Path], None], say: Ca
             stage_inputs(part)
     for number, part in enumerate(stages, start=1):
         step = f"[{number}/{len(stages)}] {part.name}"
-        if part.finished:
-            say(f"{step}: finished before, reused")
-        else:
-            say(f"{step}: training on {device}")
-            train_stage(part, device, say)
-        if not (part.folder / "scores.json").is_file():
-            score(part.folder)
+        with _alone_in(part, lambda step=step: say(f"{step}: another run trains it, waiting for that")):
+            if part.finished:
+                say(f"{step}: finished before, reused")
+            else:
+                part.check_folder()
+                say(f"{step}: training on {device}")
+                train_stage(part, device, say)
+            if not (part.folder / "scores.json").is_file():
+                score(part.folder)
+
+
+@contextmanager
+def _alone_in(stage: Stage, waits: Callable[[], None]) -> Iterator[None]:
+    """Keep other runs that require the same stage out of its folder; a killed run's lock is open again."""
+    stage.save_folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(stage.save_folder / ".lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        waits()
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()

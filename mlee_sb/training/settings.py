@@ -14,7 +14,9 @@ DOMINANT_TARGETS = ("hard", "soft")
 PRECISIONS = ("fp32", "bf16", "fp16")
 # A required stage has these as the stage that requires it.
 SHARED = ("fold", "seed", "train_set", "emotions", "min_votes", "precision")
-POSITIVE = ("lr", "batch_size", "max_epochs", "patience", "max_grad_norm", "min_votes", "alpha")
+POSITIVE = ("lr", "batch_size", "max_epochs", "patience", "max_grad_norm", "min_votes")
+NOT_NEGATIVE = ("seed", "num_workers", "alpha")
+LARGEST_SEED = 2**32 - 1  # numpy's
 
 
 def read_settings(hparams: str | Path, overrides: Mapping | None = None) -> dict:
@@ -141,6 +143,12 @@ def _check(settings: dict, overrides: Mapping, in_file: dict, file: str) -> None
         value = settings.get(name, 1)
         if not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
             raise InputError(f"{file}: {name} is {value!r}, and must be above 0")
+    for name in NOT_NEGATIVE:
+        value = settings.get(name, 0)
+        if not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+            raise InputError(f"{file}: {name} is {value!r}, and must be 0 or more")
+    if settings["seed"] > LARGEST_SEED:
+        raise InputError(f"{file}: seed is {settings['seed']!r}, and must be {LARGEST_SEED} or less")
     speeds = settings["speeds"]
     if not speeds or len(set(speeds)) != len(speeds) or not all(isinstance(s, int | float) and 0.1 <= s <= 10 for s in speeds):
         raise InputError(f"{file}: speeds are {speeds!r}, and must be different factors such as 0.9 1.0 1.1")

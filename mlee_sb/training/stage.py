@@ -84,7 +84,8 @@ class Stage:
             naming the settings that differ
         """
         path = self.save_folder / "identity.json"
-        if not path.is_file():
+        began = self.finished or any(self.save_folder.glob("CKPT*"))
+        if not began or not path.is_file():
             return
         there = json.loads(path.read_text(encoding="utf-8"))
         here = json.loads(json.dumps(self.identity))

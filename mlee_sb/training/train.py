@@ -2,7 +2,6 @@
 
 import logging
 import sys
-import time
 from collections.abc import Callable
 
 import speechbrain as sb
@@ -12,10 +11,10 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from mlee_sb.files import write_json, write_text
-from mlee_sb.models.bundle import load_bundle, save_bundle
+from mlee_sb.models.bundle import describe_model, load_bundle, save_bundle
 from mlee_sb.models.pipeline import EmotionModel, FrozenEncoders, UtteranceEncoder
 from mlee_sb.training.brains import BRAINS, EmotionBrain, Precomputed
-from mlee_sb.training.checkpoints import AtomicCheckpointer, EarlyStopping, RandomState
+from mlee_sb.training.checkpoints import AtomicCheckpointer, EarlyStopping, RandomState, Stopwatch
 from mlee_sb.training.data import EmbeddingDataset, WaveformDataset, make_loader
 from mlee_sb.training.embeddings import embeddings
 from mlee_sb.training.inputs import StageInputs, stage_inputs
@@ -39,7 +38,7 @@ def train_stage(stage: Stage, device: str, say: Callable[[str], None] = print) -
     device : a torch device, for example ``"cpu"`` or ``"cuda:0"``
     say : called with lines for a person
     """
-    start = time.monotonic()
+    stopwatch = Stopwatch()
     keep_freed_memory()
     logging.getLogger("speechbrain").setLevel(logging.WARNING)
     inputs = stage_inputs(stage)
@@ -57,18 +56,22 @@ def train_stage(stage: Stage, device: str, say: Callable[[str], None] = print) -
         encoder, loaders = _learning(stage, hparams, inputs, device, resumes=bool(checkpointer.list_checkpoints()))
     emotions = stage.settings["emotions"]
     classifier = hparams["classifier"](embedding_size=encoder.embedding_size, n_emotions=len(emotions))
+    model = EmotionModel(encoder, classifier, emotions, TARGETS[stage.settings["target"]].output)
+    describe_model(model, _label_rules(stage), stage.data.protocol["demo"])  # what cannot be saved is refused before it is trained
     brain = _brain(stage, hparams, encoder, classifier, inputs, checkpointer, device, say)
+    checkpointer.add_recoverable("stopwatch", stopwatch)
     brain.train_sampler = loaders["train"].batch_sampler  # else every epoch would have the batches of the first
     brain.fit(brain.epochs, loaders["train"], loaders["valid"], progressbar=sys.stderr.isatty())
 
+    before = stopwatch.before  # restoring the best checkpoint sets the watch back too
     logits = brain.predict(loaders["test"])
     best = brain.restore_best()
-    model = EmotionModel(encoder, classifier, emotions, TARGETS[brain.target].output)
     probabilities = model.log_probabilities(logits).exp().numpy()
     existence = probabilities if brain.target == "existence" else _existence_of_required(stage)
     save_bundle(stage.model_folder, model, _label_rules(stage), stage.data.protocol["demo"])
     write_predictions(stage.folder / "predictions.csv", inputs.test, emotions, probabilities, existence)
-    _write_summary(stage, best, seconds=time.monotonic() - start)
+    stopwatch.before = before
+    _write_summary(stage, best, stopwatch.seconds)
 
 
 def _learning(stage: Stage, hparams: dict, inputs: StageInputs, device: str, resumes: bool) -> tuple[UtteranceEncoder, Loaders]:
