@@ -11,7 +11,7 @@ from mlee_sb.corpora.base import corpus_names, load_corpus
 from mlee_sb.corpora.demo import make_demo_release
 from mlee_sb.corpora.manifest import read_protocol
 from mlee_sb.corpora.options import Parser, add_flags, corpus_options
-from mlee_sb.corpora.prepare import prepare_once
+from mlee_sb.corpora.prepare import check_recordings, prepare_once
 from mlee_sb.errors import InputError, choose
 from mlee_sb.evaluation.scores import format_scores, score_folder
 from mlee_sb.training.run import check_device, run
@@ -44,9 +44,9 @@ def main(arguments: Sequence[str], description: str = "") -> int:
 def _parse(arguments: Sequence[str], description: str) -> tuple[dict, dict]:
     """What was given for the run, and what was given to override settings of the hparams file."""
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("hparams", nargs="?")
     first.add_argument("--corpus")
     known, _ = first.parse_known_args(arguments)
+    hparams = next((word for word in arguments if word.endswith((".yaml", ".yml"))), None)  # it decides which other flags there are
     parser = Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("hparams", metavar="HPARAMS", help="the stage to train, a file in hparams/")
     parser.add_argument("--corpus", help=f"one of: {', '.join(corpus_names())}")
@@ -54,7 +54,7 @@ def _parse(arguments: Sequence[str], description: str) -> tuple[dict, dict]:
     parser.add_argument("--manifests", help="manifests that recipes/prepare.py wrote (default: prepared below --results)")
     parser.add_argument("--results", default="results", help="the folder for all results (default: results)")
     parser.add_argument("--device", help="cpu, cuda:0, ... (default: a GPU where there is one)")
-    settings = overridable(known.hparams) if known.hparams and not known.hparams.startswith("-") else {}
+    settings = overridable(hparams) if hparams else {}
     group = parser.add_argument_group("settings of the hparams file")
     for name, (default, comment) in settings.items():
         many = {"nargs": "+"} if isinstance(default, list) else {}
@@ -75,6 +75,7 @@ def _stage(given: dict, overrides: dict) -> Stage:
     if given["manifests"]:
         manifests, protocol = Path(given["manifests"]), read_protocol(given["manifests"])
         overrides = {"emotions": protocol["emotions"], "min_votes": protocol["rules"]["min_votes"], **overrides}
+        check_recordings(manifests, given["data_folder"])
         if given["corpus"] not in (None, protocol["corpus"]):
             raise InputError(f"{manifests}: prepared from the corpus {protocol['corpus']}, and --corpus says {given['corpus']}")
     else:

@@ -2,9 +2,10 @@
 
 import os
 import struct
+import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -30,12 +31,16 @@ FILES_A_TASK = 128  # a task for every file would cost more than the check of a 
 
 @dataclass(frozen=True)
 class Audio:
-    """What a recording is: seconds, Hz, channels; `reason` says why it cannot be used, and is "" where it can."""
+    """What a recording is: seconds, Hz, channels; `reason` says why it cannot be used, and is "" where it can.
+
+    `fingerprint` is of the samples that the check read: other recordings under the same name have another one.
+    """
 
     duration: float = 0.0
     sample_rate: int = 0
     channels: int = 0
     reason: str = ""
+    fingerprint: int = field(default=0, compare=False)
 
 
 def check_audio(path: str | Path) -> Audio:
@@ -45,7 +50,8 @@ def check_audio(path: str | Path) -> Audio:
         if promised > present:
             return Audio(reason=f"truncated: the header promises {promised} bytes of samples, the file has {present}")
         with soundfile.SoundFile(path) as file:
-            return Audio(file.frames / file.samplerate, file.samplerate, file.channels, _what_is_wrong(file))
+            reason, fingerprint = _what_is_wrong(file)
+            return Audio(file.frames / file.samplerate, file.samplerate, file.channels, reason, fingerprint)
     except FileNotFoundError:
         return Audio(reason="annotation without a wav: no such file")
     except (soundfile.SoundFileError, OSError, ValueError) as error:
@@ -63,26 +69,30 @@ def check_all(paths: Sequence[str | Path], workers: int = WORKERS) -> list[Audio
     return results
 
 
-def _what_is_wrong(file: soundfile.SoundFile) -> str:
-    """Read `file` until it is clear that nothing is wrong with its samples. Integer samples of a wav cannot be NaN, and
-    the size of its data is known from the header, so there the first sound is enough; all else is read to the end."""
+def _what_is_wrong(file: soundfile.SoundFile) -> tuple[str, int]:
+    """Say what, and a fingerprint of what was read: `file` is read until it is clear that nothing is wrong with its samples.
+
+    Integer samples of a wav cannot be NaN, and the size of its data is known from the header, so there the first sound is
+    enough; all else is read to the end.
+    """
     if file.frames == 0:
-        return "zero samples"
+        return "zero samples", 0
     if file.frames < round(SHORTEST * file.samplerate):
-        return f"shorter than {SHORTEST * 1000:.0f} ms: {file.frames} samples at {file.samplerate} Hz"
+        return f"shorter than {SHORTEST * 1000:.0f} ms: {file.frames} samples at {file.samplerate} Hz", 0
     first_sound_is_enough = file.format in ("WAV", "WAVEX") and file.subtype.startswith(("PCM", "ULAW", "ALAW"))
-    low, high, frames = np.inf, -np.inf, 0
+    low, high, frames, fingerprint = np.inf, -np.inf, 0, 0
     while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):  # [frames, channels]
         frames += len(block)
+        fingerprint = zlib.crc32(block, fingerprint)
         if not np.isfinite(block).all():
-            return "samples that are not finite (NaN or infinity)"
+            return "samples that are not finite (NaN or infinity)", fingerprint
         mono = block.mean(axis=1) if file.channels > 1 else block
         low, high = min(low, mono.min()), max(high, mono.max())
         if first_sound_is_enough and high - low > SILENCE:
-            return ""
+            return "", fingerprint
     if frames < file.frames:
-        return f"truncated: the header promises {file.frames} frames, the file has {frames}"
-    return "" if high - low > SILENCE else "silence only"
+        return f"truncated: the header promises {file.frames} frames, the file has {frames}", fingerprint
+    return "" if high - low > SILENCE else "silence only", fingerprint
 
 
 def _wav_data_bytes(path: str | Path) -> tuple[int, int]:

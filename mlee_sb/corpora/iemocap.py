@@ -44,6 +44,9 @@ A comment may hold anything, and no label holds a bracket: the labels end where 
 SPEAKER = re.compile(r"(?P<session>Ses\d+)[FM]_.*_(?P<sex>[FM])[X0-9]*\d+")
 """Who speaks stands at the end of the ID. The letter at its start says who wore the markers in that dialog."""
 
+DEMO_MARKER = "DEMO.json"
+"""Lies in a demo release, which has this layout but is no IEMOCAP."""
+
 NOT_IMPROVISED = "not improvised: a scripted dialog (--dialogs all uses these)"
 WITHOUT_ANNOTATION = "wav without an annotation"
 
@@ -95,7 +98,7 @@ def read_evaluations(path: Path) -> Iterator[Evaluation]:
 class Iemocap(Corpus):
     """The external annotators' votes of IEMOCAP. Excited stays apart from happy.
 
-    Subclasses may set `published` to None where the release is not the one that the counts were published for.
+    A demo release is known by its marker: it says DEMO and is not held against the published counts.
     """
 
     name = "iemocap"
@@ -112,6 +115,8 @@ class Iemocap(Corpus):
     ):
         super().__init__(data_folder)
         self.dialogs = dialogs
+        if (self.data_folder / DEMO_MARKER).is_file():
+            self.demo, self.published = True, None
         self.session_folders = sorted(self.data_folder.glob("Session[1-5]"))
         if not self.session_folders:
             raise InputError(f"{self.data_folder}: no Session1 to Session5 in it; the data folder must be the one that holds these")

@@ -61,11 +61,30 @@ def prepare(
 
     rows = [manifest_row(utterance, audio[utterance.id].duration, emotions, min_votes) for utterance in utterances]
     lines = csv_lines(rows)
-    protocol = protocol_of(corpus, options, emotions, min_votes, folds, rows, lines, skipped)
+    fingerprints = [audio[utterance.id].fingerprint for utterance in utterances]
+    protocol = protocol_of(corpus, options, emotions, min_votes, folds, rows, lines, fingerprints, skipped)
     with written_beside(output) as folder:
         write_manifests(folder, protocol, utterances, lines, skipped)
     report(corpus, protocol, items, [audio[utterance.id] for utterance in utterances], say)
     return protocol
+
+
+def check_recordings(manifests: str | Path, data_folder: str | Path) -> None:
+    """Look whether the recordings that manifests name are still fit to be trained on, and as long as they were.
+
+    Raises
+    ------
+    InputError
+        naming the first recording that is not
+    """
+    frame = manifest.read_utterances(manifests)
+    paths = [f"{data_folder}/{wav}" for wav in frame["wav"]]
+    for path, duration, found in zip(paths, frame["duration"], check_all(paths), strict=True):
+        changed = "" if abs(found.duration - duration) < 1e-5 else f"{found.duration:.3f} s long, and {duration:.3f} s when it was prepared"
+        if found.reason or changed:
+            raise InputError(
+                f"{path}: {found.reason or changed}: is --data_folder the one of {manifests}? If it is, {manifest.RUN_PREPARE}"
+            )
 
 
 def prepare_once(corpus_name: str, data_folder: str | Path, output: str | Path, say: Callable[[str], None] = print, **settings) -> dict:

@@ -111,6 +111,10 @@ class VoteTable(Corpus):
         """Turn the counts of the wide form into whole numbers and name their columns by code; return the codes."""
         columns = [column for column in self.table if column.startswith(PREFIX)]
         codes = [_code(column.removeprefix(PREFIX)) for column in columns]
+        for column, code in zip(columns, codes, strict=True):
+            first = columns[codes.index(code)]
+            if first != column:
+                raise InputError(f"{self.path}: columns {first} and {column} are both of {code!r}: give one column for each code")
         for column in [*columns, *({"n_annotators"} & set(self.table))]:
             counts = pd.to_numeric(self.table[column].replace("", "0"), errors="coerce")
             self._refuse((counts.isna() | (counts < 0) | (counts % 1 != 0)), column, "is no number of votes: a whole number from 0")

@@ -26,7 +26,7 @@ from mlee_sb.files import write_json
 MICROSECONDS = 6  # decimals of a duration in seconds
 
 WHAT_MATTERS = ("corpus", "demo", "emotions", "rules", "folds")
-"""Entries of the protocol that, with the utterance table, decide what a model is trained and tested on. Counts follow
+"""Entries of the protocol that, with the utterance table and the recordings, decide what a model is trained and tested on. Counts follow
 from these; options of the corpus act through the table; the place of the data and the date change nothing."""
 
 
@@ -74,11 +74,13 @@ def protocol_of(
     folds: Sequence[Fold],
     rows: Sequence[Sequence],
     lines: Sequence[str],
+    fingerprints: Sequence[int],
     skipped: Sequence[Skipped],
 ) -> dict:
     """What was done, as protocol.json says it, with the hash that tells two preparations apart.
 
-    `rows` are the utterances as `manifest_row` gives them, `lines` the same as `csv_lines` writes them.
+    `rows` are the utterances as `manifest_row` gives them, `lines` the same as `csv_lines` writes them, `fingerprints`
+    those of their recordings.
     """
     by_speaker = _counts_by_speaker(rows, emotions)
     protocol = {
@@ -96,7 +98,7 @@ def protocol_of(
             for fold in folds
         ],
     }
-    return protocol | {"counts": counts, "hash": _hash(protocol, lines)}
+    return protocol | {"counts": counts, "hash": _hash(protocol, lines, fingerprints)}
 
 
 def write_manifests(
@@ -143,8 +145,9 @@ def _counts(by_speaker: pd.DataFrame, emotions: Sequence[str]) -> dict:
     }
 
 
-def _hash(protocol: dict, lines: Sequence[str]) -> str:
+def _hash(protocol: dict, lines: Sequence[str], fingerprints: Sequence[int]) -> str:
     digest = hashlib.sha256()
     digest.update(json.dumps({key: protocol[key] for key in WHAT_MATTERS}, sort_keys=True).encode())
     digest.update("".join(lines).encode())
+    digest.update(json.dumps(list(fingerprints)).encode())
     return digest.hexdigest()

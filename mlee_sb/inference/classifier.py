@@ -66,6 +66,8 @@ class EmotionClassifier:
         if wavs.dim() not in (1, 2) or wavs.numel() == 0:
             raise InputError(f"waveforms of shape {list(wavs.shape)}: give [batch, samples] or [samples]")
         wavs = torch.atleast_2d(wavs).float()
+        if not wavs.isfinite().all():
+            raise InputError("waveforms with samples that are not finite (NaN or infinity): leave them out")
         return self.model.encoder(wavs.to(self.device), self._samples(wavs, wav_lens))
 
     @torch.no_grad()

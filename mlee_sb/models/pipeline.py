@@ -55,8 +55,8 @@ class UtteranceEncoder(nn.Module):
         features, n_frames = self.features(waveform.unsqueeze(0), torch.tensor([waveform.shape[0]]))
         _, weights, n_steps = self.network.embed(features, n_frames)
         per_step = self.network.frames_per_step
-        first = self.front_end.frame_times(int(n_steps) * per_step).view(-1, per_step)  # [steps, frames_per_step]
-        return weights[0, : int(n_steps)], first.mean(dim=1)
+        times = self.front_end.frame_times(int(n_frames)).split(per_step)[: int(n_steps)]  # a clip may be shorter than a step
+        return weights[0, : int(n_steps)], torch.stack([frames.mean() for frames in times])
 
 
 class FrozenEncoders(nn.Module):

@@ -19,9 +19,9 @@ from mlee_sb.corpora.demo_release.emotions import pure
 from mlee_sb.corpora.demo_release.phones import draw_utterance
 from mlee_sb.corpora.demo_release.plan import Settings, plan_release
 from mlee_sb.corpora.demo_release.prosody import draw_prosody, mean_prosody
-from mlee_sb.corpora.demo_release.release import MARKER, say
+from mlee_sb.corpora.demo_release.release import say
 from mlee_sb.corpora.demo_release.speakers import draw_speakers
-from mlee_sb.corpora.iemocap import NOT_IMPROVISED, Iemocap
+from mlee_sb.corpora.iemocap import DEMO_MARKER, NOT_IMPROVISED, Iemocap
 from mlee_sb.errors import InputError
 
 pyworld = pytest.importorskip("pyworld", reason="the extra `demo` is not installed")
@@ -109,7 +109,7 @@ def test_the_demo_corpus_says_demo_and_compares_with_no_published_count(small):
     corpus = load_corpus("demo")(small)
     assert (type(corpus), corpus.demo, corpus.checks(list(corpus.utterances()))) == (Demo, True, [])
     assert "DEMO: generated speech. No real person" in (small / "README.txt").read_text()
-    assert json.loads((small / MARKER).read_text())["demo"] is True
+    assert json.loads((small / DEMO_MARKER).read_text())["demo"] is True
 
 
 def test_recordings_are_one_to_four_seconds_of_16_khz_mono(recordings):
@@ -253,7 +253,7 @@ def test_a_folder_with_something_else_is_refused_and_left_alone(tmp_path):
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"settings": 3}'])
 def test_a_broken_marker_is_refused(tmp_path, content):
-    (tmp_path / MARKER).write_text(content)
+    (tmp_path / DEMO_MARKER).write_text(content)
     with pytest.raises(InputError, match=r"DEMO\.json: cannot be read"):
         make_demo_release(tmp_path, **SMALLEST)
 
@@ -266,7 +266,7 @@ def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path):
 
 def test_an_empty_folder_is_filled(tmp_path):
     (tmp_path / "demo").mkdir()
-    assert (make_demo_release(tmp_path / "demo", **SMALLEST) / MARKER).is_file()
+    assert (make_demo_release(tmp_path / "demo", **SMALLEST) / DEMO_MARKER).is_file()
 
 
 def test_nothing_is_left_of_a_release_that_was_broken_off(tmp_path, monkeypatch):

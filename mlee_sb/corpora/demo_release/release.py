@@ -15,12 +15,9 @@ from mlee_sb.corpora.demo_release.evaluation_file import evaluation_file
 from mlee_sb.corpora.demo_release.phones import draw_utterance
 from mlee_sb.corpora.demo_release.plan import Settings, Turn, plan_release
 from mlee_sb.corpora.demo_release.voice import SAMPLE_RATE, import_vocoder, speak
-from mlee_sb.corpora.iemocap import EVALUATIONS, WAVS
+from mlee_sb.corpora.iemocap import DEMO_MARKER, EVALUATIONS, WAVS
 from mlee_sb.errors import InputError
 from mlee_sb.files import write_json, written_beside
-
-MARKER = "DEMO.json"
-"""Tells a demo release from all else, and with which settings it was made."""
 
 README = """DEMO: generated speech. No real person speaks or listens here.
 
@@ -72,9 +69,9 @@ def _is_there(folder: Path, settings: Settings) -> bool:
         raise InputError(f"{folder}: a file, not a folder; give a new folder for the demo release")
     if not any(folder.iterdir()):
         return False
-    marker = folder / MARKER
+    marker = folder / DEMO_MARKER
     if not marker.is_file():
-        raise InputError(f"{folder}: holds something else than a demo release (no {MARKER} in it); give a new folder")
+        raise InputError(f"{folder}: holds something else than a demo release (no {DEMO_MARKER} in it); give a new folder")
     try:
         found = dict(json.loads(marker.read_text(encoding="utf-8"))["settings"])
     except (ValueError, KeyError, TypeError) as error:
@@ -101,7 +98,7 @@ def _write(folder: Path, settings: Settings) -> None:
             soundfile.write(path, samples, SAMPLE_RATE, subtype="PCM_16")
             bar.update()
     (folder / "README.txt").write_text(README, encoding="utf-8", newline="\n")
-    write_json(folder / MARKER, {"demo": True, "settings": asdict(settings)})
+    write_json(folder / DEMO_MARKER, {"demo": True, "settings": asdict(settings)})
 
 
 def say(turn: Turn) -> np.ndarray:
