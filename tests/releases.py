@@ -1,5 +1,6 @@
 """Small releases, written as their makers write them, for the tests to read."""
 
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,10 @@ HEADER = "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]"
 
 
 def write_wav(path: Path, seconds: float = 0.1, rate: int = 16_000, channels: int = 1, subtype: str = "PCM_16") -> Path:
-    """A recording of noise."""
+    """A recording of noise, of a loudness of its own: other names, other recordings."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    noise = np.random.default_rng(0).uniform(-0.5, 0.5, (round(seconds * rate), channels))
+    random = np.random.default_rng(zlib.crc32(path.name.encode()))
+    noise = random.uniform(0.1, 0.9) * random.uniform(-0.5, 0.5, (round(seconds * rate), channels))
     soundfile.write(path, noise, rate, subtype=subtype)
     return path
 

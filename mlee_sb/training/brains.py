@@ -89,7 +89,7 @@ class EmotionBrain(sb.Brain):
         try:
             super().check_loss_isfinite(loss)
         except ValueError as error:
-            raise InputError(f"the training loss is {float(loss)} again and again: {LESS}") from error
+            raise InputError(f"the training loss is {float(loss.detach())} again and again: {LESS}") from error
 
     def on_stage_end(self, stage: sb.Stage, stage_loss: float, epoch: int | None = None) -> None:
         name = stage.name.lower()

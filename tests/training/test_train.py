@@ -5,15 +5,18 @@ from dataclasses import replace
 
 import pytest
 import torch
+from filelock import FileLock
 from releases import write_wav
 from safetensors.torch import load_file
 
+from mlee_sb.errors import InputError
 from mlee_sb.models.bundle import load_bundle
 from mlee_sb.training import data as data_module
 from mlee_sb.training import embeddings as embeddings_module
 from mlee_sb.training.data import WaveformDataset, make_loader
 from mlee_sb.training.embeddings import embeddings
 from mlee_sb.training.inputs import stage_inputs
+from mlee_sb.training.run import run
 from mlee_sb.training.stage import plan
 from mlee_sb.training.train import train_stage
 
@@ -54,6 +57,58 @@ def test_the_statistics_of_the_model_are_those_of_the_training_speakers_at_all_s
     frames = torch.cat([encoder.front_end(w.unsqueeze(0), torch.tensor([len(w)]))[0][0] for w, _, _ in waveforms])
     torch.testing.assert_close(encoder.normalizer.mean, frames.mean(0), atol=1e-4, rtol=0)
     torch.testing.assert_close(encoder.normalizer.std, frames.std(0, correction=0), atol=1e-4, rtol=1e-4)
+
+
+def test_statistics_know_nothing_of_validation_and_test_speakers(stage, tmp_path):
+    here = train(stage("mlee", **ONE_EPOCH))
+    for wav in [*here.data.data_folder.glob("a*.wav"), *here.data.data_folder.glob("b*.wav")]:
+        write_wav(wav, seconds=0.3)
+    there = train(replace(here, folder=tmp_path / "again"))
+    mine, other = (load_bundle(s.model_folder).encoder.normalizer for s in (here, there))
+    assert torch.equal(mine.mean, other.mean) and torch.equal(mine.std, other.std)
+
+
+def test_a_frozen_stage_does_not_depend_on_what_was_embedded_before(fusion):
+    cold, warm = (train(replace(fusion[-1], folder=fusion[-1].folder / name)) for name in ("cold", "warm"))
+    assert (cold.folder / "predictions.csv").read_bytes() == (warm.folder / "predictions.csv").read_bytes()
+
+
+def test_bf16_trains_on_a_cpu(stage):
+    assert train(stage("mlee", **ONE_EPOCH, precision="bf16")).finished
+
+
+def test_a_learning_rate_that_makes_the_loss_diverge_can_be_lowered_in_the_same_place(stage):
+    wrong = stage("mlee", lr=1e30, batch_size=1)
+    with pytest.raises(InputError, match="lower lr"):
+        train(wrong)
+    right = stage("mlee", on=wrong.data, **ONE_EPOCH)
+    right.check_folder()
+    assert train(right).finished
+
+
+def test_what_cannot_be_saved_is_refused_before_it_is_trained(stage, monkeypatch):
+    monkeypatch.setattr("mlee_sb.models.encoder.CnnBlstmAttention.__module__", "elsewhere")
+    unregistered = stage("mlee", **ONE_EPOCH)
+    with pytest.raises(InputError, match="is not registered"):
+        train(unregistered)
+    assert not list(unregistered.save_folder.glob("CKPT*"))
+
+
+def test_a_run_waits_for_another_one_that_trains_the_same_stage(stage, monkeypatch):
+    part, said, trained = stage("mlee", **ONE_EPOCH), [], []
+    part.save_folder.mkdir(parents=True)
+    other = FileLock(part.save_folder / ".lock")
+    other.acquire()
+
+    def say(line):
+        said.append(line)
+        if "another run trains it" in line:  # which ends then, with the stage finished
+            train(part)
+            monkeypatch.setattr("mlee_sb.training.run.train_stage", lambda *_: trained.append(1))
+            other.release()
+
+    run(part, "cpu", lambda folder: None, say)
+    assert "finished before, reused" in said[-1] and not trained
 
 
 def test_a_model_knows_nothing_of_its_test_speaker(stage, tmp_path):
