@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from releases import write_wav
 from safetensors.torch import load_file
 
@@ -107,7 +107,11 @@ def test_a_run_waits_for_another_one_that_trains_the_same_stage(stage, monkeypat
             monkeypatch.setattr("mlee_sb.training.run.train_stage", lambda *_: trained.append(1))
             other.release()
 
-    run(part, "cpu", lambda folder: None, say)
+    def score(folder):
+        with pytest.raises(Timeout):  # it is this run's turn, and nobody else's
+            FileLock(part.save_folder / ".lock").acquire(blocking=False)
+
+    run(part, "cpu", score, say)
     assert "finished before, reused" in said[-1] and not trained
 
 
