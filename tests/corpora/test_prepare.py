@@ -15,7 +15,7 @@ from releases import block, write_crema_d, write_dialog, write_iemocap, write_ta
 from mlee_sb.corpora import prepare as prepare_module
 from mlee_sb.corpora.base import Corpus, Fold, Utterance
 from mlee_sb.corpora.manifest import read_fold, read_utterances
-from mlee_sb.corpora.prepare import prepare, prepare_once
+from mlee_sb.corpora.prepare import check_recordings, prepare, prepare_once
 from mlee_sb.errors import InputError
 
 TABLE = """
@@ -266,7 +266,7 @@ def test_a_prepare_that_fails_leaves_the_former_manifests(data, tmp_path, monkey
 KILLED_WHILE_WRITING = """
 import os, signal, sys
 from mlee_sb.corpora import write
-from mlee_sb.corpora.prepare import prepare, prepare_once
+from mlee_sb.corpora.prepare import check_recordings, prepare, prepare_once
 write.write_json = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 prepare("vote_table", sys.argv[1], sys.argv[2], min_votes=2)
 """
@@ -350,3 +350,28 @@ def test_a_corpus_that_changed_since_is_named_and_the_old_manifests_stay(data, t
         prepare_once("vote_table", data, tmp_path / "manifests", say=lambda line: None)
     assert fingerprint(tmp_path / "manifests") == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "manifests"]
+
+
+def test_other_recordings_under_the_same_names_are_another_corpus(data, tmp_path):
+    before = prepare_quietly("vote_table", data, tmp_path / "before")["hash"]
+    (data / "a.wav").write_bytes((data / "b.wav").read_bytes())  # as long as it was
+    assert prepare_quietly("vote_table", data, tmp_path / "after")["hash"] != before
+
+
+def test_a_demo_release_that_is_read_as_iemocap_says_demo(tmp_path):
+    release, said = write_iemocap(tmp_path / "data"), []
+    assert prepare("iemocap", release, tmp_path / "real", say=said.append)["demo"] is False
+    (release / "DEMO.json").write_text("{}")
+    assert prepare("iemocap", release, tmp_path / "demo", say=said.append)["demo"] is True
+    assert said[-1] and any(line.startswith("DEMO") for line in said)
+
+
+def test_a_recording_that_changed_after_its_manifest_was_written_is_named(data, tmp_path):
+    prepare_quietly("vote_table", data, tmp_path / "out")
+    check_recordings(tmp_path / "out", data)
+    write_wav(data / "b.wav", seconds=0.2)
+    with pytest.raises(InputError, match="b.wav: 0.200 s long, and 0.100 s when it was prepared"):
+        check_recordings(tmp_path / "out", data)
+    (data / "b.wav").write_bytes((data / "a.wav").read_bytes()[:1000])
+    with pytest.raises(InputError, match="b.wav: truncated"):
+        check_recordings(tmp_path / "out", data)

@@ -137,3 +137,8 @@ def test_a_table_that_cannot_be_used_is_refused_with_its_file_and_line(tmp_path,
     with pytest.raises(InputError, match=r"votes\.csv") as refused:
         list(VoteTable(tmp_path).utterances())
     assert message in str(refused.value)
+
+
+def test_two_columns_of_one_code_are_named(tmp_path):
+    with pytest.raises(InputError, match="votes_other and votes_oth are both of 'oth'"):
+        read(tmp_path, "wav,speaker,votes_neu,votes_other,votes_oth\na.wav,anna,1,0,0")

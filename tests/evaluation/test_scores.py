@@ -1,10 +1,12 @@
 """Scores from predictions, by hand."""
 
+import json
+
 import pandas as pd
 import pytest
 
 from mlee_sb.errors import InputError
-from mlee_sb.evaluation.scores import read_predictions, scores
+from mlee_sb.evaluation.scores import format_scores, read_predictions, score_folder, scores
 
 
 @pytest.fixture
@@ -64,3 +66,29 @@ def test_a_probability_that_is_none_is_named_with_its_line(predictions, tmp_path
     predictions.to_csv(tmp_path / "predictions.csv", index=False)
     with pytest.raises(InputError, match="line 4: p_hap"):
         read_predictions(tmp_path / "predictions.csv")
+
+
+def test_average_precision_and_auc_by_hand(predictions):
+    found = scores(predictions.assign(e_hap=[0.9, 0.2, 0.3, 0.6, 0.7]))["existence"]["hap"]  # exists in d and e, ranked 3rd and 2nd
+    assert found["average_precision"] == pytest.approx((1 / 2 + 2 / 3) / 2)
+    assert found["auc"] == pytest.approx(4 / 6)
+    assert found["share"] == pytest.approx(2 / 5)
+
+
+def test_scores_stand_beside_the_predictions_and_in_the_bundle_with_what_was_trained(predictions, tmp_path):
+    for name in ("save", "model"):
+        (tmp_path / name).mkdir()
+    predictions.to_csv(tmp_path / "predictions.csv", index=False)
+    summary = {"protocol_hash": "abc", "losses": {"train": 1.0, "valid": 2.0}, "seconds": 3.0, "demo": True}
+    (tmp_path / "save" / "summary.json").write_text(json.dumps(summary))
+    found = score_folder(tmp_path)
+    assert found.items() >= {**summary, "n": 4, "wa": 0.75}.items()
+    assert found == json.loads((tmp_path / "scores.json").read_text()) == json.loads((tmp_path / "model" / "scores.json").read_text())
+    said = format_scores(found)
+    assert "WA  75.0" in said and "DEMO" in said
+
+
+def test_a_stage_that_is_not_finished_is_not_scored(predictions, tmp_path):
+    predictions.to_csv(tmp_path / "predictions.csv", index=False)
+    with pytest.raises(InputError, match="summary.json: no such file: the stage is not finished"):
+        score_folder(tmp_path)

@@ -102,6 +102,13 @@ def test_z_norm_has_the_statistics_of_the_valid_frames_of_all_batches():
     assert {"mean", "std"} <= set(norm.state_dict())
 
 
+@pytest.mark.parametrize("n_samples", [640, 800, 1500, 3000])
+def test_the_attention_of_a_tiny_clip_lies_in_the_clip(n_samples):
+    weights, times = utterance_encoder().attention(torch.randn(n_samples))
+    assert weights.shape == times.shape
+    assert times.min() > 0 and times.max() < n_samples / 16000
+
+
 def test_attention_weights_sum_to_one_and_their_times_lie_in_the_utterance():
     weights, times = utterance_encoder().attention(torch.randn(LONGEST))
     assert weights.shape == times.shape

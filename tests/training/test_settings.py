@@ -1,5 +1,6 @@
 """Settings: the paper's values, checked before hours are spent."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,12 @@ def test_both_encoders_are_that_of_table_2_on_the_spectrogram_of_the_paper(file)
     assert (network["n_features"], network["lstm_size"]) == (400, 128)
 
 
+def test_every_setting_of_the_parts_tells_what_it_does():
+    lines = [line for part in Path("hparams/parts").glob("*.yaml") for line in part.read_text().splitlines()]
+    silent = [line for line in lines if re.match(r" *\w+: [^!]", line) and "#" not in line]
+    assert not silent
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_every_setting_tells_what_it_does(file):
     silent = [name for name, (_, comment) in overridable(file).items() if not comment]
@@ -50,6 +57,10 @@ def test_a_changed_setting_reaches_what_refers_to_it():
     settings = read_settings("hparams/mlee_fusion.yaml", {"lr": 0.1, "target": "hard"})
     assert settings["opt_class"]["lr"] == 0.1
     assert settings["row"] == "mlee_fusion_hard" and settings["requires"]["dominant"]["target"] == "hard"
+
+
+def test_the_smoothing_of_a_fusion_is_that_of_its_dominant_stage():
+    assert read_settings("hparams/mlee_fusion.yaml", {"alpha": 0.1})["requires"]["dominant"]["alpha"] == 0.1
 
 
 def test_a_setting_of_a_required_stage_is_written_with_its_name():
@@ -71,6 +82,9 @@ def test_a_setting_of_a_required_stage_is_written_with_its_name():
         ("dominant", {"target": "existence"}, "unknown target 'existence'"),
         ("mlee", {"train_set": "al"}, "did you mean 'all'"),
         ("mlee", {"precision": "fp64"}, "did you mean 'fp16'|unknown precision 'fp64'"),
+        ("mlee", {"seed": -1}, "seed is -1, and must be 0 or more"),
+        ("mlee", {"seed": 2**32}, "must be 4294967295 or less"),
+        ("mlee", {"num_workers": -1}, "num_workers is -1, and must be 0 or more"),
         ("mlee", {"speeds": [1.0, 1.0]}, "must be different factors"),
         ("mlee", {"speeds": [0.0]}, "must be different factors"),
         ("mlee_fusoin", {}, "did you mean 'mlee_fusion.yaml'"),
