@@ -38,6 +38,12 @@ def written_beside(path: str | Path) -> Iterator[Path]:
         _remove(beside)
 
 
+def clear_partial(folder: Path) -> None:
+    """Remove what killed processes began to write in `folder`, for who knows that no other process writes there."""
+    for left in folder.glob(".*.partial"):
+        _remove(left)
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Write `text` to `path`, whole or not at all."""
     with written_beside(path) as beside:

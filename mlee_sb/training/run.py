@@ -8,6 +8,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from mlee_sb.errors import InputError, choose
+from mlee_sb.files import clear_partial
 from mlee_sb.training.inputs import stage_inputs
 from mlee_sb.training.stage import Stage, plan
 from mlee_sb.training.train import train_stage
@@ -76,6 +77,7 @@ def _alone_in(stage: Stage, waits: Callable[[], None]) -> Iterator[None]:
         waits()
         lock.acquire()
     try:
+        clear_partial(stage.folder)
         yield
     finally:
         lock.release()

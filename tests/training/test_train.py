@@ -115,6 +115,14 @@ def test_a_run_waits_for_another_one_that_trains_the_same_stage(stage, monkeypat
     assert "finished before, reused" in said[-1] and not trained
 
 
+def test_what_a_killed_run_left_half_written_is_cleared_away(stage):
+    part = stage("mlee", **ONE_EPOCH)
+    (part.folder / ".model.123.partial").mkdir(parents=True)
+    (part.folder / ".scores.json.123.partial").write_text("{")
+    run(part, "cpu", lambda folder: None, lambda line: None)
+    assert not list(part.folder.glob(".*.partial")) and part.finished
+
+
 def test_a_model_knows_nothing_of_its_test_speaker(stage, tmp_path):
     here = train(stage("mlee", **ONE_EPOCH))
     weights = load_file(here.model_folder / "model.safetensors")
