@@ -101,8 +101,8 @@ def _prepared(given: dict, settings: dict) -> Path:
     changed = [f"{name}_{value}" for name, value in options.items() if value != corpus_options(corpus)[name].default]
     words = [*settings["emotions"], f"min{settings['min_votes']}", *changed]
     folder = Path(given["results"]) / given["corpus"] / "manifests" / "_".join(word.replace("/", "-") for word in words)
-    settings = {name: settings[name] for name in ("emotions", "min_votes")}
-    prepare_once(given["corpus"], given["data_folder"], folder, **settings, **options)
+    targets = {name: settings[name] for name in ("emotions", "min_votes")}
+    prepare_once(given["corpus"], given["data_folder"], folder, **targets, **options)
     return folder
 
 

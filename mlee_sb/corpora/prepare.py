@@ -12,7 +12,7 @@ from mlee_sb.corpora.base import Corpus, Fold, Skipped, Utterance, load_corpus
 from mlee_sb.corpora.manifest import SPLITS
 from mlee_sb.corpora.options import all_options
 from mlee_sb.corpora.report import report
-from mlee_sb.corpora.write import csv_lines, manifest_row, protocol_of, write_manifests
+from mlee_sb.corpora.write import MICROSECONDS, csv_lines, manifest_row, protocol_of, write_manifests
 from mlee_sb.errors import InputError, choose
 from mlee_sb.files import written_beside
 
@@ -80,7 +80,11 @@ def check_recordings(manifests: str | Path, data_folder: str | Path) -> None:
     frame = manifest.read_utterances(manifests)
     paths = [f"{data_folder}/{wav}" for wav in frame["wav"]]
     for path, duration, found in zip(paths, frame["duration"], check_all(paths), strict=True):
-        changed = "" if abs(found.duration - duration) < 1e-5 else f"{found.duration:.3f} s long, and {duration:.3f} s when it was prepared"
+        changed = (
+            ""
+            if round(found.duration, MICROSECONDS) == duration
+            else f"{found.duration:.3f} s long, and {duration:.3f} s when it was prepared"
+        )
         if found.reason or changed:
             raise InputError(
                 f"{path}: {found.reason or changed}: is --data_folder the one of {manifests}? If it is, {manifest.RUN_PREPARE}"

@@ -1,6 +1,7 @@
 """One SpeechBrain Brain for each kind of target: hard and soft (equation 2), existence (equation 6)."""
 
 import math
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from mlee_sb.training.data import Batch
 from mlee_sb.training.targets import TARGETS
 
 LOSS = "loss"  # the validation loss in a checkpoint's meta data
+SECONDS = "seconds"  # of training up to a checkpoint, over all the runs that it took
 LESS = "lower lr, or train with --precision fp32"
 LOG_DIGITS = 6  # SpeechBrain's default of two hides what early stopping sees
 
@@ -35,6 +37,7 @@ class EmotionBrain(sb.Brain):
     encoder, classifier : the modules; `Precomputed` where the encoders are frozen
     class_weights : as the loss takes them
     epochs : counts epochs and stops early
+    start : `time.monotonic()` when training began, less the seconds of the runs that this one resumes
     say : called with a line after each epoch
     log_file : where the same is kept
     """
@@ -47,6 +50,7 @@ class EmotionBrain(sb.Brain):
         classifier: nn.Module,
         class_weights: Tensor,
         epochs: EarlyStopping,
+        start: float,
         say: Callable[[str], None],
         log_file: str,
         opt_class: Callable,
@@ -57,7 +61,8 @@ class EmotionBrain(sb.Brain):
             modules={"encoder": encoder, "classifier": classifier}, opt_class=opt_class, checkpointer=checkpointer, run_opts=run_opts
         )
         self.class_weights = class_weights.to(self.device)
-        self.epochs, self.say, self.log = epochs, say, FileTrainLogger(log_file, precision=LOG_DIGITS)
+        self.epochs, self.start, self.say = epochs, start, say
+        self.log = FileTrainLogger(log_file, precision=LOG_DIGITS)
         self.losses: dict[str, float] = {}
 
     def on_fit_start(self) -> None:
@@ -106,7 +111,7 @@ class EmotionBrain(sb.Brain):
         best = "  best so far" if self.epochs.best_limit == epoch else ""
         self.log.log_stats({"epoch": epoch}, train_stats={LOSS: self.losses["train"]}, valid_stats={LOSS: loss})
         self.say(f"  epoch {epoch:3d}  train loss {self.losses['train']:.4f}  valid loss {loss:.4f}{best}")
-        meta = {LOSS: loss, "epoch": epoch, "train_loss": self.losses["train"]}
+        meta = {LOSS: loss, "epoch": epoch, "train_loss": self.losses["train"], SECONDS: time.monotonic() - self.start}
         self.checkpointer.save_and_keep_only(meta=meta, min_keys=[LOSS])
 
     def restore_best(self) -> dict:

@@ -2,7 +2,6 @@
 
 import random
 import shutil
-import time
 from pathlib import Path
 
 import numpy as np
@@ -53,26 +52,6 @@ class EarlyStopping(EpochCounterWithStopper):
     @mark_as_loader
     def load(self, path, end_of_epoch):
         self._recover(path, end_of_epoch)
-
-
-@register_checkpoint_hooks
-class Stopwatch:
-    """Seconds since it was made, and those of the runs before that this one resumes."""
-
-    def __init__(self):
-        self.start, self.before = time.monotonic(), 0.0
-
-    @property
-    def seconds(self) -> float:
-        return self.before + time.monotonic() - self.start
-
-    @mark_as_saver
-    def save(self, path):
-        Path(path).write_text(repr(self.seconds), encoding="utf-8")
-
-    @mark_as_loader
-    def load(self, path, end_of_epoch):
-        self.before = float(Path(path).read_text(encoding="utf-8"))
 
 
 @register_checkpoint_hooks

@@ -139,14 +139,11 @@ def _check(settings: dict, overrides: Mapping, in_file: dict, file: str) -> None
         choose(target, DOMINANT_TARGETS, "target")
     choose(settings["train_set"], TRAIN_SETS, "train_set")
     choose(settings["precision"], PRECISIONS, "precision")
-    for name in POSITIVE:
-        value = settings.get(name, 1)
-        if not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
-            raise InputError(f"{file}: {name} is {value!r}, and must be above 0")
-    for name in NOT_NEGATIVE:
-        value = settings.get(name, 0)
-        if not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
-            raise InputError(f"{file}: {name} is {value!r}, and must be 0 or more")
+    for names, in_range, words in ((POSITIVE, lambda v: v > 0, "above 0"), (NOT_NEGATIVE, lambda v: v >= 0, "0 or more")):
+        for name in [name for name in names if name in settings]:
+            value = settings[name]
+            if not isinstance(value, int | float) or not math.isfinite(value) or not in_range(value):
+                raise InputError(f"{file}: {name} is {value!r}, and must be {words}")
     if settings["seed"] > LARGEST_SEED:
         raise InputError(f"{file}: seed is {settings['seed']!r}, and must be {LARGEST_SEED} or less")
     speeds = settings["speeds"]

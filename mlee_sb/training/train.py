@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import time
 from collections.abc import Callable
 
 import speechbrain as sb
@@ -13,8 +14,8 @@ from torch.utils.data import DataLoader
 from mlee_sb.files import write_json, write_text
 from mlee_sb.models.bundle import describe_model, load_bundle, save_bundle
 from mlee_sb.models.pipeline import EmotionModel, FrozenEncoders, UtteranceEncoder
-from mlee_sb.training.brains import BRAINS, EmotionBrain, Precomputed
-from mlee_sb.training.checkpoints import AtomicCheckpointer, EarlyStopping, RandomState, Stopwatch
+from mlee_sb.training.brains import BRAINS, SECONDS, EmotionBrain, Precomputed
+from mlee_sb.training.checkpoints import AtomicCheckpointer, EarlyStopping, RandomState
 from mlee_sb.training.data import EmbeddingDataset, WaveformDataset, make_loader
 from mlee_sb.training.embeddings import embeddings
 from mlee_sb.training.inputs import StageInputs, stage_inputs
@@ -38,7 +39,7 @@ def train_stage(stage: Stage, device: str, say: Callable[[str], None] = print) -
     device : a torch device, for example ``"cpu"`` or ``"cuda:0"``
     say : called with lines for a person
     """
-    stopwatch = Stopwatch()
+    start = time.monotonic()
     keep_freed_memory()
     logging.getLogger("speechbrain").setLevel(logging.WARNING)
     inputs = stage_inputs(stage)
@@ -50,28 +51,28 @@ def train_stage(stage: Stage, device: str, say: Callable[[str], None] = print) -
     with open(stage.hparams, encoding="utf-8") as file:
         hparams = load_hyperpyyaml(file, stage.overrides)
     checkpointer = AtomicCheckpointer(stage.save_folder, allow_partial_load=False)
+    latest = checkpointer.find_checkpoint()  # of a run that was stopped
+    if latest:
+        start -= latest.meta[SECONDS]
     if stage.requires:
         encoder, loaders = _frozen(stage, hparams, inputs, device)
     else:
-        encoder, loaders = _learning(stage, hparams, inputs, device, resumes=bool(checkpointer.list_checkpoints()))
+        encoder, loaders = _learning(stage, hparams, inputs, device, resumes=latest is not None)
     emotions = stage.settings["emotions"]
     classifier = hparams["classifier"](embedding_size=encoder.embedding_size, n_emotions=len(emotions))
     model = EmotionModel(encoder, classifier, emotions, TARGETS[stage.settings["target"]].output)
     describe_model(model, _label_rules(stage), stage.data.protocol["demo"])  # what cannot be saved is refused before it is trained
-    brain = _brain(stage, hparams, encoder, classifier, inputs, checkpointer, device, say)
-    checkpointer.add_recoverable("stopwatch", stopwatch)
+    brain = _brain(stage, hparams, encoder, classifier, inputs, checkpointer, device, start, say)
     brain.train_sampler = loaders["train"].batch_sampler  # else every epoch would have the batches of the first
     brain.fit(brain.epochs, loaders["train"], loaders["valid"], progressbar=sys.stderr.isatty())
 
-    before = stopwatch.before  # restoring the best checkpoint sets the watch back too
     logits = brain.predict(loaders["test"])
     best = brain.restore_best()
     probabilities = model.log_probabilities(logits).exp().numpy()
     existence = probabilities if brain.target == "existence" else _existence_of_required(stage)
     save_bundle(stage.model_folder, model, _label_rules(stage), stage.data.protocol["demo"])
     write_predictions(stage.folder / "predictions.csv", inputs.test, emotions, probabilities, existence)
-    stopwatch.before = before
-    _write_summary(stage, best, stopwatch.seconds)
+    _write_summary(stage, best, seconds=time.monotonic() - start)
 
 
 def _learning(stage: Stage, hparams: dict, inputs: StageInputs, device: str, resumes: bool) -> tuple[UtteranceEncoder, Loaders]:
@@ -125,6 +126,7 @@ def _brain(
     inputs: StageInputs,
     checkpointer: AtomicCheckpointer,
     device: str,
+    start: float,
     say: Callable[[str], None],
 ) -> EmotionBrain:
     settings = stage.settings
@@ -135,6 +137,7 @@ def _brain(
         classifier=classifier,
         class_weights=inputs.class_weights,
         epochs=epochs,
+        start=start,
         say=say,
         log_file=str(stage.folder / "train_log.txt"),
         opt_class=hparams["opt_class"],

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from releases import write_crema_d, write_wav
 
-from mlee_sb import experiment
+from mlee_sb import EmotionClassifier, experiment
 from mlee_sb.corpora import command as prepare_command
 from mlee_sb.corpora.demo import make_demo_release
 from mlee_sb.training.settings import overridable
@@ -30,9 +30,9 @@ def blocks(language: str) -> list[str]:
 def quick(arguments: list[str]) -> list[str]:
     """The flags that end a training after an epoch."""
     settings = overridable(arguments[0])
-    epochs = [word for name in settings if name.split(".")[-1] == "max_epochs" for word in (f"--{name}", "1")]
-    speeds = [word for name in settings if name.split(".")[-1] == "speeds" for word in (f"--{name}", "1.0")]
-    return [*epochs, *speeds, "--device", "cpu"]
+    short = {"max_epochs": "1", "speeds": "1.0"}
+    flags = [word for name in settings if (end := name.split(".")[-1]) in short for word in (f"--{name}", short[end])]
+    return [*flags, "--device", "cpu"]
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +131,8 @@ def test_the_encoder_of_the_readme_is_trained_and_found_again_by_its_name(in_pla
     part.write_text(part.read_text().split("network:")[0] + network)
 
     flags = [
+        "--fold",
+        "1",
         "--corpus",
         "crema_d",
         "--data_folder",
@@ -141,14 +143,11 @@ def test_the_encoder_of_the_readme_is_trained_and_found_again_by_its_name(in_pla
         "sad",
         "fea",
         "--results",
-        str(tmp_path),
     ]
-    arguments = [str(hparams / "mlee.yaml"), "--fold", "1", *flags]
+    arguments = [str(hparams / "mlee.yaml"), *flags, str(tmp_path)]
     assert experiment.main([*arguments, *quick(arguments)]) == 0
     model = tmp_path / "crema_d/mlee/all/seed1/fold1/model"
     assert '"mean_of_frames"' in (model / "config.json").read_text()
-    from mlee_sb import EmotionClassifier
-
     classifier = EmotionClassifier.from_hparams(source=model)
     assert isinstance(classifier.model.encoder.network, sys.modules["my_encoder"].MeanOfFrames)
     assert classifier.classify_file("hello.wav")[0].shape == (1, 4)

@@ -14,9 +14,9 @@ VOTES = ["3,0,0", "0,3,0", "2,1,0", "1,2,0", "1,1,1", "0,0,3"]  # neu, hap, othe
 SPEAKERS = "abcd"  # fold 1 tests a, validates on b, trains on c and d
 
 
-def votes_table(votes=VOTES, speakers=SPEAKERS) -> str:
+def votes_table(votes) -> str:
     """A row for each of `votes` by each speaker; `votes` may be a dictionary of each speaker's."""
-    by_speaker = votes if isinstance(votes, dict) else dict.fromkeys(speakers, votes)
+    by_speaker = votes if isinstance(votes, dict) else dict.fromkeys(SPEAKERS, votes)
     rows = [f"{s}{i}.wav,{s},{v}" for s, counts in by_speaker.items() for i, v in enumerate(counts)]
     return "\n".join(["wav,speaker,votes_neu,votes_hap,votes_other", *rows])
 

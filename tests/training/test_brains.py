@@ -24,6 +24,7 @@ def brain_of(kind, folder, epochs=4, lr=0.1, weights=None):
         classifier=classifier,
         class_weights=torch.ones(K) if weights is None else weights,
         epochs=stopper,
+        start=0.0,
         say=lambda line: None,
         log_file=str(folder / "log.txt"),
         opt_class=lambda parameters: torch.optim.SGD(parameters, lr=lr),

@@ -1,7 +1,10 @@
 """A stage from manifests to its folder: whose statistics it holds, what it leaves alone, what it computes twice."""
 
+import json
 import shutil
+import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -181,6 +184,17 @@ def test_embeddings_of_another_encoder_in_the_same_place_are_made_anew(fusion, t
     (loaded,) = make_loader(WaveformDataset(inputs.valid, folder, second.encoder, torch.zeros(len(inputs.valid), 2)), 64, 0)
     with torch.no_grad():
         torch.testing.assert_close(b[loaded.rows], second.encoder(loaded.inputs, loaded.lengths))
+
+
+def test_the_seconds_of_a_stage_are_those_of_all_its_runs(stage, monkeypatch):
+    part = stage("mlee", **ONE_EPOCH)
+    with monkeypatch.context() as patch:
+        patch.setattr("mlee_sb.training.train.write_predictions", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr("mlee_sb.training.brains.time", SimpleNamespace(monotonic=lambda: time.monotonic() + 1000))
+        with pytest.raises(KeyboardInterrupt):
+            train(part)
+    train(part)
+    assert 1000 < json.loads((part.save_folder / "summary.json").read_text())["seconds"] < 1500
 
 
 def test_what_is_finished_is_told_from_what_was_begun(stage, monkeypatch):
