@@ -16,6 +16,8 @@ SPLITS = ("train", "valid", "test")
 PROTOCOL, UTTERANCES, VOTES, SKIPPED = "protocol.json", "utterances.csv", "votes.csv", "skipped.csv"
 FILES = (PROTOCOL, UTTERANCES, VOTES, SKIPPED)
 
+OTHER_VOTES = "votes_other"  # column with the number of votes for all that is no target emotion
+
 DRIVE = re.compile(r"[A-Za-z]:")
 
 RUN_PREPARE = "run recipes/prepare.py (again)"
@@ -50,7 +52,7 @@ def column_types(emotions: Sequence[str]) -> dict[str, type]:
         "duration": float,
         **dict.fromkeys(["speaker", "session"], str),
         "n_annotators": int,
-        **dict.fromkeys([*vote_columns(emotions), "votes_other"], int),
+        **dict.fromkeys([*vote_columns(emotions), OTHER_VOTES], int),
         "dominant": str,
         **dict.fromkeys(existence_columns(emotions), int),
     }
@@ -174,7 +176,7 @@ def _validate(frame: pd.DataFrame, emotions: Sequence[str], path: Path) -> None:
         "the wav path leaves the data folder": frame["wav"].map(why_not_inside).astype(bool),
         "the duration is not a positive number of seconds": ~frame["duration"].between(0, float("inf"), inclusive="neither"),
         "no speaker": frame["speaker"] == "",
-        "a negative number of votes": (frame[[*vote_columns(emotions), "votes_other"]] < 0).any(axis=1),
+        "a negative number of votes": (frame[[*vote_columns(emotions), OTHER_VOTES]] < 0).any(axis=1),
         "an existence that is neither 0 nor 1": ~existence.isin([0, 1]).all(axis=1),
     }
     for reason, rows in bad.items():

@@ -47,6 +47,7 @@ class WaveformDataset(Dataset):
         targets: Tensor,
         speeds: Sequence[float] = (1.0,),
     ):
+        self.ids = frame["ID"].tolist()
         self.paths = [Path(data_folder) / wav for wav in frame["wav"]]
         self.sample_rate, self.min_samples, self.targets = encoder.sample_rate, encoder.min_samples, targets
         # A speed stage for each factor: SpeechBrain's SpeedPerturb has one speed for a whole batch, and perturbs in evaluation too.

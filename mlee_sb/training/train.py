@@ -24,6 +24,7 @@ from mlee_sb.training.predictions import read_existence, write_predictions
 from mlee_sb.training.settings import resolved_yaml
 from mlee_sb.training.stage import Stage
 from mlee_sb.training.targets import TARGETS
+from mlee_sb.training.used import note_use
 
 Loaders = dict[str, DataLoader]
 
@@ -31,7 +32,8 @@ Loaders = dict[str, DataLoader]
 def train_stage(stage: Stage, device: str, say: Callable[[str], None] = print) -> None:
     """Train a stage whose required stages are finished; go on where a killed run stopped.
 
-    Writes to `stage.folder`: hyperparams.yaml, train_log.txt, save/, model/, predictions.csv, and last save/summary.json.
+    Writes to `stage.folder`: hyperparams.yaml, train_log.txt, save/ (in it used/, for `mlee check-protocol`), model/,
+    predictions.csv, and last save/summary.json.
 
     Parameters
     ----------
@@ -63,6 +65,8 @@ def train_stage(stage: Stage, device: str, say: Callable[[str], None] = print) -
     model = EmotionModel(encoder, classifier, emotions, TARGETS[stage.settings["target"]].output)
     describe_model(model, _label_rules(stage), stage.data.protocol["demo"])  # what cannot be saved is refused before it is trained
     brain = _brain(stage, hparams, encoder, classifier, inputs, checkpointer, device, start, say)
+    for use, frame in {"class_weights": inputs.train, "training": inputs.train, "selection": inputs.valid}.items():
+        note_use(stage.save_folder, use, frame["ID"])
     brain.train_sampler = loaders["train"].batch_sampler  # else every epoch would have the batches of the first
     brain.fit(brain.epochs, loaders["train"], loaders["valid"], progressbar=sys.stderr.isatty())
 
@@ -72,7 +76,7 @@ def train_stage(stage: Stage, device: str, say: Callable[[str], None] = print) -
     existence = probabilities if brain.target == "existence" else _existence_of_required(stage)
     save_bundle(stage.model_folder, model, _label_rules(stage), stage.data.protocol["demo"])
     write_predictions(stage.folder / "predictions.csv", inputs.test, emotions, probabilities, existence)
-    _write_summary(stage, best, seconds=time.monotonic() - start)
+    _write_summary(stage, best, inputs.class_weights.tolist(), seconds=time.monotonic() - start)
 
 
 def _learning(stage: Stage, hparams: dict, inputs: StageInputs, device: str, resumes: bool) -> tuple[UtteranceEncoder, Loaders]:
@@ -87,6 +91,7 @@ def _learning(stage: Stage, hparams: dict, inputs: StageInputs, device: str, res
     if not resumes:  # a checkpoint brings the statistics with it
         batches = make_loader(train, settings["batch_size"], settings["num_workers"])
         encoder.normalizer.fit(encoder.front_end(batch.inputs.to(device), batch.lengths) for batch in batches)
+        note_use(stage.save_folder, "z_norm", train.ids)
     return encoder, _loaders(stage, train, sets)
 
 
@@ -162,7 +167,7 @@ def _label_rules(stage: Stage) -> dict:
     return {**rules, "corpus": stage.data.protocol["corpus"]}
 
 
-def _write_summary(stage: Stage, best: dict, seconds: float) -> None:
+def _write_summary(stage: Stage, best: dict, class_weights: list, seconds: float) -> None:
     settings, protocol = stage.settings, stage.data.protocol
     write_json(
         stage.save_folder / "summary.json",
@@ -174,6 +179,7 @@ def _write_summary(stage: Stage, best: dict, seconds: float) -> None:
             "corpus": protocol["corpus"],
             "demo": protocol["demo"],
             "protocol_hash": protocol["hash"],
+            "class_weights": class_weights,
             "losses": {"train": best["train"], "valid": best["valid"]},
             "epochs": best["epoch"],
             "seconds": round(seconds, 1),

@@ -24,7 +24,7 @@ def frame(tmp_path):
     for i, duration in enumerate(seconds):
         tone = 0.5 * np.sin(2 * np.pi * 500 * np.arange(round(duration * RATE)) / RATE)
         soundfile.write(tmp_path / f"{i}.wav", tone, RATE)
-    return pd.DataFrame({"wav": [f"{i}.wav" for i in range(len(seconds))], "duration": seconds})
+    return pd.DataFrame({"ID": ["a", "b", "c"], "wav": [f"{i}.wav" for i in range(len(seconds))], "duration": seconds})
 
 
 def test_each_utterance_is_there_at_each_speed_with_its_own_target(frame, tmp_path):

@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 import torch
 from filelock import FileLock, Timeout
@@ -206,3 +207,14 @@ def test_what_is_finished_is_told_from_what_was_begun(stage, monkeypatch):
     assert not begun.finished
     assert train(begun).finished
     assert (begun.folder / "train_log.txt").read_text().count("epoch: 1 -") == 1, "the finished epoch was trained again"
+
+
+def test_what_each_utterance_was_used_for_is_noted(fusion):
+    encoder, head = fusion[0], train(fusion[-1])
+    statistics = {"training": "train", "class_weights": "train", "selection": "valid"}
+    for stage, uses in ((encoder, {**statistics, "z_norm": "train"}), (head, statistics)):
+        noted = {path.stem: pd.read_csv(path)["ID"].tolist() for path in (stage.save_folder / "used").iterdir()}
+        assert noted == {use: getattr(stage_inputs(stage), split)["ID"].tolist() for use, split in uses.items()}
+        assert not {ID for ids in noted.values() for ID in ids} & set(stage_inputs(stage).test["ID"])
+        summary = json.loads((stage.save_folder / "summary.json").read_text())
+        assert summary["class_weights"] == stage_inputs(stage).class_weights.tolist()

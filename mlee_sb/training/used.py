@@ -1,0 +1,25 @@
+"""What each utterance was used for, noted where it is used: `mlee check-protocol` compares it with the test set."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from mlee_sb.errors import choose
+from mlee_sb.files import written_beside
+
+USES = ("training", "z_norm", "class_weights", "selection")
+
+
+def note_use(save_folder: Path, use: str, ids: Iterable[str]) -> None:
+    """Write the IDs of the utterances that were used so, to ``save/used/<use>.csv`` of a stage.
+
+    Parameters
+    ----------
+    save_folder : of the stage
+    use : ``"training"`` (gradients), ``"z_norm"`` and ``"class_weights"`` (statistics), ``"selection"`` (of an epoch)
+    ids : of the utterances
+    """
+    choose(use, USES, "use")
+    with written_beside(save_folder / "used" / f"{use}.csv") as beside:
+        pd.Series(list(ids), name="ID").to_csv(beside, index=False, lineterminator="\n")
