@@ -1,0 +1,108 @@
+"""The finished stages below a folder of results, and the protocol that they were trained on."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlee_sb.errors import InputError
+
+SUMMARY = Path("save") / "summary.json"  # the last thing that training writes
+IDENTITY = Path("save") / "identity.json"
+PROTOCOL = "protocol.json"
+DECIDES = ("corpus", "demo", "emotions", "rules", "min_votes", "options", "folds")  # what makes two protocols differ, if not the data
+LONGEST_VALUE = 120  # characters of it in an error
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """One finished stage (contract 2 in the design): its folder, and what its summary says."""
+
+    folder: Path
+    corpus: str
+    row: str
+    train_set: str
+    seed: int
+    fold: int
+    demo: bool
+    protocol_hash: str
+    losses: dict[str, float]
+
+    @property
+    def predictions(self) -> Path:
+        return self.folder / "predictions.csv"
+
+
+def find_stages(results: str | Path) -> list[StageResult]:
+    """All finished stages below `results`, by corpus, row, train set, seed and fold.
+
+    Raises
+    ------
+    InputError
+        if there is none, or a summary is damaged
+    """
+    results = Path(results)
+    found = [_read(path) for path in results.rglob(str(SUMMARY))]
+    if not found:
+        raise InputError(f"{results}: no finished stage below it: train one with recipes/train.py, or give the folder that --results named")
+    return sorted(found, key=lambda stage: (stage.corpus, stage.row, stage.train_set, stage.seed, stage.fold))
+
+
+def one_protocol(stages: Iterable[StageResult]) -> str:
+    """The hash of the protocol that all of `stages` share.
+
+    Raises
+    ------
+    InputError
+        if there are several: with the hashes, and what differs where the manifests lie below the same folder of results
+    """
+    stages = list(stages)
+    by_hash = {stage.protocol_hash: stage for stage in reversed(stages)}
+    if len(by_hash) > 1:
+        first, second = list(by_hash.values())[:2]
+        raise InputError(
+            f"predictions of different protocols cannot be compared:\n  {first.protocol_hash}  {first.folder}\n"
+            f"  {second.protocol_hash}  {second.folder}\n{_difference(first, second)}"
+        )
+    return stages[0].protocol_hash
+
+
+def find_protocols(results: str | Path) -> dict[str, tuple[Path, dict]]:
+    """The prepared folders of manifests below `results`: hash -> folder and protocol."""
+    found = {}
+    for path in sorted(Path(results).rglob(PROTOCOL)):
+        protocol = _json(path)
+        found.setdefault(protocol["hash"], (path.parent, protocol))
+    return found
+
+
+def _difference(first: StageResult, second: StageResult) -> str:
+    protocols = find_protocols(first.folder.parents[3]) | find_protocols(second.folder.parents[3])  # where training puts manifests
+    sides = [protocols.get(stage.protocol_hash, (None, None))[1] for stage in (first, second)]
+    if None in sides:
+        sides = [_json(stage.folder / IDENTITY) for stage in (first, second)]
+    there, here = sides
+    names = [name for name in DECIDES if there.get(name) != here.get(name)]
+    lines = [f"  {name}: {_short(there.get(name))} and {_short(here.get(name))}" for name in names]
+    return "\n".join(lines) or "  the utterances, their votes or their recordings differ"
+
+
+def _short(value) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}..."
+
+
+def _read(path: Path) -> StageResult:
+    summary = _json(path)
+    names = ("corpus", "row", "train_set", "seed", "fold", "demo", "protocol_hash", "losses")
+    missing = [name for name in names if name not in summary]
+    if missing:
+        raise InputError(f"{path}: no {missing[0]} in it: train the stage again")
+    return StageResult(path.parents[1], **{name: summary[name] for name in names})
+
+
+def _json(path: Path) -> dict:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path}: damaged ({error}): train the stage again") from error
