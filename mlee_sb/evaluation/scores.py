@@ -1,60 +1,23 @@
-"""predictions.csv -> scores, over the whole test set and per utterance, never per batch."""
+"""predictions.csv -> scores.json of a stage: over the whole test set and per utterance, never per batch."""
 
 import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import average_precision_score, recall_score, roc_auc_score
 
 from mlee_sb.errors import InputError
+from mlee_sb.evaluation import metrics
+from mlee_sb.evaluation.metrics import SCORES
+from mlee_sb.evaluation.predictions import Predictions, read_predictions
 from mlee_sb.files import write_json
-
-POSTERIOR, EXISTENCE_PROBABILITY, EXISTENCE = "p_", "e_", "exist_"
-
-
-def read_predictions(path: str | Path) -> pd.DataFrame:
-    """Read predictions.csv (contract 2 in the design). IDs and codes keep their text, an empty dominant stays "".
-
-    Raises
-    ------
-    InputError
-        if the file or a column is missing, an ID is there twice, or a probability is none
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file: give the folder of a finished stage")
-    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
-    emotions = emotions_of(frame)
-    knows_existence = any(column.startswith(EXISTENCE_PROBABILITY) for column in frame)
-    prefixes = [POSTERIOR, EXISTENCE, *([EXISTENCE_PROBABILITY] if knows_existence else [])]
-    numbers = [prefix + emotion for prefix in prefixes for emotion in emotions]
-    missing = [column for column in ("ID", "speaker", "dominant", *numbers) if column not in frame]
-    if missing or not emotions:
-        raise InputError(f"{path}: no column {missing[0] if missing else 'p_<emotion>'}: train the stage again")
-    if frame["ID"].duplicated().any():
-        raise InputError(f"{path}: ID {frame['ID'][frame['ID'].duplicated()].iloc[0]!r} is there twice: train the stage again")
-    for column in numbers:
-        values = pd.to_numeric(frame[column], errors="coerce")
-        bad = ~values.between(0, 1)  # NaN too
-        if bad.any():
-            line = int(np.flatnonzero(bad)[0]) + 2
-            raise InputError(f"{path}, line {line}: {column} is {frame[column][bad].iloc[0]!r}, not between 0 and 1: train the stage again")
-        frame = frame.assign(**{column: values})
-    return frame
-
-
-def emotions_of(frame: pd.DataFrame) -> list[str]:
-    """The target emotions, in the order of the outputs."""
-    return [column.removeprefix(POSTERIOR) for column in frame if column.startswith(POSTERIOR)]
 
 
 def scores(frame: pd.DataFrame) -> dict:
-    """WA, UA and recalls over the utterances with a dominant target emotion; existence AUCs over all.
+    """WA, UA, macro-F1, recalls and confusion over the utterances with a dominant target emotion; existence over all.
 
-    WA is the share of utterances whose most probable emotion (equations 1 and 7; the first in label order on a tie) is
-    the dominant one. UA is the mean of the recalls of the classes; a class without a test utterance has no recall
-    (None), is named, and is left out of the mean. All scores are fractions.
+    A class without a test utterance has no recall (None), is named, and is left out of the means. All scores are
+    fractions; `mlee_sb.evaluation.metrics` has their formulas.
 
     Parameters
     ----------
@@ -63,26 +26,38 @@ def scores(frame: pd.DataFrame) -> dict:
     Returns
     -------
     dict
-        n, n_all, wa, ua, recall, classes_without_test_utterance, and existence where the frame has probabilities of it
+        n, n_all, wa, ua, macro_f1, recall, confusion (rows are truths), classes_without_test_utterance; nll, brier,
+        jensen_shannon and ece for a posterior; existence where the frame has probabilities of it
     """
-    emotions = emotions_of(frame)
-    tested = frame[frame["dominant"].isin(emotions)]
-    decided = np.array(emotions)[tested[[POSTERIOR + emotion for emotion in emotions]].to_numpy().argmax(axis=1)]
-    truth = tested["dominant"].to_numpy()
-    occurring = [emotion for emotion in emotions if (truth == emotion).any()]
-    recalls = recall_score(truth, decided, labels=occurring, average=None, zero_division=0) if occurring else []
-    recall = {**dict.fromkeys(emotions), **{emotion: float(value) for emotion, value in zip(occurring, recalls, strict=True)}}
+    predictions = Predictions.of(frame.sort_values("ID"))  # sums in one order: the order of the rows must not show
+    emotions, once = predictions.emotions, np.ones((1, len(predictions)))
+    table = metrics.confusion(predictions, once)
+    recall = dict(zip(emotions, map(_or_none, metrics.recalls_of(table)[0]), strict=True))
     result = {
-        "n": len(tested),
-        "n_all": len(frame),
-        "wa": float((decided == truth).mean()) if len(tested) else None,
-        "ua": float(np.mean(recalls)) if occurring else None,
+        "n": int((predictions.dominant >= 0).sum()),
+        "n_all": len(predictions),
+        **{name: _or_none(score.of(predictions, once)[0]) for name, score in SCORES.items() if name in ("wa", "ua", "macro_f1")},
         "recall": recall,
-        "classes_without_test_utterance": [emotion for emotion in emotions if emotion not in occurring],
+        "confusion": table[0].astype(int).tolist(),
+        "classes_without_test_utterance": [emotion for emotion, value in recall.items() if value is None],
     }
-    if EXISTENCE_PROBABILITY + emotions[0] in frame:
-        result["existence"] = {emotion: _existence_scores(frame, emotion) for emotion in emotions}
+    if not predictions.is_existence:
+        result |= {name: _or_none(score.of(predictions, once)[0]) for name, score in SCORES.items() if score.needs == "posterior"}
+    if predictions.existence is not None:
+        result["existence"] = existence_scores(predictions)
     return result
+
+
+def existence_scores(predictions: Predictions) -> dict[str, dict]:
+    """For each emotion: AUC, average precision and F1 of its existence, and the share of utterances that it exists in."""
+    once = np.ones((1, len(predictions)))
+    columns = {
+        "auc": metrics.existence_auc(predictions, once)[0],
+        "average_precision": metrics.existence_average_precision(predictions, once)[0],
+        "f1": metrics.existence_f1(predictions, once)[0],
+        "share": predictions.exists.mean(axis=0),
+    }
+    return {emotion: {name: _or_none(values[k]) for name, values in columns.items()} for k, emotion in enumerate(predictions.emotions)}
 
 
 def score_folder(folder: str | Path) -> dict:
@@ -116,14 +91,8 @@ def format_scores(found: dict) -> str:
     return "\n".join(lines)
 
 
-def _existence_scores(frame: pd.DataFrame, emotion: str) -> dict:
-    truth, probability = frame[EXISTENCE + emotion].to_numpy(), frame[EXISTENCE_PROBABILITY + emotion].to_numpy()
-    both = 0 < truth.sum() < len(truth)
-    return {
-        "auc": float(roc_auc_score(truth, probability)) if both else None,
-        "average_precision": float(average_precision_score(truth, probability)) if truth.any() else None,
-        "share": float(truth.mean()),
-    }
+def _or_none(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
 
 
 def _percent(value: float | None) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mlee_sb import EmotionClassifier
-from mlee_sb.evaluation.scores import read_predictions
+from mlee_sb.evaluation.predictions import read_predictions
 
 EMOTIONS = ["neu", "hap", "sad", "fea"]
 CHANCE = 1 / len(EMOTIONS)

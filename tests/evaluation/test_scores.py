@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from mlee_sb.errors import InputError
-from mlee_sb.evaluation.scores import format_scores, read_predictions, score_folder, scores
+from mlee_sb.evaluation.predictions import read_predictions
+from mlee_sb.evaluation.scores import format_scores, score_folder, scores
 
 
 @pytest.fixture
@@ -16,6 +17,9 @@ def predictions():
             "ID": ["001", "NA", "c", "d", "e"],
             "speaker": "s",
             "dominant": ["neu", "neu", "neu", "hap", ""],
+            "votes_neu": [3, 2, 2, 0, 0],
+            "votes_hap": [0, 0, 0, 2, 1],
+            "votes_other": [0, 1, 0, 1, 2],
             "exist_neu": [1, 1, 1, 0, 0],
             "exist_hap": [0, 0, 0, 1, 1],
             "p_neu": [0.9, 0.8, 0.2, 0.4, 0.9],

@@ -1,0 +1,238 @@
+"""Scores as functions of weights: one formula for a score, and for the same score over thousands of resamples at once.
+
+Each function takes `Predictions` of n utterances and weights [r, n] (how often each utterance counts in each of r
+resamples; one row of ones for the score itself) and returns [r], or [r, K] with a value an emotion. NaN stands where a
+resample does not define the score. Over rows of ones the values are those of scikit-learn; the tests hold them to it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlee_sb.evaluation.predictions import Predictions
+
+PRESENT = 0.5  # from this probability on, an emotion is said to exist
+BINS = 10  # of confidence, of equal width, in the expected calibration error
+SMALLEST = 1e-12  # probability in a logarithm
+
+
+@dataclass(frozen=True)
+class Score:
+    """A score by name.
+
+    Attributes
+    ----------
+    title : as tables print it
+    of : (predictions, weights [r, n]) -> [r]
+    higher_is_better : direction
+    percent : whether people read it in percent
+    needs : ``"posterior"`` (a distribution over the emotions), ``"existence"``, or ``""`` where any prediction will do
+    """
+
+    title: str
+    of: Callable[[Predictions, np.ndarray], np.ndarray]
+    higher_is_better: bool = True
+    percent: bool = True
+    needs: str = ""
+
+    def defined_for(self, predictions: Predictions) -> bool:
+        """Whether a stage with these predictions has the score at all."""
+        if self.needs == "existence":
+            return predictions.is_existence  # a head repeats the existence of the encoder that it stands on
+        return not (self.needs == "posterior" and predictions.is_existence)
+
+
+def confusion(predictions: Predictions, weights: np.ndarray) -> np.ndarray:
+    """Confusion matrices [r, K, K], truth by decision, over the utterances with a dominant target emotion.
+
+    The decision is the most probable emotion (equations 1 and 7; the first in label order on a tie).
+    """
+    k = len(predictions.emotions)
+    tested = predictions.dominant >= 0
+    cell = predictions.dominant[tested] * k + predictions.posterior[tested].argmax(axis=1)
+    return (weights[:, tested] @ np.eye(k * k)[cell]).reshape(-1, k, k)
+
+
+def recalls(predictions: Predictions, weights: np.ndarray) -> np.ndarray:
+    """Share of each emotion's utterances that are right, [r, K]; NaN for an emotion without an utterance."""
+    return recalls_of(confusion(predictions, weights))
+
+
+def wa(predictions: Predictions, weights: np.ndarray) -> np.ndarray:
+    """Weighted accuracy: the share of all utterances with a dominant target emotion that are right."""
+    return accuracy_of(confusion(predictions, weights))
+
+
+def ua(predictions: Predictions, weights: np.ndarray) -> np.ndarray:
+    """Unweighted accuracy: the mean of the recalls, over the emotions that have an utterance."""
+    return _mean_of_defined(recalls(predictions, weights))
+
+
+def macro_f1(predictions: Predictions, weights: np.ndarray) -> np.ndarray:
+    """Mean over the emotions that have an utterance of 2 TP / (2 TP + FP + FN)."""
+    return macro_f1_of(confusion(predictions, weights))
+
+
+def accuracy_of(table: np.ndarray) -> np.ndarray:
+    """Confusion matrices [r, K, decisions] -> accuracy [r]."""
+    return _ratio(np.trace(table, axis1=-2, axis2=-1), table.sum(axis=(-2, -1)))
+
+
+def recalls_of(table: np.ndarray) -> np.ndarray:
+    """Confusion matrices [r, K, decisions] -> recalls [r, K]."""
+    return _ratio(np.diagonal(table, axis1=-2, axis2=-1), table.sum(axis=-1))
+
+
+def ua_of(table: np.ndarray) -> np.ndarray:
+    """Confusion matrices [r, K, decisions] -> unweighted accuracy [r]."""
+    return _mean_of_defined(recalls_of(table))
+
+
+def macro_f1_of(table: np.ndarray) -> np.ndarray:
+    """Confusion matrices [r, K, decisions] -> macro-F1 [r]; decisions past K are for no target emotion."""
+    right = np.diagonal(table, axis1=-2, axis2=-1)  # [r, K]
+    truths, decisions = table.sum(axis=-1), table.sum(axis=-2)[..., : right.shape[-1]]
+    return _mean_of_defined(np.where(truths > 0, _ratio(2 * right, truths + decisions), np.nan))
+
+
+def nll(predictions: Predictions, weights: np.ndarray) -> np.ndarray:
+    """Negative log likelihood of the dominant emotion, in nats."""
+    tested, truth = _one_hot(predictions)
+    likelihood = (predictions.posterior[tested] * truth).sum(axis=1)
+    return _mean(-np.log(likelihood.clip(SMALLEST)), weights[:, tested])
+
+
+def brier(predictions: Predictions, weights: np.ndarray) -> np.ndarray:
+    """Brier score: squared distance from the posterior to the dominant emotion's one-hot vector, 0 to 2."""
+    tested, truth = _one_hot(predictions)
+    return _mean(np.square(predictions.posterior[tested] - truth).sum(axis=1), weights[:, tested])
+
+
+def jensen_shannon(predictions: Predictions, weights: np.ndarray) -> np.ndarray:
+    """Jensen-Shannon divergence from the posterior to the proportions of the votes, in bits, 0 to 1.
+
+    Over every utterance with a vote for a target emotion, with a dominant one or without.
+    """
+    votes = predictions.votes[:, :-1]
+    voted = votes.sum(axis=1) > 0
+    q = votes[voted] / votes[voted].sum(axis=1, keepdims=True)
+    p = predictions.posterior[voted]
+    middle = (p + q) / 2
+    divergence = (_p_log_ratio(p, middle) + _p_log_ratio(q, middle)) / 2
+    return _mean(divergence, weights[:, voted])
+
+
+def calibration(predictions: Predictions, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Reliability by bins of confidence: summed weights, confidences and hits, each [r, BINS].
+
+    Confidence is the posterior's largest value, a hit an utterance that is right.
+    """
+    tested = predictions.dominant >= 0
+    posterior = predictions.posterior[tested]
+    confidence = posterior.max(axis=1)
+    hit = posterior.argmax(axis=1) == predictions.dominant[tested]
+    member = np.eye(BINS)[np.minimum((confidence * BINS).astype(int), BINS - 1)]  # [n, BINS]
+    w = weights[:, tested]
+    return w @ member, w @ (member * confidence[:, None]), w @ (member * hit[:, None])
+
+
+def expected_calibration_error(predictions: Predictions, weights: np.ndarray) -> np.ndarray:
+    """Mean distance between confidence and accuracy over the bins, each by its share of the utterances (Guo et al. 2017)."""
+    count, confidence, hits = calibration(predictions, weights)
+    return _ratio(np.abs(confidence - hits).sum(axis=1), count.sum(axis=1))
+
+
+def existence_auc(predictions: Predictions, weights: np.ndarray) -> np.ndarray:
+    """Area under the ROC curve of each emotion's existence, [r, K]: over all utterances; half a point for a tie."""
+    return _each(predictions, weights, _auc)
+
+
+def existence_average_precision(predictions: Predictions, weights: np.ndarray) -> np.ndarray:
+    """Average precision of each emotion's existence, [r, K], over all utterances."""
+    return _each(predictions, weights, _average_precision)
+
+
+def existence_f1(predictions: Predictions, weights: np.ndarray) -> np.ndarray:
+    """F1 of "the emotion exists", said from a probability of 0.5 on, for each emotion, [r, K], over all utterances."""
+    return _each(predictions, weights, lambda truth, p, w: f1_of(truth, p >= PRESENT, w))
+
+
+def f1_of(truth: np.ndarray, said: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """F1 [r] of binary decisions [n], or shares of decisions in 0..1; NaN where nothing is there to be found."""
+    present = weights @ truth.astype(float)
+    return np.where(present > 0, _ratio(2 * (weights @ (truth * said).astype(float)), present + weights @ said.astype(float)), np.nan)
+
+
+def _auc(truth: np.ndarray, probability: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    order = np.argsort(probability, kind="stable")
+    w, truth = weights[:, order], truth[order]
+    positive, negative = w * truth, w * ~truth
+    below = np.concatenate([np.zeros((len(w), 1)), negative.cumsum(axis=1)], axis=1)  # negatives before each place
+    first, last = _ties(probability[order])
+    ranked = (positive * (below[:, first] + below[:, last + 1]) / 2).sum(axis=1)
+    return _ratio(ranked, positive.sum(axis=1) * negative.sum(axis=1))
+
+
+def _average_precision(truth: np.ndarray, probability: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    order = np.argsort(-probability, kind="stable")
+    w, truth = weights[:, order], truth[order]
+    _, last = _ties(probability[order])
+    precision = _ratio((w * truth).cumsum(axis=1), w.cumsum(axis=1))[:, last]
+    found = w * truth
+    return _ratio(np.where(found > 0, found * precision, 0.0).sum(axis=1), found.sum(axis=1))
+
+
+def _ties(ordered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For each place of a sorted array, the first and the last place with the same value."""
+    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    group = np.searchsorted(starts, np.arange(len(ordered)), side="right") - 1
+    ends = np.concatenate([starts[1:], [len(ordered)]]) - 1
+    return starts[group], ends[group]
+
+
+def _each(predictions: Predictions, weights: np.ndarray, score: Callable) -> np.ndarray:
+    columns = zip(predictions.exists.T, predictions.existence.T, strict=True)
+    return np.stack([score(truth, probability, weights) for truth, probability in columns], axis=1)
+
+
+def _one_hot(predictions: Predictions) -> tuple[np.ndarray, np.ndarray]:
+    tested = predictions.dominant >= 0
+    return tested, np.eye(len(predictions.emotions))[predictions.dominant[tested]]
+
+
+def _p_log_ratio(p: np.ndarray, middle: np.ndarray) -> np.ndarray:
+    return (p * np.log2(np.where(p > 0, p, 1) / np.where(p > 0, middle, 1))).sum(axis=1)
+
+
+def _mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    return _ratio(weights @ values, weights.sum(axis=1))
+
+
+def _mean_of_defined(values: np.ndarray) -> np.ndarray:
+    defined = ~np.isnan(values)
+    return _ratio(np.where(defined, values, 0).sum(axis=-1), defined.sum(axis=-1))
+
+
+def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """above / below, NaN where there is nothing below."""
+    above, below = np.broadcast_arrays(np.asarray(above, dtype=float), np.asarray(below, dtype=float))
+    return np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0)
+
+
+def _mean_over_emotions(score: Callable) -> Callable:
+    return lambda predictions, weights: _mean_of_defined(score(predictions, weights))
+
+
+SCORES = {
+    "wa": Score("WA", wa),
+    "ua": Score("UA", ua),
+    "macro_f1": Score("macro-F1", macro_f1),
+    "nll": Score("NLL (nats)", nll, higher_is_better=False, percent=False, needs="posterior"),
+    "brier": Score("Brier", brier, higher_is_better=False, percent=False, needs="posterior"),
+    "jensen_shannon": Score("JSD to the votes (bits)", jensen_shannon, higher_is_better=False, percent=False, needs="posterior"),
+    "ece": Score("ECE", expected_calibration_error, higher_is_better=False, needs="posterior"),
+    "existence_auc": Score("existence AUC", _mean_over_emotions(existence_auc), needs="existence"),
+    "existence_ap": Score("existence AP", _mean_over_emotions(existence_average_precision), needs="existence"),
+    "existence_f1": Score("existence F1", _mean_over_emotions(existence_f1), needs="existence"),
+}
