@@ -66,7 +66,7 @@ def wa(predictions: Predictions, weights: np.ndarray) -> np.ndarray:
 
 def ua(predictions: Predictions, weights: np.ndarray) -> np.ndarray:
     """Unweighted accuracy: the mean of the recalls, over the emotions that have an utterance."""
-    return _mean_of_defined(recalls(predictions, weights))
+    return mean_of_defined(recalls(predictions, weights))
 
 
 def macro_f1(predictions: Predictions, weights: np.ndarray) -> np.ndarray:
@@ -76,24 +76,24 @@ def macro_f1(predictions: Predictions, weights: np.ndarray) -> np.ndarray:
 
 def accuracy_of(table: np.ndarray) -> np.ndarray:
     """Confusion matrices [r, K, decisions] -> accuracy [r]."""
-    return _ratio(np.trace(table, axis1=-2, axis2=-1), table.sum(axis=(-2, -1)))
+    return ratio(np.trace(table, axis1=-2, axis2=-1), table.sum(axis=(-2, -1)))
 
 
 def recalls_of(table: np.ndarray) -> np.ndarray:
     """Confusion matrices [r, K, decisions] -> recalls [r, K]."""
-    return _ratio(np.diagonal(table, axis1=-2, axis2=-1), table.sum(axis=-1))
+    return ratio(np.diagonal(table, axis1=-2, axis2=-1), table.sum(axis=-1))
 
 
 def ua_of(table: np.ndarray) -> np.ndarray:
     """Confusion matrices [r, K, decisions] -> unweighted accuracy [r]."""
-    return _mean_of_defined(recalls_of(table))
+    return mean_of_defined(recalls_of(table))
 
 
 def macro_f1_of(table: np.ndarray) -> np.ndarray:
     """Confusion matrices [r, K, decisions] -> macro-F1 [r]; decisions past K are for no target emotion."""
     right = np.diagonal(table, axis1=-2, axis2=-1)  # [r, K]
     truths, decisions = table.sum(axis=-1), table.sum(axis=-2)[..., : right.shape[-1]]
-    return _mean_of_defined(np.where(truths > 0, _ratio(2 * right, truths + decisions), np.nan))
+    return mean_of_defined(np.where(truths > 0, ratio(2 * right, truths + decisions), np.nan))
 
 
 def nll(predictions: Predictions, weights: np.ndarray) -> np.ndarray:
@@ -140,7 +140,7 @@ def calibration(predictions: Predictions, weights: np.ndarray) -> tuple[np.ndarr
 def expected_calibration_error(predictions: Predictions, weights: np.ndarray) -> np.ndarray:
     """Mean distance between confidence and accuracy over the bins, each by its share of the utterances (Guo et al. 2017)."""
     count, confidence, hits = calibration(predictions, weights)
-    return _ratio(np.abs(confidence - hits).sum(axis=1), count.sum(axis=1))
+    return ratio(np.abs(confidence - hits).sum(axis=1), count.sum(axis=1))
 
 
 def existence_auc(predictions: Predictions, weights: np.ndarray) -> np.ndarray:
@@ -161,7 +161,7 @@ def existence_f1(predictions: Predictions, weights: np.ndarray) -> np.ndarray:
 def f1_of(truth: np.ndarray, said: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """F1 [r] of binary decisions [n], or shares of decisions in 0..1; NaN where nothing is there to be found."""
     present = weights @ truth.astype(float)
-    return np.where(present > 0, _ratio(2 * (weights @ (truth * said).astype(float)), present + weights @ said.astype(float)), np.nan)
+    return np.where(present > 0, ratio(2 * (weights @ (truth * said).astype(float)), present + weights @ said.astype(float)), np.nan)
 
 
 def _auc(truth: np.ndarray, probability: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -171,16 +171,16 @@ def _auc(truth: np.ndarray, probability: np.ndarray, weights: np.ndarray) -> np.
     below = np.concatenate([np.zeros((len(w), 1)), negative.cumsum(axis=1)], axis=1)  # negatives before each place
     first, last = _ties(probability[order])
     ranked = (positive * (below[:, first] + below[:, last + 1]) / 2).sum(axis=1)
-    return _ratio(ranked, positive.sum(axis=1) * negative.sum(axis=1))
+    return ratio(ranked, positive.sum(axis=1) * negative.sum(axis=1))
 
 
 def _average_precision(truth: np.ndarray, probability: np.ndarray, weights: np.ndarray) -> np.ndarray:
     order = np.argsort(-probability, kind="stable")
     w, truth = weights[:, order], truth[order]
     _, last = _ties(probability[order])
-    precision = _ratio((w * truth).cumsum(axis=1), w.cumsum(axis=1))[:, last]
+    precision = ratio((w * truth).cumsum(axis=1), w.cumsum(axis=1))[:, last]
     found = w * truth
-    return _ratio(np.where(found > 0, found * precision, 0.0).sum(axis=1), found.sum(axis=1))
+    return ratio(np.where(found > 0, found * precision, 0.0).sum(axis=1), found.sum(axis=1))
 
 
 def _ties(ordered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -206,22 +206,23 @@ def _p_log_ratio(p: np.ndarray, middle: np.ndarray) -> np.ndarray:
 
 
 def _mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    return _ratio(weights @ values, weights.sum(axis=1))
+    return ratio(weights @ values, weights.sum(axis=1))
 
 
-def _mean_of_defined(values: np.ndarray) -> np.ndarray:
+def mean_of_defined(values: np.ndarray) -> np.ndarray:
+    """Mean over the last axis of what is not NaN; NaN where all is."""
     defined = ~np.isnan(values)
-    return _ratio(np.where(defined, values, 0).sum(axis=-1), defined.sum(axis=-1))
+    return ratio(np.where(defined, values, 0).sum(axis=-1), defined.sum(axis=-1))
 
 
-def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
     """above / below, NaN where there is nothing below."""
     above, below = np.broadcast_arrays(np.asarray(above, dtype=float), np.asarray(below, dtype=float))
     return np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0)
 
 
 def _mean_over_emotions(score: Callable) -> Callable:
-    return lambda predictions, weights: _mean_of_defined(score(predictions, weights))
+    return lambda predictions, weights: mean_of_defined(score(predictions, weights))
 
 
 SCORES = {

@@ -98,6 +98,12 @@ class Predictions:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def take(self, rows: np.ndarray) -> "Predictions":
+        """Those of some rows: indices, or a mask [n]."""
+        existence = None if self.existence is None else self.existence[rows]
+        columns = (self.ids, self.speakers, self.dominant, self.votes, self.exists, self.posterior)
+        return Predictions(self.emotions, *(column[rows] for column in columns), existence)
+
     @property
     def is_existence(self) -> bool:
         """Whether `posterior` is no posterior, but the probability that each emotion exists."""

@@ -1,0 +1,31 @@
+"""How much the listeners disagreed about an utterance, and the test set in thirds of it."""
+
+import numpy as np
+
+THIRDS = ("agreed", "between", "disputed")
+
+
+def vote_entropy(votes: np.ndarray) -> np.ndarray:
+    """Entropy of the votes of each utterance, in bits: 0 where all agree.
+
+    Parameters
+    ----------
+    votes : [n, K + 1], the last column for all that is no target emotion, which counts as one answer
+
+    >>> vote_entropy(np.array([[3, 0, 0], [1, 1, 0], [1, 0, 1]])).tolist()
+    [0.0, 1.0, 1.0]
+    """
+    p = votes / votes.sum(axis=1, keepdims=True).clip(1)
+    return np.abs((p * np.log2(np.where(p > 0, p, 1))).sum(axis=1))
+
+
+def thirds(entropy: np.ndarray) -> tuple[np.ndarray, tuple[float, float]]:
+    """The third of each utterance, [n] (0 agreed, 1 between, 2 disputed), and the entropies that end the first two.
+
+    Utterances of equal entropy stay together, so with few annotators the thirds are of unequal size, or empty.
+
+    >>> thirds(np.array([0.0, 0.0, 0.0, 0.9, 1.5, 1.5]))[0].tolist()
+    [0, 0, 0, 1, 2, 2]
+    """
+    ends = tuple(float(end) for end in np.quantile(entropy, [1 / 3, 2 / 3], method="inverted_cdf"))
+    return np.searchsorted(ends, entropy, side="left"), ends

@@ -1,0 +1,131 @@
+"""The cells of table 3: what each row says of the test utterances of all folds, with each train set and seed."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from mlee_sb.errors import InputError
+from mlee_sb.evaluation.paper import ROWS, TRAIN_SETS
+from mlee_sb.evaluation.predictions import Predictions, read_predictions
+from mlee_sb.evaluation.results import StageResult, one_protocol
+
+CURVE = re.compile(r"epoch: (\d+) - train loss: (\S+) - valid loss: (\S+)")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A row with a train set.
+
+    Attributes
+    ----------
+    row, train_set : names as in the results
+    stages : by seed and fold
+    predictions : of each seed, over all folds, by ID
+    """
+
+    row: str
+    train_set: str
+    stages: dict[int, dict[int, StageResult]]
+    predictions: dict[int, Predictions]
+
+    @property
+    def any_seed(self) -> Predictions:
+        return next(iter(self.predictions.values()))
+
+
+@dataclass(frozen=True)
+class Cells:
+    """All cells over the folds that each of them has, so that they can be compared: the same utterances, in the same order.
+
+    Attributes
+    ----------
+    cells : in the order of the paper's table 3, other rows after it
+    folds : those that all cells have
+    left_out : for a person, what was left out because others lack it
+    fold_of : [n], the fold that tests each utterance
+    first : any stage, for what all of them share
+    """
+
+    cells: list[Cell]
+    folds: list[int]
+    left_out: list[str]
+    fold_of: np.ndarray
+    first: StageResult
+
+    @property
+    def utterances(self) -> Predictions:
+        """Predictions of some cell: IDs, speakers, votes and dominant emotions are those of all."""
+        return self.cells[0].any_seed
+
+
+def read_cells(stages: Sequence[StageResult]) -> Cells:
+    """Read the predictions of all stages that can be compared.
+
+    Raises
+    ------
+    InputError
+        if the stages are of several protocols, no fold is there for all cells, or two cells test different utterances
+    """
+    one_protocol(stages)
+    found: dict[tuple[str, str], dict[int, dict[int, StageResult]]] = {}
+    for stage in stages:
+        found.setdefault((stage.row, stage.train_set), {}).setdefault(stage.seed, {})[stage.fold] = stage
+    finished = {(key, seed): set(folds) for key, seeds in found.items() for seed, folds in seeds.items()}
+    folds, every = set.intersection(*finished.values()), set.union(*finished.values())
+    lacking = {fold: [key for key, there in finished.items() if fold not in there] for fold in sorted(every - folds)}
+    left_out = [f"fold {fold}: not finished for {_words(keys)}" for fold, keys in lacking.items()]
+    if not folds:
+        raise InputError("no fold is finished for every row, train set and seed; train what is missing:\n  " + "\n  ".join(left_out))
+    frames = {
+        key: {seed: _frame([stages[fold] for fold in sorted(folds)]) for seed, stages in sorted(found[key].items())}
+        for key in sorted(found, key=_place)
+    }
+    _check_same(frames, found)
+    cells = [Cell(*key, found[key], {seed: Predictions.of(frame) for seed, frame in frames[key].items()}) for key in frames]
+    some_frame = next(iter(frames[cells[0].row, cells[0].train_set].values()))
+    return Cells(cells, sorted(folds), left_out, some_frame["fold"].to_numpy(), stages[0])
+
+
+def learning_curve(stage: StageResult) -> pd.DataFrame:
+    """Losses of each epoch of a stage, from its train_log.txt: columns epoch, train, valid."""
+    log = stage.folder / "train_log.txt"
+    lines = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
+    rows = [(int(m[1]), float(m[2]), float(m[3])) for line in lines if (m := CURVE.match(line))]
+    return pd.DataFrame(rows, columns=["epoch", "train", "valid"])
+
+
+def _frame(stages: list[StageResult]) -> pd.DataFrame:
+    """The predictions of some folds together, by ID."""
+    parts = [read_predictions(stage.predictions).assign(fold=stage.fold) for stage in stages]
+    frame = pd.concat(parts, ignore_index=True)
+    twice = frame["ID"].duplicated()
+    if twice.any():
+        raise InputError(f"{stages[0].folder.parent}: {frame['ID'][twice].iloc[0]!r} is tested in two folds: prepare and train again")
+    return frame.sort_values("ID", ignore_index=True)
+
+
+def _check_same(frames: dict, found: dict) -> None:
+    """All stages share a protocol, so another test set means that a file was changed after training."""
+    everything = [(key, seed, frame) for key, seeds in frames.items() for seed, frame in seeds.items()]
+    said = [
+        column for column in everything[0][2] if column.startswith(("votes_", "exist_")) or column in ("ID", "speaker", "dominant", "fold")
+    ]
+    for key, seed, frame in everything[1:]:
+        if not frame[said].equals(everything[0][2][said]):
+            folder = next(iter(found[key][seed].values())).folder.parent
+            raise InputError(f"{folder}: the predictions are of other utterances or votes than those of other rows: train this row again")
+
+
+def _place(key: tuple[str, str]) -> tuple:
+    """Where a cell stands in table 3; rows that are not the paper's come last."""
+    row, train_set = key
+    rows = list(ROWS)
+    return (rows.index(row) if row in rows else len(rows), row, TRAIN_SETS.index(train_set))
+
+
+def _words(keys: list) -> str:
+    names = [f"{row} ({train_set}, seed {seed})" for (row, train_set), seed in keys]
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -1,0 +1,210 @@
+"""A folder of results -> everything that the report says, as one dictionary of plain values."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from mlee_sb.errors import InputError
+from mlee_sb.evaluation import metrics, paper
+from mlee_sb.evaluation.ambiguity import THIRDS, thirds, vote_entropy
+from mlee_sb.evaluation.ceiling import HumanAgreement, agreement_from_annotators, agreement_from_counts
+from mlee_sb.evaluation.cells import Cell, Cells, learning_curve, read_cells
+from mlee_sb.evaluation.metrics import SCORES
+from mlee_sb.evaluation.predictions import Predictions
+from mlee_sb.evaluation.resampling import CONFIDENCE, RESAMPLES, Resamples, holm, interval, p_value
+from mlee_sb.evaluation.results import find_protocols, find_stages
+
+COMPARED = ("wa", "ua")  # the paper's scores, in which rows are held against their baselines
+AT_ONCE = 256  # resamples: bounds the memory
+PER_EMOTION = {"auc": metrics.existence_auc, "average_precision": metrics.existence_average_precision, "f1": metrics.existence_f1}
+VOTES_FILE = "votes.csv"
+
+
+def evaluate(
+    results: str | Path,
+    manifests: str | Path | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    confidence: float = CONFIDENCE,
+    progress: bool = False,
+) -> dict:
+    """Evaluate all rows of table 3 that are found below a folder.
+
+    Every score is given over the test utterances of all folds pooled, and as the mean over the folds; with intervals by
+    bootstrap over speakers, the same resamples for all rows. With several seeds it is the mean over the seeds.
+
+    Parameters
+    ----------
+    results : a folder with the results of one corpus
+    manifests : where votes.csv is; by default the manifests of this protocol below `results`
+    resamples, seed, confidence : of the bootstrap
+    progress : whether to show a bar
+
+    Returns
+    -------
+    dict
+        plain values, as report.json holds them
+
+    Raises
+    ------
+    InputError
+        if nothing is finished, the stages have different protocols, or there are fewer than two test speakers
+    """
+    cells = read_cells(find_stages(results))
+    utterances = cells.utterances
+    draws = Resamples.draw(utterances.speakers, resamples, seed)
+    sample = _Sample(cells, draws, confidence)
+    human = _human(utterances, results, manifests, cells.first.protocol_hash)
+    ceilings = human.scores(sample.weights)
+    drawn, found = {}, []
+    for cell in tqdm(cells.cells, desc="scores and intervals", disable=not progress, dynamic_ncols=True, leave=False):
+        drawn[cell.row, cell.train_set] = {
+            name: sample.pooled(cell, score.of) for name, score in SCORES.items() if score.defined_for(cell.any_seed)
+        }
+        found.append(_cell(cell, sample, drawn[cell.row, cell.train_set], ceilings))
+    first = cells.first
+    return {
+        "corpus": first.corpus,
+        "demo": first.demo,
+        "protocol_hash": first.protocol_hash,
+        "emotions": utterances.emotions,
+        "folds": cells.folds,
+        "left_out": cells.left_out,
+        "n": int((utterances.dominant >= 0).sum()),
+        "n_all": len(utterances),
+        "n_speakers": len(draws.speakers),
+        "bootstrap": {"resamples": resamples, "seed": seed, "confidence": confidence},
+        "why_no_figures_of_the_paper": paper.why_no_figures(first.corpus, utterances.emotions, first.demo),
+        "table1": _table1(utterances),
+        "cells": found,
+        "comparisons": _comparisons(drawn, sample),
+        "human": {"source": human.source, **{name: sample.estimate(values) for name, values in ceilings.items()}},
+        "thirds": {"ends_of_entropy": list(sample.ends), "n": {name: int(rows.sum()) for name, rows in sample.thirds.items()}},
+    }
+
+
+class _Sample:
+    """The resampled utterances, and scores over them: the first value of each is the score itself."""
+
+    def __init__(self, cells: Cells, draws: Resamples, confidence: float):
+        utterances = cells.utterances
+        self.weights = draws.weights(utterances.speakers)  # [1 + resamples, n]
+        self.n_speakers, self.confidence = len(draws.speakers), confidence
+        self.folds = [cells.fold_of == fold for fold in cells.folds]
+        third, self.ends = thirds(vote_entropy(utterances.votes))
+        self.thirds = {name: third == number for number, name in enumerate(THIRDS)}
+
+    def pooled(self, cell: Cell, score: Callable, rows: np.ndarray | None = None) -> np.ndarray:
+        """[1 + resamples, ...] of a cell over `rows`, the mean over its seeds."""
+        rows = np.ones(self.weights.shape[1], dtype=bool) if rows is None else rows
+        weights = self.weights[:, rows]
+        parts = np.array_split(weights, -(-len(weights) // AT_ONCE))
+        return np.mean([np.concatenate([score(p.take(rows), part) for part in parts]) for p in cell.predictions.values()], axis=0)
+
+    def mean_over_folds(self, cell: Cell, score: Callable) -> np.ndarray:
+        """[1 + resamples]; a fold in which a resample has no speaker is left out of its mean."""
+        by_fold = np.stack([self.pooled(cell, score, rows) for rows in self.folds], axis=1)
+        return metrics.mean_of_defined(by_fold)
+
+    def estimate(self, values: np.ndarray) -> dict:
+        return asdict(interval(values, self.n_speakers, self.confidence))
+
+    def estimates(self, values: np.ndarray, emotions: list[str]) -> dict:
+        """[1 + resamples, K] -> an estimate for each emotion."""
+        return {emotion: self.estimate(values[:, k]) for k, emotion in enumerate(emotions)}
+
+
+def _cell(cell: Cell, sample: _Sample, drawn: dict[str, np.ndarray], ceilings: dict[str, np.ndarray]) -> dict:
+    emotions, once = cell.any_seed.emotions, np.ones((1, len(cell.any_seed)))
+    has_posterior = not cell.any_seed.is_existence
+    existence = (
+        {} if has_posterior else {name: sample.estimates(sample.pooled(cell, score), emotions) for name, score in PER_EMOTION.items()}
+    )
+    return {
+        "row": cell.row,
+        "train_set": cell.train_set,
+        "seeds": list(cell.predictions),
+        "pooled": {name: sample.estimate(values) for name, values in drawn.items()},
+        "mean_over_folds": {name: sample.estimate(sample.mean_over_folds(cell, SCORES[name].of)) for name in drawn},
+        "share_of_human": {name: sample.estimate(metrics.ratio(drawn[name], ceilings[name])) for name in drawn if name in ceilings},
+        "by_seed": {name: [_number(SCORES[name].of(p, once)[0]) for p in cell.predictions.values()] for name in drawn},
+        "recall": sample.estimates(sample.pooled(cell, metrics.recalls), emotions),
+        "confusion": sum(metrics.confusion(p, once)[0] for p in cell.predictions.values()).astype(int).tolist(),
+        "existence": existence,
+        "reliability": _reliability(cell, once) if has_posterior else [],
+        "ambiguity": {
+            third: {name: sample.estimate(sample.pooled(cell, SCORES[name].of, rows)) for name in drawn}
+            for third, rows in sample.thirds.items()
+            if rows.any()
+        },
+        "curves": [
+            {"seed": seed, "fold": fold, **learning_curve(stage).to_dict("list")}
+            for seed, folds in cell.stages.items()
+            for fold, stage in sorted(folds.items())
+        ],
+    }
+
+
+def _reliability(cell: Cell, once: np.ndarray) -> list[dict]:
+    """The bins of a reliability diagram that hold an utterance, over all seeds."""
+    count, confidence, hits = (
+        sum(parts)[0] for parts in zip(*(metrics.calibration(p, once) for p in cell.predictions.values()), strict=True)
+    )
+    return [
+        {"n": int(n), "confidence": float(c / n), "accuracy": float(h / n)} for n, c, h in zip(count, confidence, hits, strict=True) if n
+    ]
+
+
+def _comparisons(drawn: dict, sample: _Sample) -> list[dict]:
+    """Each row against its baseline with the same train set, on the same resamples; p values corrected over the table."""
+    found = []
+    for (row, train_set), values in drawn.items():
+        baseline = paper.BASELINES.get(row)
+        other = drawn.get((baseline, train_set)) or drawn.get((baseline, "dominant") if baseline == "dominant_hard" else None)
+        for name in COMPARED if other else ():
+            difference = values[name] - other[name]
+            found.append(
+                {
+                    "row": row,
+                    "baseline": baseline,
+                    "train_set": train_set,
+                    "score": name,
+                    "difference": sample.estimate(difference),
+                    "p": p_value(difference, sample.n_speakers),
+                }
+            )
+    for comparison, corrected in zip(found, holm([comparison["p"] for comparison in found]), strict=True):
+        comparison["p_holm"] = corrected
+    return found
+
+
+def _human(utterances: Predictions, results: str | Path, manifests: str | Path | None, protocol_hash: str) -> HumanAgreement:
+    there = utterances.exists & (utterances.votes[:, :-1] > 0)
+    min_votes = int(utterances.votes[:, :-1][there].min()) if there.any() else 1
+    folder = Path(manifests) if manifests else find_protocols(results).get(protocol_hash, (None,))[0]
+    if manifests and not (folder / VOTES_FILE).is_file():
+        raise InputError(f"{folder / VOTES_FILE}: no such file: give a folder that recipes/prepare.py wrote")
+    votes = pd.read_csv(folder / VOTES_FILE, dtype=str, keep_default_na=False) if folder else pd.DataFrame()
+    if len(votes):
+        return agreement_from_annotators(votes, utterances.ids, utterances.emotions, min_votes)
+    return agreement_from_counts(utterances.votes, min_votes)
+
+
+def _table1(utterances: Predictions) -> dict:
+    """Share of the utterances in which each emotion exists, of those with a dominant target emotion and of all."""
+    sets = {"dominant": utterances.exists[utterances.dominant >= 0], "all": utterances.exists}
+    return {
+        name: {
+            "n": len(rows),
+            **{emotion: _number(rows[:, k].mean()) if len(rows) else None for k, emotion in enumerate(utterances.emotions)},
+        }
+        for name, rows in sets.items()
+    }
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
