@@ -57,7 +57,9 @@ def one_protocol(stages: Iterable[StageResult]) -> str:
         if there are several: with the hashes, and what differs where the manifests lie below the same folder of results
     """
     stages = list(stages)
-    by_hash = {stage.protocol_hash: stage for stage in reversed(stages)}
+    by_hash: dict[str, StageResult] = {}
+    for stage in stages:
+        by_hash.setdefault(stage.protocol_hash, stage)
     if len(by_hash) > 1:
         first, second = list(by_hash.values())[:2]
         raise InputError(

@@ -1,0 +1,220 @@
+"""A folder of results, evaluated: what is compared with what, on which utterances, and what is refused."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import accuracy_score
+
+from mlee_sb.errors import InputError
+from mlee_sb.evaluation.cells import learning_curve, read_cells
+from mlee_sb.evaluation.evaluate import evaluate
+from mlee_sb.evaluation.predictions import read_predictions
+from mlee_sb.evaluation.results import find_stages, one_protocol
+
+from .fabricated import EMOTIONS, fabricate
+
+QUICK = {"resamples": 200}
+
+
+def cell(found: dict, row: str, train_set: str) -> dict:
+    (one,) = [cell for cell in found["cells"] if (cell["row"], cell["train_set"]) == (row, train_set)]
+    return one
+
+
+def accuracy(frames) -> float:
+    frame = pd.concat(frames)
+    frame = frame[frame["dominant"].isin(EMOTIONS)]
+    return accuracy_score(frame["dominant"], np.array(EMOTIONS)[frame[[f"p_{e}" for e in EMOTIONS]].to_numpy().argmax(axis=1)])
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    return fabricate(tmp_path_factory.mktemp("results"))
+
+
+@pytest.fixture(scope="module")
+def found(results):
+    return evaluate(results, **QUICK)
+
+
+def test_pooled_and_mean_over_folds_are_what_they_say(results, found):
+    frames = [read_predictions(results / f"mlee_fusion_soft/all/seed1/fold{fold}/predictions.csv") for fold in (1, 2, 3)]
+    fusion = cell(found, "mlee_fusion_soft", "all")
+    assert fusion["pooled"]["wa"]["value"] == pytest.approx(accuracy(frames))
+    assert fusion["mean_over_folds"]["wa"]["value"] == pytest.approx(np.mean([accuracy([frame]) for frame in frames]))
+    assert fusion["pooled"]["wa"]["value"] != pytest.approx(fusion["mean_over_folds"]["wa"]["value"])
+    assert np.sum(fusion["confusion"]) == found["n"] < found["n_all"] == 72
+
+
+def test_every_estimate_lies_in_its_interval(found):
+    def estimates(node):
+        if isinstance(node, dict) and set(node) == {"value", "low", "high"}:
+            yield node
+        elif isinstance(node, dict | list):
+            for below in node.values() if isinstance(node, dict) else node:
+                yield from estimates(below)
+
+    everything = [e for e in estimates(found) if e["low"] is not None]
+    assert len(everything) > 500
+    assert sum(e["low"] <= e["value"] <= e["high"] for e in everything) > 0.97 * len(everything)  # a skewed few may not
+
+
+def test_it_is_plain_json_and_the_same_again(results, found):
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert evaluate(results, **QUICK) == found
+    assert evaluate(results, **QUICK, seed=1)["cells"][0]["pooled"]["wa"] != found["cells"][0]["pooled"]["wa"]
+
+
+def test_rows_stand_in_the_order_of_the_paper(found):
+    names = [(cell["row"], cell["train_set"]) for cell in found["cells"]]
+    assert names[:3] == [("dominant_hard", "dominant"), ("dominant_soft", "dominant"), ("dominant_soft", "all")]
+    assert names[-1] == ("mlee_fusion_soft", "all") and len(names) == 13
+
+
+def test_each_row_is_held_against_dominant_recognition_with_its_target_and_train_set(found):
+    pairs = {(c["row"], c["train_set"]): c["baseline"] for c in found["comparisons"]}
+    assert pairs["mlee_fusion_hard", "all"] == "dominant_hard" and pairs["mlee_fusion_soft", "dominant"] == "dominant_soft"
+    assert len(found["comparisons"]) == 2 * 12  # every cell but dominant hard itself, in WA and UA
+    fusion, soft = cell(found, "mlee_fusion_soft", "all"), cell(found, "dominant_soft", "all")
+    (wa,) = [c for c in found["comparisons"] if (c["row"], c["train_set"], c["score"]) == ("mlee_fusion_soft", "all", "wa")]
+    assert wa["difference"]["value"] == pytest.approx(fusion["pooled"]["wa"]["value"] - soft["pooled"]["wa"]["value"])
+    assert all(c["p"] <= c["p_holm"] for c in found["comparisons"])
+
+
+def test_a_difference_on_the_same_resamples_is_surer_than_its_two_scores(tmp_path):
+    """Two rows that differ in a few utterances: each score is unsure, their difference is not."""
+    folder = fabricate(tmp_path, rows=["dominant_hard", "dominant_soft"], train_sets=["dominant"])
+    for fold in (1, 2, 3):
+        frame = read_predictions(folder / f"dominant_hard/dominant/seed1/fold{fold}/predictions.csv")
+        frame.to_csv(folder / f"dominant_soft/dominant/seed1/fold{fold}/predictions.csv", index=False)
+    for comparison in evaluate(folder, **QUICK)["comparisons"]:
+        assert comparison["difference"] == {"value": 0, "low": 0, "high": 0} and comparison["p"] == 1
+    widths = [cell["pooled"]["wa"]["high"] - cell["pooled"]["wa"]["low"] for cell in evaluate(folder, **QUICK)["cells"]]
+    assert min(widths) > 0.05
+
+
+def test_seeds_are_averaged_and_told_one_by_one(tmp_path):
+    folder = fabricate(tmp_path, rows=["dominant_soft", "mlee"], train_sets=["all"], seeds=(1, 2))
+    soft = cell(evaluate(folder, **QUICK), "dominant_soft", "all")
+    assert soft["seeds"] == [1, 2] and soft["by_seed"]["nll"][0] != soft["by_seed"]["nll"][1]
+    assert soft["pooled"]["nll"]["value"] == pytest.approx(np.mean(soft["by_seed"]["nll"]))
+
+
+def test_only_folds_that_every_cell_has_are_compared_and_the_others_are_named(tmp_path):
+    fabricate(tmp_path, rows=["dominant_soft"], train_sets=["all"], folds=(1, 2, 3))
+    found = evaluate(fabricate(tmp_path, rows=["mlee"], train_sets=["all"], folds=(1, 2)), **QUICK)
+    assert found["folds"] == [1, 2] and found["n_all"] == 48
+    assert found["left_out"] == ["fold 3: not finished for mlee (all, seed 1)"]
+
+
+def test_without_a_common_fold_nothing_is_compared(tmp_path):
+    fabricate(tmp_path, rows=["dominant_soft"], train_sets=["all"], folds=(1,))
+    with pytest.raises(InputError, match="no fold is finished for every row.*\n.*fold 1: not finished for mlee"):
+        evaluate(fabricate(tmp_path, rows=["mlee"], train_sets=["all"], folds=(2,)))
+
+
+def test_predictions_of_different_protocols_are_refused_with_both_hashes_and_what_differs(tmp_path):
+    fabricate(tmp_path, rows=["dominant_soft"], protocol_hash="aaa")
+    folder = fabricate(tmp_path, rows=["mlee"], protocol_hash="bbb")
+    for name, min_votes in (("aaa", 1), ("bbb", 3)):
+        (folder / "manifests" / name).mkdir(parents=True)
+        protocol = {"corpus": "crema_d", "emotions": EMOTIONS, "rules": {"min_votes": min_votes}, "folds": [], "hash": name}
+        (folder / "manifests" / name / "protocol.json").write_text(json.dumps(protocol))
+    with pytest.raises(InputError) as error:
+        evaluate(folder)
+    assert "aaa" in str(error.value) and "bbb" in str(error.value)
+    assert 'rules: {"min_votes": 1} and {"min_votes": 3}' in str(error.value) and "emotions:" not in str(error.value)
+
+
+def test_what_differs_is_told_from_the_stages_where_the_manifests_lie_elsewhere(tmp_path):
+    fabricate(tmp_path, rows=["dominant_soft"], protocol_hash="aaa")
+    folder = fabricate(tmp_path, rows=["mlee"], protocol_hash="bbb")
+    with pytest.raises(InputError, match="the utterances, their votes or their recordings differ"):
+        one_protocol(find_stages(folder))
+
+
+def test_predictions_that_were_changed_after_training_are_refused(tmp_path):
+    folder = fabricate(tmp_path, rows=["dominant_soft", "mlee"], train_sets=["all"])
+    path = folder / "mlee/all/seed1/fold2/predictions.csv"
+    frame = read_predictions(path)
+    frame.loc[3, "votes_neu"] += 1
+    frame.to_csv(path, index=False)
+    with pytest.raises(InputError, match="mlee/all/seed1: the predictions are of other utterances or votes"):
+        evaluate(folder)
+
+
+def test_an_utterance_that_two_folds_test_is_refused(tmp_path):
+    folder = fabricate(tmp_path, rows=["dominant_soft"], train_sets=["all"], folds=(1, 2))
+    text = (folder / "dominant_soft/all/seed1/fold1/predictions.csv").read_text()
+    (folder / "dominant_soft/all/seed1/fold2/predictions.csv").write_text(text)
+    with pytest.raises(InputError, match="'s2_00' is tested in two folds"):
+        read_cells(find_stages(folder))
+
+
+def test_an_empty_folder_and_a_damaged_summary_are_named(tmp_path):
+    with pytest.raises(InputError, match="no finished stage below it"):
+        evaluate(tmp_path)
+    folder = fabricate(tmp_path, rows=["mlee"], folds=(1,))
+    (folder / "mlee/all/seed1/fold1/save/summary.json").write_text("{")
+    with pytest.raises(InputError, match="summary.json: damaged"):
+        evaluate(folder)
+
+
+def test_scores_by_ambiguity_count_every_utterance_once(found):
+    assert sum(found["thirds"]["n"].values()) == found["n_all"]
+    by_third = cell(found, "mlee_fusion_soft", "all")["ambiguity"]
+    assert set(by_third) == {"agreed", "between", "disputed"}
+    assert by_third["agreed"]["wa"]["value"] > by_third["disputed"]["wa"]["value"]  # the fabricated posteriors follow the votes
+
+
+def test_existence_is_scored_where_it_was_learnt_and_posteriors_where_they_are(found):
+    mlee, fusion = cell(found, "mlee", "all"), cell(found, "mlee_fusion_soft", "all")
+    assert "existence_auc" in mlee["pooled"] and "nll" not in mlee["pooled"] and not mlee["reliability"]
+    assert "nll" in fusion["pooled"] and "existence_auc" not in fusion["pooled"] and not fusion["existence"]
+    assert set(mlee["existence"]["auc"]) == set(EMOTIONS)
+    assert sum(b["n"] for b in fusion["reliability"]) == found["n"]
+
+
+def test_scores_are_shares_of_the_human_ceiling(found):
+    fusion = cell(found, "mlee_fusion_soft", "all")
+    share = fusion["pooled"]["wa"]["value"] / found["human"]["wa"]["value"]
+    assert fusion["share_of_human"]["wa"]["value"] == pytest.approx(share)
+    assert "counts only" in found["human"]["source"]
+
+
+def test_annotators_are_the_ceiling_where_the_manifests_name_them(tmp_path):
+    folder = fabricate(tmp_path, rows=["mlee"], train_sets=["all"])
+    frame = pd.concat(read_predictions(stage.predictions) for stage in find_stages(folder))
+    answers = [(row.ID, f"E{n}", emotion) for row in frame.itertuples() for n, emotion in enumerate(EMOTIONS[:1] * 3)]
+    (tmp_path / "given").mkdir()
+    pd.DataFrame(answers, columns=["ID", "annotator", "label"]).to_csv(tmp_path / "given/votes.csv", index=False)
+    human = evaluate(folder, manifests=tmp_path / "given", **QUICK)["human"]
+    assert human["source"] == "each annotator against the others" and human["wa"]["value"] == 1
+    with pytest.raises(InputError, match="votes.csv: no such file"):
+        evaluate(folder, manifests=tmp_path / "nothing")
+
+
+def test_the_papers_figures_are_for_iemocap_and_its_emotions_only(tmp_path, found):
+    assert "IEMOCAP, and this is crema_d" in found["why_no_figures_of_the_paper"]
+    four = ["neu", "hap", "sad", "ang"]
+    iemocap = fabricate(tmp_path, rows=["mlee"], corpus="iemocap", emotions=four)
+    assert evaluate(iemocap, **QUICK)["why_no_figures_of_the_paper"] == ""
+    demo = fabricate(tmp_path / "demo", rows=["mlee"], corpus="iemocap", emotions=four, demo=True)
+    assert "DEMO" in evaluate(demo, **QUICK)["why_no_figures_of_the_paper"]
+    other = fabricate(tmp_path / "other", rows=["mlee"], corpus="iemocap")
+    assert "these are neu hap sad" in evaluate(other, **QUICK)["why_no_figures_of_the_paper"]
+
+
+def test_table_1_is_the_share_of_utterances_in_which_an_emotion_exists(results, found):
+    frame = pd.concat(
+        read_predictions(stage.predictions) for stage in find_stages(results) if (stage.row, stage.train_set) == ("mlee", "all")
+    )
+    assert found["table1"]["all"]["hap"] == pytest.approx(frame["exist_hap"].mean())
+    assert found["table1"]["dominant"]["hap"] == pytest.approx(frame["exist_hap"][frame["dominant"].isin(EMOTIONS)].mean())
+
+
+def test_learning_curves_come_from_the_logs(results):
+    curve = learning_curve(find_stages(results)[0])
+    assert curve.to_dict("list") == {"epoch": [1, 2, 3], "train": [1.2, 0.9, 0.5], "valid": [1.0, 0.9, 1.1]}
