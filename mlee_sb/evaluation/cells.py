@@ -9,7 +9,8 @@ import pandas as pd
 
 from mlee_sb.errors import InputError
 from mlee_sb.evaluation.paper import ROWS, TRAIN_SETS
-from mlee_sb.evaluation.predictions import Predictions, read_predictions
+from mlee_sb.evaluation.predictions import EXISTENCE_PROBABILITY, POSTERIOR, Predictions, read_predictions
+from mlee_sb.evaluation.priors import undo_existence, undo_softmax
 from mlee_sb.evaluation.results import StageResult, one_protocol
 
 CURVE = re.compile(r"epoch: (\d+) - train loss: (\S+) - valid loss: (\S+)")
@@ -61,8 +62,13 @@ class Cells:
         return self.cells[0].any_seed
 
 
-def read_cells(stages: Sequence[StageResult]) -> Cells:
+def read_cells(stages: Sequence[StageResult], undo_class_weights: bool = False) -> Cells:
     """Read the predictions of all stages that can be compared.
+
+    Parameters
+    ----------
+    stages : of one protocol
+    undo_class_weights : whether to divide the class weights of training out of the probabilities (`mlee_sb.evaluation.priors`)
 
     Raises
     ------
@@ -80,7 +86,7 @@ def read_cells(stages: Sequence[StageResult]) -> Cells:
     if not folds:
         raise InputError("no fold is finished for every row, train set and seed; train what is missing:\n  " + "\n  ".join(left_out))
     frames = {
-        key: {seed: _frame([stages[fold] for fold in sorted(folds)]) for seed, stages in sorted(found[key].items())}
+        key: {seed: _frame([stages[fold] for fold in sorted(folds)], undo_class_weights) for seed, stages in sorted(found[key].items())}
         for key in sorted(found, key=_place)
     }
     _check_same(frames, found)
@@ -97,14 +103,24 @@ def learning_curve(stage: StageResult) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["epoch", "train", "valid"])
 
 
-def _frame(stages: list[StageResult]) -> pd.DataFrame:
+def _frame(stages: list[StageResult], undo_class_weights: bool) -> pd.DataFrame:
     """The predictions of some folds together, by ID."""
     parts = [read_predictions(stage.predictions).assign(fold=stage.fold) for stage in stages]
+    if undo_class_weights:
+        parts = [_undone(part, np.array(stage.class_weights)) for part, stage in zip(parts, stages, strict=True)]
     frame = pd.concat(parts, ignore_index=True)
     twice = frame["ID"].duplicated()
     if twice.any():
         raise InputError(f"{stages[0].folder.parent}: {frame['ID'][twice].iloc[0]!r} is tested in two folds: prepare and train again")
     return frame.sort_values("ID", ignore_index=True)
+
+
+def _undone(frame: pd.DataFrame, class_weights: np.ndarray) -> pd.DataFrame:
+    predictions = Predictions.of(frame)
+    undo = undo_existence if predictions.is_existence else undo_softmax
+    prefixes = (POSTERIOR, EXISTENCE_PROBABILITY) if predictions.is_existence else (POSTERIOR,)
+    undone = undo(predictions.posterior, class_weights)
+    return frame.assign(**{prefix + e: undone[:, k] for prefix in prefixes for k, e in enumerate(predictions.emotions)})
 
 
 def _check_same(frames: dict, found: dict) -> None:

@@ -30,6 +30,7 @@ def evaluate(
     resamples: int = RESAMPLES,
     seed: int = 0,
     confidence: float = CONFIDENCE,
+    undo_class_weights: bool = False,
     progress: bool = False,
 ) -> dict:
     """Evaluate all rows of table 3 that are found below a folder.
@@ -42,6 +43,7 @@ def evaluate(
     results : a folder with the results of one corpus
     manifests : where votes.csv is; by default the manifests of this protocol below `results`
     resamples, seed, confidence : of the bootstrap
+    undo_class_weights : whether to decide at the training set's own frequencies instead of the paper's balanced ones
     progress : whether to show a bar
 
     Returns
@@ -54,7 +56,7 @@ def evaluate(
     InputError
         if nothing is finished, the stages have different protocols, or there are fewer than two test speakers
     """
-    cells = read_cells(find_stages(results))
+    cells = read_cells(find_stages(results), undo_class_weights)
     utterances = cells.utterances
     draws = Resamples.draw(utterances.speakers, resamples, seed)
     sample = _Sample(cells, draws, confidence)
@@ -78,6 +80,8 @@ def evaluate(
         "n_all": len(utterances),
         "n_speakers": len(draws.speakers),
         "bootstrap": {"resamples": resamples, "seed": seed, "confidence": confidence},
+        "class_weights_undone": undo_class_weights,
+        "chance": _chance(utterances),
         "why_no_figures_of_the_paper": paper.why_no_figures(first.corpus, utterances.emotions, first.demo),
         "table1": _table1(utterances),
         "cells": found,
@@ -192,6 +196,14 @@ def _human(utterances: Predictions, results: str | Path, manifests: str | Path |
     if len(votes):
         return agreement_from_annotators(votes, utterances.ids, utterances.emotions, min_votes)
     return agreement_from_counts(utterances.votes, min_votes)
+
+
+def _chance(utterances: Predictions) -> dict:
+    """What always saying the most frequent emotion scores: WA and UA, and that emotion."""
+    counts = np.bincount(utterances.dominant[utterances.dominant >= 0], minlength=len(utterances.emotions))
+    if not counts.any():
+        return {"emotion": None, "wa": None, "ua": None}
+    return {"emotion": utterances.emotions[counts.argmax()], "wa": float(counts.max() / counts.sum()), "ua": float(1 / (counts > 0).sum())}
 
 
 def _table1(utterances: Predictions) -> dict:

@@ -69,7 +69,10 @@ def write_stage(folder: Path, frame: pd.DataFrame, summary: dict) -> None:
     """Write what a finished stage leaves: predictions.csv, save/summary.json, save/identity.json, train_log.txt."""
     (folder / "save").mkdir(parents=True)
     frame.to_csv(folder / "predictions.csv", index=False)
-    whole = {"demo": False, "protocol_hash": "0123abcd" * 8, "losses": {"train": 0.5, "valid": 0.9}, "epochs": 2, "seconds": 60.0} | summary
+    emotions = [column for column in frame if column.startswith("p_")]
+    weights = [([0.4, 1.6] if summary["row"] == "mlee" else 0.5 + k / len(emotions)) for k in range(len(emotions))]
+    trained = {"losses": {"train": 0.5, "valid": 0.9}, "epochs": 2, "seconds": 60.0, "class_weights": weights}
+    whole = {"demo": False, "protocol_hash": "0123abcd" * 8, **trained} | summary
     (folder / "save" / "summary.json").write_text(json.dumps(whole))
     identity = {"protocol": whole["protocol_hash"], **{name: whole[name] for name in ("row", "train_set", "seed", "fold")}}
     (folder / "save" / "identity.json").write_text(json.dumps(identity))

@@ -5,12 +5,14 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.optimize import minimize, minimize_scalar
 from sklearn.metrics import accuracy_score
 
 from mlee_sb.errors import InputError
 from mlee_sb.evaluation.cells import learning_curve, read_cells
 from mlee_sb.evaluation.evaluate import evaluate
 from mlee_sb.evaluation.predictions import read_predictions
+from mlee_sb.evaluation.priors import undo_existence, undo_softmax
 from mlee_sb.evaluation.results import find_stages, one_protocol
 
 from .fabricated import EMOTIONS, fabricate
@@ -218,3 +220,34 @@ def test_table_1_is_the_share_of_utterances_in_which_an_emotion_exists(results, 
 def test_learning_curves_come_from_the_logs(results):
     curve = learning_curve(find_stages(results)[0])
     assert curve.to_dict("list") == {"epoch": [1, 2, 3], "train": [1.2, 0.9, 0.5], "valid": [1.0, 0.9, 1.1]}
+
+
+def test_class_weights_can_be_divided_out_of_posteriors_and_of_existence(results, found):
+    undone = evaluate(results, undo_class_weights=True, **QUICK)
+    assert undone["class_weights_undone"] and not found["class_weights_undone"]
+    weights = np.array([0.5, 0.5 + 1 / 3, 0.5 + 2 / 3])  # of the fabricated stages; 0.4 and 1.6 for existence
+    for row, undo in (("dominant_soft", lambda p: p / weights), ("mlee", lambda p: 1 / (1 + 4 * (1 / p - 1)))):
+        frames = [read_predictions(results / f"{row}/all/seed1/fold{fold}/predictions.csv") for fold in (1, 2, 3)]
+        columns = [f"p_{emotion}" for emotion in EMOTIONS]
+        by_hand = accuracy([frame.assign(**dict(zip(columns, undo(frame[columns].to_numpy()).T, strict=True))) for frame in frames])
+        assert cell(undone, row, "all")["pooled"]["wa"]["value"] == pytest.approx(by_hand)
+    assert cell(undone, "dominant_soft", "all")["pooled"]["nll"] != cell(found, "dominant_soft", "all")["pooled"]["nll"]
+    assert cell(undone, "mlee", "all")["existence"]["f1"] != cell(found, "mlee", "all")["existence"]["f1"]
+
+
+def test_a_model_trained_with_weights_is_the_one_without_once_they_are_undone():
+    """The least of a weighted cross entropy, found by a solver, for votes of 7 to 2 to 1."""
+    share, weights = np.array([0.7, 0.2, 0.1]), np.array([0.3, 0.9, 1.8])
+    least = minimize(lambda z: -(weights * share * (z - np.log(np.exp(z).sum()))).sum(), np.zeros(3)).x
+    np.testing.assert_allclose(undo_softmax(np.exp(least)[None] / np.exp(least).sum(), weights)[0], share, atol=1e-4)
+    pair = np.array([[0.2, 1.8]])
+    best = minimize_scalar(lambda p: -(0.3 * 1.8 * np.log(p) + 0.7 * 0.2 * np.log(1 - p)), bounds=(1e-6, 1 - 1e-6), method="bounded").x
+    np.testing.assert_allclose(undo_existence(np.array([[best]]), pair), [[0.3]], atol=1e-4)
+
+
+def test_chance_is_to_always_say_the_most_frequent_emotion(results, found):
+    dominant = pd.concat(read_predictions(s.predictions) for s in find_stages(results) if (s.row, s.train_set) == ("mlee", "all"))[
+        "dominant"
+    ]
+    counts = dominant[dominant.isin(EMOTIONS)].value_counts()
+    assert found["chance"] == {"emotion": counts.index[0], "wa": counts.iloc[0] / counts.sum(), "ua": pytest.approx(1 / 3)}
