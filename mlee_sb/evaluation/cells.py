@@ -23,7 +23,7 @@ class Cell:
     Attributes
     ----------
     row, train_set : names as in the results
-    stages : by seed and fold
+    stages : by seed and fold, of the folds that are compared
     predictions : of each seed, over all folds, by ID
     """
 
@@ -90,7 +90,14 @@ def read_cells(stages: Sequence[StageResult], undo_class_weights: bool = False) 
         for key in sorted(found, key=_place)
     }
     _check_same(frames, found)
-    cells = [Cell(*key, found[key], {seed: Predictions.of(frame) for seed, frame in frames[key].items()}) for key in frames]
+    cells = [
+        Cell(
+            *key,
+            {seed: {fold: stages[fold] for fold in sorted(folds)} for seed, stages in sorted(found[key].items())},
+            {seed: Predictions.of(frame) for seed, frame in frames[key].items()},
+        )
+        for key in frames
+    ]
     some_frame = next(iter(frames[cells[0].row, cells[0].train_set].values()))
     return Cells(cells, sorted(folds), left_out, some_frame["fold"].to_numpy(), stages[0])
 

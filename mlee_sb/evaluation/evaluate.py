@@ -148,7 +148,7 @@ def _cell(cell: Cell, sample: _Sample, drawn: dict[str, np.ndarray], ceilings: d
         "curves": [
             {"seed": seed, "fold": fold, **learning_curve(stage).to_dict("list")}
             for seed, folds in cell.stages.items()
-            for fold, stage in sorted(folds.items())
+            for fold, stage in folds.items()
         ],
     }
 
@@ -168,7 +168,7 @@ def _comparisons(drawn: dict, sample: _Sample) -> list[dict]:
     found = []
     for (row, train_set), values in drawn.items():
         baseline = paper.BASELINES.get(row)
-        other = drawn.get((baseline, train_set)) or drawn.get((baseline, "dominant") if baseline == "dominant_hard" else None)
+        other = drawn.get((baseline, train_set)) or drawn.get((baseline, "dominant") if baseline in paper.ONE_FOR_BOTH else None)
         for name in COMPARED if other else ():
             difference = values[name] - other[name]
             found.append(

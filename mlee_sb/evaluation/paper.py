@@ -15,6 +15,9 @@ ROWS = {
 }
 """Rows of table 3 in its order: title and target."""
 
+ONE_FOR_BOTH = ("dominant_hard",)
+"""Rows whose stage is the same for both train sets: a hard target uses utterances with a dominant emotion only."""
+
 TABLE_1 = {
     "dominant": {"neu": 58.2, "hap": 15.4, "sad": 30.5, "ang": 15.9},
     "all": {"neu": 45.2, "hap": 24.0, "sad": 19.8, "ang": 17.8},

@@ -1,0 +1,99 @@
+"""The report: one HTML file that needs nothing else, a Markdown file with its plots beside it, table 3 in LaTeX, and the numbers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from jinja2 import Environment, StrictUndefined
+
+from mlee_sb.evaluation.attention import AttentionFigure
+from mlee_sb.evaluation.latex import latex_table3
+from mlee_sb.evaluation.plots import all_plots
+from mlee_sb.evaluation.tables import Table, all_tables
+from mlee_sb.files import write_json, written_beside
+
+HTML, MARKDOWN, LATEX, NUMBERS, PLOTS = "report.html", "report.md", "table3.tex", "report.json", "plots"
+HASH_SHOWN = 12  # digits of a hash that people compare
+MEANT_IN_MARKDOWN = "\\`*_{}[]<>#|$~"
+
+
+@dataclass(frozen=True)
+class Section:
+    """A table and the plots that belong to it, as the page shows them one after another."""
+
+    table: Table
+    plots: list
+
+
+PLOTS_OF = {"table3": ("forest",), "comparisons": ("curves",), "recalls": ("confusions",), "posteriors": ("reliability",)}
+
+
+def write_report(found: dict, output: str | Path, attention: Sequence[AttentionFigure] = (), no_attention: str = "") -> Path:
+    """Write the report, whole or not at all; what stood at `output` before is replaced.
+
+    Parameters
+    ----------
+    found : as `mlee_sb.evaluation.evaluate.evaluate` returns it
+    output : folder to write: report.html, report.md with plots/, table3.tex, report.json
+    attention : figure 3, an utterance each
+    no_attention : why there is none
+
+    Returns
+    -------
+    Path
+        the HTML file
+    """
+    output = Path(output)
+    plots = {plot.key: plot for plot in all_plots(found)}
+    sections = [Section(table, [plots[key] for key in PLOTS_OF.get(table.key, ()) if key in plots]) for table in all_tables(found)]
+    context = {
+        "found": found,
+        "facts": _facts(found),
+        "sections": sections,
+        "attention": list(attention),
+        "no_attention": no_attention,
+        "plots_folder": PLOTS,
+    }
+    with written_beside(output) as beside:
+        (beside / PLOTS).mkdir(parents=True)
+        (beside / HTML).write_text(_render("report.html.j2", context, escape=True), encoding="utf-8")
+        (beside / MARKDOWN).write_text(_render("report.md.j2", context, escape=False), encoding="utf-8")
+        (beside / LATEX).write_text(latex_table3(found), encoding="utf-8")
+        write_json(beside / NUMBERS, found)
+        for plot in [*plots.values(), *(figure.plot for figure in attention)]:
+            (beside / PLOTS / f"{plot.key}.png").write_bytes(plot.png)
+    return output / HTML
+
+
+def _facts(found: dict) -> list[tuple[str, str]]:
+    """What was evaluated, as pairs for a person."""
+    seeds = sorted({seed for cell in found["cells"] for seed in cell["seeds"]})
+    bootstrap = found["bootstrap"]
+    decisions = "at the frequencies of the training set (class weights undone)" if found["class_weights_undone"] else "as trained, with class weights"
+    return [
+        ("corpus", found["corpus"]),
+        ("emotions", " ".join(found["emotions"])),
+        ("folds", " ".join(map(str, found["folds"])) + "".join(f"; left out: {words}" for words in found["left_out"])),
+        ("seeds", " ".join(map(str, seeds))),
+        ("test utterances", f"{found['n_all']}, of which {found['n']} with a dominant emotion, of {found['n_speakers']} speakers"),
+        ("intervals", f"{100 * bootstrap['confidence']:g}%, {bootstrap['resamples']} resamples of the speakers, seed {bootstrap['seed']}"),
+        ("decisions", decisions),
+        ("protocol", found["protocol_hash"][:HASH_SHOWN]),
+    ]
+
+
+def _render(template: str, context: dict, escape: bool) -> str:
+    environment = Environment(autoescape=escape, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
+    environment.filters["markdown"] = markdown_escape
+    source = (files("mlee_sb.evaluation") / "templates" / template).read_text(encoding="utf-8")
+    return environment.from_string(source).render(context)
+
+
+def markdown_escape(text: str) -> str:
+    r"""Text as Markdown shows it, in a table too.
+
+    >>> markdown_escape("a|b_c")
+    'a\\|b\\_c'
+    """
+    return "".join(f"\\{character}" if character in MEANT_IN_MARKDOWN else character for character in text).replace("\n", " ")
