@@ -70,7 +70,11 @@ def _facts(found: dict) -> list[tuple[str, str]]:
     """What was evaluated, as pairs for a person."""
     seeds = sorted({seed for cell in found["cells"] for seed in cell["seeds"]})
     bootstrap = found["bootstrap"]
-    decisions = "at the frequencies of the training set (class weights undone)" if found["class_weights_undone"] else "as trained, with class weights"
+    decisions = (
+        "at the frequencies of the training set (class weights undone)"
+        if found["class_weights_undone"]
+        else "as trained, with class weights"
+    )
     return [
         ("corpus", found["corpus"]),
         ("emotions", " ".join(found["emotions"])),
@@ -84,7 +88,9 @@ def _facts(found: dict) -> list[tuple[str, str]]:
 
 
 def _render(template: str, context: dict, escape: bool) -> str:
-    environment = Environment(autoescape=escape, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
+    environment = Environment(
+        autoescape=escape, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )
     environment.filters["markdown"] = markdown_escape
     source = (files("mlee_sb.evaluation") / "templates" / template).read_text(encoding="utf-8")
     return environment.from_string(source).render(context)

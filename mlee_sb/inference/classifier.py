@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -85,12 +86,39 @@ class EmotionClassifier:
         InputError
             if the file cannot be read, or is shorter than one window of the model (40 ms)
         """
+        return self.classify_batch(self._load(path))
+
+    def attention_file(self, path: str | Path, encoder: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        """Where an encoder looks in a recording (figure 3 of the paper).
+
+        Parameters
+        ----------
+        path : as for `classify_file`
+        encoder : which one, in a fusion: 0 is the first
+
+        Returns
+        -------
+        seconds : [steps], the middle of each step
+        weights : [steps], summing to 1
+
+        Raises
+        ------
+        InputError
+            as `classify_file`, or if the encoder has no attention
+        """
+        looking = self.model.encoders[encoder]
+        if not hasattr(looking.network, "embed"):
+            raise InputError(f"the encoder {type(looking.network).__name__} has no attention to show")
+        weights, seconds = looking.attention(self._load(path).to(self.device))
+        return seconds.cpu().numpy(), weights.cpu().numpy()
+
+    def _load(self, path: str | Path) -> Tensor:
         waveform = load_waveform(path, self.model.encoder.sample_rate)
         if len(waveform) < self.model.encoder.min_samples:
             milliseconds = 1000 * len(waveform) / self.model.encoder.sample_rate
             least = 1000 * self.model.encoder.min_samples / self.model.encoder.sample_rate
             raise InputError(f"{path}: {milliseconds:.0f} ms long; the model needs {least:.0f} ms or more")
-        return self.classify_batch(waveform)
+        return waveform
 
     def _samples(self, wavs: Tensor, wav_lens: Tensor | None) -> Tensor:
         longest = wavs.shape[1]
