@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from mlee_sb.experiment import main
+from mlee_sb.experiment.train import main
 
 RATE = 16000
 SPEAKERS, UTTERANCES = 6, 6

@@ -19,7 +19,7 @@ from speechbrain.inference.classifiers import EncoderClassifier
 from mlee_sb import EmotionClassifier
 from mlee_sb.errors import InputError
 from mlee_sb.evaluation.scores import read_predictions
-from mlee_sb.experiment import main
+from mlee_sb.experiment.train import main
 
 from .conftest import QUICK, command
 
