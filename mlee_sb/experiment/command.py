@@ -8,7 +8,7 @@ from pathlib import Path
 from mlee_sb.corpora.base import corpus_names, load_corpus
 from mlee_sb.corpora.demo import make_demo_release
 from mlee_sb.corpora.manifest import read_protocol
-from mlee_sb.corpora.options import Parser, add_flags, corpus_options
+from mlee_sb.corpora.options import Parser, add_flags, corpus_options, given_options
 from mlee_sb.corpora.prepare import check_recordings, prepare_once
 from mlee_sb.errors import InputError, choose
 from mlee_sb.training.stage import Data
@@ -32,20 +32,30 @@ def exit_status(work: Callable[[], int]) -> int:
         return STOPPED
 
 
-def make_parser(arguments: Sequence[str], description: str) -> Parser:
-    """A parser with the flags that name data, results and device, and with the options of the corpus that `arguments` name."""
-    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--corpus")
-    known, _ = first.parse_known_args(arguments)
+def make_parser(description: str) -> Parser:
+    """A parser with the flags that name data, results and device."""
     parser = Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", help=f"one of: {', '.join(corpus_names())}")
     parser.add_argument("--data_folder", help="the folder that holds the release of the corpus")
     parser.add_argument("--manifests", help="manifests that recipes/prepare.py wrote (default: prepared below --results)")
     parser.add_argument("--results", default="results", help="the folder for all results (default: results)")
     parser.add_argument("--device", help="cpu, cuda:0, ... (default: a GPU where there is one)")
-    if known.corpus:
-        add_flags(parser, load_corpus(known.corpus))
     return parser
+
+
+def parse(parser: Parser, arguments: Sequence[str]) -> dict:
+    """What was given, after the options of the corpus that `arguments` name were added to the flags."""
+    corpus = first_look(arguments, "--corpus")
+    if corpus:
+        add_flags(parser, load_corpus(corpus))
+    return vars(parser.parse_args(arguments))
+
+
+def first_look(arguments: Sequence[str], flag: str, default: str | None = None) -> str | None:
+    """The value of a flag that decides which other flags there are."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument(flag, dest="value", default=default)
+    return parser.parse_known_args(arguments)[0].value
 
 
 def hparams_file(arguments: Sequence[str]) -> str | None:
@@ -108,7 +118,7 @@ def _use_demo(given: dict) -> None:
 def _prepared(given: dict, settings: dict) -> Path:
     """The folder below --results with the manifests for these settings."""
     corpus = load_corpus(given["corpus"])
-    options = {name: given.get(name, option.default) for name, option in corpus_options(corpus).items()}
+    options = given_options(given, corpus)
     changed = [f"{name}_{value}" for name, value in options.items() if value != corpus_options(corpus)[name].default]
     words = [*settings["emotions"], f"min{settings['min_votes']}", *changed]
     folder = Path(given["results"]) / given["corpus"] / "manifests" / "_".join(word.replace("/", "-") for word in words)

@@ -1,13 +1,12 @@
 """What recipes/table3.py does: the grid of table 3, rows by targets by train sets, on every fold and for every seed."""
 
-import argparse
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import product
 from pathlib import Path
 
 from mlee_sb.errors import choose
-from mlee_sb.experiment.command import add_settings, corpus_data, exit_status, make_parser, take_settings
+from mlee_sb.experiment.command import add_settings, corpus_data, exit_status, first_look, make_parser, parse, take_settings
 from mlee_sb.experiment.sweep import add_sweep_flags, chosen_folds, output_of, train_all
 from mlee_sb.training.run import check_device
 from mlee_sb.training.settings import DOMINANT_TARGETS, SHARED, TRAIN_SETS, overridable, read_settings
@@ -73,10 +72,8 @@ def _file(hparams: str, row: str) -> Path:
 
 def _parse(arguments: Sequence[str], description: str) -> tuple[dict, dict]:
     """What was given for the run, and what was given to override settings: ``lr`` of a file by ``mlee.lr``."""
-    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--hparams", default="hparams")
-    hparams = first.parse_known_args(arguments)[0].hparams
-    parser = make_parser(arguments, description)
+    hparams = first_look(arguments, "--hparams", default="hparams")
+    parser = make_parser(description)
     grid = parser.add_argument_group("the grid")
     grid.add_argument("--rows", nargs="+", default=ROWS, metavar="ROW", help=f"of: {' '.join(ROWS)} (default: all)")
     grid.add_argument("--targets", nargs="+", default=DOMINANT_TARGETS, metavar="TARGET", help="hard, soft or both (default)")
@@ -94,5 +91,5 @@ def _parse(arguments: Sequence[str], description: str) -> tuple[dict, dict]:
                 of_files[f"{row}.{name}"] = setting
     add_settings(parser, "settings of all rows", of_all)
     add_settings(parser, "settings of one hparams file, written with its name (--mlee.lr 0.0001); the file tells which there are", of_files)
-    given = vars(parser.parse_args(arguments))
+    given = parse(parser, arguments)
     return given, take_settings(given, {**of_all, **of_files})

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from mlee_sb.evaluation.scores import format_scores, score_folder
-from mlee_sb.experiment.command import add_settings, corpus_data, exit_status, hparams_file, make_parser, take_settings
+from mlee_sb.experiment.command import add_settings, corpus_data, exit_status, hparams_file, make_parser, parse, take_settings
 from mlee_sb.training.run import check_device, run
 from mlee_sb.training.settings import nested, overridable, read_settings
 from mlee_sb.training.stage import Stage, make_stage
@@ -29,11 +29,11 @@ def _train(arguments: Sequence[str], description: str) -> int:
 def _parse(arguments: Sequence[str], description: str) -> tuple[dict, dict]:
     """What was given for the run, and what was given to override settings of the hparams file."""
     hparams = hparams_file(arguments)
-    parser = make_parser(arguments, description)
+    parser = make_parser(description)
     parser.add_argument("hparams", metavar="HPARAMS", help="the stage to train, a file in hparams/")
     settings = overridable(hparams) if hparams else {}
     add_settings(parser, "settings of the hparams file", settings)
-    given = vars(parser.parse_args(arguments))
+    given = parse(parser, arguments)
     return given, nested(take_settings(given, settings))
 
 
