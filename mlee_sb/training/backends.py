@@ -63,8 +63,23 @@ def open_backend(name: str, jobs: int | None, threads: int, device: str, address
         jobs = 1 if device.startswith("cuda") else max(1, cpu_count() // threads)
     if jobs == 1 and not address:
         name = "loky"  # joblib runs a single job without any backend
-    with BACKENDS[name](jobs, threads, device, address) as workers:
+    with _one_ctrl_c_is_enough(), BACKENDS[name](jobs, threads, device, address) as workers:
         yield workers
+
+
+@contextmanager
+def _one_ctrl_c_is_enough() -> Iterator[None]:
+    """The first one stops; those that follow, while workers are being closed, would leave some behind."""
+
+    def stop(number, frame):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
@@ -82,7 +97,7 @@ def _dask(jobs: int | None, threads: int, device: str, address: str | None) -> I
     distributed = _installed("distributed", extra="dask")
     if address:
         try:
-            cluster, client = None, distributed.Client(address, timeout="10s")
+            cluster, client = None, distributed.Client(address, timeout="5s")
         except (OSError, ValueError, TimeoutError) as error:
             raise InputError(f"--address {address}: no Dask scheduler answers there ({error})") from error
     else:
