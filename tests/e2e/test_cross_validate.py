@@ -37,13 +37,13 @@ def test_ctrl_c_stops_everything_and_the_same_command_goes_on(tones, tmp_path, u
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     process = subprocess.Popen(command, start_new_session=True, **pipes)
     deadline = time.monotonic() + 200
-    while not list(results.rglob("CKPT*")) and time.monotonic() < deadline and process.poll() is None:
+    while not list(results.rglob("save/CKPT*")) and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGINT)  # what a terminal does: every process of the command gets it
     said, complained = process.communicate(timeout=100)
     assert process.returncode == 130
     assert complained.strip() == "stopped; the same command goes on from the last finished epoch"
-    assert list(results.rglob("CKPT*")) and not list(results.rglob("predictions.csv")), "stopped too early or too late to test anything"
+    assert list(results.rglob("save/CKPT*")) and not list(results.rglob("predictions.csv")), "stopped too early or too late to test anything"
     for lock in results.rglob(".lock"):
         FileLock(lock).acquire(timeout=10)  # whoever trained there is gone
 

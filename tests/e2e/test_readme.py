@@ -101,7 +101,7 @@ def test_a_command_of_the_readme_does_its_work(line, in_place, capsys):
     assert run(line, in_place) == 0
     said = capsys.readouterr().out
     if "--dry-run" in line:
-        assert "plan: " in said and "training" not in said
+        assert "plan: " in said and "training on" not in said
     elif "cross_validate.py" in line or "table3.py" in line:
         assert "1 of 1 folds" in said and "failed" not in said
     else:
