@@ -65,19 +65,29 @@ def all_options(corpus_class: type[Corpus], given: Mapping[str, Any]) -> dict[st
 
 
 def add_flags(parser: argparse.ArgumentParser, corpus_class: type[Corpus]) -> None:
-    """Offer the options of a corpus as flags, in a group of their own; values are checked by `all_options`."""
+    """Offer the options of a corpus as flags, in a group of their own; values are checked by `all_options`.
+
+    One whose name is taken already is written with the name of the corpus, ``--vote_table.folds``: see `given_options`.
+    """
     options = corpus_options(corpus_class)
     if options:
         group = parser.add_argument_group(f"options of the corpus {corpus_class.name}")
         for option in options.values():
             values = "|".join(option.choices) or option.kind.__name__.upper()
+            taken = f"--{option.name}" in parser._option_string_actions
             group.add_argument(
-                f"--{option.name}",
+                f"--{corpus_class.name}.{option.name}" if taken else f"--{option.name}",
                 type=option.kind,
                 default=option.default,
                 metavar=values,
                 help=f"{option.help} (default: {option.default})",
             )
+
+
+def given_options(given: Mapping[str, Any], corpus_class: type[Corpus]) -> dict[str, Any]:
+    """What parsed flags say about the options of a corpus, with its defaults where there were no such flags."""
+    options = corpus_options(corpus_class).items()
+    return {name: given.get(f"{corpus_class.name}.{name}", given.get(name, option.default)) for name, option in options}
 
 
 class Parser(argparse.ArgumentParser):

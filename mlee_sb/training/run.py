@@ -1,6 +1,6 @@
 """Run a plan: check everything first, then train what is missing, stage by stage."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -49,21 +49,43 @@ def run(stage: Stage, device: str | None, score: Callable[[Path], None], say: Ca
     """
     device = check_device(device, stage.settings["precision"])
     stages = plan(stage)
-    for part in stages:
-        part.check_folder()
-        if not part.finished:
-            stage_inputs(part)
+    check_stages(stages)
     for number, part in enumerate(stages, start=1):
-        step = f"[{number}/{len(stages)}] {part.name}"
-        with _alone_in(part, lambda step=step: say(f"{step}: another run trains it, waiting for that")):
-            if part.finished:
-                say(f"{step}: finished before, reused")
-            else:
-                part.check_folder()
-                say(f"{step}: training on {device}")
-                train_stage(part, device, say)
-            if not (part.folder / "scores.json").is_file():
-                score(part.folder)
+        run_one(part, device, score, say, step=f"[{number}/{len(stages)}] {part.name}")
+
+
+def check_stages(stages: Iterable[Stage]) -> None:
+    """Look at everything that can be wrong with the folders and the data of some stages, before any of them is trained.
+
+    Raises
+    ------
+    InputError
+        as `Stage.check_folder` and `stage_inputs` do
+    """
+    for stage in stages:
+        stage.check_folder()
+        if not stage.finished:
+            stage_inputs(stage)
+
+
+def run_one(stage: Stage, device: str, score: Callable[[Path], None], say: Callable[[str], None], step: str) -> None:
+    """Train one stage whose required stages are finished, and score it; what is done already is reused.
+
+    Parameters
+    ----------
+    stage, score, say : as for `run`
+    device : as `check_device` returns it
+    step : what the lines for a person begin with
+    """
+    with _alone_in(stage, lambda: say(f"{step}: another run trains it, waiting for that")):
+        if stage.finished:
+            say(f"{step}: finished before, reused")
+        else:
+            stage.check_folder()
+            say(f"{step}: training on {device}")
+            train_stage(stage, device, say)
+        if not (stage.folder / "scores.json").is_file():
+            score(stage.folder)
 
 
 @contextmanager

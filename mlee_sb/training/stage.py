@@ -127,17 +127,24 @@ def make_stage(hparams: str | Path, overrides: dict, data: Data, results: str | 
     return Stage(Path(hparams), overrides, settings, requires, data, Path(results).joinpath(*names))
 
 
-def plan(stage: Stage) -> list[Stage]:
-    """`stage` and all that it requires, each once, each after those that it requires."""
+def plan(*wanted: Stage) -> list[Stage]:
+    """The stages that are wanted and all that they require, each once, each after those that it requires.
+
+    Raises
+    ------
+    InputError
+        if two stages with different settings would share a folder
+    """
     stages: dict[Path, Stage] = {}
 
     def visit(part: Stage) -> None:
         for required in part.requires.values():
             visit(required)
         if stages.setdefault(part.folder, part).key != part.key:
-            raise InputError(f"{part.folder}: two required stages with different settings would share this folder")
+            raise InputError(f"{part.folder}: two stages with different settings would share this folder")
 
-    visit(stage)
+    for stage in wanted:
+        visit(stage)
     return list(stages.values())
 
 

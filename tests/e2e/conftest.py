@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from mlee_sb.experiment import main
+from mlee_sb.experiment.train import main
 
 RATE = 16000
 SPEAKERS, UTTERANCES = 6, 6
@@ -30,10 +30,14 @@ def tones(tmp_path_factory):
     return folder
 
 
+def of_tones(tones, results):
+    """The flags of a run on the tones."""
+    return ["--device", "cpu", "--corpus", "vote_table", "--data_folder", str(tones), "--emotions", "neu", "hap", "--results", str(results)]
+
+
 def command(tones, results, *flags, hparams="hparams/mlee_fusion.yaml"):
     """The words of one run on the tones."""
-    given = ["--corpus", "vote_table", "--data_folder", str(tones), "--emotions", "neu", "hap", "--results", str(results)]
-    return [hparams, "--fold", "1", "--device", "cpu", *given, *flags]
+    return [hparams, "--fold", "1", *of_tones(tones, results), *flags]
 
 
 QUICK = ["--max_epochs", "2", "--mlee.max_epochs", "2", "--dominant.max_epochs", "2"]

@@ -2,16 +2,16 @@
 
 import json
 
-from mlee_sb import experiment
 from mlee_sb.corpora.demo import make_demo_release
+from mlee_sb.experiment import command, train
 
 
 def test_without_a_data_folder_a_stage_is_trained_on_the_demo_release_and_says_demo(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(experiment, "DEMO_FOLDER", tmp_path / "release")
+    monkeypatch.setattr(command, "DEMO_FOLDER", tmp_path / "release")
     make_demo_release(tmp_path / "release", utterances_per_speaker=6, scripted_per_speaker=1)
-    monkeypatch.setattr(experiment, "make_demo_release", lambda folder: folder)  # the small one that stands there
+    monkeypatch.setattr(command, "make_demo_release", lambda folder: folder)  # the small one that stands there
     flags = ["--emotions", "neu", "sad", "--max_epochs", "1", "--speeds", "1.0", "--device", "cpu", "--results", str(tmp_path / "results")]
-    assert experiment.main(["hparams/mlee.yaml", "--fold", "3", *flags]) == 0
+    assert train.main(["hparams/mlee.yaml", "--fold", "3", *flags]) == 0
     said = capsys.readouterr().out
     assert "DEMO: no --data_folder was given" in said and "DEMO: generated speech and simulated annotators" in said
     stage = tmp_path / "results/demo/mlee/all/seed1/fold3"

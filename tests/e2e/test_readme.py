@@ -11,16 +11,23 @@ from pathlib import Path
 import pytest
 from releases import write_crema_d, write_wav
 
-from mlee_sb import EmotionClassifier, experiment
+from mlee_sb import EmotionClassifier
 from mlee_sb.corpora import command as prepare_command
 from mlee_sb.corpora.demo import make_demo_release
+from mlee_sb.experiment import command, cross_validate, table3, train
 from mlee_sb.training.settings import overridable
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"python recipes/[^`\n]+", README)
 CREMA_D_VOTES = [(0, 0, 0, 3, 6, 0), (0, 0, 2, 0, 3, 5), (0, 0, 7, 0, 2, 0), (3, 0, 1, 5, 0, 0)]  # A D F H N S
-MAINS = {"recipes/train.py": experiment.main, "recipes/prepare.py": prepare_command.main}
+MAINS = {
+    "recipes/prepare.py": prepare_command.main,
+    "recipes/train.py": train.main,
+    "recipes/cross_validate.py": cross_validate.main,
+    "recipes/table3.py": table3.main,
+}
+ONE_STAGE = ["--rows", "mlee", "--train_sets", "all", "--folds", "1", "--mlee.max_epochs", "1", "--mlee.speeds", "1.0", "--device", "cpu"]
 
 
 def blocks(language: str) -> list[str]:
@@ -66,8 +73,8 @@ def write_my_corpus(folder: Path, text: str) -> None:
 @pytest.fixture
 def in_place(place, monkeypatch):
     monkeypatch.chdir(place)
-    monkeypatch.setattr(experiment, "DEMO_FOLDER", "corpora/IEMOCAP_full_release")
-    monkeypatch.setattr(experiment, "make_demo_release", lambda folder: folder)
+    monkeypatch.setattr(command, "DEMO_FOLDER", "corpora/IEMOCAP_full_release")
+    monkeypatch.setattr(command, "make_demo_release", lambda folder: folder)
     return place
 
 
@@ -75,8 +82,12 @@ def run(line: str, in_place: Path) -> int:
     """Run one command of the README."""
     _, recipe, *arguments = shlex.split(line.replace(" /data/", f" {in_place}/corpora/"))
     assert (ROOT / recipe).is_file()
-    if recipe == "recipes/train.py" and "--help" not in arguments:
+    if recipe == "recipes/table3.py":
+        arguments += ONE_STAGE
+    elif recipe != "recipes/prepare.py" and "--help" not in arguments:
         arguments += quick(arguments)
+    if recipe == "recipes/cross_validate.py":
+        arguments += ["--folds", "1"]
     return MAINS[recipe](arguments)
 
 
@@ -89,7 +100,12 @@ def test_a_command_of_the_readme_does_its_work(line, in_place, capsys):
         return
     assert run(line, in_place) == 0
     said = capsys.readouterr().out
-    assert "written to" in said if "prepare.py" in line else "existence AUC" in said or "hparams/dominant" in line
+    if "--dry-run" in line:
+        assert "plan: " in said and "training on" not in said
+    elif "cross_validate.py" in line or "table3.py" in line:
+        assert "1 of 1 folds" in said and "failed" not in said
+    else:
+        assert "written to" in said if "prepare.py" in line else "existence AUC" in said or "hparams/dominant" in line
 
 
 def test_the_readme_has_the_commands_that_people_come_for():
@@ -145,7 +161,7 @@ def test_the_encoder_of_the_readme_is_trained_and_found_again_by_its_name(in_pla
         "--results",
     ]
     arguments = [str(hparams / "mlee.yaml"), *flags, str(tmp_path)]
-    assert experiment.main([*arguments, *quick(arguments)]) == 0
+    assert train.main([*arguments, *quick(arguments)]) == 0
     model = tmp_path / "crema_d/mlee/all/seed1/fold1/model"
     assert '"mean_of_frames"' in (model / "config.json").read_text()
     classifier = EmotionClassifier.from_hparams(source=model)

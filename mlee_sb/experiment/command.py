@@ -1,75 +1,97 @@
-"""What recipes/train.py does: command line -> manifests -> plan -> trained, scored stages."""
+"""What the commands that train have in common: flags, manifests, and how they end."""
 
 import argparse
-import json
 import sys
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from mlee_sb.corpora.base import corpus_names, load_corpus
 from mlee_sb.corpora.demo import make_demo_release
 from mlee_sb.corpora.manifest import read_protocol
-from mlee_sb.corpora.options import Parser, add_flags, corpus_options
+from mlee_sb.corpora.options import Parser, add_flags, corpus_options, given_options
 from mlee_sb.corpora.prepare import check_recordings, prepare_once
 from mlee_sb.errors import InputError, choose
-from mlee_sb.evaluation.scores import format_scores, score_folder
-from mlee_sb.training.run import check_device, run
-from mlee_sb.training.settings import nested, overridable, read_settings
-from mlee_sb.training.stage import Data, Stage, make_stage
+from mlee_sb.training.stage import Data
 
 DEMO = "demo"  # the corpus of generated speech
 DEMO_FOLDER = "data/demo_release"
-STOPPED = 130  # the exit status of a program that Ctrl-C ended
+WRONG_INPUT, STOPPED = 2, 130  # exit statuses; the second is that of a program that Ctrl-C ended
+
+Settings = Mapping[str, tuple[object, str]]  # name -> default and comment, as `overridable` tells them
 
 
-def main(arguments: Sequence[str], description: str = "") -> int:
-    """Train what `arguments` ask for. Returns the exit status: 0, 2 for a wrong input, 130 after Ctrl-C."""
+def exit_status(work: Callable[[], int]) -> int:
+    """That of `work`; 2 for a wrong input, 130 after Ctrl-C, both with a line for a person."""
     try:
-        given, overrides = _parse(arguments, description)
-        stage = _stage(given, overrides)
-        print(f"results: {stage.folder}")
-        run(stage, given["device"], score_folder, say=partial(print, flush=True))  # a log file is read while it grows
-        print(format_scores(json.loads((stage.folder / "scores.json").read_text(encoding="utf-8"))))
-        print(f"  model: {stage.model_folder}")
+        return work()
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
+        return WRONG_INPUT
     except KeyboardInterrupt:
         print("stopped; the same command goes on from the last finished epoch", file=sys.stderr)
         return STOPPED
-    return 0
 
 
-def _parse(arguments: Sequence[str], description: str) -> tuple[dict, dict]:
-    """What was given for the run, and what was given to override settings of the hparams file."""
-    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--corpus")
-    known, _ = first.parse_known_args(arguments)
-    hparams = next((word for word in arguments if word.endswith((".yaml", ".yml"))), None)  # it decides which other flags there are
+def make_parser(description: str) -> Parser:
+    """A parser with the flags that name data, results and device."""
     parser = Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("hparams", metavar="HPARAMS", help="the stage to train, a file in hparams/")
     parser.add_argument("--corpus", help=f"one of: {', '.join(corpus_names())}")
     parser.add_argument("--data_folder", help="the folder that holds the release of the corpus")
     parser.add_argument("--manifests", help="manifests that recipes/prepare.py wrote (default: prepared below --results)")
     parser.add_argument("--results", default="results", help="the folder for all results (default: results)")
     parser.add_argument("--device", help="cpu, cuda:0, ... (default: a GPU where there is one)")
-    settings = overridable(hparams) if hparams else {}
-    group = parser.add_argument_group("settings of the hparams file")
+    return parser
+
+
+def parse(parser: Parser, arguments: Sequence[str]) -> dict:
+    """What was given, after the options of the corpus that `arguments` name were added to the flags."""
+    corpus = first_look(arguments, "--corpus")
+    if corpus:
+        add_flags(parser, load_corpus(corpus))
+    return vars(parser.parse_args(arguments))
+
+
+def first_look(arguments: Sequence[str], flag: str, default: str | None = None) -> str | None:
+    """The value of a flag that decides which other flags there are."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument(flag, dest="value", default=default)
+    return parser.parse_known_args(arguments)[0].value
+
+
+def hparams_file(arguments: Sequence[str]) -> str | None:
+    """The hparams file among `arguments`, wherever it stands: it decides which other flags there are."""
+    return next((word for word in arguments if word.endswith((".yaml", ".yml"))), None)
+
+
+def add_settings(parser: Parser, title: str, settings: Settings) -> None:
+    """Offer settings as flags, in a group of their own; those of another stage (``mlee.lr``) are taken without being listed."""
+    group = parser.add_argument_group(title)
     for name, (default, comment) in settings.items():
         many = {"nargs": "+"} if isinstance(default, list) else {}
         text = argparse.SUPPRESS if "." in name else f"{comment} (in the file: {_shown(default)})".replace("%", "%%")
         group.add_argument(f"--{name}", help=text, metavar="X", **many)
-    if known.corpus:
-        add_flags(parser, load_corpus(known.corpus))
-    given = vars(parser.parse_args(arguments))
+
+
+def take_settings(given: dict, settings: Settings) -> dict:
+    """Take the flags of `add_settings` out of `given`: name -> value, typed as in the file, for those that were given."""
     values = {name: given.pop(name) for name in settings}
-    return given, nested({name: _typed(name, value, settings[name][0]) for name, value in values.items() if value is not None})
+    return {name: _typed(name, value, settings[name][0]) for name, value in values.items() if value is not None}
 
 
-def _stage(given: dict, overrides: dict) -> Stage:
-    settings = read_settings(given["hparams"], overrides)
-    check_device(given["device"], settings["precision"])
+def corpus_data(given: dict, settings: Mapping, overrides: dict) -> tuple[Data, dict]:
+    """The data that was asked for, prepared where it is not yet, and `overrides` with the emotions of manifests that were given.
+
+    Parameters
+    ----------
+    given : the flags of `make_parser`
+    settings : emotions and min_votes
+    overrides : the settings that were given by flag
+
+    Raises
+    ------
+    InputError
+        if the corpus, its data or the manifests cannot be used
+    """
     if not given["data_folder"]:
         _use_demo(given)
     if given["manifests"]:
@@ -82,8 +104,7 @@ def _stage(given: dict, overrides: dict) -> Stage:
         if not given["corpus"]:
             raise InputError(f"--corpus is missing: which corpus is in {given['data_folder']}? One of: {', '.join(corpus_names())}")
         manifests = _prepared(given, settings)
-    data = Data(manifests, read_protocol(manifests), Path(given["data_folder"]))
-    return make_stage(given["hparams"], overrides, data, given["results"])
+    return Data(manifests, read_protocol(manifests), Path(given["data_folder"])), overrides
 
 
 def _use_demo(given: dict) -> None:
@@ -97,7 +118,7 @@ def _use_demo(given: dict) -> None:
 def _prepared(given: dict, settings: dict) -> Path:
     """The folder below --results with the manifests for these settings."""
     corpus = load_corpus(given["corpus"])
-    options = {name: given.get(name, option.default) for name, option in corpus_options(corpus).items()}
+    options = given_options(given, corpus)
     changed = [f"{name}_{value}" for name, value in options.items() if value != corpus_options(corpus)[name].default]
     words = [*settings["emotions"], f"min{settings['min_votes']}", *changed]
     folder = Path(given["results"]) / given["corpus"] / "manifests" / "_".join(word.replace("/", "-") for word in words)

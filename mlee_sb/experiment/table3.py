@@ -1,0 +1,95 @@
+"""What recipes/table3.py does: the grid of table 3, rows by targets by train sets, on every fold and for every seed."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import product
+from pathlib import Path
+
+from mlee_sb.errors import choose
+from mlee_sb.experiment.command import add_settings, corpus_data, exit_status, first_look, make_parser, parse, take_settings
+from mlee_sb.experiment.sweep import add_sweep_flags, chosen_folds, output_of, train_all
+from mlee_sb.training.run import check_device
+from mlee_sb.training.settings import DOMINANT_TARGETS, SHARED, TRAIN_SETS, overridable, read_settings
+from mlee_sb.training.stage import Data, Stage, make_stage
+
+ROWS = ("dominant", "mlee", "mlee_pretrain", "mlee_fusion")  # hparams files, as table 3 has them from top to bottom
+OF_THE_GRID = ("fold", "seed", "train_set", "target")  # settings that the grid goes through
+OF_ALL_ROWS = (*(name for name in SHARED if name not in OF_THE_GRID), "alpha")  # settings with one value for the whole grid
+
+
+def main(arguments: Sequence[str], description: str = "") -> int:
+    """Train what `arguments` ask for. Returns the exit status: 0, 1 if a stage failed, 2 for a wrong input, 130 after Ctrl-C."""
+    return exit_status(partial(_table3, arguments, description))
+
+
+def _table3(arguments: Sequence[str], description: str) -> int:
+    given, overrides = _parse(arguments, description)
+    for name, choices in (("rows", ROWS), ("targets", DOMINANT_TARGETS), ("train_sets", TRAIN_SETS)):
+        for value in given[name]:
+            choose(value, choices, name.removesuffix("s"))
+    with output_of(given):
+        shared = {name: value for name, value in overrides.items() if name in OF_ALL_ROWS}
+        of_files = {name: value for name, value in overrides.items() if name not in OF_ALL_ROWS}
+        files = [_file(given["hparams"], row) for row in ROWS]
+        settings = [read_settings(file, _overrides(file, shared, of_files)) for file in files]  # wrong ones are refused here
+        check_device(given["device"], settings[0]["precision"])
+        data, shared = corpus_data(given, settings[0], shared)
+        wanted = list(_wanted(given, shared, of_files, data))
+    return train_all(wanted, given)
+
+
+def _wanted(given: dict, shared: dict, of_files: dict, data: Data) -> Iterator[Stage]:
+    """The cells of the grid, for one seed and fold after another."""
+    rows = {}
+    for row in given["rows"]:
+        file = _file(given["hparams"], row)
+        has_target = read_settings(file)["target"] in DOMINANT_TARGETS
+        rows[file] = _overrides(file, shared, of_files), [{"target": target} for target in given["targets"]] if has_target else [{}]
+    for seed, fold in product(given["seeds"], chosen_folds(given["folds"], data.protocol)):
+        for file, (overrides, targets) in rows.items():
+            for target, train_set in product(targets, given["train_sets"]):
+                cell = {"seed": seed, "fold": fold, "train_set": train_set, **target}
+                yield make_stage(file, {**overrides, **cell}, data, given["results"])
+
+
+def _overrides(file: Path, shared: dict, of_files: dict) -> dict:
+    """What the flags say about an hparams file and, below it, about those of the stages that it requires."""
+    in_file = read_settings(file)
+    return {**{name: value for name, value in shared.items() if name in in_file}, **_of_file(file, of_files)}
+
+
+def _of_file(file: Path, of_files: dict) -> dict:
+    """The same for a file however it is required: a stage that is told other things is another stage."""
+    own = {name.removeprefix(f"{file.stem}."): value for name, value in of_files.items() if name.startswith(f"{file.stem}.")}
+    required = {name: _of_file(file.parent / part["hparams"], of_files) for name, part in read_settings(file)["requires"].items()}
+    required = {name: below for name, below in required.items() if below}
+    return {**own, **({"requires": required} if required else {})}
+
+
+def _file(hparams: str, row: str) -> Path:
+    return Path(hparams) / f"{row}.yaml"
+
+
+def _parse(arguments: Sequence[str], description: str) -> tuple[dict, dict]:
+    """What was given for the run, and what was given to override settings: ``lr`` of a file by ``mlee.lr``."""
+    hparams = first_look(arguments, "--hparams", default="hparams")
+    parser = make_parser(description)
+    grid = parser.add_argument_group("the grid")
+    grid.add_argument("--rows", nargs="+", default=ROWS, metavar="ROW", help=f"of: {' '.join(ROWS)} (default: all)")
+    grid.add_argument("--targets", nargs="+", default=DOMINANT_TARGETS, metavar="TARGET", help="hard, soft or both (default)")
+    grid.add_argument("--train_sets", nargs="+", default=TRAIN_SETS, metavar="SET", help="dominant, all or both (default)")
+    grid.add_argument("--seeds", nargs="+", type=int, default=[1], metavar="N", help="one or more (default: 1)")
+    grid.add_argument("--hparams", default="hparams", metavar="FOLDER", help="the folder of the hparams files (default: hparams)")
+    add_sweep_flags(parser)
+    of_all: dict = {}
+    of_files: dict = {}
+    for row in ROWS:
+        for name, setting in overridable(_file(hparams, row)).items():
+            if name in OF_ALL_ROWS:
+                of_all.setdefault(name, setting)
+            elif name not in OF_THE_GRID and "." not in name:
+                of_files[f"{row}.{name}"] = setting
+    add_settings(parser, "settings of all rows", of_all)
+    add_settings(parser, "settings of one hparams file, written with its name (--mlee.lr 0.0001); the file tells which there are", of_files)
+    given = parse(parser, arguments)
+    return given, take_settings(given, {**of_all, **of_files})

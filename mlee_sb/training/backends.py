@@ -1,0 +1,162 @@
+"""Where the stages of a sweep run, by name: joblib's loky on this machine, or a Ray or Dask cluster."""
+
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import ModuleType
+
+from joblib import Parallel, cpu_count, delayed, parallel_config
+from joblib.externals.loky import get_reusable_executor
+
+from mlee_sb.errors import InputError, choose
+from mlee_sb.training.process import DIED, Ending, Task, train_in_own_process
+
+
+@dataclass(frozen=True)
+class Workers:
+    """`jobs` workers, ready to train; `tells_each` is whether the backend tells of each task when it ends, or of all at the end."""
+
+    jobs: int
+    tells_each: bool = True
+
+    def train(self, tasks: Sequence[Task]) -> Iterator[Ending]:
+        """Train tasks that do not require one another, begun in their order; tell how each ended, as they end."""
+        left = {task.stage.folder for task in tasks}
+        import_path = [os.path.abspath(folder) for folder in sys.path]
+        how = {"return_as": "generator_unordered"} if self.tells_each else {}
+        parallel = Parallel(n_jobs=self.jobs, batch_size=1, pre_dispatch=self.jobs, **how)
+        try:
+            for ending in parallel(delayed(train_in_own_process)(task, import_path) for task in tasks):
+                left.discard(ending.folder)
+                yield ending
+        except Exception as error:  # a worker itself was lost, and its fellows' work with it
+            yield from [Ending(task.stage.folder, DIED, str(error).strip().split("\n")[0]) for task in tasks if task.stage.folder in left]
+
+
+@contextmanager
+def open_backend(name: str, jobs: int | None, threads: int, device: str, address: str | None = None) -> Iterator[Workers]:
+    """Workers of a backend, closed at the end; a cluster that was running before goes on.
+
+    Parameters
+    ----------
+    name : one of `BACKENDS`
+    jobs : stages at a time; None for as many as there are CPUs for, or one on a GPU of this machine
+    threads : CPU threads of a stage
+    device : what the stages are trained on
+    address : of a running Ray or Dask cluster; None for one on this machine, for this run only
+
+    Raises
+    ------
+    InputError
+        for a backend that is not there, not installed, cannot be reached, or has no room for `jobs`
+    """
+    choose(name, BACKENDS, "backend")
+    if threads < 1 or (jobs is not None and jobs < 1):
+        raise InputError(f"--jobs {jobs} --threads {threads}: each must be 1 or more")
+    if address and name == "loky":
+        raise InputError(f"--address {address}: the backend loky is for this machine; add --backend ray or --backend dask")
+    if not jobs and not address:
+        jobs = 1 if device.startswith("cuda") else max(1, cpu_count() // threads)
+    if jobs == 1 and not address:
+        name = "loky"  # joblib runs a single job without any backend
+    with _one_ctrl_c_is_enough(), BACKENDS[name](jobs, threads, device, address) as workers:
+        yield workers
+
+
+@contextmanager
+def _one_ctrl_c_is_enough() -> Iterator[None]:
+    """The first one stops; those that follow, while workers are being closed, would leave some behind."""
+
+    def stop(number, frame):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _loky(jobs: int, threads: int, device: str, address: None) -> Iterator[Workers]:
+    with parallel_config("loky", initializer=_leave_ctrl_c_alone):
+        try:
+            yield Workers(jobs)
+        finally:
+            if jobs > 1:
+                get_reusable_executor().shutdown(kill_workers=True)
+
+
+@contextmanager
+def _dask(jobs: int | None, threads: int, device: str, address: str | None) -> Iterator[Workers]:
+    distributed = _installed("distributed", extra="dask")
+    if address:
+        try:
+            cluster, client = None, distributed.Client(address, timeout="5s")
+        except (OSError, ValueError, TimeoutError) as error:
+            raise InputError(f"--address {address}: no Dask scheduler answers there ({error})") from error
+    else:
+        here = {"dashboard_address": None, "memory_limit": 0, "host": "127.0.0.1"}  # stages are processes of their own: nothing to limit
+        cluster = distributed.LocalCluster(n_workers=jobs, threads_per_worker=1, silence_logs="CRITICAL", **here)
+        client = distributed.Client(cluster)
+    try:
+        jobs = _room(jobs, sum(client.ncores().values()), address)
+        with parallel_config("dask", client=client):
+            yield Workers(jobs)
+    finally:
+        client.close()
+        if cluster:
+            cluster.close()
+
+
+@contextmanager
+def _ray(jobs: int | None, threads: int, device: str, address: str | None) -> Iterator[Workers]:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    ray = _installed("ray", extra="ray")
+    _installed("ray.util.joblib", extra="ray").register_ray()
+    quiet = {"log_to_driver": False, "logging_level": "ERROR"}
+    try:
+        if address:
+            ray.init(address=address, **quiet)
+        else:
+            ray.init(address="local", num_cpus=jobs * threads, include_dashboard=False, **quiet)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise InputError(f"--address {address}: no Ray cluster answers there ({error})") from error
+    try:
+        needs = {"num_cpus": threads, "num_gpus": int(device.startswith("cuda"))}
+        there = ray.cluster_resources()
+        room = int(there.get("CPU", 0)) // threads
+        if needs["num_gpus"]:
+            room = min(room, int(there.get("GPU", 0)))
+        jobs = _room(jobs, room, address)
+        with parallel_config("ray", ray_remote_args=needs):
+            yield Workers(jobs, tells_each=False)
+    finally:
+        ray.shutdown()
+
+
+BACKENDS: dict[str, Callable] = {"loky": _loky, "ray": _ray, "dask": _dask}
+
+
+def _room(jobs: int | None, room: int, address: str | None) -> int:
+    """The number of jobs, after a look at whether the cluster can take them."""
+    if room < max(2, jobs or 0):  # with one job, joblib would train on this machine
+        raise InputError(f"--address {address}: the cluster has room for {room} stages at a time, and --jobs must be from 2 to that")
+    return jobs or room
+
+
+def _installed(module: str, extra: str) -> ModuleType:
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise InputError(f"--backend {extra} needs a package that is not installed: pip install 'mlee_sb[{extra}]' ({error})") from error
+
+
+def _leave_ctrl_c_alone() -> None:
+    """In a worker: Ctrl-C reaches every process of a terminal, and the command stops its workers itself."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

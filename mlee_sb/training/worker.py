@@ -1,0 +1,47 @@
+"""The process of one stage: a task comes in through stdin, and how it ended goes out through stdout (see `process`)."""
+
+import json
+import os
+import pickle
+import sys
+import threading
+import traceback
+
+import torch
+
+from mlee_sb.errors import InputError
+from mlee_sb.training.process import FAILED, FINISHED, Task
+from mlee_sb.training.run import run_one
+
+
+def main() -> None:
+    """Train the stage of the task. What is printed, warned and raised goes to stderr, which is the run.log of the stage."""
+    answer = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    task: Task = pickle.load(sys.stdin.buffer)
+    threading.Thread(target=_leave_with_the_starter, daemon=True).start()
+    ending = _train(task)
+    json.dump(ending, answer)
+    answer.close()
+
+
+def _train(task: Task) -> dict[str, str]:
+    torch.set_num_threads(task.threads)
+    try:
+        run_one(task.stage, task.device, task.score, lambda line: print(line, file=sys.stderr), step=task.stage.name)
+    except Exception as error:  # whatever it is, it is this stage's alone
+        traceback.print_exc()
+        first_line = str(error).strip().split("\n")[0]
+        return {"state": FAILED, "reason": first_line if isinstance(error, InputError) else f"{type(error).__name__}: {first_line}"}
+    return {"state": FINISHED}
+
+
+def _leave_with_the_starter() -> None:
+    """Whoever started this process holds the other end of stdin: at its end there is nobody left to train for."""
+    while os.read(sys.stdin.fileno(), 1024):
+        pass
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,217 @@
+"""Many stages in one run: in which order, what a failed or killed one costs, and that nothing about it changes a figure."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import distributed
+import pytest
+import torch
+
+from mlee_sb.errors import InputError
+from mlee_sb.evaluation.scores import score_folder
+from mlee_sb.training.backends import Workers, open_backend
+from mlee_sb.training.process import DIED, FAILED, FINISHED, Ending
+from mlee_sb.training.run import run
+from mlee_sb.training.stage import plan
+from mlee_sb.training.sweep import REUSED, SKIPPED, kind, sweep, waves
+
+from .conftest import prepared, stage_on
+
+ONE_EPOCH = {"max_epochs": 1, "batch_size": 4, "speeds": [1.0]}
+FOLDS = (1, 2, 3, 4)
+
+
+class FakeWorkers(Workers):
+    """Workers that train nothing: how a stage ends is told by its row, for each time it is begun."""
+
+    def __init__(self, jobs=1, **endings):
+        super().__init__(jobs)
+        self.endings, self.begun = {row: list(states) for row, states in endings.items()}, []
+
+    def train(self, tasks):
+        self.begun.append([task.stage.name for task in tasks])
+        for task in tasks:
+            state = self.endings.get(task.stage.settings["row"], [FINISHED]).pop(0)
+            yield Ending(task.stage.folder, state, reason="" if state == FINISHED else "out of luck")
+
+
+def run_sweep(stages, workers, say=lambda line: None):
+    outcomes = sweep(stages, workers, "cpu", score_folder, threads=1, say=say)
+    return {outcome.stage.settings["row"]: outcome for outcome in outcomes}
+
+
+@pytest.fixture
+def fusion(stage):
+    """The three stages of a fusion."""
+    return plan(stage("mlee_fusion"))
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    return prepared(tmp_path_factory.mktemp("corpus"))
+
+
+@pytest.fixture
+def fusions(corpus, tmp_path):
+    """The stages of a fusion and of a pretrained classifier, on four folds."""
+    wanted = [stage_on(corpus, tmp_path, row, fold=fold) for fold in FOLDS for row in ("mlee_fusion", "mlee_pretrain")]
+    return plan(*wanted)
+
+
+def test_a_stage_that_several_require_is_planned_once(fusions):
+    assert len(fusions) == len({stage.folder for stage in fusions}) == 4 * len(FOLDS)
+    assert [kind(stage) for stage in fusions].count("encoder") == 2 * len(FOLDS)
+
+
+def test_two_settings_for_one_folder_are_refused(stage):
+    existence = stage("mlee", lr=0.1)
+    with pytest.raises(InputError, match="two stages with different settings"):
+        plan(existence, stage("mlee_pretrain", on=existence.data))
+
+
+def test_a_wave_has_the_encoders_of_some_folds_and_then_the_heads_of_the_wave_before(fusions):
+    found = [[(stage.settings["fold"], kind(stage)) for stage in wave] for wave in waves(fusions, jobs=2)]
+    encoders, heads = ([(fold, what) for fold in FOLDS for _ in range(2)] for what in ("encoder", "head"))
+    assert found == [encoders[:4], encoders[4:] + heads[:4], heads[4:]]
+
+
+def test_no_stage_waits_in_the_wave_of_one_that_it_requires(fusions):
+    before = set()
+    for wave in waves(fusions, jobs=3):
+        assert all(part.folder in before for stage in wave for part in stage.requires.values())
+        before |= {stage.folder for stage in wave}
+    assert before == {stage.folder for stage in fusions}
+
+
+def test_a_failed_stage_costs_those_that_require_it_and_no_other(fusion):
+    workers, said = FakeWorkers(dominant_soft=[FAILED]), []
+    outcomes = run_sweep(fusion, workers, said.append)
+    assert [outcome.state for outcome in outcomes.values()] == [FINISHED, FAILED, SKIPPED]
+    assert outcomes["dominant_soft"].reason == "out of luck"
+    assert outcomes["mlee_fusion_soft"].reason.startswith("requires dominant_soft") and "failed" in outcomes["mlee_fusion_soft"].reason
+    assert len(said) == 3 and "skipped" in said[-1]
+
+
+def test_a_killed_stage_is_begun_again_alone_after_the_others(fusion):
+    workers = FakeWorkers(jobs=2, mlee=[DIED, FINISHED])
+    outcomes = run_sweep(fusion, workers)
+    encoders, again, head = workers.begun
+    assert len(encoders) == 2 and again == [fusion[0].name] and head == [fusion[2].name]
+    assert {outcome.state for outcome in outcomes.values()} == {FINISHED}
+
+
+def test_a_stage_that_is_killed_again_has_failed(fusion):
+    outcomes = run_sweep(fusion, FakeWorkers(mlee=[DIED, DIED]))
+    assert [outcome.state for outcome in outcomes.values()] == [FAILED, FINISHED, SKIPPED]
+
+
+def test_what_is_finished_is_reused_and_what_is_only_trained_is_scored(fusion):
+    for part, files in ((fusion[0], ["save/summary.json", "scores.json"]), (fusion[1], ["save/summary.json"])):
+        for name in files:
+            (part.folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (part.folder / name).write_text("{}")
+    workers = FakeWorkers()
+    assert run_sweep(fusion, workers)["mlee"].state == REUSED
+    assert workers.begun[0] == [fusion[1].name]
+
+
+def test_the_loss_of_a_worker_is_told_of_the_stages_that_it_cost(fusion, monkeypatch):
+    monkeypatch.setattr("mlee_sb.training.backends.delayed", lambda function: lambda task, path: (_lost, (task,), {}))
+    tasks = [type("Task", (), {"stage": part}) for part in fusion[:2]]
+    endings = list(Workers(jobs=1).train(tasks))
+    assert [(ending.folder, ending.state, ending.reason) for ending in endings] == [
+        (fusion[0].folder, FINISHED, ""),
+        (fusion[1].folder, DIED, "a worker was lost"),
+    ]
+
+
+def _lost(task):
+    if task.stage.settings["row"] == "mlee":
+        return Ending(task.stage.folder, FINISHED)
+    raise RuntimeError("a worker was lost\nsomehow")
+
+
+MORTAL = """
+import os, signal
+from pathlib import Path
+from mlee_sb.models.encoder import CnnBlstmAttention
+with open(Path(__file__).with_name("deaths"), "a") as file:
+    file.write("x")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def mortal(folder: Path) -> Path:
+    """hparams of a network that kills the process that builds it, and notes that it did."""
+    (folder / "mortal.py").write_text(MORTAL)
+    hparams = shutil.copytree("hparams", folder / "hparams")
+    part = hparams / "parts/paper_encoder.yaml"
+    part.write_text(part.read_text().replace("!new:mlee_sb.models.encoder.", "!new:mortal."))
+    return hparams
+
+
+def test_a_stage_whose_process_is_killed_is_tried_once_more_and_leaves_the_others_alone(corpus, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    places = [mortal(tmp_path), Path("hparams").absolute()]
+    stages = [stage_on(corpus, tmp_path / "results", str(place / "mlee"), fold=fold, **ONE_EPOCH) for fold, place in enumerate(places, 1)]
+    with open_backend("loky", jobs=2, threads=1, device="cpu") as workers:
+        killed, fellow = sweep(stages, workers, "cpu", score_folder, threads=1, say=lambda line: None)
+    assert (killed.state, fellow.state) == (FAILED, FINISHED)
+    assert "status -9 (killed" in killed.reason
+    assert (tmp_path / "deaths").read_text() == "xx"
+
+
+@pytest.fixture(scope="module")
+def alone(corpus, tmp_path_factory):
+    """Predictions of two folds, trained one after the other in this process, on one thread as a stage of a sweep has."""
+    threads, results = torch.get_num_threads(), tmp_path_factory.mktemp("alone")
+    torch.set_num_threads(1)
+    stages = [stage_on(corpus, results, "mlee", fold=fold, **ONE_EPOCH) for fold in (1, 2)]
+    for part in stages:
+        run(part, "cpu", score_folder, say=lambda line: None)
+    torch.set_num_threads(threads)
+    return [(part.folder / "predictions.csv").read_bytes() for part in stages]
+
+
+@pytest.mark.parametrize(("backend", "jobs"), [("loky", 1), ("loky", 2), ("ray", 2), ("dask", 2)])
+def test_number_of_jobs_and_backend_change_no_figure(alone, corpus, tmp_path, backend, jobs):
+    stages = [stage_on(corpus, tmp_path, "mlee", fold=fold, **ONE_EPOCH) for fold in (1, 2)[:jobs]]
+    with open_backend(backend, jobs, threads=1, device="cpu") as workers:
+        outcomes = sweep(stages, workers, "cpu", score_folder, threads=1, say=lambda line: None)
+    assert {outcome.state for outcome in outcomes} == {FINISHED}
+    assert [(part.folder / "predictions.csv").read_bytes() for part in stages] == alone[:jobs]
+    assert all("training on cpu" in outcome.log.read_text() for outcome in outcomes)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"name": "looky"}, "did you mean 'loky'"),
+        ({"name": "loky", "jobs": 0}, "must be 1 or more"),
+        ({"name": "loky", "address": "10.0.0.1:8786"}, "add --backend ray or --backend dask"),
+        ({"name": "dask", "address": "tcp://127.0.0.1:1"}, "no Dask scheduler answers"),
+    ],
+)
+def test_a_backend_that_cannot_be_had_is_answered(given, message):
+    with pytest.raises(InputError, match=message), open_backend(**{"jobs": 2, "threads": 1, "device": "cpu", **given}):
+        pytest.fail("it was opened")
+
+
+@pytest.mark.parametrize(("backend", "package"), [("ray", "ray"), ("dask", "distributed")])
+def test_a_backend_that_is_not_installed_names_what_to_install(monkeypatch, backend, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(InputError, match=rf"pip install 'mlee_sb\[{backend}\]'"), open_backend(backend, 2, 1, "cpu"):
+        pytest.fail("it was opened")
+
+
+def test_a_dask_cluster_that_runs_is_used_and_left_running(corpus, tmp_path):
+    here = {"dashboard_address": None, "host": "127.0.0.1", "protocol": "tcp"}
+    part = stage_on(corpus, tmp_path, "mlee", **ONE_EPOCH)
+    with (
+        distributed.LocalCluster(n_workers=1, threads_per_worker=2, processes=False, **here) as cluster,
+        open_backend("dask", None, 1, "cpu", address=cluster.scheduler_address) as workers,
+    ):
+        assert workers.jobs == 2
+        (outcome,) = sweep([part], workers, "cpu", score_folder, threads=1, say=lambda line: None)
+        assert outcome.state == FINISHED and cluster.status.name == "running"
