@@ -14,6 +14,7 @@ from mlee_sb.corpora.options import Parser, add_flags, corpus_options
 from mlee_sb.corpora.prepare import check_recordings, prepare_once
 from mlee_sb.errors import InputError, choose
 from mlee_sb.evaluation.scores import format_scores, score_folder
+from mlee_sb.training.distributed import is_main, on_main, process_group
 from mlee_sb.training.run import check_device, run
 from mlee_sb.training.settings import nested, overridable, read_settings
 from mlee_sb.training.stage import Data, Stage, make_stage
@@ -27,16 +28,18 @@ def main(arguments: Sequence[str], description: str = "") -> int:
     """Train what `arguments` ask for. Returns the exit status: 0, 2 for a wrong input, 130 after Ctrl-C."""
     try:
         given, overrides = _parse(arguments, description)
-        stage = _stage(given, overrides)
-        print(f"results: {stage.folder}")
-        run(stage, given["device"], score_folder, say=partial(print, flush=True))  # a log file is read while it grows
-        print(format_scores(json.loads((stage.folder / "scores.json").read_text(encoding="utf-8"))))
-        print(f"  model: {stage.model_folder}")
+        with process_group(given["device"]):
+            stage = on_main(_stage, given, overrides)
+            print(f"results: {stage.folder}")
+            run(stage, given["device"], score_folder, say=partial(print, flush=True))  # a log file is read while it grows
+            print(format_scores(json.loads((stage.folder / "scores.json").read_text(encoding="utf-8"))))
+            print(f"  model: {stage.model_folder}")
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("stopped; the same command goes on from the last finished epoch", file=sys.stderr)
+        if is_main():
+            print("stopped; the same command goes on from the last finished epoch", file=sys.stderr)
         return STOPPED
     return 0
 

@@ -9,11 +9,13 @@ from filelock import FileLock, Timeout
 
 from mlee_sb.errors import InputError, choose
 from mlee_sb.files import clear_partial
+from mlee_sb.training.distributed import on_main, own_device, processes
 from mlee_sb.training.inputs import stage_inputs
 from mlee_sb.training.stage import Stage, plan
 from mlee_sb.training.train import train_stage
 
 DEVICES = ("cpu", "cuda")
+WAIT = 600  # seconds for another run, before the processes of this one hear from one another that all still wait
 
 
 def check_device(device: str | None, precision: str) -> str:
@@ -22,9 +24,9 @@ def check_device(device: str | None, precision: str) -> str:
     Raises
     ------
     InputError
-        if the device cannot be had, or cannot train in this precision
+        if the device cannot be had, or cannot train in this precision, or several processes would share it
     """
-    device = device or ("cuda:0" if torch.cuda.is_available() else "cpu")
+    device = own_device(device)
     choose(device.split(":")[0], DEVICES, "device")
     try:
         torch.empty(0, device=device)
@@ -38,7 +40,8 @@ def check_device(device: str | None, precision: str) -> str:
 def run(stage: Stage, device: str | None, score: Callable[[Path], None], say: Callable[[str], None] = print) -> None:
     """Train `stage` and whatever it requires that is not finished yet.
 
-    Everything that can be wrong is looked at for the whole plan before the first stage is trained.
+    Everything that can be wrong is looked at for the whole plan before the first stage is trained. Several processes that
+    `process_group` joined train each stage together; the main one alone looks, waits for other runs, scores and writes.
 
     Parameters
     ----------
@@ -49,35 +52,58 @@ def run(stage: Stage, device: str | None, score: Callable[[Path], None], say: Ca
     """
     device = check_device(device, stage.settings["precision"])
     stages = plan(stage)
-    for part in stages:
-        part.check_folder()
-        if not part.finished:
-            stage_inputs(part)
+    on_main(_check, stages)
     for number, part in enumerate(stages, start=1):
         step = f"[{number}/{len(stages)}] {part.name}"
         with _alone_in(part, lambda step=step: say(f"{step}: another run trains it, waiting for that")):
-            if part.finished:
+            if on_main(_finished, part):
                 say(f"{step}: finished before, reused")
             else:
-                part.check_folder()
-                say(f"{step}: training on {device}")
+                together = f" and {processes()[1] - 1} more" if processes()[1] > 1 else ""
+                say(f"{step}: training on {device}{together}")
                 train_stage(part, device, say)
-            if not (part.folder / "scores.json").is_file():
-                score(part.folder)
+            on_main(_score, part, score)
+
+
+def _check(stages: list[Stage]) -> None:
+    _, n = processes()
+    for part in stages:
+        if part.settings["batch_size"] < n:
+            raise InputError(f"{part.name}: batch_size is {part.settings['batch_size']}, and {n} processes want to share a batch")
+        if not _finished(part):
+            stage_inputs(part)
+
+
+def _finished(stage: Stage) -> bool:
+    """Whether there is nothing left to train, in a folder that holds this stage or nothing."""
+    stage.check_folder()
+    return stage.finished
+
+
+def _score(stage: Stage, score: Callable[[Path], None]) -> None:
+    if not (stage.folder / "scores.json").is_file():
+        score(stage.folder)
 
 
 @contextmanager
 def _alone_in(stage: Stage, waits: Callable[[], None]) -> Iterator[None]:
     """Keep other runs that require the same stage out of its folder; a killed run's lock is open again."""
     stage.save_folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(stage.save_folder / ".lock")
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
+    lock = FileLock(stage.save_folder / ".lock")  # the main process holds it for all of one run
+    if not on_main(_acquired, lock, seconds=0):
         waits()
-        lock.acquire()
+        while not on_main(_acquired, lock, seconds=WAIT):
+            pass
     try:
-        clear_partial(stage.folder)
+        on_main(clear_partial, stage.folder)
         yield
     finally:
         lock.release()
+
+
+def _acquired(lock: FileLock, seconds: float) -> bool:
+    try:
+        lock.acquire(timeout=seconds)
+    except Timeout:
+        return False
+    return True
