@@ -21,7 +21,8 @@ def batch_norm() -> dict:
     """This process's share of a batch through batch normalisation, and back."""
     number, n = processes()
     generator = torch.Generator().manual_seed(0)
-    x, weight = (torch.randn(len(LENGTHS), 3, 10, 4, generator=generator) * 2 + 5 for _ in range(2))
+    x, weight = (torch.randn(len(LENGTHS), 3, 10, 4, generator=generator) for _ in range(2))
+    x = x * 2 + 5
     lengths = LENGTHS[number::n]
     x = x[number::n, :, : lengths.max()].clone().requires_grad_()
     norm = MaskedBatchNorm2d(3).train()

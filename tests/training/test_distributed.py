@@ -46,7 +46,7 @@ def test_batch_norm_counts_the_valid_frames_of_both_processes(one, two):
     alone, shares = one["batch_norm"], [part["batch_norm"] for part in two]
     assert [len(part["valid"]) for part in shares] == [3, 2]
     for number, share in enumerate(shares):
-        torch.testing.assert_close(share["valid"], alone["valid"][number::2], rtol=1e-5, atol=1e-5, msg="outputs and their gradients")
+        torch.testing.assert_close(share["valid"], alone["valid"][number::2], rtol=1e-5, atol=1e-5)  # and their gradients
         torch.testing.assert_close(share["statistics"], alone["statistics"], rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(sum(part["gradients"] for part in shares), alone["gradients"], rtol=1e-5, atol=1e-5)
 
