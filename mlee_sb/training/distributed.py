@@ -65,12 +65,20 @@ def process_group(device: str | None) -> Iterator[None]:
         yield
         return
     ddp_init_group({"distributed_backend": backend(own_device(device))})
-    with contextlib.ExitStack() as stack:
-        if not is_main():
-            stack.enter_context(contextlib.redirect_stdout(stack.enter_context(open(os.devnull, "w"))))
-        yield
-    # Not after an error: others may be waiting for this process, which must end for torchrun to end them.
+    try:
+        with contextlib.nullcontext() if is_main() else _silent():
+            yield
+    except BaseException:
+        if torch.distributed.get_backend() == "gloo":  # nccl could wait here for the others, which wait for this process to end
+            torch.distributed.destroy_process_group()
+        raise
     torch.distributed.destroy_process_group()
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+        yield
 
 
 def on_main(function: Callable, *args, **kwargs):

@@ -11,9 +11,12 @@ import torch
 from mlee_sb.errors import InputError
 from mlee_sb.models.encoder import CnnBlstmAttention
 from mlee_sb.models.masking import MaskedBatchNorm2d
+from mlee_sb.training import data as data_module
 from mlee_sb.training.data import LengthBucketSampler
 from mlee_sb.training.distributed import own_device
+from mlee_sb.training.inputs import stage_inputs
 from mlee_sb.training.run import run
+from mlee_sb.training.train import train_stage
 
 from . import in_processes
 
@@ -113,6 +116,19 @@ def test_processes_share_every_batch_of_one_order_among_them():
             assert parts == [batch] * 3, "none stands idle"
         else:
             assert [len(part) for part in parts] == [2, 1, 1] and sorted(sum(parts, [])) == sorted(batch)
+
+
+def test_a_process_reads_the_training_set_for_its_statistics_and_half_of_each_batch_to_learn_from(stage, monkeypatch):
+    reads = []
+    load = data_module.load_waveform
+    monkeypatch.setattr(data_module, "load_waveform", lambda path, rate: reads.append(path.name) or load(path, rate))
+    monkeypatch.setattr("mlee_sb.training.train.processes", lambda: (1, 2))
+    monkeypatch.setattr("mlee_sb.training.train._write_results", lambda *_: None)
+    part = stage("mlee", max_epochs=1, batch_size=4)
+    train_stage(part, "cpu", lambda line: None)
+    items = 3 * len(stage_inputs(part).train)  # speeds
+    assert sum(name[0] in "cd" for name in reads) == items + items / 2
+    assert sum(name[0] in "ab" for name in reads) == (len(stage_inputs(part).valid) + len(stage_inputs(part).test)) / 2
 
 
 def test_a_batch_that_is_too_small_to_be_shared_is_refused_before_training(stage, monkeypatch):
