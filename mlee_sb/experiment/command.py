@@ -11,6 +11,7 @@ from mlee_sb.corpora.manifest import read_protocol
 from mlee_sb.corpora.options import Parser, add_flags, corpus_options, given_options
 from mlee_sb.corpora.prepare import check_recordings, prepare_once
 from mlee_sb.errors import InputError, choose
+from mlee_sb.training.distributed import is_main
 from mlee_sb.training.stage import Data
 
 DEMO = "demo"  # the corpus of generated speech
@@ -28,7 +29,8 @@ def exit_status(work: Callable[[], int]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return WRONG_INPUT
     except KeyboardInterrupt:
-        print("stopped; the same command goes on from the last finished epoch", file=sys.stderr)
+        if is_main():
+            print("stopped; the same command goes on from the last finished epoch", file=sys.stderr)
         return STOPPED
 
 

@@ -6,6 +6,7 @@ from functools import partial
 
 from mlee_sb.evaluation.scores import format_scores, score_folder
 from mlee_sb.experiment.command import add_settings, corpus_data, exit_status, hparams_file, make_parser, parse, take_settings
+from mlee_sb.training.distributed import on_main, process_group
 from mlee_sb.training.run import check_device, run
 from mlee_sb.training.settings import nested, overridable, read_settings
 from mlee_sb.training.stage import Stage, make_stage
@@ -18,11 +19,12 @@ def main(arguments: Sequence[str], description: str = "") -> int:
 
 def _train(arguments: Sequence[str], description: str) -> int:
     given, overrides = _parse(arguments, description)
-    stage = _stage(given, overrides)
-    print(f"results: {stage.folder}")
-    run(stage, given["device"], score_folder, say=partial(print, flush=True))  # a log file is read while it grows
-    print(format_scores(json.loads((stage.folder / "scores.json").read_text(encoding="utf-8"))))
-    print(f"  model: {stage.model_folder}")
+    with process_group(given["device"]):
+        stage = on_main(_stage, given, overrides)
+        print(f"results: {stage.folder}")
+        run(stage, given["device"], score_folder, say=partial(print, flush=True))  # a log file is read while it grows
+        print(format_scores(json.loads((stage.folder / "scores.json").read_text(encoding="utf-8"))))
+        print(f"  model: {stage.model_folder}")
     return 0
 
 

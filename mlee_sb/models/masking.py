@@ -1,7 +1,8 @@
 """Which frames of a padded batch are speech, and batch normalisation that counts those only."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
+from torch.nn import functional as F
 
 
 def valid_frames(lengths: Tensor, n_frames: int, device: torch.device | None = None) -> Tensor:
@@ -20,21 +21,76 @@ def zero_padding(x: Tensor, lengths: Tensor) -> Tensor:
     return x * valid_frames(lengths, x.shape[2], x.device)[:, None, :, None]
 
 
-class MaskedBatchNorm2d(nn.BatchNorm2d):
+class MaskedBatchNorm2d(nn.Module):
     """Batch normalisation over [batch, channels, frames, bins] whose statistics count valid frames only.
 
     Padding would otherwise pull mean and variance towards its own constant: on a batch with 36% valid frames the
-    variance shrinks to about a third. Padded frames come out as zeros.
+    variance shrinks to about a third. Padded frames come out as zeros. Where several processes train one model, each with
+    its share of a batch, the statistics are those of the whole batch.
+
+    Weights and statistics are named as in `nn.BatchNorm2d`. It is none: SpeechBrain turns each of those into a
+    SyncBatchNorm for several processes, which knows no padding, and no CPU.
+
+    Parameters
+    ----------
+    channels : of the input
+    eps : added to the variance
+    momentum : of a batch in the running statistics
     """
+
+    def __init__(self, channels: int, eps: float = 1e-5, momentum: float = 0.1):
+        super().__init__()
+        self.eps, self.momentum = eps, momentum
+        self.weight, self.bias = nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+        self.register_buffer("num_batches_tracked", torch.tensor(0))
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """Normalise `x` [batch, channels, frames, bins], of which utterance `i` has `lengths[i]` valid frames."""
-        if not self.training or int(lengths.min()) >= x.shape[2]:
-            return zero_padding(super().forward(x), lengths)
+        several = self.training and distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1
+        normalise = self._over_all_processes if several else self._here
+        if self.training:
+            self.num_batches_tracked += 1
+        # Processes must take the same way, however their shares are padded: else they would wait for one another in vain.
+        if not several and (not self.training or int(lengths.min()) >= x.shape[2]):
+            return zero_padding(normalise(x), lengths)
         batch, channels, n_frames, bins = x.shape
         frames = x.permute(0, 2, 3, 1).reshape(batch * n_frames, bins * channels)  # no copy where memory is channels_last
         valid = valid_frames(lengths, n_frames).flatten().nonzero().squeeze(1).to(x.device)  # rows of `frames`
         packed = frames.index_select(0, valid).view(1, -1, bins, channels).permute(0, 3, 1, 2)
-        normalised = super().forward(packed).permute(0, 2, 3, 1).reshape(-1, bins * channels)
+        normalised = normalise(packed).permute(0, 2, 3, 1).reshape(-1, bins * channels)
         padded = torch.zeros_like(frames, dtype=normalised.dtype).index_copy_(0, valid, normalised)
         return padded.view(batch, n_frames, bins, channels).permute(0, 3, 1, 2)
+
+    def _here(self, x: Tensor) -> Tensor:
+        return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, self.training, self.momentum, self.eps)
+
+    def _over_all_processes(self, x: Tensor) -> Tensor:
+        """As `_here`, with the statistics of what all processes give: in two passes and float64, as far as they go."""
+        values = x.float()  # [1, channels, valid frames, bins]
+        here = values.new_full((1,), values.numel() // values.shape[1], dtype=torch.float64)
+        total = Summed.apply(torch.cat([values.sum((0, 2, 3), dtype=torch.float64), here]))
+        count = total[-1].detach()
+        mean = total[:-1] / count
+        centred = values - mean.float()[:, None, None]
+        variance = Summed.apply(centred.square().sum((0, 2, 3), dtype=torch.float64)) / count
+        with torch.no_grad():
+            self.running_mean.lerp_(mean.float(), self.momentum)
+            self.running_var.lerp_((variance * count / (count - 1)).float(), self.momentum)
+        scale = self.weight * (variance + self.eps).rsqrt().float()
+        return (centred * scale[:, None, None] + self.bias[:, None, None]).to(x.dtype)
+
+
+class Summed(torch.autograd.Function):
+    """The sum of a tensor over all processes, on each of them. Its gradient is that of the sum of their losses."""
+
+    @staticmethod
+    def forward(ctx, here: Tensor) -> Tensor:
+        total = here.clone()
+        distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        return Summed.apply(gradient.contiguous())

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import speechbrain as sb
 import torch
 from speechbrain.utils.train_logger import FileTrainLogger
@@ -14,6 +15,7 @@ from mlee_sb.errors import InputError
 from mlee_sb.files import write_text
 from mlee_sb.training.checkpoints import AtomicCheckpointer, EarlyStopping
 from mlee_sb.training.data import Batch
+from mlee_sb.training.distributed import gathered, is_main, on_main, processes, summed
 from mlee_sb.training.targets import TARGETS
 
 LOSS = "loss"  # the validation loss in a checkpoint's meta data
@@ -69,28 +71,38 @@ class EmotionBrain(sb.Brain):
         """Resume; an epoch that was logged, but killed before its checkpoint, comes again and must not stand in the log twice."""
         super().on_fit_start()
         log = Path(self.log.save_file)
-        if log.is_file():
+        if is_main() and log.is_file():
             lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
             write_text(log, "".join(lines[: self.epochs.current]))
 
     def on_stage_start(self, stage: sb.Stage, epoch: int | None = None) -> None:
-        self.utterance_losses: list[Tensor] = []
-        self.outputs: list[tuple[Tensor, Tensor]] = []  # rows and logits
+        self.utterance_losses: list[tuple[Tensor, Tensor]] = []  # items and losses
+        self.outputs: list[tuple[Tensor, Tensor]] = []  # items and logits
+        number, n = processes()
+        if stage == sb.Stage.TRAIN and n > 1:  # an encoder with dropout: other masks on each process, the same ones after a resume
+            torch.manual_seed((self.train_sampler.seed * 1_000_003 + epoch) * n + number)
 
     def compute_forward(self, batch: Batch, stage: sb.Stage) -> Tensor:
         """Batch -> logits [batch, K]."""
         return self.modules.classifier(self.modules.encoder(batch.inputs.to(self.device), batch.lengths))
 
     def compute_objectives(self, logits: Tensor, batch: Batch, stage: sb.Stage) -> Tensor:
-        """Logits [batch, K] -> mean loss of the batch."""
+        """Logits [batch, K] -> mean loss of the batch; of several processes, this one's part of it.
+
+        DDP takes the mean of the processes' gradients, so a part is `n` times its sum over the number of utterances in the batch.
+        """
         losses = TARGETS[self.target].loss(logits.float(), batch.targets.to(self.device), self.class_weights)
-        self.utterance_losses.append(losses.detach())
+        self.utterance_losses.append((batch.items, losses.detach()))
         if stage == sb.Stage.TEST:
-            self.outputs.append((batch.rows, logits.detach().float().cpu()))
-        return losses.mean()
+            self.outputs.append((batch.items, logits.detach().float()))
+        _, n = processes()
+        if n == 1 or stage != sb.Stage.TRAIN:
+            return losses.mean()
+        return losses.sum() * n / summed(torch.tensor(len(losses), device=losses.device))
 
     def check_loss_isfinite(self, loss: Tensor) -> None:
-        """As SpeechBrain, which skips a few such batches and then gives up; with a remedy in the error."""
+        """As SpeechBrain, which skips a few such batches and then gives up; with a remedy in the error, and on all processes."""
+        loss = summed(loss)
         try:
             super().check_loss_isfinite(loss)
         except ValueError as error:
@@ -98,8 +110,8 @@ class EmotionBrain(sb.Brain):
 
     def on_stage_end(self, stage: sb.Stage, stage_loss: float, epoch: int | None = None) -> None:
         name = stage.name.lower()
-        # Summed in a fixed order: how utterances fell into batches must not show.
-        self.losses[name] = float(torch.cat(self.utterance_losses).double().mean())
+        # Summed in a fixed order: how utterances fell into batches and to processes must not show.
+        self.losses[name] = float(in_order(self.utterance_losses).double().mean())
         if stage == sb.Stage.VALID:
             self._end_of_epoch(epoch)
 
@@ -112,7 +124,7 @@ class EmotionBrain(sb.Brain):
         self.log.log_stats({"epoch": epoch}, train_stats={LOSS: self.losses["train"]}, valid_stats={LOSS: loss})
         self.say(f"  epoch {epoch:3d}  train loss {self.losses['train']:.4f}  valid loss {loss:.4f}{best}")
         meta = {LOSS: loss, "epoch": epoch, "train_loss": self.losses["train"], SECONDS: time.monotonic() - self.start}
-        self.checkpointer.save_and_keep_only(meta=meta, min_keys=[LOSS])
+        on_main(self.checkpointer.save_and_keep_only, meta=meta, min_keys=[LOSS])
 
     def restore_best(self) -> dict:
         """Load the checkpoint with the least validation loss, and return its epoch and losses."""
@@ -126,10 +138,17 @@ class EmotionBrain(sb.Brain):
         self.restore_best()
 
     def predict(self, loader) -> Tensor:
-        """Logits of every row of the loader's data in the order of the rows, [n, K], with the best checkpoint."""
+        """Logits of every item of the loader's data in the order of the items, [n, K], with the best checkpoint."""
         self.evaluate(loader, progressbar=False)
-        rows, logits = (torch.cat(parts) for parts in zip(*self.outputs, strict=True))
-        return logits[torch.argsort(rows)]
+        return in_order(self.outputs)
+
+
+def in_order(parts: list[tuple[Tensor, Tensor]]) -> Tensor:
+    """Join the batches of all processes: pairs of items [batch] and values [batch, ...] -> values in the order of the items, each once."""
+    here = tuple(torch.cat(part).cpu() for part in zip(*parts, strict=True))
+    items, values = (torch.cat(part) for part in zip(*gathered(here), strict=True))
+    _, first = np.unique(items, return_index=True)
+    return values[first]
 
 
 class HardTargetBrain(EmotionBrain):

@@ -13,18 +13,19 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from mlee_sb.models.audio import load_waveform, pad
 from mlee_sb.models.pipeline import FrozenEncoders, UtteranceEncoder
+from mlee_sb.training.distributed import ALONE
 
 POOL_BATCHES = 20  # batches that are sorted by length together: 13% padding where random batches had 63%
 
 
 @dataclass(frozen=True)
 class Batch:
-    """inputs [batch, samples] or [batch, embedding_size]; lengths [batch] in samples, on the CPU; targets [batch, K]; rows [batch]."""
+    """inputs [batch, samples] or [batch, embedding_size]; lengths [batch] in samples, on the CPU; targets [batch, K]; items [batch]."""
 
     inputs: Tensor
     lengths: Tensor
     targets: Tensor
-    rows: Tensor
+    items: Tensor
 
 
 class WaveformDataset(Dataset):
@@ -64,7 +65,7 @@ class WaveformDataset(Dataset):
             waveform, _ = self.perturb[copy](waveform)
             # The shortest utterance of all must not become too short for a frame by being spoken faster.
             waveform = F.pad(waveform, (0, max(0, self.min_samples - len(waveform))))
-        return waveform, self.targets[row], row
+        return waveform, self.targets[row], item
 
 
 class EmbeddingDataset(Dataset):
@@ -78,8 +79,7 @@ class EmbeddingDataset(Dataset):
         return len(self.embeddings)
 
     def __getitem__(self, item: int) -> tuple[Tensor, Tensor, int]:
-        row = item % len(self.targets)
-        return self.embeddings[item], self.targets[row], row
+        return self.embeddings[item], self.targets[item % len(self.targets)], item
 
 
 class LengthBucketSampler(Sampler[list[int]]):
@@ -92,11 +92,13 @@ class LengthBucketSampler(Sampler[list[int]]):
     durations : seconds of each item
     batch_size : utterances
     seed : of the shuffling; None for evaluation, without any
+    share : number of this process and of all that share every batch. A batch of fewer utterances than processes is given to each
+        of them whole: none may stand idle while others wait for its gradient, and the mean of equal gradients is the right one.
     """
 
-    def __init__(self, durations: Sequence[float], batch_size: int, seed: int | None = None):
+    def __init__(self, durations: Sequence[float], batch_size: int, seed: int | None = None, share: tuple[int, int] = ALONE):
         self.durations = torch.tensor(durations, dtype=torch.float64)
-        self.batch_size, self.seed, self.epoch = batch_size, seed, 0
+        self.batch_size, self.seed, self.epoch, self.share = batch_size, seed, 0, share
 
     def set_epoch(self, epoch: int) -> None:
         """Called by the Brain at the start of an epoch."""
@@ -106,6 +108,11 @@ class LengthBucketSampler(Sampler[list[int]]):
         return -(-len(self.durations) // self.batch_size)
 
     def __iter__(self) -> Iterator[list[int]]:
+        number, n = self.share
+        for batch in self._whole():
+            yield batch[number::n] if len(batch) >= n else batch
+
+    def _whole(self) -> Iterator[list[int]]:
         if self.seed is None:
             yield from self._batches(torch.argsort(self.durations, stable=True))
             return
@@ -122,16 +129,18 @@ class LengthBucketSampler(Sampler[list[int]]):
 
 def collate(items: list[tuple[Tensor, Tensor, int]]) -> Batch:
     """Pad the inputs of some items to one batch."""
-    inputs, targets, rows = zip(*items, strict=True)
+    inputs, targets, numbers = zip(*items, strict=True)
     padded, lengths = pad(list(inputs))
-    return Batch(padded, lengths, torch.stack(targets), torch.tensor(rows))
+    return Batch(padded, lengths, torch.stack(targets), torch.tensor(numbers))
 
 
-def make_loader(dataset: WaveformDataset | EmbeddingDataset, batch_size: int, num_workers: int, seed: int | None = None) -> DataLoader:
-    """Batches of like length from `dataset`; with a seed shuffled anew in every epoch.
+def make_loader(
+    dataset: WaveformDataset | EmbeddingDataset, batch_size: int, num_workers: int, seed: int | None = None, share: tuple[int, int] = ALONE
+) -> DataLoader:
+    """Batches of like length from `dataset`, or the share of one process in each; with a seed shuffled anew in every epoch.
 
     It leaves the global random generator alone: else the first weights of a model would depend on what was read before.
     """
-    sampler = LengthBucketSampler(dataset.durations, batch_size, seed)
+    sampler = LengthBucketSampler(dataset.durations, batch_size, seed, share)
     generator = torch.Generator().manual_seed(seed or 0)  # without one of its own, a DataLoader draws from the global one
     return DataLoader(dataset, batch_sampler=sampler, collate_fn=collate, num_workers=num_workers, generator=generator)

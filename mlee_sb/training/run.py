@@ -9,11 +9,13 @@ from filelock import FileLock, Timeout
 
 from mlee_sb.errors import InputError, choose
 from mlee_sb.files import clear_partial
+from mlee_sb.training.distributed import on_main, own_device, processes
 from mlee_sb.training.inputs import stage_inputs
 from mlee_sb.training.stage import Stage, plan
 from mlee_sb.training.train import train_stage
 
 DEVICES = ("cpu", "cuda")
+WAIT = 600  # seconds for another run, before the processes of this one hear from one another that all still wait
 
 
 def check_device(device: str | None, precision: str) -> str:
@@ -22,9 +24,9 @@ def check_device(device: str | None, precision: str) -> str:
     Raises
     ------
     InputError
-        if the device cannot be had, or cannot train in this precision
+        if the device cannot be had, or cannot train in this precision, or several processes would share it
     """
-    device = device or ("cuda:0" if torch.cuda.is_available() else "cpu")
+    device = own_device(device)
     choose(device.split(":")[0], DEVICES, "device")
     try:
         torch.empty(0, device=device)
@@ -38,7 +40,8 @@ def check_device(device: str | None, precision: str) -> str:
 def run(stage: Stage, device: str | None, score: Callable[[Path], None], say: Callable[[str], None] = print) -> None:
     """Train `stage` and whatever it requires that is not finished yet.
 
-    Everything that can be wrong is looked at for the whole plan before the first stage is trained.
+    Everything that can be wrong is looked at for the whole plan before the first stage is trained. Several processes that
+    `process_group` joined train each stage together; the main one alone looks, waits for other runs, scores and writes.
 
     Parameters
     ----------
@@ -49,7 +52,7 @@ def run(stage: Stage, device: str | None, score: Callable[[Path], None], say: Ca
     """
     device = check_device(device, stage.settings["precision"])
     stages = plan(stage)
-    check_stages(stages)
+    on_main(check_stages, stages)
     for number, part in enumerate(stages, start=1):
         run_one(part, device, score, say, step=f"[{number}/{len(stages)}] {part.name}")
 
@@ -60,11 +63,13 @@ def check_stages(stages: Iterable[Stage]) -> None:
     Raises
     ------
     InputError
-        as `Stage.check_folder` and `stage_inputs` do
+        as `Stage.check_folder` and `stage_inputs` do, or if there are more processes than utterances in a batch
     """
+    _, n = processes()
     for stage in stages:
-        stage.check_folder()
-        if not stage.finished:
+        if stage.settings["batch_size"] < n:
+            raise InputError(f"{stage.name}: batch_size is {stage.settings['batch_size']}, and {n} processes want to share a batch")
+        if not _finished(stage):
             stage_inputs(stage)
 
 
@@ -78,28 +83,45 @@ def run_one(stage: Stage, device: str, score: Callable[[Path], None], say: Calla
     step : what the lines for a person begin with
     """
     with _alone_in(stage, lambda: say(f"{step}: another run trains it, waiting for that")):
-        if stage.finished:
+        if on_main(_finished, stage):
             say(f"{step}: finished before, reused")
         else:
-            stage.check_folder()
-            say(f"{step}: training on {device}")
+            together = f" and {processes()[1] - 1} more" if processes()[1] > 1 else ""
+            say(f"{step}: training on {device}{together}")
             train_stage(stage, device, say)
-        if not (stage.folder / "scores.json").is_file():
-            score(stage.folder)
+        on_main(_score, stage, score)
+
+
+def _finished(stage: Stage) -> bool:
+    """Whether there is nothing left to train, in a folder that holds this stage or nothing."""
+    stage.check_folder()
+    return stage.finished
+
+
+def _score(stage: Stage, score: Callable[[Path], None]) -> None:
+    if not (stage.folder / "scores.json").is_file():
+        score(stage.folder)
 
 
 @contextmanager
 def _alone_in(stage: Stage, waits: Callable[[], None]) -> Iterator[None]:
     """Keep other runs that require the same stage out of its folder; a killed run's lock is open again."""
     stage.save_folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(stage.save_folder / ".lock")
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
+    lock = FileLock(stage.save_folder / ".lock")  # the main process holds it for all of one run
+    if not on_main(_acquired, lock, seconds=0):
         waits()
-        lock.acquire()
+        while not on_main(_acquired, lock, seconds=WAIT):
+            pass
     try:
-        clear_partial(stage.folder)
+        on_main(clear_partial, stage.folder)
         yield
     finally:
         lock.release()
+
+
+def _acquired(lock: FileLock, seconds: float) -> bool:
+    try:
+        lock.acquire(timeout=seconds)
+    except Timeout:
+        return False
+    return True

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import speechbrain as sb
 import torch
 from hyperpyyaml import load_hyperpyyaml
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from mlee_sb.files import write_json, write_text
@@ -17,6 +17,7 @@ from mlee_sb.models.pipeline import EmotionModel, FrozenEncoders, UtteranceEncod
 from mlee_sb.training.brains import BRAINS, SECONDS, EmotionBrain, Precomputed
 from mlee_sb.training.checkpoints import AtomicCheckpointer, EarlyStopping, RandomState
 from mlee_sb.training.data import EmbeddingDataset, WaveformDataset, make_loader
+from mlee_sb.training.distributed import backend, on_main, processes
 from mlee_sb.training.embeddings import embeddings
 from mlee_sb.training.inputs import StageInputs, stage_inputs
 from mlee_sb.training.memory import keep_freed_memory
@@ -45,9 +46,7 @@ def train_stage(stage: Stage, device: str, say: Callable[[str], None] = print) -
     keep_freed_memory()
     logging.getLogger("speechbrain").setLevel(logging.WARNING)
     inputs = stage_inputs(stage)
-    stage.save_folder.mkdir(parents=True, exist_ok=True)
-    write_json(stage.save_folder / "identity.json", stage.identity)
-    write_text(stage.folder / "hyperparams.yaml", resolved_yaml(stage.hparams, stage.overrides))
+    on_main(_write_settings, stage)
 
     sb.utils.seed_everything(stage.settings["seed"])  # before the modules are built
     with open(stage.hparams, encoding="utf-8") as file:
@@ -63,17 +62,28 @@ def train_stage(stage: Stage, device: str, say: Callable[[str], None] = print) -
     emotions = stage.settings["emotions"]
     classifier = hparams["classifier"](embedding_size=encoder.embedding_size, n_emotions=len(emotions))
     model = EmotionModel(encoder, classifier, emotions, TARGETS[stage.settings["target"]].output)
-    describe_model(model, _label_rules(stage), stage.data.protocol["demo"])  # what cannot be saved is refused before it is trained
+    on_main(describe_model, model, _label_rules(stage), stage.data.protocol["demo"])  # what cannot be saved is refused before it is trained
     brain = _brain(stage, hparams, encoder, classifier, inputs, checkpointer, device, start, say)
     for use, frame in {"class_weights": inputs.train, "training": inputs.train, "selection": inputs.valid}.items():
-        note_use(stage.save_folder, use, frame["ID"])
+        on_main(note_use, stage.save_folder, use, frame["ID"])
     brain.train_sampler = loaders["train"].batch_sampler  # else every epoch would have the batches of the first
     brain.fit(brain.epochs, loaders["train"], loaders["valid"], progressbar=sys.stderr.isatty())
 
     logits = brain.predict(loaders["test"])
     best = brain.restore_best()
+    on_main(_write_results, stage, inputs, model, logits, best, start)
+
+
+def _write_settings(stage: Stage) -> None:
+    stage.save_folder.mkdir(parents=True, exist_ok=True)
+    write_json(stage.save_folder / "identity.json", stage.identity)
+    write_text(stage.folder / "hyperparams.yaml", resolved_yaml(stage.hparams, stage.overrides))
+
+
+def _write_results(stage: Stage, inputs: StageInputs, model: EmotionModel, logits: Tensor, best: dict, start: float) -> None:
+    emotions = stage.settings["emotions"]
     probabilities = model.log_probabilities(logits).exp().numpy()
-    existence = probabilities if brain.target == "existence" else _existence_of_required(stage)
+    existence = probabilities if stage.settings["target"] == "existence" else _existence_of_required(stage)
     save_bundle(stage.model_folder, model, _label_rules(stage), stage.data.protocol["demo"])
     write_predictions(stage.folder / "predictions.csv", inputs.test, emotions, probabilities, existence)
     _write_summary(stage, best, inputs.class_weights.tolist(), seconds=time.monotonic() - start)
@@ -88,10 +98,10 @@ def _learning(stage: Stage, hparams: dict, inputs: StageInputs, device: str, res
         "valid": WaveformDataset(inputs.valid, folder, encoder, inputs.valid_targets),
         "test": WaveformDataset(inputs.test, folder, encoder, inputs.test_targets),
     }
-    if not resumes:  # a checkpoint brings the statistics with it
+    if not resumes:  # a checkpoint brings the statistics with it; every process computes those of the whole set
         batches = make_loader(train, settings["batch_size"], settings["num_workers"])
         encoder.normalizer.fit(encoder.front_end(batch.inputs.to(device), batch.lengths) for batch in batches)
-        note_use(stage.save_folder, "z_norm", train.ids)
+        on_main(note_use, stage.save_folder, "z_norm", train.ids)
     return encoder, _loaders(stage, train, sets)
 
 
@@ -100,12 +110,7 @@ def _frozen(stage: Stage, hparams: dict, inputs: StageInputs, device: str) -> tu
     models = [(required, load_bundle(required.model_folder)) for required in stage.requires.values()]
 
     def embed(frame, speeds=(1.0,)):
-        parts = [
-            embeddings(
-                required.save_folder / "embeddings", required.key, model, frame, stage.data.data_folder, speeds, device, sys.stderr.isatty()
-            )
-            for required, model in models
-        ]
+        parts = [on_main(_embeddings, stage, required, model, frame, speeds, device) for required, model in models]
         return torch.cat(parts, dim=-1)  # [copies * n, sum of the embedding sizes]
 
     train = EmbeddingDataset(embed(inputs.train, stage.settings["speeds"]), inputs.train_targets)
@@ -117,10 +122,15 @@ def _frozen(stage: Stage, hparams: dict, inputs: StageInputs, device: str) -> tu
     return encoder, _loaders(stage, train, sets)
 
 
+def _embeddings(stage: Stage, required: Stage, model: EmotionModel, frame, speeds, device: str) -> Tensor:
+    folder = required.save_folder / "embeddings"
+    return embeddings(folder, required.key, model, frame, stage.data.data_folder, speeds, device, sys.stderr.isatty())
+
+
 def _loaders(stage: Stage, train, others: dict) -> Loaders:
     size, workers = stage.settings["batch_size"], stage.settings["num_workers"]
-    loaders = {name: make_loader(dataset, size, workers) for name, dataset in others.items()}
-    return {"train": make_loader(train, size, workers, seed=stage.settings["seed"]), **loaders}
+    seeds = {"train": stage.settings["seed"]}
+    return {name: make_loader(data, size, workers, seeds.get(name), processes()) for name, data in {"train": train, **others}.items()}
 
 
 def _brain(
@@ -147,7 +157,12 @@ def _brain(
         log_file=str(stage.folder / "train_log.txt"),
         opt_class=hparams["opt_class"],
         checkpointer=checkpointer,
-        run_opts={"device": device, "precision": settings["precision"], "max_grad_norm": settings["max_grad_norm"]},
+        run_opts={
+            "device": device,
+            "distributed_backend": backend(device),
+            "precision": settings["precision"],
+            "max_grad_norm": settings["max_grad_norm"],
+        },
     )
     modules = {"classifier": classifier} if stage.requires else {"encoder": encoder, "classifier": classifier}
     checkpointer.add_recoverables({**modules, "epochs": epochs, "random_state": RandomState()})

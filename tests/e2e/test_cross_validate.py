@@ -43,7 +43,9 @@ def test_ctrl_c_stops_everything_and_the_same_command_goes_on(tones, tmp_path, u
     said, complained = process.communicate(timeout=100)
     assert process.returncode == 130
     assert complained.strip() == "stopped; the same command goes on from the last finished epoch"
-    assert list(results.rglob("save/CKPT*")) and not list(results.rglob("predictions.csv")), "stopped too early or too late to test anything"
+    assert list(results.rglob("save/CKPT*")) and not list(results.rglob("predictions.csv")), (
+        "stopped too early or too late to test anything"
+    )
     for lock in results.rglob(".lock"):
         FileLock(lock).acquire(timeout=10)  # whoever trained there is gone
 

@@ -18,13 +18,8 @@ from speechbrain.inference.classifiers import EncoderClassifier
 
 from mlee_sb import EmotionClassifier
 from mlee_sb.errors import InputError
-<<<<<<< HEAD
 from mlee_sb.evaluation.predictions import read_predictions
-from mlee_sb.experiment import main
-=======
-from mlee_sb.evaluation.scores import read_predictions
 from mlee_sb.experiment.train import main
->>>>>>> sweep
 
 from .conftest import QUICK, command
 

@@ -32,8 +32,8 @@ def test_each_utterance_is_there_at_each_speed_with_its_own_target(frame, tmp_pa
     data = WaveformDataset(frame, tmp_path, Encoder, targets, [0.9, 1.0, 1.1])
     assert len(data) == 9
     for copy, speed in enumerate([0.9, 1.0, 1.1]):
-        waveform, target, row = data[3 * copy + 1]
-        assert row == 1 and torch.equal(target, targets[1])
+        waveform, target, item = data[3 * copy + 1]
+        assert item == 3 * copy + 1 and torch.equal(target, targets[1])
         assert len(waveform) == pytest.approx(0.3 * RATE / speed, abs=2)
         spectrum = torch.fft.rfft(waveform).abs()
         assert spectrum.argmax().item() * RATE / len(waveform) == pytest.approx(500 * speed, abs=RATE / len(waveform))
@@ -47,22 +47,22 @@ def test_without_speeds_a_recording_is_handed_on_as_it_is(frame, tmp_path):
 
 
 def test_the_shortest_recording_spoken_faster_still_fills_a_window(frame, tmp_path):
-    waveform, _, row = WaveformDataset(frame, tmp_path, Encoder, torch.eye(3), [1.1])[2]
-    assert row == 2 and len(waveform) == Encoder.min_samples
+    waveform, _, item = WaveformDataset(frame, tmp_path, Encoder, torch.eye(3), [1.1])[2]
+    assert item == 2 and len(waveform) == Encoder.min_samples
     assert waveform[:500].abs().max() > 0.4 and (waveform[-20:] == 0).all()
 
 
 def test_a_batch_has_integer_lengths_and_zeros_after_them(frame, tmp_path):
     (batch,) = make_loader(WaveformDataset(frame, tmp_path, Encoder, torch.eye(3)), 16, num_workers=0)
     assert batch.lengths.dtype == torch.int64
-    assert dict(zip(batch.rows.tolist(), batch.lengths.tolist(), strict=True)) == {0: 8000, 1: 4800, 2: 640}
+    assert dict(zip(batch.items.tolist(), batch.lengths.tolist(), strict=True)) == {0: 8000, 1: 4800, 2: 640}
     for waveform, length in zip(batch.inputs, batch.lengths, strict=True):
         assert (waveform[length:] == 0).all()
 
 
 def test_workers_that_read_ahead_change_no_batch(frame, tmp_path):
     data = WaveformDataset(frame, tmp_path, Encoder, torch.eye(3), [0.9, 1.1])
-    alone, helped = ([(batch.rows, batch.inputs) for batch in make_loader(data, 2, workers, seed=3)] for workers in (0, 2))
+    alone, helped = ([(batch.items, batch.inputs) for batch in make_loader(data, 2, workers, seed=3)] for workers in (0, 2))
     torch.testing.assert_close(alone, helped)  # not to the bit: a worker resamples with one thread, which rounds otherwise
 
 
@@ -116,5 +116,5 @@ def test_evaluation_has_one_order_for_ever():
 
 def test_embeddings_of_all_speeds_find_the_target_of_their_utterance():
     data = EmbeddingDataset(torch.arange(6.0).view(6, 1), torch.eye(3))
-    embedding, target, row = data[4]
-    assert (embedding.item(), target.tolist(), row) == (4.0, [0, 1, 0], 1)
+    embedding, target, item = data[4]
+    assert (embedding.item(), target.tolist(), item) == (4.0, [0, 1, 0], 4)

@@ -184,7 +184,7 @@ def test_embeddings_of_another_encoder_in_the_same_place_are_made_anew(fusion, t
     assert not torch.allclose(a, b)
     (loaded,) = make_loader(WaveformDataset(inputs.valid, folder, second.encoder, torch.zeros(len(inputs.valid), 2)), 64, 0)
     with torch.no_grad():
-        torch.testing.assert_close(b[loaded.rows], second.encoder(loaded.inputs, loaded.lengths))
+        torch.testing.assert_close(b[loaded.items], second.encoder(loaded.inputs, loaded.lengths))
 
 
 def test_the_seconds_of_a_stage_are_those_of_all_its_runs(stage, monkeypatch):

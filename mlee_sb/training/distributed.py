@@ -1,0 +1,121 @@
+"""One training over several processes, as torchrun starts them: each has its device and takes its share of every batch.
+
+Without torchrun there is one process, and nothing here does anything.
+"""
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+
+import torch
+from speechbrain.utils.distributed import ddp_init_group, get_local_rank, get_rank, is_distributed_initialized, main_process_only
+
+from mlee_sb.errors import InputError
+
+ALONE = (0, 1)
+FAILED = 2  # the exit status of a process for which the main process says what is wrong
+
+
+def launched() -> bool:
+    """Whether torchrun started this process. SpeechBrain's Brain asks the same."""
+    return "RANK" in os.environ and "LOCAL_RANK" in os.environ
+
+
+def is_main() -> bool:
+    """Whether this is the one process that writes and speaks."""
+    return not launched() or get_rank() == 0
+
+
+def processes() -> tuple[int, int]:
+    """The number of this process, from 0, and how many train together."""
+    return (torch.distributed.get_rank(), torch.distributed.get_world_size()) if is_distributed_initialized() else ALONE
+
+
+def own_device(device: str | None) -> str:
+    """The device of this process: what was asked for, else a GPU where there is one; of several processes each has its own GPU.
+
+    Raises
+    ------
+    InputError
+        if several processes would share a GPU
+    """
+    if not launched():
+        return device or ("cuda:0" if torch.cuda.is_available() else "cpu")
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    if not device.startswith("cuda"):
+        return device
+    if device != "cuda":
+        raise InputError(f"--device {device}: each process of torchrun takes a GPU of its own: leave --device out")
+    here, there = int(os.environ.get("LOCAL_WORLD_SIZE", 1)), torch.cuda.device_count()
+    if here > there:
+        raise InputError(f"torchrun started {here} processes for {there} GPUs: give --nproc_per_node={max(there, 1)}, or --device cpu")
+    return f"cuda:{get_local_rank()}"
+
+
+def backend(device: str) -> str:
+    """How processes on such devices talk with one another."""
+    return "nccl" if device.startswith("cuda") else "gloo"
+
+
+@contextlib.contextmanager
+def process_group(device: str | None) -> Iterator[None]:
+    """What the processes of torchrun do together happens in here; all but the main one are silent on stdout."""
+    if not launched():
+        yield
+        return
+    ddp_init_group({"distributed_backend": backend(own_device(device))})
+    try:
+        with contextlib.nullcontext() if is_main() else _silent():
+            yield
+    except BaseException:
+        if torch.distributed.get_backend() == "gloo":  # nccl could wait here for the others, which wait for this process to end
+            torch.distributed.destroy_process_group()
+        raise
+    torch.distributed.destroy_process_group()
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+        yield
+
+
+def on_main(function: Callable, *args, **kwargs):
+    """Call `function` in the main process alone, and return on all processes what it returned there.
+
+    Raises
+    ------
+    InputError
+        as `function`; the other processes end without a word then
+    """
+
+    def caught():
+        try:
+            return function(*args, **kwargs), None
+        except InputError as error:
+            return None, error
+
+    result, error = main_process_only(caught)()
+    if error is None:
+        return result
+    if is_main():
+        raise error
+    sys.exit(FAILED)
+
+
+def gathered(value) -> list:
+    """What each process holds, on all processes, in their order."""
+    number, n = processes()
+    values = [value] * n
+    if n > 1:
+        torch.distributed.all_gather_object(values, value)
+    return values
+
+
+def summed(value: torch.Tensor) -> torch.Tensor:
+    """The sum over the processes of what each holds, without a gradient."""
+    total = value.detach().clone()
+    if processes() != ALONE:
+        torch.distributed.all_reduce(total)
+    return total
