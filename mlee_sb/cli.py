@@ -22,7 +22,7 @@ def mlee() -> None:
 
 @app.command("check-protocol")
 def check_protocol(
-    results: Annotated[Path, typer.Argument(help="the folder of results, or one below it")],
+    results: Annotated[Path, typer.Argument(metavar="RESULTS", help="the folder of results, or one below it")],
     manifests: Annotated[
         list[Path] | None,
         typer.Option("--manifests", help="manifests that training was given, where they lie elsewhere; may be repeated"),
@@ -53,7 +53,7 @@ def check_protocol(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that `arguments` (by default the program's own) ask for, and return the exit status."""
     try:
-        app(arguments)
+        app(arguments, prog_name="mlee")
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return WRONG_INPUT

@@ -107,9 +107,11 @@ def _unfinished(results: Path) -> Iterator[Finding]:
 
 
 def _twice(stages: Iterable[StageResult]) -> Iterator[Finding]:
-    """Of two stages that say they are the same, one is a copy, and its utterances would be counted twice."""
-    first: dict[tuple, StageResult] = {}
+    """Of stages that say they are the same, all but one are copies, and their utterances would be counted twice."""
+    folders: dict[tuple, list[str]] = {}
     for stage in stages:
         name = (stage.corpus, stage.row, stage.train_set, stage.seed, stage.fold, stage.protocol_hash)
-        if first.setdefault(name, stage) is not stage:
-            yield finding(LEAK, "stage", stage.folder, "says that it is the same stage as another one", [str(first[name].folder)])
+        folders.setdefault(name, []).append(str(stage.folder))
+    for same in folders.values():
+        if len(same) > 1:
+            yield finding(LEAK, "stage", min(same), "folders that say they are the same stage", same)
