@@ -1,6 +1,6 @@
 """Votes -> hard, soft and existence targets, and their class weights (Ando et al. 2019, equations 3 to 6)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -128,6 +128,45 @@ def existence_class_weights(targets: np.ndarray, emotions: Sequence[str] | None 
     _refuse_empty(present, emotions, "no training example with")
     _refuse_empty(absent, emotions, "no training example without")
     return _mean_one(1 / np.stack([absent, present], axis=1))
+
+
+def training_targets(
+    target: str, train_set: str, dominant: Sequence[str], votes: np.ndarray, settings: Mapping
+) -> tuple[np.ndarray, np.ndarray]:
+    """Targets of one kind, and which utterances a stage that learns them may use.
+
+    Parameters
+    ----------
+    target : hard, soft or existence
+    train_set : ``"dominant"`` keeps only utterances with a dominant target emotion; ``"all"`` keeps all that the target can use
+    dominant : code of the dominant emotion of each of n utterances, ``""`` where there is none
+    votes : [n, K]
+    settings : emotions (K codes), and alpha for soft or min_votes for existence
+
+    Returns
+    -------
+    targets : float32 [n, K]
+    usable : bool [n]
+
+    >>> settings = {"emotions": ["neu", "hap"], "min_votes": 2}
+    >>> training_targets("existence", "dominant", ["neu", ""], np.array([[2, 1], [1, 1]]), settings)[1].tolist()
+    [True, False]
+    """
+    emotions = settings["emotions"]
+    if target == "hard":
+        targets, usable = hard_targets(dominant, emotions)
+    elif target == "soft":
+        targets, usable = soft_targets(votes, settings["alpha"])
+    else:
+        targets, usable = existence_targets(votes, settings["min_votes"])
+    if train_set == "dominant":
+        usable = usable & np.isin(np.asarray(dominant, dtype=object), list(emotions))
+    return targets.astype(np.float32), usable
+
+
+def class_weights(target: str, targets: np.ndarray, emotions: Sequence[str] | None = None) -> np.ndarray:
+    """The class weights of the loss for a kind of target: [K, 2] for existence, [K] for hard and soft."""
+    return (existence_class_weights if target == "existence" else softmax_class_weights)(targets, emotions)
 
 
 def _mean_one(weights: np.ndarray) -> np.ndarray:

@@ -94,6 +94,8 @@ class Corpus:
     default_emotions : the targets if none are asked for
     dominant_rule : one sentence on what makes an emotion dominant
     demo : whether the speech is made up, so that everything made from it must say DEMO
+    texts_shared_by_design : whether all speakers were given the same few texts to speak. No split by speaker can then keep a text out
+        of training, so `mlee check-protocol` makes a note of it, where it else calls a text in training and test a leak
     """
 
     name: str = ""
@@ -101,6 +103,7 @@ class Corpus:
     default_emotions: tuple[str, ...] = ()
     dominant_rule: str = ""
     demo: bool = False
+    texts_shared_by_design: bool = False
 
     def __init__(self, data_folder: str | Path):
         self.data_folder = Path(data_folder)
@@ -118,6 +121,11 @@ class Corpus:
     def checks(self, items: Sequence[Utterance | Skipped]) -> list[Check]:
         """Counts over all that `utterances` gave, beside the published ones; none where nothing was published."""
         return []
+
+    @staticmethod
+    def text_of(utterance: str) -> str | None:
+        """The text that the utterance with this ID was given: a name for it, "" where it is free speech, None where nobody knows."""
+        return None
 
 
 def plurality(votes: Mapping[str, int]) -> str:

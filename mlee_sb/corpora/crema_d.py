@@ -31,6 +31,7 @@ class CremaD(Corpus):
     emotions = tuple(CODES.values())
     default_emotions = ("neu", "hap", "sad", "ang")
     dominant_rule = "the one emotion with the most votes among all six; none on a tie"
+    texts_shared_by_design = True
 
     def __init__(self, data_folder: str | Path):
         super().__init__(data_folder)
@@ -57,6 +58,15 @@ class CremaD(Corpus):
     def folds(self, speakers: Sequence[str]) -> list[Fold]:
         """Ten groups of actors; fold k tests group k and validates on group k+1."""
         return grouped_folds(speakers, N_GROUPS)
+
+    @staticmethod
+    def text_of(utterance: str) -> str | None:
+        """The code of the sentence: every actor speaks the same twelve.
+
+        >>> CremaD.text_of("1001_IEO_HAP_XX")
+        'IEO'
+        """
+        return utterance.split("_")[1] if "_" in utterance else None
 
     def _voice_votes(self) -> pd.DataFrame:
         path = self.data_folder / VOTES

@@ -44,6 +44,9 @@ A comment may hold anything, and no label holds a bracket: the labels end where 
 SPEAKER = re.compile(r"(?P<session>Ses\d+)[FM]_.*_(?P<sex>[FM])[X0-9]*\d+")
 """Who speaks stands at the end of the ID. The letter at its start says who wore the markers in that dialog."""
 
+SCRIPT = re.compile(r"_(script\d+_\d+)")
+"""Ten actors, five sessions, the same scripts: Ses05M_script01_1b is a part of script01_1."""
+
 DEMO_MARKER = "DEMO.json"
 """Lies in a demo release, which has this layout but is no IEMOCAP."""
 
@@ -153,6 +156,16 @@ class Iemocap(Corpus):
             held_out = {test, *partners}
             folds.append(Fold(number, tuple(s for s in speakers if s not in held_out), tuple(partners), (test,)))
         return folds
+
+    @staticmethod
+    def text_of(utterance: str) -> str | None:
+        """The script of a scripted dialog, "" of an improvised one.
+
+        >>> Iemocap.text_of("Ses05M_script01_1b_F000"), Iemocap.text_of("Ses03M_impro05a_M000")
+        ('script01_1', '')
+        """
+        script = SCRIPT.search(utterance)
+        return script[1] if script else ""
 
     def checks(self, items: Sequence[Utterance | Skipped]) -> list[Check]:
         """The counts of the release and Table 1 of the paper, which count an emotion from one vote on."""

@@ -33,6 +33,16 @@ class StageResult:
     def predictions(self) -> Path:
         return self.folder / "predictions.csv"
 
+    @property
+    def identity(self) -> dict:
+        """All that decided its result: its settings, its protocol, and the keys of the stages that it requires."""
+        return _json(self.folder / IDENTITY)
+
+    @property
+    def class_weights(self) -> list | None:
+        """Of its loss; None where the stage was trained before these were noted."""
+        return _json(self.folder / SUMMARY).get("class_weights")
+
 
 def find_stages(results: str | Path) -> list[StageResult]:
     """All finished stages below `results`, by corpus, row, train set, seed and fold.
@@ -107,5 +117,7 @@ def _read(path: Path) -> StageResult:
 def _json(path: Path) -> dict:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: missing: train the stage again") from error
     except ValueError as error:
         raise InputError(f"{path}: damaged ({error}): train the stage again") from error

@@ -7,10 +7,11 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from mlee_sb import labels
 from mlee_sb.corpora.manifest import read_fold, vote_columns
 from mlee_sb.errors import InputError
 from mlee_sb.training.stage import Stage
-from mlee_sb.training.targets import TARGETS, usable_for
+from mlee_sb.training.targets import usable_for
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def stage_inputs(stage: Stage) -> StageInputs:
         raise InputError(f"{where}: the test set is empty: choose another fold")
     _check_heard(used["train"][0], settings["emotions"], where)
     try:
-        weights = TARGETS[settings["target"]].class_weights(used["train"][1], settings["emotions"])
+        weights = labels.class_weights(settings["target"], used["train"][1], settings["emotions"])
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
     if not settings["class_weights"]:

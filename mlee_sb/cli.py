@@ -1,0 +1,62 @@
+"""`mlee`: what people do with results and models. A command imports what it needs, so that `mlee --help` is there at once."""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlee_sb.errors import InputError
+
+LEAKED, WRONG_INPUT = 1, 2  # exit statuses
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def mlee() -> None:
+    """Speech emotion recognition from the votes of several annotators."""
+
+
+@app.command("check-protocol")
+def check_protocol(
+    results: Annotated[Path, typer.Argument(metavar="RESULTS", help="the folder of results, or one below it")],
+    manifests: Annotated[
+        list[Path] | None,
+        typer.Option("--manifests", help="manifests that training was given, where they lie elsewhere; may be repeated"),
+    ] = None,
+    data_folder: Annotated[Path | None, typer.Option("--data_folder", help="the release of the corpus, to compare its recordings")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="write one JSON object, with every value")] = False,
+) -> None:
+    """Look for leaks: whether anything of a test set was trained on, chosen with or computed with.
+
+    Exit status: 0 no leak found, 1 leaks found, 2 wrong input.
+    """
+    from mlee_sb.corpora.base import load_corpus
+    from mlee_sb.evaluation import protocol_check
+    from mlee_sb.evaluation.findings import LEAK, NOTE, UNCHECKED, in_lines
+
+    checked = protocol_check.check_protocol(results, load_corpus, manifests or (), data_folder)
+    if as_json:
+        typer.echo(json.dumps(checked.as_json(), indent=2, ensure_ascii=False))
+    else:
+        for severity, colour in ((UNCHECKED, None), (NOTE, typer.colors.YELLOW), (LEAK, typer.colors.RED)):  # the worst is read last
+            for line in in_lines(checked.of(severity)):
+                typer.echo(f"{typer.style('not checked' if severity == UNCHECKED else severity, fg=colour)}  {line}")
+        typer.echo(checked.summary())
+    if checked.leaks:
+        raise typer.Exit(LEAKED)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command that `arguments` (by default the program's own) ask for, and return the exit status."""
+    try:
+        app(arguments, prog_name="mlee")
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return WRONG_INPUT
+    except SystemExit as done:  # typer's way of saying it is done
+        return done.code or 0
+    return 0

@@ -1,0 +1,189 @@
+"""The part of the protocol check that looks at manifests: what lies on two sides of a split.
+
+The readers in `mlee_sb.corpora.manifest` refuse broken manifests at the first fault. Here the files are read as they are, for all faults.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+import pandas as pd
+
+from mlee_sb.corpora.manifest import RUN_PREPARE, SPLITS, UTTERANCES, column_types
+from mlee_sb.errors import InputError
+from mlee_sb.evaluation.findings import LEAK, NOTE, UNCHECKED, Finding, finding
+
+TextOf = Callable[[str], str | None]
+
+
+@dataclass(frozen=True)
+class Manifests:
+    """The files of a folder of manifests, every value as its text.
+
+    Attributes
+    ----------
+    folder, protocol : where they lie, and protocol.json
+    utterances : utterances.csv
+    folds : number of the fold -> train, valid and test -> rows; without the folds of which a file is missing
+    missing : the files that are
+    """
+
+    folder: Path
+    protocol: dict
+    utterances: pd.DataFrame
+    folds: dict[int, dict[str, pd.DataFrame]]
+    missing: list[Path]
+
+    def listed(self, fold: int, split: str) -> set[str]:
+        """The speakers of a split by protocol.json."""
+        (entry,) = [entry for entry in self.protocol["folds"] if entry["fold"] == fold]
+        return set(entry[split])
+
+    def speakers(self, fold: int, split: str) -> set[str]:
+        """The speakers of a split by protocol.json or by its file."""
+        return self.listed(fold, split) | set(self.folds[fold][split]["speaker"])
+
+    def speaker_of(self) -> dict[str, str]:
+        """ID -> speaker, of every utterance in any of the files."""
+        frames = [*(frame for splits in self.folds.values() for frame in splits.values()), self.utterances]
+        return {id_: speaker for frame in frames for id_, speaker in zip(frame["ID"], frame["speaker"], strict=True)}
+
+
+def read_raw(folder: Path, protocol: dict) -> Manifests:
+    """Read manifests without judging them.
+
+    Raises
+    ------
+    InputError
+        if utterances.csv is missing, or a file is no table with the columns of a manifest
+    """
+    columns = list(column_types(protocol["emotions"]))
+    if not (folder / UTTERANCES).is_file():
+        raise InputError(f"{folder / UTTERANCES}: missing; {RUN_PREPARE}")
+    folds, missing = {}, []
+    for number in (entry["fold"] for entry in protocol["folds"]):
+        paths = {split: folder / f"fold{number}" / f"{split}.csv" for split in SPLITS}
+        absent = [path for path in paths.values() if not path.is_file()]
+        missing += absent
+        if not absent:
+            folds[number] = {split: _table(path, columns) for split, path in paths.items()}
+    return Manifests(folder, protocol, _table(folder / UTTERANCES, columns), folds, missing)
+
+
+def check_manifests(
+    manifests: Manifests, text_of: TextOf | None, texts_shared_by_design: bool, recordings: dict[str, str] | None
+) -> Iterator[Finding]:
+    """All that two splits of a fold share, and where the files are not those that were prepared.
+
+    Parameters
+    ----------
+    manifests : what to look at
+    text_of : ID -> name of the text, "" for none, None where it is not known; None where no ID's is
+    texts_shared_by_design : whether the corpus gave all speakers the same texts
+    recordings : wav path -> fingerprint of its samples, where the recordings were read
+    """
+    for path in manifests.missing:
+        yield finding(UNCHECKED, "manifests", path, f"missing, so this fold could not be checked; {RUN_PREPARE}")
+    for fold, splits in manifests.folds.items():
+        yield from _speakers(manifests, fold)
+        yield from _copies(splits, manifests.folder / f"fold{fold}", recordings or {})
+        yield from _changed(manifests, fold)
+    yield from _sessions(manifests)
+    yield from _texts(manifests, text_of, texts_shared_by_design)
+
+
+def _table(path: Path, columns: list[str]) -> pd.DataFrame:
+    try:
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
+    except ValueError as error:
+        raise InputError(f"{path}: damaged ({error}); {RUN_PREPARE}") from error
+    missing = [column for column in columns if column not in frame]
+    if missing:
+        raise InputError(f"{path}: no column {', '.join(missing)}; {RUN_PREPARE}")
+    return frame[columns]
+
+
+def _speakers(manifests: Manifests, fold: int) -> Iterator[Finding]:
+    folder, splits = manifests.folder / f"fold{fold}", manifests.folds[fold]
+    for one, other in combinations(SPLITS, 2):
+        shared = set(splits[one]["speaker"]) & set(splits[other]["speaker"])
+        if shared:
+            yield finding(LEAK, "speaker", folder, f"speakers in {one}.csv and in {other}.csv", shared)
+        shared = manifests.listed(fold, one) & manifests.listed(fold, other)
+        if shared:
+            yield finding(LEAK, "speaker", folder, f"speakers that protocol.json lists in {one} and in {other}", shared)
+    for split in SPLITS:
+        strangers = set(splits[split]["speaker"]) - manifests.listed(fold, split)
+        if strangers:
+            yield finding(LEAK, "speaker", folder / f"{split}.csv", "speakers that protocol.json does not list in this split", strangers)
+
+
+def _copies(splits: dict[str, pd.DataFrame], folder: Path, recordings: dict[str, str]) -> Iterator[Finding]:
+    for one, other in combinations(SPLITS, 2):
+        a, b = splits[one], splits[other]
+        where = f"in {one}.csv and in {other}.csv"
+        ids, wavs = set(a["ID"]) & set(b["ID"]), set(a["wav"]) & set(b["wav"])
+        if ids:
+            yield finding(LEAK, "copy", folder, f"utterances {where}", ids)
+        other_names = wavs - set(a["wav"][a["ID"].isin(ids)])
+        if other_names:
+            yield finding(LEAK, "copy", folder, f"recordings under two IDs, {where}", other_names)
+        there: dict[str, list[str]] = {}
+        for wav in b["wav"]:
+            if wav in recordings:
+                there.setdefault(recordings[wav], []).append(wav)
+        same = [f"{wav} = {twin}" for wav in a["wav"] if wav in recordings for twin in there.get(recordings[wav], []) if twin != wav]
+        if same:
+            yield finding(LEAK, "copy", folder, f"files with the same samples, {where}", same)
+
+
+def _changed(manifests: Manifests, fold: int) -> Iterator[Finding]:
+    """The files of a fold hold the rows of utterances.csv, and all of those of its speakers."""
+    every = set(manifests.utterances.itertuples(index=False, name=None))
+    for split, frame in manifests.folds[fold].items():
+        path = manifests.folder / f"fold{fold}" / f"{split}.csv"
+        rows = frame.itertuples(index=False, name=None)
+        changed = {id_ for id_, row in zip(frame["ID"], rows, strict=True) if row not in every}
+        if changed:
+            yield finding(LEAK, "manifests", path, f"changed since it was prepared: rows that are not those of {UTTERANCES}", changed)
+        of_split = manifests.utterances["speaker"].isin(manifests.listed(fold, split))
+        absent = set(manifests.utterances["ID"][of_split]) - set(frame["ID"])
+        if absent:
+            yield finding(LEAK, "manifests", path, f"changed since it was prepared: without utterances that {UTTERANCES} has", absent)
+
+
+def _sessions(manifests: Manifests) -> Iterator[Finding]:
+    """A session in training and test is a leak. Validation may share one: IEMOCAP's other speaker of the test session validates."""
+    beside: dict[str, list[int]] = {}
+    for fold, splits in manifests.folds.items():
+        sessions = {split: set(frame["session"]) - {""} for split, frame in splits.items()}
+        leaked = sessions["train"] & sessions["test"]
+        if leaked:
+            yield finding(LEAK, "session", manifests.folder / f"fold{fold}", "sessions in train.csv and in test.csv", leaked)
+        for session in sessions["valid"] & (sessions["train"] | sessions["test"]):
+            beside.setdefault(session, []).append(fold)
+    if beside:
+        what = "sessions that validation shares with test or training: the epoch is chosen on recordings of the same room and day"
+        yield finding(NOTE, "session", manifests.folder, what, beside)
+    if not (manifests.utterances["session"] != "").any():
+        yield finding(UNCHECKED, "session", manifests.folder, "the corpus names no sessions")
+
+
+def _texts(manifests: Manifests, text_of: TextOf | None, by_design: bool) -> Iterator[Finding]:
+    texts = {id_: text_of(id_) for id_ in manifests.utterances["ID"]} if text_of else {}
+    if all(text is None for text in texts.values()):
+        what = f"the corpus {manifests.protocol['corpus']} does not say which text an utterance has"
+        yield finding(UNCHECKED, "text", manifests.folder, what)
+        return
+    by_split = {
+        fold: [{texts.get(id_) for id_ in splits[split]["ID"]} - {"", None} for split in ("train", "test")]
+        for fold, splits in manifests.folds.items()
+    }
+    shared = {fold: train & test for fold, (train, test) in by_split.items() if train & test}
+    if shared and by_design:
+        what = "texts in training and in test, as all speakers of this corpus speak the same: results say nothing of other texts"
+        yield finding(NOTE, "text", manifests.folder, what, set.union(*shared.values()))
+        return
+    for fold, names in shared.items():
+        yield finding(LEAK, "text", manifests.folder / f"fold{fold}", "texts spoken in training and in test", names)
