@@ -50,6 +50,30 @@ def check_protocol(
         raise typer.Exit(LEAKED)
 
 
+@app.command()
+def report(
+    results: Annotated[Path, typer.Argument(metavar="RESULTS", help="the folder with the results of one corpus: results/iemocap")],
+    output: Annotated[Path | None, typer.Option("--output", help="the folder to write (default: report/ in RESULTS)")] = None,
+    data_folder: Annotated[Path | None, typer.Option("--data_folder", help="the release of the corpus, for figure 3")] = None,
+    utterance: Annotated[list[str] | None, typer.Option("--utterance", help="ID for figure 3; may be repeated")] = None,
+    manifests: Annotated[Path | None, typer.Option("--manifests", help="those trained with, where they lie elsewhere")] = None,
+    resamples: Annotated[int, typer.Option("--resamples", min=1, help="of the bootstrap over speakers")] = 2000,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="of the bootstrap")] = 0,
+    undo_class_weights: Annotated[
+        bool, typer.Option("--undo_class_weights", help="decide at the frequencies of the training set, not at the paper's balanced ones")
+    ] = False,
+) -> None:
+    """Write the report: tables with intervals beside the paper's, differences between rows, calibration, plots, figure 3.
+
+    One HTML file that needs nothing else; beside it Markdown, table 3 in LaTeX, and all numbers as JSON.
+    """
+    from mlee_sb.reporting import make_report
+
+    numbers = {"resamples": resamples, "seed": seed, "undo_class_weights": undo_class_weights}
+    path = make_report(results, output, data_folder, manifests, utterance or (), progress=sys.stderr.isatty(), **numbers)
+    typer.echo(f"written to {path}")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that `arguments` (by default the program's own) ask for, and return the exit status."""
     try:

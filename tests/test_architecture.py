@@ -24,7 +24,8 @@ MAY_IMPORT = {
     "evaluation": {"labels", "corpora.manifest"},
     "inference": {"models"},
     "experiment": {"corpora", "training", "evaluation"},  # what recipes/ calls
-    "cli": {"corpora", "labels", "models", "training", "evaluation", "inference", "experiment"},
+    "reporting": {"corpora.manifest", "evaluation", "inference"},  # what `mlee report` calls
+    "cli": {"reporting", "corpora", "labels", "models", "training", "evaluation", "inference", "experiment"},
     "__init__": {"inference"},
 }
 WITHOUT_TORCH = ("errors", "files", "labels", "corpora", "evaluation")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 
+from mlee_sb.errors import InputError
 from mlee_sb.evaluation.attention import AttentionFigure
 from mlee_sb.evaluation.latex import latex_table3
 from mlee_sb.evaluation.plots import all_plots
@@ -43,8 +44,14 @@ def write_report(found: dict, output: str | Path, attention: Sequence[AttentionF
     -------
     Path
         the HTML file
+
+    Raises
+    ------
+    InputError
+        as `check_output`
     """
     output = Path(output)
+    check_output(output)
     plots = {plot.key: plot for plot in all_plots(found)}
     sections = [Section(table, [plots[key] for key in PLOTS_OF.get(table.key, ()) if key in plots]) for table in all_tables(found)]
     context = {
@@ -64,6 +71,18 @@ def write_report(found: dict, output: str | Path, attention: Sequence[AttentionF
         for plot in [*plots.values(), *(figure.plot for figure in attention)]:
             (beside / PLOTS / f"{plot.key}.png").write_bytes(plot.png)
     return output / HTML
+
+
+def check_output(output: Path) -> None:
+    """Refuse to replace anything but an older report.
+
+    Raises
+    ------
+    InputError
+        if `output` is a file, or a folder that holds other things
+    """
+    if output.exists() and (not output.is_dir() or (any(output.iterdir()) and not (output / NUMBERS).is_file())):
+        raise InputError(f"{output}: holds something that is no report, and would be replaced: give another --output")
 
 
 def _facts(found: dict) -> list[tuple[str, str]]:
