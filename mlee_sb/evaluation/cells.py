@@ -114,7 +114,7 @@ def _frame(stages: list[StageResult], undo_class_weights: bool) -> pd.DataFrame:
     """The predictions of some folds together, by ID."""
     parts = [read_predictions(stage.predictions).assign(fold=stage.fold) for stage in stages]
     if undo_class_weights:
-        parts = [_undone(part, np.array(stage.class_weights)) for part, stage in zip(parts, stages, strict=True)]
+        parts = [_undone(part, stage) for part, stage in zip(parts, stages, strict=True)]
     frame = pd.concat(parts, ignore_index=True)
     twice = frame["ID"].duplicated()
     if twice.any():
@@ -122,11 +122,13 @@ def _frame(stages: list[StageResult], undo_class_weights: bool) -> pd.DataFrame:
     return frame.sort_values("ID", ignore_index=True)
 
 
-def _undone(frame: pd.DataFrame, class_weights: np.ndarray) -> pd.DataFrame:
+def _undone(frame: pd.DataFrame, stage: StageResult) -> pd.DataFrame:
+    if stage.class_weights is None:
+        raise InputError(f"{stage.folder}: its class weights were not noted, so they cannot be undone: train the stage again")
     predictions = Predictions.of(frame)
     undo = undo_existence if predictions.is_existence else undo_softmax
     prefixes = (POSTERIOR, EXISTENCE_PROBABILITY) if predictions.is_existence else (POSTERIOR,)
-    undone = undo(predictions.posterior, class_weights)
+    undone = undo(predictions.posterior, np.array(stage.class_weights))
     return frame.assign(**{prefix + e: undone[:, k] for prefix in prefixes for k, e in enumerate(predictions.emotions)})
 
 

@@ -27,7 +27,6 @@ class StageResult:
     demo: bool
     protocol_hash: str
     losses: dict[str, float]
-    class_weights: list
 
     @property
     def predictions(self) -> Path:
@@ -107,7 +106,7 @@ def _short(value) -> str:
 
 def _read(path: Path) -> StageResult:
     summary = _json(path)
-    names = ("corpus", "row", "train_set", "seed", "fold", "demo", "protocol_hash", "losses", "class_weights")
+    names = ("corpus", "row", "train_set", "seed", "fold", "demo", "protocol_hash", "losses")
     missing = [name for name in names if name not in summary]
     if missing:
         raise InputError(f"{path}: no {missing[0]} in it: train the stage again")

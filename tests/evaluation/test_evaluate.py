@@ -251,3 +251,10 @@ def test_chance_is_to_always_say_the_most_frequent_emotion(results, found):
     ]
     counts = dominant[dominant.isin(EMOTIONS)].value_counts()
     assert found["chance"] == {"emotion": counts.index[0], "wa": counts.iloc[0] / counts.sum(), "ua": pytest.approx(1 / 3)}
+
+
+def test_class_weights_that_were_not_noted_cannot_be_undone(tmp_path):
+    folder = fabricate(tmp_path, rows=["mlee"], class_weights=None)
+    assert evaluate(folder, **QUICK)["n"]
+    with pytest.raises(InputError, match="mlee/dominant/seed1/fold1: its class weights were not noted"):
+        evaluate(folder, undo_class_weights=True)
