@@ -69,10 +69,10 @@ class WaveformDataset(Dataset):
 
 
 class EmbeddingDataset(Dataset):
-    """Embeddings [copies * n, embedding_size] of utterances that were encoded before, in the order of `WaveformDataset`."""
+    """Embeddings [copies * n, embedding_size] of n utterances that were encoded before, in the order of `WaveformDataset`."""
 
-    def __init__(self, embeddings: Tensor, targets: Tensor):
-        self.embeddings, self.targets = embeddings, targets
+    def __init__(self, embeddings: Tensor, targets: Tensor, ids: list[str]):
+        self.embeddings, self.targets, self.ids = embeddings, targets, ids
         self.durations = [1.0] * len(embeddings)
 
     def __len__(self) -> int:

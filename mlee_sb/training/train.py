@@ -64,8 +64,9 @@ def train_stage(stage: Stage, device: str, say: Callable[[str], None] = print) -
     model = EmotionModel(encoder, classifier, emotions, TARGETS[stage.settings["target"]].output)
     on_main(describe_model, model, _label_rules(stage), stage.data.protocol["demo"])  # what cannot be saved is refused before it is trained
     brain = _brain(stage, hparams, encoder, classifier, inputs, checkpointer, device, start, say)
-    for use, frame in {"class_weights": inputs.train, "training": inputs.train, "selection": inputs.valid}.items():
-        on_main(note_use, stage.save_folder, use, frame["ID"])
+    used = {"class_weights": inputs.train["ID"], "training": loaders["train"].dataset.ids, "selection": loaders["valid"].dataset.ids}
+    for use, ids in used.items():  # of what is trained on, not of what should be
+        on_main(note_use, stage.save_folder, use, ids)
     brain.train_sampler = loaders["train"].batch_sampler  # else every epoch would have the batches of the first
     brain.fit(brain.epochs, loaders["train"], loaders["valid"], progressbar=sys.stderr.isatty())
 
@@ -109,15 +110,12 @@ def _frozen(stage: Stage, hparams: dict, inputs: StageInputs, device: str) -> tu
     """The encoders of the required stages side by side, and loaders of their embeddings."""
     models = [(required, load_bundle(required.model_folder)) for required in stage.requires.values()]
 
-    def embed(frame, speeds=(1.0,)):
+    def dataset(frame, targets, speeds=(1.0,)):
         parts = [on_main(_embeddings, stage, required, model, frame, speeds, device) for required, model in models]
-        return torch.cat(parts, dim=-1)  # [copies * n, sum of the embedding sizes]
+        return EmbeddingDataset(torch.cat(parts, dim=-1), targets, frame["ID"].tolist())  # [copies * n, sum of the embedding sizes]
 
-    train = EmbeddingDataset(embed(inputs.train, stage.settings["speeds"]), inputs.train_targets)
-    sets = {
-        "valid": EmbeddingDataset(embed(inputs.valid), inputs.valid_targets),
-        "test": EmbeddingDataset(embed(inputs.test), inputs.test_targets),
-    }
+    train = dataset(inputs.train, inputs.train_targets, stage.settings["speeds"])
+    sets = {"valid": dataset(inputs.valid, inputs.valid_targets), "test": dataset(inputs.test, inputs.test_targets)}
     encoder = hparams["encoder"]([encoder for _, model in models for encoder in model.encoders])
     return encoder, _loaders(stage, train, sets)
 

@@ -52,7 +52,7 @@ def fit(folder: Path, epochs: int, dropout: float = 0.0) -> dict:
     """Train a brain, or go on with it."""
     generator = torch.Generator().manual_seed(1)
     embeddings, classes = torch.randn(UTTERANCES, 4, generator=generator), torch.randint(3, (UTTERANCES,), generator=generator)
-    data = EmbeddingDataset(embeddings, nn.functional.one_hot(classes, 3).float())
+    data = EmbeddingDataset(embeddings, nn.functional.one_hot(classes, 3).float(), list(map(str, range(len(classes)))))
     train, valid = (make_loader(data, BATCH_SIZE, 0, seed, processes()) for seed in (1, None))
     torch.manual_seed(0)
     encoder, classifier, stopper = Encoder(dropout), nn.Linear(8, 3), EarlyStopping(epochs, patience=epochs)

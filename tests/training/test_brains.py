@@ -36,7 +36,7 @@ def brain_of(kind, folder, epochs=4, lr=0.1, weights=None):
 def loader(n=7, batch_size=4, seed=None):
     generator = torch.Generator().manual_seed(1)
     embeddings, classes = torch.randn(n, 2, generator=generator), torch.randint(K, (n,), generator=generator)
-    data = EmbeddingDataset(embeddings, torch.nn.functional.one_hot(classes, K).float())
+    data = EmbeddingDataset(embeddings, torch.nn.functional.one_hot(classes, K).float(), list(map(str, range(n))))
     data.durations = list(range(n, 0, -1))  # so that batches do not come in the order of the rows
     return make_loader(data, batch_size, 0, seed)
 

@@ -115,6 +115,6 @@ def test_evaluation_has_one_order_for_ever():
 
 
 def test_embeddings_of_all_speeds_find_the_target_of_their_utterance():
-    data = EmbeddingDataset(torch.arange(6.0).view(6, 1), torch.eye(3))
+    data = EmbeddingDataset(torch.arange(6.0).view(6, 1), torch.eye(3), ["a", "b", "c"])
     embedding, target, item = data[4]
     assert (embedding.item(), target.tolist(), item) == (4.0, [0, 1, 0], 4)

@@ -1,0 +1,68 @@
+"""The protocol check on what training really leaves: clean as it is, and named where its code is made to leak."""
+
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+import torch
+
+from mlee_sb.corpora.base import load_corpus
+from mlee_sb.evaluation.findings import UNCHECKED
+from mlee_sb.evaluation.protocol_check import check_protocol
+from mlee_sb.experiment.train import main
+from mlee_sb.training import inputs, train
+
+from .conftest import command
+
+TEST_SET = tuple(f"s0_{number}" for number in range(6))
+
+
+def test_what_training_leaves_is_clean(trained, tones):
+    checked = check_protocol(trained, load_corpus, data_folder=tones)
+    assert not checked.leaks
+    assert (checked.stages, checked.folds) == (3, 6)
+    assert {finding.kind for finding in checked.of(UNCHECKED)} == {"session", "text"}, "a vote table of tones has neither"
+
+
+def z_norm_of_training_and_test(monkeypatch):
+    """Also what is trained on, as both come from one data set."""
+    learning = train._learning
+
+    def leaky(stage, hparams, found, *rest, **more):
+        rows, targets = pd.concat([found.train, found.test]), torch.cat([found.train_targets, found.test_targets])
+        return learning(stage, hparams, replace(found, train=rows, train_targets=targets), *rest, **more)
+
+    monkeypatch.setattr(train, "_learning", leaky)
+
+
+def _splits_changed(monkeypatch, change):
+    read_fold = inputs.read_fold
+    monkeypatch.setattr(inputs, "read_fold", lambda *given: change(read_fold(*given)))
+
+
+def an_epoch_chosen_on_the_test_set(monkeypatch):
+    _splits_changed(monkeypatch, lambda splits: splits | {"valid": splits["test"]})
+
+
+def some_of_the_test_set_in_training(monkeypatch):
+    """Two of them: all six have the votes of every other speaker's six, which would leave the class weights as they are."""
+    _splits_changed(monkeypatch, lambda splits: splits | {"train": pd.concat([splits["train"], splits["test"].iloc[:2]])})
+
+
+@pytest.mark.parametrize(
+    ("leak", "uses", "utterances"),
+    [
+        (z_norm_of_training_and_test, {"z_norm", "training"}, TEST_SET),
+        (an_epoch_chosen_on_the_test_set, {"selection"}, TEST_SET),
+        (some_of_the_test_set_in_training, {"z_norm", "training", "class_weights"}, TEST_SET[:2]),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_training_that_is_made_to_leak_is_found_out(tones, tmp_path, monkeypatch, leak, uses, utterances):
+    leak(monkeypatch)
+    assert main(command(tones, tmp_path, "--max_epochs", "1", "--speeds", "1.0", hparams="hparams/mlee.yaml")) == 0
+    leaks = check_protocol(tmp_path, load_corpus).leaks
+    used = {finding.where.rpartition("/")[2].removesuffix(".csv"): finding.values for finding in leaks if finding.kind == "use"}
+    assert used == dict.fromkeys(uses, utterances)
+    others = {finding.kind for finding in leaks} - {"use"}
+    assert others == ({"class_weights"} if "class_weights" in uses else set())
