@@ -1,6 +1,6 @@
 """What `mlee report` does: evaluate results, fetch the recordings and encoders of figure 3, write the report."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import soundfile
@@ -24,6 +24,7 @@ def make_report(
     data_folder: Path | None = None,
     manifests: Path | None = None,
     utterances: Sequence[str] = (),
+    only: Collection[Path] | None = None,
     progress: bool = False,
     **evaluation,
 ) -> Path:
@@ -36,6 +37,7 @@ def make_report(
     data_folder : the release of the corpus, for figure 3; without it the report says how to get the figure
     manifests : what the stages were trained with, where they do not lie below `results`
     utterances : IDs for figure 3; by default some that listeners dispute
+    only : folders of the stages to report; by default all that are finished below `results`
     progress : whether to show bars
     evaluation : `resamples`, `seed`, `undo_class_weights` of `mlee_sb.evaluation.evaluate.evaluate`
 
@@ -51,13 +53,13 @@ def make_report(
     """
     output = output or results / FOLDER
     check_output(output)
-    found = evaluate(results, manifests, progress=progress, **evaluation)
+    found = evaluate(results, manifests, only, progress=progress, **evaluation)
     attention, why_none = [], "Add --data_folder with the release of the corpus to see where the encoders look."
     if data_folder:
         manifests = manifests or find_protocols(results).get(found["protocol_hash"], (None,))[0]
         if manifests is None:
             raise InputError(f"{results}: no manifests of these stages below it: give the folder that was trained with as --manifests")
-        attention = figures(read_cells(find_stages(results)), manifests, data_folder, utterances)
+        attention = figures(read_cells(find_stages(results, only)), manifests, data_folder, utterances)
         why_none = f"Train the rows {', '.join(ENCODERS)} with train set {TRAIN_SET} to see where their encoders look."
     return write_report(found, output, attention, why_none)
 

@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "training": {"labels", "models", "corpora.manifest"},
     "evaluation": {"labels", "corpora.manifest"},
     "inference": {"models"},
-    "experiment": {"corpora", "training", "evaluation"},  # what recipes/ calls
+    "experiment": {"corpora", "training", "evaluation", "reporting"},  # what recipes/ calls
     "reporting": {"corpora.manifest", "evaluation", "inference"},  # what `mlee report` calls
     "cli": {"reporting", "corpora", "labels", "models", "training", "evaluation", "inference", "experiment"},
     "__init__": {"inference"},

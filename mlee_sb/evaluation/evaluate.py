@@ -1,6 +1,6 @@
 """A folder of results -> everything that the report says, as one dictionary of plain values."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict
 from pathlib import Path
 
@@ -27,6 +27,7 @@ VOTES_FILE = "votes.csv"
 def evaluate(
     results: str | Path,
     manifests: str | Path | None = None,
+    only: Collection[Path] | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
     confidence: float = CONFIDENCE,
@@ -42,6 +43,7 @@ def evaluate(
     ----------
     results : a folder with the results of one corpus
     manifests : where votes.csv is; by default the manifests of this protocol below `results`
+    only : folders of the stages to evaluate; by default all that are finished below `results`
     resamples, seed, confidence : of the bootstrap
     undo_class_weights : whether to decide at the training set's own frequencies instead of the paper's balanced ones
     progress : whether to show a bar
@@ -56,7 +58,7 @@ def evaluate(
     InputError
         if nothing is finished, the stages have different protocols, or there are fewer than two test speakers
     """
-    cells = read_cells(find_stages(results), undo_class_weights)
+    cells = read_cells(find_stages(results, only), undo_class_weights)
     utterances = cells.utterances
     draws = Resamples.draw(utterances.speakers, resamples, seed)
     sample = _Sample(cells, draws, confidence)

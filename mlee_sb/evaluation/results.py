@@ -1,7 +1,7 @@
 """The finished stages below a folder of results, and the protocol that they were trained on."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,8 +43,8 @@ class StageResult:
         return _json(self.folder / SUMMARY).get("class_weights")
 
 
-def find_stages(results: str | Path) -> list[StageResult]:
-    """All finished stages below `results`, by corpus, row, train set, seed and fold.
+def find_stages(results: str | Path, only: Collection[Path] | None = None) -> list[StageResult]:
+    """The finished stages below `results`, all or only those of some folders, by corpus, row, train set, seed and fold.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def find_stages(results: str | Path) -> list[StageResult]:
         if there is none, or a summary is damaged
     """
     results = Path(results)
-    found = [_read(path) for path in results.rglob(str(SUMMARY))]
+    found = [_read(path) for path in results.rglob(str(SUMMARY)) if only is None or path.parents[1] in only]
     if not found:
         raise InputError(f"{results}: no finished stage below it: train one with recipes/train.py, or give the folder that --results named")
     return sorted(found, key=lambda stage: (stage.corpus, stage.row, stage.train_set, stage.seed, stage.fold))

@@ -13,6 +13,7 @@ from mlee_sb.corpora.options import Parser
 from mlee_sb.errors import InputError, choose
 from mlee_sb.evaluation.predictions import read_predictions
 from mlee_sb.evaluation.scores import score_folder, scores
+from mlee_sb.reporting import FOLDER, make_report
 from mlee_sb.training.backends import BACKENDS, open_backend
 from mlee_sb.training.run import check_device, check_stages
 from mlee_sb.training.stage import Stage, plan
@@ -78,6 +79,7 @@ def train_all(wanted: Iterable[Stage], given: dict) -> int:
         say(f"training on {device} with {workers.jobs} jobs; Ctrl-C stops, and the same command goes on")
         outcomes = sweep(stages, workers, device, score_folder, given["threads"], say)
     print("\n".join(_end_lines(wanted, outcomes)))
+    print(_report(wanted, outcomes))
     return 0 if all(outcome.stands for outcome in outcomes) else 1
 
 
@@ -130,6 +132,19 @@ def _end_lines(wanted: list[Stage], outcomes: list[Outcome]) -> list[str]:
     if failed:
         lines.append(f"{len(failed)} failed and {skipped} that require them were skipped; the same command tries them again")
     return lines
+
+
+def _report(wanted: list[Stage], outcomes: list[Outcome]) -> str:
+    """Write the report of what was wanted and stands, and say where it is."""
+    stands = {outcome.stage.folder for outcome in outcomes if outcome.stands}
+    row = wanted[0].folder.parents[2]
+    one_row = all(stage.folder.parents[2] == row for stage in wanted)
+    output = (row if one_row else row.parent) / FOLDER
+    data, only = wanted[0].data, stands & {stage.folder for stage in wanted}
+    try:
+        return f"report: {make_report(row.parent, output, data.data_folder, data.manifests, only=only, progress=sys.stderr.isatty())}"
+    except InputError as error:
+        return f"no report: {error}"
 
 
 def _pooled(stages: list[Stage]) -> str:
