@@ -1,0 +1,177 @@
+"""The report as files: what stands in it, that its numbers are those that were found, and what it refuses to replace."""
+
+import json
+import re
+import subprocess
+import sys
+import zipfile
+from html import unescape
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mlee_sb.errors import InputError
+from mlee_sb.evaluation import tables
+from mlee_sb.evaluation.attention import AttentionFigure, chosen_utterances, stages_of_figure
+from mlee_sb.evaluation.cells import read_cells
+from mlee_sb.evaluation.evaluate import evaluate
+from mlee_sb.evaluation.latex import latex_table3
+from mlee_sb.evaluation.paper import ROWS, TABLE_3
+from mlee_sb.evaluation.report import write_report
+from mlee_sb.evaluation.results import find_stages
+
+from .fabricated import fabricate
+
+QUICK = {"resamples": 100}
+HOSTILE = "<script>alert(1)</script>|`*_&%"
+FOUR = ["neu", "hap", "sad", "ang"]
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    return fabricate(tmp_path_factory.mktemp("results"))
+
+
+@pytest.fixture(scope="module")
+def found(results):
+    return evaluate(results, **QUICK)
+
+
+def figure(number=1, ID="a_01") -> AttentionFigure:
+    rate = 8000
+    samples = 0.3 * np.sin(2 * np.pi * 440 * np.arange(rate) / rate).astype(np.float32)
+    steps = np.linspace(0.05, 0.95, 10)
+    attention = {name: (steps, np.full(10, 0.1)) for name in ("hard", "soft", "MLEE")}
+    return AttentionFigure(number, ID, {"neu": 2, "hap": 0, "other": 1}, samples, rate, attention)
+
+
+@pytest.fixture(scope="module")
+def folder(found, tmp_path_factory):
+    return write_report(found, tmp_path_factory.mktemp("report") / "report", [figure()]).parent
+
+
+def test_it_is_one_page_with_markdown_latex_and_all_numbers_beside_it(folder, found):
+    assert {path.name for path in folder.iterdir()} == {"report.html", "report.md", "table3.tex", "report.json", "plots"}
+    assert json.loads((folder / "report.json").read_text()) == found
+    page, markdown = (folder / "report.html").read_text(), (folder / "report.md").read_text()
+    assert not re.findall(r"""(?:src|href)=["'](?!data:|#)""", page), "it needs nothing else"
+    pictures = re.findall(r"\]\((plots/[^)]+)\)", markdown)
+    assert {path.name for path in (folder / "plots").iterdir()} == {name.removeprefix("plots/") for name in pictures}
+    assert page.count("data:image/png") == len(pictures) == 5
+
+
+def test_page_and_markdown_say_the_numbers_that_were_found(folder, found):
+    page, markdown = (folder / "report.html").read_text(), (folder / "report.md").read_text()
+    in_page = [
+        [unescape(text) for text in re.findall(r"<td[^>]*>(.*?)</td>", row)] for row in re.findall(r"<tr>(<td.*?)</tr>", page, re.DOTALL)
+    ]
+    in_markdown = [
+        [cell.replace("\\", "").strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+        for line in markdown.splitlines()
+        if line.startswith("| ")
+    ]
+    for table in tables.all_tables(found):
+        for row in table.rows:
+            assert tables.as_text(row) in in_page and tables.as_text(row) in in_markdown
+    cell = found["cells"][-1]
+    wa = cell["pooled"]["wa"]
+    expected = f"{100 * wa['value']:.1f} [{100 * wa['low']:.1f}, {100 * wa['high']:.1f}]"
+    assert ["MLEE pre-training fusion", "soft", "all", expected] in [row[:4] for row in in_page]
+
+
+def test_every_table_is_whole(found):
+    keys = [table.key for table in tables.all_tables(found)]
+    assert keys == ["table3", "comparisons", "recalls", "posteriors", "existence", "ambiguity", "over_folds", "table1"]
+    for table in tables.all_tables(found):
+        assert {len(row) for row in table.rows} == {len(table.header)}
+
+
+def test_latex_has_the_rows_of_the_paper_the_same_numbers_and_one_best(found):
+    text = latex_table3(found)
+    lines = [line for line in text.splitlines() if line.endswith(r"\\") and "textbf" in line or " [" in line]
+    rows = [line for line in lines if line.count("&") == 5]
+    assert len(rows) == len(ROWS) and text.count(r"\begin{") == text.count(r"\end{") == 2
+    hard = next(row for row in rows if row.startswith("Dominant recognition & hard"))
+    dominant, all_of_them = hard.removesuffix(r" \\").split(" & ")[2:4], hard.removesuffix(r" \\").split(" & ")[4:6]
+    assert dominant == all_of_them, "one stage for both train sets"
+    best = max(cell["pooled"]["ua"]["value"] for cell in found["cells"])
+    assert rf"\textbf{{{100 * best:.1f}}}" in text
+    assert all(f"{100 * cell['pooled']['wa']['value']:.1f}" in text for cell in found["cells"])
+
+
+def test_the_papers_figures_stand_beside_those_of_iemocap_and_a_reason_beside_others(found, tmp_path):
+    table = tables.table3(found)
+    assert all(row[6].text == row[7].text == tables.NOTHING for row in table.rows)
+    assert any("this is crema_d" in note for note in table.notes)
+    iemocap = evaluate(fabricate(tmp_path, corpus="iemocap", emotions=FOUR), **QUICK)
+    rows = tables.table3(iemocap).rows
+    by_name = {tuple(tables.as_text(row[:3])): tables.as_text(row[6:8]) for row in rows}
+    assert by_name["MLEE pre-training fusion", "soft", "all"] == ["66.1", "65.4"] == [str(x) for x in TABLE_3["mlee_fusion_soft"]["all"]]
+    assert ["all, paper", "45.2", "24.0", "19.8", "17.8"] in [tables.as_text(row) for row in tables.table1(iemocap).rows]
+
+
+def test_a_demo_is_loud_everywhere(tmp_path):
+    output = write_report(evaluate(fabricate(tmp_path, rows=["mlee"], demo=True), **QUICK), tmp_path / "report").parent
+    for name in ("report.html", "report.md", "table3.tex"):
+        assert "DEMO" in (output / name).read_text()
+
+
+def test_hostile_names_are_text_on_the_page_in_markdown_and_in_latex(tmp_path):
+    row = "my<b>row|x</b>"
+    found = evaluate(fabricate(tmp_path, rows=["mlee", row.replace("/", "")], train_sets=["all"]), **QUICK)
+    output = write_report(found, tmp_path / "report", [figure(ID=HOSTILE)]).parent
+    page, markdown = (output / "report.html").read_text(), (output / "report.md").read_text()
+    assert "<script>alert" not in page and "&lt;script&gt;alert(1)" in page and "<b>row" not in page
+    assert "<script>" not in re.sub(r"\\.", "", markdown) and r"my\<b\>row\|x" in markdown
+    assert "my<b>row|x" in (output / "table3.tex").read_text()
+
+
+def test_what_the_differences_say_is_said_in_words(found):
+    sure = {"row": "mlee_fusion_soft", "baseline": "dominant_soft", "train_set": "all", "score": "ua", "p": 0.001, "p_holm": 0.01}
+    sure["difference"] = {"value": -0.031, "low": -0.05, "high": -0.01}
+    said = tables.verdict(found | {"comparisons": [sure]})
+    assert "MLEE pre-training fusion, soft (all) is worse than Dominant recognition, soft in UA by 3.1 points" in said
+    assert "none of the rows can be called better" in tables.verdict(found | {"comparisons": [sure | {"p_holm": 0.06}]})
+
+
+def test_an_older_report_is_replaced_whole_and_anything_else_is_left(found, tmp_path):
+    output = tmp_path / "report"
+    write_report(found, output, [figure()])
+    write_report(found, output, no_attention="no sound here")
+    assert not (output / "plots/attention_1.png").exists() and "no sound here" in (output / "report.html").read_text()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/thesis.tex").write_text("years of work")
+    for other in (tmp_path / "mine", tmp_path / "mine/thesis.tex"):
+        with pytest.raises(InputError, match="no report, and would be replaced"):
+            write_report(found, other)
+    assert (tmp_path / "mine/thesis.tex").read_text() == "years of work"
+
+
+def test_figure_3_takes_the_encoders_of_the_fold_that_tests_the_utterance(results):
+    cells = read_cells(find_stages(results))
+    stages = stages_of_figure(cells, "all")
+    assert {row: by_fold[2].folder.relative_to(results).as_posix() for row, by_fold in stages.items()} == {
+        "dominant_hard": "dominant_hard/dominant/seed1/fold2",
+        "dominant_soft": "dominant_soft/all/seed1/fold2",
+        "mlee": "mlee/all/seed1/fold2",
+    }
+    assert stages_of_figure(read_cells([s for s in find_stages(results) if s.row != "mlee"]), "all") == {}
+
+
+def test_the_utterances_of_figure_3_are_disputed_ones_of_each_emotion(results):
+    cells = read_cells(find_stages(results))
+    chosen = chosen_utterances(cells, "all")
+    assert len(chosen) == len(set(chosen)) == 3 and chosen == chosen_utterances(cells, "all")
+    utterances = cells.utterances
+    rows = [list(utterances.ids).index(ID) for ID in chosen]
+    assert utterances.votes[rows, :-1].argmax(axis=1).tolist() == [0, 1, 2]
+    assert (utterances.votes[rows].max(axis=1) < utterances.votes[rows].sum(axis=1)).all()
+
+
+def test_the_templates_are_in_the_wheel(tmp_path):
+    root = Path(__file__).resolve().parents[2]
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--quiet", "--wheel-dir", str(tmp_path), str(root)]
+    subprocess.run(command, check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    assert "mlee_sb/evaluation/templates/report.html.j2" in zipfile.ZipFile(wheel).namelist()

@@ -1,0 +1,110 @@
+"""The report in a real browser: it renders, needs nothing from anywhere, its tables sort and its sound plays."""
+
+import os
+import shutil
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from mlee_sb.evaluation.evaluate import evaluate
+from mlee_sb.evaluation.report import write_report
+
+from .fabricated import fabricate
+from .test_report import figure
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+QUIET = ["--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+PHONE = {"width": 390, "height": 800}
+
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="needs Chromium: install your system's package, on Debian apt-get install chromium"
+)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    as_root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*QUIET, *as_root])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    return evaluate(fabricate(tmp_path_factory.mktemp("results")), resamples=100)
+
+
+@pytest.fixture(scope="module")
+def file(found, tmp_path_factory):
+    return write_report(found, tmp_path_factory.mktemp("page") / "report", [figure(1), figure(2, ID="b_02")])
+
+
+@pytest.fixture
+def page(browser, file):
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.said, page.asked = [], []
+    page.on("console", lambda message: page.said.append(message.text))
+    page.on("pageerror", lambda error: page.said.append(str(error)))
+    page.on("request", lambda request: page.asked.append(request.url))
+    page.goto(file.as_uri())
+    yield page
+    page.close()
+
+
+def column(page, number: int, table: str = "#table3") -> list[str]:
+    return page.locator(f"{table} tbody tr td:nth-child({number})").all_inner_texts()
+
+
+def test_it_renders_without_an_error_and_asks_for_nothing_but_itself(page, file):
+    assert page.said == []
+    assert [url for url in page.asked if not url.startswith("data:")] == [file.as_uri()]
+    sizes = page.eval_on_selector_all("img", "images => images.map(image => image.naturalWidth)")
+    assert len(sizes) == 6 and min(sizes) > 300
+    assert all(page.eval_on_selector_all("img", "images => images.map(image => image.alt)"))
+
+
+def test_a_person_sorts_a_table_by_click_and_by_keyboard(page, found):
+    header, before = page.locator("#table3 th").nth(3), column(page, 4)
+    button = header.locator("button")
+    values = sorted((cell["pooled"]["wa"]["value"] for cell in found["cells"]), reverse=True)
+    assert header.get_attribute("aria-sort") == "none"
+    button.click()
+    assert header.get_attribute("aria-sort") == "descending"
+    shown = [text for text in column(page, 4) if "[" in text and "listener" not in text]
+    best_first = [float(text.split()[0]) for text in column(page, 4)]
+    assert best_first == sorted(best_first, reverse=True) and sorted(column(page, 4)) == sorted(before)
+    assert f"{100 * values[0]:.1f}" in {text.split()[0] for text in shown[:3]}
+    button.focus()
+    page.keyboard.press("Enter")
+    assert header.get_attribute("aria-sort") == "ascending"
+    worst_first = [float(text.split()[0]) for text in column(page, 4)]
+    assert worst_first == sorted(worst_first)
+    page.locator("#table3 th button").nth(0).click()
+    assert header.get_attribute("aria-sort") == "none" and column(page, 1) == sorted(column(page, 1), key=str.lower)
+
+
+def test_numbers_sort_as_numbers_and_empty_cells_come_last_either_way(page):
+    button = page.locator("#comparisons th button").nth(5)
+    for turn in (1, -1):
+        button.click()
+        differences = [float(text.split()[0]) for text in column(page, 6, "#comparisons")]
+        assert differences == sorted(differences, reverse=turn == 1)
+    share = page.locator("#table3 th button").nth(8)
+    for _ in range(2):
+        share.click()
+        assert column(page, 9)[-2:] == ["–", "–"]
+
+
+def test_the_sound_can_be_played(page):
+    page.wait_for_function("[...document.querySelectorAll('audio')].every(sound => sound.readyState >= 1)")
+    durations = page.eval_on_selector_all("audio", "sounds => sounds.map(sound => sound.duration)")
+    assert durations == pytest.approx([1.0, 1.0], abs=0.01)
+
+
+def test_a_phone_scrolls_tables_and_not_the_page(browser, file):
+    page = browser.new_page(viewport=PHONE)
+    page.goto(file.as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    assert page.evaluate("document.querySelector('#table3 .scroll').scrollWidth") > PHONE["width"]
+    page.close()
