@@ -1,5 +1,6 @@
 """The README, run as it is written: its commands, its Python, its plugin. Only places and durations are other ones."""
 
+import contextlib
 import csv
 import re
 import shlex
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 from releases import write_crema_d, write_wav
 
-from mlee_sb import EmotionClassifier
+from mlee_sb import EmotionClassifier, cli
 from mlee_sb.corpora import command as prepare_command
 from mlee_sb.corpora.demo import make_demo_release
 from mlee_sb.experiment import command, cross_validate, table3, train
@@ -20,6 +21,7 @@ from mlee_sb.training.settings import overridable
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"python recipes/[^`\n]+", README)
+MLEE_COMMANDS = re.findall(r"^mlee [^`\n]+", README, re.MULTILINE)
 CREMA_D_VOTES = [(0, 0, 0, 3, 6, 0), (0, 0, 2, 0, 3, 5), (0, 0, 7, 0, 2, 0), (3, 0, 1, 5, 0, 0)]  # A D F H N S
 MAINS = {
     "recipes/prepare.py": prepare_command.main,
@@ -110,6 +112,42 @@ def test_a_command_of_the_readme_does_its_work(line, in_place, capsys):
 
 def test_the_readme_has_the_commands_that_people_come_for():
     assert sum("--corpus iemocap" in line for line in COMMANDS) >= 1 and len(COMMANDS) >= 8
+
+
+@pytest.fixture(scope="module")
+def evaluated(place, tmp_path_factory):
+    """A folder with results of the rows that figure 3 needs, on two folds."""
+    folder = tmp_path_factory.mktemp("evaluated")
+    (folder / "corpora").symlink_to(place / "corpora")
+    shutil.copytree(place / "hparams", folder / "hparams")
+    rows = ["--rows", "dominant", "mlee", "--train_sets", "all", "--folds", "1", "2", "--jobs", "1", "--device", "cpu"]
+    short = [word for row in ("dominant", "mlee") for word in (f"--{row}.max_epochs", "1", f"--{row}.speeds", "1.0")]
+    data = ["--corpus", "iemocap", "--data_folder", str(folder / "corpora/IEMOCAP_full_release")]
+    with contextlib.chdir(folder):
+        assert table3.main([*rows, *short, *data]) == 0
+    return folder
+
+
+def test_the_readme_has_a_line_for_each_thing_to_do_with_results():
+    assert {shlex.split(line)[1] for line in MLEE_COMMANDS} == {"check-protocol", "report"}
+
+
+@pytest.mark.parametrize("line", MLEE_COMMANDS)
+def test_a_command_for_results_of_the_readme_does_its_work(line, evaluated, monkeypatch, capsys):
+    monkeypatch.chdir(evaluated)
+    _, *arguments = shlex.split(line.replace(" /data/", f" {evaluated}/corpora/"))
+    assert cli.main(arguments) == 0
+    said = capsys.readouterr().out
+    if "check-protocol" in line:
+        assert "6 stages and 10 folds looked at: 0 leaks" in said
+    else:
+        page = (evaluated / "results/iemocap/report/report.html").read_text()
+        assert "written to results/iemocap/report/report.html" in said
+        assert "DEMO" in page and page.count("<audio") >= 1, "made from generated speech, and figure 3 is in it"
+
+
+def test_a_grid_ends_with_its_report(evaluated):
+    assert (evaluated / "results/iemocap/report/table3.tex").is_file()
 
 
 def test_the_python_of_the_readme_runs(in_place):

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -170,8 +171,11 @@ def test_the_utterances_of_figure_3_are_disputed_ones_of_each_emotion(results):
 
 
 def test_the_templates_are_in_the_wheel(tmp_path):
-    root = Path(__file__).resolve().parents[2]
-    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--quiet", "--wheel-dir", str(tmp_path), str(root)]
+    root, source = Path(__file__).resolve().parents[2], tmp_path / "source"  # a build leaves files where it is made
+    shutil.copytree(root / "mlee_sb", source / "mlee_sb")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(root / name, source)
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--quiet", "--wheel-dir", str(tmp_path), str(source)]
     subprocess.run(command, check=True)
     (wheel,) = tmp_path.glob("*.whl")
     assert "mlee_sb/evaluation/templates/report.html.j2" in zipfile.ZipFile(wheel).namelist()
