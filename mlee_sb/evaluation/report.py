@@ -118,7 +118,7 @@ def _render(template: str, context: dict, escape: bool) -> str:
 def markdown_escape(text: str) -> str:
     r"""Text as Markdown shows it, in a table too.
 
-    >>> markdown_escape("a|b_c")
-    'a\\|b\\_c'
+    >>> markdown_escape("a|b_c\nd")
+    'a\\|b\\_c d'
     """
     return "".join(f"\\{character}" if character in MEANT_IN_MARKDOWN else character for character in text).replace("\n", " ")
