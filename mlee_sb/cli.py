@@ -35,10 +35,10 @@ def check_protocol(
     Exit status: 0 no leak found, 1 leaks found, 2 wrong input.
     """
     from mlee_sb.corpora.base import load_corpus
-    from mlee_sb.evaluation import protocol_check
-    from mlee_sb.evaluation.findings import LEAK, NOTE, UNCHECKED, in_lines
+    from mlee_sb.evaluation.protocol import check
+    from mlee_sb.evaluation.protocol.findings import LEAK, NOTE, UNCHECKED, in_lines
 
-    checked = protocol_check.check_protocol(results, load_corpus, manifests or (), data_folder)
+    checked = check.check_protocol(results, load_corpus, manifests or (), data_folder)
     if as_json:
         typer.echo(json.dumps(checked.as_json(), indent=2, ensure_ascii=False))
     else:

@@ -7,10 +7,10 @@ import soundfile
 
 from mlee_sb.corpora.manifest import read_utterances
 from mlee_sb.errors import InputError, choose
-from mlee_sb.evaluation.attention import ENCODERS, AttentionFigure, chosen_utterances, stages_of_figure
 from mlee_sb.evaluation.cells import Cells, read_cells
 from mlee_sb.evaluation.evaluate import evaluate
-from mlee_sb.evaluation.report import check_output, write_report
+from mlee_sb.evaluation.report.attention import ENCODERS, AttentionFigure, chosen_utterances, stages_of_figure
+from mlee_sb.evaluation.report.write import check_output, write_report
 from mlee_sb.evaluation.results import find_protocols, find_stages
 from mlee_sb.inference.classifier import EmotionClassifier
 

@@ -7,7 +7,7 @@ from releases import write_table
 
 from mlee_sb.corpora.manifest import read_protocol
 from mlee_sb.corpora.prepare import prepare
-from mlee_sb.evaluation.stage_check import key_of
+from mlee_sb.evaluation.protocol.stages import key_of
 from mlee_sb.files import write_json
 
 VOTES = """

@@ -10,7 +10,7 @@ import pytest
 from stages import ENCODER, MANIFESTS, TRAIN, write_results, write_used
 
 from mlee_sb.cli import main
-from mlee_sb.evaluation import protocol_check
+from mlee_sb.evaluation.protocol import check
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +98,6 @@ def test_a_fault_of_the_program_is_shown_as_one(results, monkeypatch):
     def broken(*_):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(protocol_check, "check_protocol", broken)
+    monkeypatch.setattr(check, "check_protocol", broken)
     with pytest.raises(ZeroDivisionError):
         main(["check-protocol", str(results)])

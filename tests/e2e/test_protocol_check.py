@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from mlee_sb.corpora.base import load_corpus
-from mlee_sb.evaluation.findings import UNCHECKED
-from mlee_sb.evaluation.protocol_check import check_protocol
+from mlee_sb.evaluation.protocol.check import check_protocol
+from mlee_sb.evaluation.protocol.findings import UNCHECKED
 from mlee_sb.experiment.train import main
 from mlee_sb.training import inputs, train
 

@@ -12,9 +12,10 @@ from stages import ENCODER, HEAD, MANIFESTS, TRAIN, VALID, WEIGHTS_WITH_TEST, wr
 from mlee_sb.corpora.base import load_corpus
 from mlee_sb.corpora.prepare import prepare
 from mlee_sb.errors import InputError
-from mlee_sb.evaluation import manifest_check, stage_check
-from mlee_sb.evaluation.findings import LEAK, NOTE, UNCHECKED
-from mlee_sb.evaluation.protocol_check import check_protocol
+from mlee_sb.evaluation.protocol import manifests as manifest_check
+from mlee_sb.evaluation.protocol import stages as stage_check
+from mlee_sb.evaluation.protocol.check import check_protocol
+from mlee_sb.evaluation.protocol.findings import LEAK, NOTE, UNCHECKED
 from mlee_sb.training.used import USES
 
 

@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 
 from mlee_sb.errors import InputError
-from mlee_sb.evaluation import tables
 from mlee_sb.evaluation.ambiguity import thirds, vote_entropy
-from mlee_sb.evaluation.attention import AttentionFigure, chosen_utterances, stages_of_figure
 from mlee_sb.evaluation.cells import read_cells
 from mlee_sb.evaluation.evaluate import evaluate
-from mlee_sb.evaluation.latex import latex_table3
 from mlee_sb.evaluation.paper import ROWS, TABLE_3
-from mlee_sb.evaluation.report import write_report
+from mlee_sb.evaluation.report import tables
+from mlee_sb.evaluation.report.attention import AttentionFigure, chosen_utterances, stages_of_figure
+from mlee_sb.evaluation.report.latex import latex_table3
+from mlee_sb.evaluation.report.write import write_report
 from mlee_sb.evaluation.results import find_stages
 
 from .fabricated import fabricate
@@ -180,4 +180,4 @@ def test_the_templates_are_in_the_wheel(tmp_path):
     command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--quiet", "--wheel-dir", str(tmp_path), str(source)]
     subprocess.run(command, check=True)
     (wheel,) = tmp_path.glob("*.whl")
-    assert "mlee_sb/evaluation/templates/report.html.j2" in zipfile.ZipFile(wheel).namelist()
+    assert "mlee_sb/evaluation/report/templates/report.html.j2" in zipfile.ZipFile(wheel).namelist()

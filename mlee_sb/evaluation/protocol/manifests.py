@@ -12,7 +12,7 @@ import pandas as pd
 
 from mlee_sb.corpora.manifest import RUN_PREPARE, SPLITS, UTTERANCES, column_types
 from mlee_sb.errors import InputError
-from mlee_sb.evaluation.findings import LEAK, NOTE, UNCHECKED, Finding, finding
+from mlee_sb.evaluation.protocol.findings import LEAK, NOTE, UNCHECKED, Finding, finding
 
 TextOf = Callable[[str], str | None]
 

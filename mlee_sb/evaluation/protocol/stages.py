@@ -11,8 +11,8 @@ import pandas as pd
 from mlee_sb import labels
 from mlee_sb.corpora.manifest import OTHER_VOTES, vote_columns
 from mlee_sb.errors import InputError
-from mlee_sb.evaluation.findings import LEAK, NOTE, UNCHECKED, Finding, finding
-from mlee_sb.evaluation.manifest_check import Manifests
+from mlee_sb.evaluation.protocol.findings import LEAK, NOTE, UNCHECKED, Finding, finding
+from mlee_sb.evaluation.protocol.manifests import Manifests
 from mlee_sb.evaluation.results import StageResult
 
 USED = Path("save") / "used"

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from mlee_sb.corpora.manifest import read_protocol
 from mlee_sb.errors import InputError
-from mlee_sb.evaluation.findings import LEAK, UNCHECKED, CheckedProtocol, Finding, finding
-from mlee_sb.evaluation.manifest_check import Manifests, check_manifests, read_raw
-from mlee_sb.evaluation.recordings import fingerprints
+from mlee_sb.evaluation.protocol.findings import LEAK, UNCHECKED, CheckedProtocol, Finding, finding
+from mlee_sb.evaluation.protocol.manifests import Manifests, check_manifests, read_raw
+from mlee_sb.evaluation.protocol.recordings import fingerprints
+from mlee_sb.evaluation.protocol.stages import check_stage, key_of
 from mlee_sb.evaluation.results import IDENTITY, SUMMARY, StageResult, find_protocols, find_stages
-from mlee_sb.evaluation.stage_check import check_stage, key_of
 
 MANIFESTS = "manifests"  # the folder below a corpus's results that training prepares them in
 

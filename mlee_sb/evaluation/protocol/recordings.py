@@ -8,7 +8,7 @@ from pathlib import Path
 import soundfile
 from tqdm import tqdm
 
-from mlee_sb.evaluation.findings import UNCHECKED, Finding, finding
+from mlee_sb.evaluation.protocol.findings import UNCHECKED, Finding, finding
 
 BLOCK = 65536  # frames read at a time
 WORKERS = 2  # one waits for the disk while the other computes

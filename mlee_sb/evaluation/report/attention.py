@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from mlee_sb.evaluation.ambiguity import THIRDS, thirds, vote_entropy
 from mlee_sb.evaluation.cells import Cells
-from mlee_sb.evaluation.plots import COLOURS, DOTS, Plot, png_of
+from mlee_sb.evaluation.report.plots import COLOURS, DOTS, Plot, png_of
 from mlee_sb.evaluation.results import StageResult
 
 ENCODERS = {"dominant_hard": "hard", "dominant_soft": "soft", "mlee": "MLEE"}

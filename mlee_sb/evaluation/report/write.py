@@ -8,10 +8,10 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined
 
 from mlee_sb.errors import InputError
-from mlee_sb.evaluation.attention import AttentionFigure
-from mlee_sb.evaluation.latex import latex_table3
-from mlee_sb.evaluation.plots import all_plots
-from mlee_sb.evaluation.tables import Table, all_tables
+from mlee_sb.evaluation.report.attention import AttentionFigure
+from mlee_sb.evaluation.report.latex import latex_table3
+from mlee_sb.evaluation.report.plots import all_plots
+from mlee_sb.evaluation.report.tables import Table, all_tables
 from mlee_sb.files import write_json, written_beside
 
 HTML, MARKDOWN, LATEX, NUMBERS, PLOTS = "report.html", "report.md", "table3.tex", "report.json", "plots"
@@ -111,7 +111,7 @@ def _render(template: str, context: dict, escape: bool) -> str:
         autoescape=escape, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
     environment.filters["markdown"] = markdown_escape
-    source = (files("mlee_sb.evaluation") / "templates" / template).read_text(encoding="utf-8")
+    source = (files("mlee_sb.evaluation.report") / "templates" / template).read_text(encoding="utf-8")
     return environment.from_string(source).render(context)
 
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from mlee_sb.evaluation.metrics import SCORES
 from mlee_sb.evaluation.paper import TRAIN_SETS
-from mlee_sb.evaluation.tables import title_of, train_sets_of
+from mlee_sb.evaluation.report.tables import title_of, train_sets_of
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito 2008
 MARKERS, LINES = ("o", "s", "^", "D"), ("-", "--", "-.", ":")

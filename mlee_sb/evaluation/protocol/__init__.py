@@ -1,0 +1,1 @@
+"""The protocol check: does anything of a test set reach training?"""
