@@ -11,7 +11,9 @@ from mlee_sb.errors import InputError
 from mlee_sb.evaluation.paper import ROWS, TRAIN_SETS
 from mlee_sb.evaluation.predictions import EXISTENCE_PROBABILITY, POSTERIOR, Predictions, read_predictions
 from mlee_sb.evaluation.priors import undo_existence, undo_softmax
-from mlee_sb.evaluation.results import StageResult, one_protocol
+from mlee_sb.evaluation.results import REQUIRED, StageResult, one_protocol
+
+OF_A_FOLD = ("fold", "seed")  # settings in which the stages of a cell differ
 
 CURVE = re.compile(r"epoch: (\d+) - train loss: (\S+) - valid loss: (\S+)")
 
@@ -73,12 +75,11 @@ def read_cells(stages: Sequence[StageResult], undo_class_weights: bool = False) 
     Raises
     ------
     InputError
-        if the stages are of several protocols, no fold is there for all cells, or two cells test different utterances
+        if the stages are of several protocols, two claim the same place or the folds of a cell were trained with different
+        settings, no fold is there for all cells, or two cells test different utterances
     """
     one_protocol(stages)
-    found: dict[tuple[str, str], dict[int, dict[int, StageResult]]] = {}
-    for stage in stages:
-        found.setdefault((stage.row, stage.train_set), {}).setdefault(stage.seed, {})[stage.fold] = stage
+    found = _by_cell(stages)
     finished = {(key, seed): set(folds) for key, seeds in found.items() for seed, folds in seeds.items()}
     folds, every = set.intersection(*finished.values()), set.union(*finished.values())
     lacking = {fold: [key for key, there in finished.items() if fold not in there] for fold in sorted(every - folds)}
@@ -108,6 +109,30 @@ def learning_curve(stage: StageResult) -> pd.DataFrame:
     lines = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
     rows = [(int(m[1]), float(m[2]), float(m[3])) for line in lines if (m := CURVE.match(line))]
     return pd.DataFrame(rows, columns=["epoch", "train", "valid"])
+
+
+def _by_cell(stages: Sequence[StageResult]) -> dict[tuple[str, str], dict[int, dict[int, StageResult]]]:
+    """(row, train set) -> seed -> fold -> stage, where the stages of a cell differ in nothing but seed and fold."""
+    found: dict[tuple[str, str], dict[int, dict[int, StageResult]]] = {}
+    first: dict[tuple[str, str], StageResult] = {}
+    for stage in stages:
+        key = (stage.row, stage.train_set)
+        folds = found.setdefault(key, {}).setdefault(stage.seed, {})
+        other = folds.setdefault(stage.fold, stage)
+        if other is not stage:
+            raise InputError(f"{other.folder} and {stage.folder} are the same row, train set, seed and fold: report one folder of results")
+        _check_settings(first.setdefault(key, stage), stage)
+    return found
+
+
+def _check_settings(one: StageResult, other: StageResult) -> None:
+    there, here = one.identity, other.identity
+    names = sorted(
+        name for name in {*there, *here} if name not in OF_A_FOLD and not name.startswith(REQUIRED) and there.get(name) != here.get(name)
+    )
+    if names:
+        lines = "".join(f"\n  {name}: {there.get(name)!r} and {here.get(name)!r}" for name in names)
+        raise InputError(f"{one.folder} and {other.folder} were trained with different settings and are no folds of one row:{lines}")
 
 
 def _frame(stages: list[StageResult], undo_class_weights: bool) -> pd.DataFrame:

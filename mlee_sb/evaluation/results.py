@@ -10,6 +10,7 @@ from mlee_sb.errors import InputError
 SUMMARY = Path("save") / "summary.json"  # the last thing that training writes
 IDENTITY = Path("save") / "identity.json"
 PROTOCOL = "protocol.json"
+REQUIRED = "required "  # before the name of a required stage, in the identity of the one that requires it
 DECIDES = ("corpus", "demo", "emotions", "rules", "min_votes", "options", "folds")  # what makes two protocols differ, if not the data
 LONGEST_VALUE = 120  # characters of it in an error
 
@@ -55,7 +56,7 @@ def find_stages(results: str | Path, only: Collection[Path] | None = None) -> li
     found = [_read(path) for path in results.rglob(str(SUMMARY)) if only is None or path.parents[1] in only]
     if not found:
         raise InputError(f"{results}: no finished stage below it: train one with recipes/train.py, or give the folder that --results named")
-    return sorted(found, key=lambda stage: (stage.corpus, stage.row, stage.train_set, stage.seed, stage.fold))
+    return sorted(found, key=lambda stage: (stage.corpus, stage.row, stage.train_set, stage.seed, stage.fold, stage.folder))
 
 
 def one_protocol(stages: Iterable[StageResult]) -> str:

@@ -155,6 +155,21 @@ def test_an_utterance_that_two_folds_test_is_refused(tmp_path):
         read_cells(find_stages(folder))
 
 
+def test_two_folders_of_the_same_stage_are_not_mixed(tmp_path):
+    fabricate(tmp_path / "results", rows=["mlee"])
+    fabricate(tmp_path / "results_lr", rows=["mlee"])
+    with pytest.raises(InputError, match="results/crema_d/mlee/.*results_lr/.* are the same row, train set, seed and fold"):
+        evaluate(tmp_path)
+
+
+def test_folds_that_were_trained_with_different_settings_are_no_folds_of_one_row(tmp_path):
+    folder = fabricate(tmp_path, rows=["dominant_soft", "mlee"], train_sets=["all"])
+    path = folder / "mlee/all/seed1/fold2/save/identity.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"lr": 0.1, "required x": "of its fold"}))
+    with pytest.raises(InputError, match="mlee/all/seed1/fold2 were trained with different settings.*\n  lr: None and 0.1$"):
+        evaluate(folder)
+
+
 def test_an_empty_folder_and_a_damaged_summary_are_named(tmp_path):
     with pytest.raises(InputError, match="no finished stage below it"):
         evaluate(tmp_path)

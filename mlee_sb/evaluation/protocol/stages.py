@@ -13,7 +13,7 @@ from mlee_sb.corpora.manifest import OTHER_VOTES, vote_columns
 from mlee_sb.errors import InputError
 from mlee_sb.evaluation.protocol.findings import LEAK, NOTE, UNCHECKED, Finding, finding
 from mlee_sb.evaluation.protocol.manifests import Manifests
-from mlee_sb.evaluation.results import StageResult
+from mlee_sb.evaluation.results import REQUIRED, StageResult
 
 USED = Path("save") / "used"
 SPLIT_OF_USE = {"training": "train", "z_norm": "train", "class_weights": "train", "selection": "valid"}
@@ -23,7 +23,6 @@ WORDS = {
     "class_weights": "utterances that the class weights were computed with",
     "selection": "utterances that an epoch was chosen with",
 }
-REQUIRED = "required "  # before the name of a required stage, in the identity of the one that requires it
 FLOAT32 = 1e-5  # relative: class weights are noted in single precision
 
 

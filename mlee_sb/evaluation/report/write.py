@@ -1,5 +1,6 @@
 """The report: one HTML file that needs nothing else, a Markdown file with its plots beside it, table 3 in LaTeX, and the numbers."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -74,13 +75,20 @@ def write_report(found: dict, output: str | Path, attention: Sequence[AttentionF
 
 
 def check_output(output: Path) -> None:
-    """Refuse to replace anything but an older report.
+    """Refuse to replace anything but an older report, and a place where nothing can be written.
 
     Raises
     ------
     InputError
-        if `output` is a file, or a folder that holds other things
+        if `output` is a file, or a folder that holds other things, or its parent cannot be written
     """
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        writable = os.access(output.parent, os.W_OK)
+    except OSError:
+        writable = False
+    if not writable:
+        raise InputError(f"{output}: cannot be written there: give another --output")
     if output.exists() and (not output.is_dir() or (any(output.iterdir()) and not (output / NUMBERS).is_file())):
         raise InputError(f"{output}: holds something that is no report, and would be replaced: give another --output")
 
