@@ -101,6 +101,8 @@ class _Sample:
         self.weights = draws.weights(utterances.speakers)  # [1 + resamples, n]
         self.n_speakers, self.confidence = len(draws.speakers), confidence
         self.folds = [cells.fold_of == fold for fold in cells.folds]
+        speakers = [np.isin(draws.speakers, utterances.speakers[rows]) for rows in self.folds]
+        self.drawn = np.stack([draws.counts[:, of_fold].mean(axis=1) for of_fold in speakers], axis=1)  # [1 + resamples, folds]
         third, self.ends = thirds(vote_entropy(utterances.votes))
         self.thirds = {name: third == number for number, name in enumerate(THIRDS)}
 
@@ -112,9 +114,10 @@ class _Sample:
         return np.mean([np.concatenate([score(p.take(rows), part) for part in parts]) for p in cell.predictions.values()], axis=0)
 
     def mean_over_folds(self, cell: Cell, score: Callable) -> np.ndarray:
-        """[1 + resamples]; a fold in which a resample has no speaker is left out of its mean."""
-        by_fold = np.stack([self.pooled(cell, score, rows) for rows in self.folds], axis=1)
-        return metrics.mean_of_defined(by_fold)
+        """[1 + resamples]; in a resample, a fold counts as often as its speakers were drawn."""
+        by_fold = np.stack([self.pooled(cell, score, rows) for rows in self.folds], axis=1)  # [1 + resamples, folds]
+        defined = ~np.isnan(by_fold)
+        return metrics.ratio((np.where(defined, by_fold, 0) * self.drawn).sum(axis=1), (defined * self.drawn).sum(axis=1))
 
     def estimate(self, values: np.ndarray) -> dict:
         return asdict(interval(values, self.n_speakers, self.confidence))

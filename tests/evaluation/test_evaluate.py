@@ -50,6 +50,20 @@ def test_pooled_and_mean_over_folds_are_what_they_say(results, found):
     assert np.sum(fusion["confusion"]) == found["n"] < found["n_all"] == 72
 
 
+def test_folds_of_one_speaker_each_are_as_unsure_as_their_speakers(tmp_path):
+    """Folds of one size: their mean is the pooled score in every resample, one that draws a speaker twice too."""
+    folder = fabricate(tmp_path, rows=["dominant_soft"], train_sets=["all"], folds=range(1, 9))
+    for stage in find_stages(folder):
+        frame = read_predictions(stage.predictions).iloc[:12]  # of one speaker
+        frame.assign(dominant=[EMOTIONS[row] for row in frame[[f"votes_{e}" for e in EMOTIONS]].to_numpy().argmax(axis=1)]).to_csv(
+            stage.predictions, index=False
+        )
+    found = cell(evaluate(folder, **QUICK), "dominant_soft", "all")
+    for end in ("value", "low", "high"):
+        assert found["mean_over_folds"]["wa"][end] == pytest.approx(found["pooled"]["wa"][end])
+    assert found["pooled"]["wa"]["low"] < found["pooled"]["wa"]["high"]
+
+
 def test_every_estimate_lies_in_its_interval(found):
     def estimates(node):
         if isinstance(node, dict) and set(node) == {"value", "low", "high"}:
