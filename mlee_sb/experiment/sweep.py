@@ -14,10 +14,10 @@ from mlee_sb.errors import InputError, choose
 from mlee_sb.evaluation.predictions import read_predictions
 from mlee_sb.evaluation.scores import score_folder, scores
 from mlee_sb.reporting import FOLDER, make_report
-from mlee_sb.training.backends import BACKENDS, open_backend
 from mlee_sb.training.run import check_device, check_stages
 from mlee_sb.training.stage import Stage, plan
-from mlee_sb.training.sweep import FAILED, SKIPPED, Outcome, done, kind, sweep
+from mlee_sb.training.sweeps.backends import BACKENDS, open_backend
+from mlee_sb.training.sweeps.sweep import FAILED, SKIPPED, Outcome, done, kind, sweep
 
 ALL = "all"
 DEMO_NOTE = "DEMO: generated speech and simulated annotators; these figures say nothing about the method"

@@ -10,11 +10,11 @@ import torch
 
 from mlee_sb.errors import InputError
 from mlee_sb.evaluation.scores import score_folder
-from mlee_sb.training.backends import Workers, open_backend
-from mlee_sb.training.process import DIED, FAILED, FINISHED, Ending
 from mlee_sb.training.run import run
 from mlee_sb.training.stage import plan
-from mlee_sb.training.sweep import REUSED, SKIPPED, kind, sweep, waves
+from mlee_sb.training.sweeps.backends import Workers, open_backend
+from mlee_sb.training.sweeps.process import DIED, FAILED, FINISHED, Ending
+from mlee_sb.training.sweeps.sweep import REUSED, SKIPPED, kind, sweep, waves
 
 from .conftest import prepared, stage_on
 
@@ -117,7 +117,7 @@ def test_what_is_finished_is_reused_and_what_is_only_trained_is_scored(fusion):
 
 
 def test_the_loss_of_a_worker_is_told_of_the_stages_that_it_cost(fusion, monkeypatch):
-    monkeypatch.setattr("mlee_sb.training.backends.delayed", lambda function: lambda task, path: (_lost, (task,), {}))
+    monkeypatch.setattr("mlee_sb.training.sweeps.backends.delayed", lambda function: lambda task, path: (_lost, (task,), {}))
     tasks = [type("Task", (), {"stage": part}) for part in fusion[:2]]
     endings = list(Workers(jobs=1).train(tasks))
     assert [(ending.folder, ending.state, ending.reason) for ending in endings] == [

@@ -54,7 +54,7 @@ def train_in_own_process(task: Task, import_path: list[str]) -> Ending:
     start, starter, folder = time.monotonic(), os.getppid(), task.stage.folder
     folder.mkdir(parents=True, exist_ok=True)
     threads = dict.fromkeys(THREADS, str(task.threads))
-    command = [sys.executable, "-P", "-m", "mlee_sb.training.worker"]
+    command = [sys.executable, "-P", "-m", "mlee_sb.training.sweeps.worker"]
     environment = {**os.environ, **threads, "PYTHONPATH": os.pathsep.join(import_path)}
     pipe = subprocess.PIPE
     with open(folder / RUN_LOG, "a", encoding="utf-8") as log:

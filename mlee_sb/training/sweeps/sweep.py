@@ -7,9 +7,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from mlee_sb.training.backends import Workers
-from mlee_sb.training.process import DIED, FAILED, FINISHED, RUN_LOG, make_task
 from mlee_sb.training.stage import Stage
+from mlee_sb.training.sweeps.backends import Workers
+from mlee_sb.training.sweeps.process import DIED, FAILED, FINISHED, RUN_LOG, make_task
 
 REUSED, SKIPPED = "reused", "skipped"  # besides FINISHED and FAILED
 SHOWN_RUNNING = 3  # stages by name beside the bar
@@ -72,7 +72,7 @@ def sweep(
     Parameters
     ----------
     stages : each after those that it requires; checked before, as by `mlee_sb.training.run.check_stages`
-    workers : where to train, from `mlee_sb.training.backends.open_backend`
+    workers : where to train, from `mlee_sb.training.sweeps.backends.open_backend`
     device, score : as for `mlee_sb.training.run.run_one`
     threads : CPU threads of each stage; more give figures that differ in their rounding, more workers do not
     say : called with lines for a person

@@ -10,8 +10,8 @@ import traceback
 import torch
 
 from mlee_sb.errors import InputError
-from mlee_sb.training.process import FAILED, FINISHED, Task
 from mlee_sb.training.run import run_one
+from mlee_sb.training.sweeps.process import FAILED, FINISHED, Task
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from joblib import Parallel, cpu_count, delayed, parallel_config
 from joblib.externals.loky import get_reusable_executor
 
 from mlee_sb.errors import InputError, choose
-from mlee_sb.training.process import DIED, Ending, Task, train_in_own_process
+from mlee_sb.training.sweeps.process import DIED, Ending, Task, train_in_own_process
 
 
 @dataclass(frozen=True)
