@@ -10,7 +10,9 @@ import pytest
 import torch
 from filelock import FileLock
 
+from mlee_sb.corpora.demo import make_demo_release
 from mlee_sb.evaluation.results import find_stages
+from mlee_sb.experiment import command as experiment_command
 from mlee_sb.experiment import cross_validate, train
 
 from .conftest import of_tones
@@ -43,7 +45,8 @@ def test_ctrl_c_stops_everything_and_the_same_command_goes_on(tones, tmp_path, u
     said, complained = process.communicate(timeout=100)
     assert process.returncode == 130
     assert complained.strip() == "stopped; the same command goes on from the last finished epoch"
-    assert list(results.rglob("save/CKPT*")) and not list(results.rglob("predictions.csv")), "stopped too early or too late to test anything"
+    assert list(results.rglob("save/CKPT*")), "stopped too early to test anything"
+    assert not list(results.rglob("predictions.csv")), "stopped too late to test anything"
     for lock in results.rglob(".lock"):
         FileLock(lock).acquire(timeout=10)  # whoever trained there is gone
 
@@ -70,11 +73,8 @@ def test_a_wrong_word_is_answered_before_training(tones, tmp_path, capsys, flags
 
 
 def test_without_a_data_folder_the_plan_is_that_of_the_demo_and_says_so(tmp_path, monkeypatch, capsys):
-    from mlee_sb.corpora.demo import make_demo_release
-    from mlee_sb.experiment import command
-
     make_demo_release(tmp_path / "release", utterances_per_speaker=4, scripted_per_speaker=1)
-    monkeypatch.setattr(command, "make_demo_release", lambda folder: tmp_path / "release")
+    monkeypatch.setattr(experiment_command, "make_demo_release", lambda folder: tmp_path / "release")
     flags = ["--results", str(tmp_path / "results"), "--device", "cpu", "--dry-run"]
     assert cross_validate.main(["hparams/mlee.yaml", "--emotions", "neu", "sad", *flags]) == 0
     said = capsys.readouterr().out
