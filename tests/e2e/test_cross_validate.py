@@ -33,28 +33,50 @@ def undisturbed(tones, tmp_path):
     return [stage.predictions.read_bytes() for stage in find_stages(results)]
 
 
+def wait_for_an_epoch(process, results):
+    deadline = time.monotonic() + 200
+    while not list(results.rglob("save/CKPT*")) and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.05)
+
+
+def nobody_trains_below(results):
+    locks = list(results.rglob(".lock"))
+    assert locks
+    for lock in locks:
+        with FileLock(lock, timeout=10):  # whoever trains holds it
+            pass
+
+
 def test_ctrl_c_stops_everything_and_the_same_command_goes_on(tones, tmp_path, undisturbed):
     results = tmp_path / "results"
     command = [*COMMAND, *of_tones(tones, results)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     process = subprocess.Popen(command, start_new_session=True, **pipes)
-    deadline = time.monotonic() + 200
-    while not list(results.rglob("save/CKPT*")) and time.monotonic() < deadline and process.poll() is None:
-        time.sleep(0.05)
+    wait_for_an_epoch(process, results)
     os.killpg(process.pid, signal.SIGINT)  # what a terminal does: every process of the command gets it
     said, complained = process.communicate(timeout=100)
     assert process.returncode == 130
     assert complained.strip() == "stopped; the same command goes on from the last finished epoch"
     assert list(results.rglob("save/CKPT*")), "stopped too early to test anything"
     assert not list(results.rglob("predictions.csv")), "stopped too late to test anything"
-    for lock in results.rglob(".lock"):
-        FileLock(lock).acquire(timeout=10)  # whoever trained there is gone
+    nobody_trains_below(results)
 
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "2 of 2 folds" in done.stdout
     for stage in find_stages(results):
         assert (stage.folder / "train_log.txt").read_text().count("epoch: 1 -") == 1, "it began anew instead of going on"
     assert [stage.predictions.read_bytes() for stage in find_stages(results)] == undisturbed
+
+
+def test_a_killed_command_leaves_no_training_behind(tones, tmp_path):
+    endless = ["--folds", "1", "--jobs", "1", "--max_epochs", "9999", "--patience", "9999"]
+    command = [*COMMAND, *of_tones(tones, tmp_path), *endless]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_for_an_epoch(process, tmp_path)
+    process.kill()
+    process.wait()
+    assert list(tmp_path.rglob("save/CKPT*"))
+    nobody_trains_below(tmp_path)
 
 
 @pytest.mark.parametrize(
