@@ -206,7 +206,7 @@ def test_a_backend_that_is_not_installed_names_what_to_install(monkeypatch, back
 
 
 def test_a_dask_cluster_that_runs_is_used_and_left_running(corpus, tmp_path):
-    here = {"dashboard_address": None, "host": "127.0.0.1", "protocol": "tcp"}
+    here = {"dashboard_address": ":0", "host": "127.0.0.1", "protocol": "tcp"}
     part = stage_on(corpus, tmp_path, "mlee", **ONE_EPOCH)
     with (
         distributed.LocalCluster(n_workers=1, threads_per_worker=2, processes=False, **here) as cluster,

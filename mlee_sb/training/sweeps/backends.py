@@ -101,7 +101,7 @@ def _dask(jobs: int | None, threads: int, device: str, address: str | None) -> I
         except (OSError, ValueError, TimeoutError) as error:
             raise InputError(f"--address {address}: no Dask scheduler answers there ({error})") from error
     else:
-        here = {"dashboard_address": None, "memory_limit": 0, "host": "127.0.0.1"}  # stages are processes of their own: nothing to limit
+        here = {"dashboard_address": ":0", "memory_limit": 0, "host": "127.0.0.1"}  # stages are processes of their own: nothing to limit
         cluster = distributed.LocalCluster(n_workers=jobs, threads_per_worker=1, silence_logs="CRITICAL", **here)
         client = distributed.Client(cluster)
     try:
