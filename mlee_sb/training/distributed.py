@@ -49,7 +49,8 @@ def own_device(device: str | None) -> str:
         raise InputError(f"--device {device}: each process of torchrun takes a GPU of its own: leave --device out")
     here, there = int(os.environ.get("LOCAL_WORLD_SIZE", 1)), torch.cuda.device_count()
     if here > there:
-        raise InputError(f"torchrun started {here} processes for {there} GPUs: give --nproc_per_node={max(there, 1)}, or --device cpu")
+        remedy = f"--nproc_per_node={there}, or --device cpu" if there else "--device cpu"
+        raise InputError(f"torchrun started {here} processes for {there} GPUs: give {remedy}")
     return f"cuda:{get_local_rank()}"
 
 

@@ -158,7 +158,9 @@ def test_each_process_has_a_device_of_its_own(launched, gpus, asked, given):
     assert own_device(asked) == given
 
 
-@pytest.mark.parametrize("gpus, asked, said", [(2, "cuda:1", "leave --device out"), (1, None, "--nproc_per_node=1"), (0, "cuda", "0 GPUs")])
+@pytest.mark.parametrize(
+    "gpus, asked, said", [(2, "cuda:1", "leave --device out"), (1, None, "--nproc_per_node=1"), (0, "cuda", "0 GPUs: give --device cpu")]
+)
 def test_a_gpu_for_two_processes_is_refused(launched, gpus, asked, said):
     launched(gpus)
     with pytest.raises(InputError, match=re.escape(said)):
