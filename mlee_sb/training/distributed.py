@@ -4,6 +4,7 @@ Without torchrun there is one process, and nothing here does anything.
 """
 
 import contextlib
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -71,8 +72,13 @@ def process_group(device: str | None) -> Iterator[None]:
             yield
     except BaseException:
         if torch.distributed.get_backend() == "gloo":  # nccl could wait here for the others, which wait for this process to end
-            torch.distributed.destroy_process_group()
+            _leave()
         raise
+    _leave()
+
+
+def _leave() -> None:
+    gc.collect()  # a Brain and its checkpointer hold one another, and with them DDP and the threads of the group: Python would abort
     torch.distributed.destroy_process_group()
 
 

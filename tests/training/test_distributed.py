@@ -1,9 +1,11 @@
 """Two processes of torchrun train what one process trains, on the CPU, over gloo."""
 
+import gc
 import os
 import re
 import subprocess
 import sys
+import weakref
 
 import pytest
 import torch
@@ -13,7 +15,7 @@ from mlee_sb.models.encoder import CnnBlstmAttention
 from mlee_sb.models.masking import MaskedBatchNorm2d
 from mlee_sb.training import data as data_module
 from mlee_sb.training.data import LengthBucketSampler
-from mlee_sb.training.distributed import own_device
+from mlee_sb.training.distributed import own_device, process_group
 from mlee_sb.training.inputs import stage_inputs
 from mlee_sb.training.run import run
 from mlee_sb.training.train import train_stage
@@ -170,3 +172,23 @@ def test_a_gpu_for_two_processes_is_refused(launched, gpus, asked, said):
 def test_without_torchrun_a_device_is_the_one_that_was_asked_for(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert [own_device(asked) for asked in (None, "cuda", "cuda:3", "cpu")] == ["cuda:0", "cuda", "cuda:3", "cpu"]
+
+
+def test_nothing_of_a_training_is_left_when_the_group_is_left(launched, monkeypatch):
+    class Brain:
+        pass
+
+    left = []
+    launched(0)
+    monkeypatch.setattr("mlee_sb.training.distributed.ddp_init_group", lambda options: None)
+    monkeypatch.setattr(torch.distributed, "destroy_process_group", lambda: left.append(known()))
+    gc.disable()
+    try:
+        with process_group("cpu"):
+            brain = Brain()
+            brain.checkpointer = {"brain": brain}  # as SpeechBrain's
+            known = weakref.ref(brain)
+            del brain
+    finally:
+        gc.enable()
+    assert left == [None], "else Python aborts at its end, now and then"
