@@ -51,7 +51,8 @@ def write_stage(results: Path, stage: Path, required: dict[str, str] | None = No
     identity = {**names, **settings, **{f"required {name}": key for name, key in (required or {}).items()}}
     save = results / stage / "save"
     write_json(save / "identity.json", identity)
-    uses = {"training": TRAIN, "class_weights": TRAIN, "selection": VALID} | ({} if required else {"z_norm": TRAIN})
+    uses = {"training": TRAIN, "class_weights": TRAIN, "selection": VALID, "calibration": [*VALID, "b2"]}
+    uses |= {} if required else {"z_norm": TRAIN}
     for use, ids in uses.items():
         write_used(results / stage, use, ids)
     test = pd.read_csv(results / MANIFESTS / fold / "test.csv")

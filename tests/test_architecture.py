@@ -18,17 +18,18 @@ MAY_IMPORT = {
     "errors": set(),
     "files": set(),
     "labels": set(),
+    "calibration": set(),
     "corpora": {"labels"},
-    "models": set(),
-    "training": {"labels", "models", "corpora.manifest"},
-    "evaluation": {"labels", "corpora.manifest"},
-    "inference": {"models"},
-    "experiment": {"corpora", "training", "evaluation", "reporting"},  # what recipes/ calls
+    "models": {"calibration"},
+    "training": {"labels", "calibration", "models", "corpora.manifest"},
+    "evaluation": {"labels", "calibration", "corpora.manifest"},
+    "inference": {"calibration", "models"},
+    "experiment": {"corpora", "training", "evaluation", "inference", "reporting"},  # what recipes/ calls
     "reporting": {"corpora.manifest", "evaluation", "inference"},  # what `mlee report` calls
     "cli": {"reporting", "corpora", "labels", "models", "training", "evaluation", "inference", "experiment"},
     "__init__": {"inference"},
 }
-WITHOUT_TORCH = ("errors", "files", "labels", "corpora", "evaluation")
+WITHOUT_TORCH = ("errors", "files", "labels", "calibration", "corpora", "evaluation")
 TORCH = {"torch", "torchaudio", "speechbrain", "safetensors"}
 DISTRIBUTIONS = {"sklearn": "scikit-learn", "ruamel": "ruamel.yaml", "pyworld": "pyworld-prebuilt"}  # where the import has another name
 

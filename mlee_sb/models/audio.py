@@ -1,8 +1,11 @@
-"""Read a recording as the models want it: mono, at their sample rate."""
+"""Read a recording as the models want it: mono, at their sample rate, as a whole or in blocks."""
 
 import logging
+import math
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import BinaryIO
 
 import soundfile
 import torch
@@ -12,6 +15,9 @@ from torch import Tensor
 from mlee_sb.errors import InputError
 
 logger = logging.getLogger(__name__)
+
+BLOCK_SECONDS = 10  # of a recording that is held at once
+CONTEXT = 8  # zero crossings of the resampling filter on either side that a block is given (the filter has 6)
 
 
 @cache
@@ -25,44 +31,110 @@ def _say_once(message: str) -> None:
     logger.info(message)
 
 
-def load_waveform(path: str | Path, sample_rate: int) -> Tensor:
-    """Read a wav, flac, ogg or mp3 file of any sample rate and number of channels.
+class BlockResampler:
+    """Resample audio that comes bit by bit, to the samples that it would have as a whole (up to rounding beyond a block).
+
+    It works in blocks of `BLOCK_SECONDS`, however the audio is cut when it is fed.
+
+    Parameters
+    ----------
+    from_rate, to_rate : Hz
+    """
+
+    def __init__(self, from_rate: int, to_rate: int):
+        self.from_rate, self.to_rate = from_rate, to_rate
+        common = math.gcd(from_rate, to_rate)
+        self.old, self.new = from_rate // common, to_rate // common  # so many samples in give so many out
+        self.block = BLOCK_SECONDS * from_rate
+        self.context = self.old * (2 + math.ceil(CONTEXT / min(self.old, self.new)))
+        self.left = 0  # samples of `waiting` that were resampled before
+        self.waiting = torch.zeros(0)
+
+    def feed(self, samples: Tensor) -> Tensor:
+        """Samples [n] -> as many resampled ones as can be known yet."""
+        if self.old == self.new:
+            return samples
+        self.waiting = torch.cat([self.waiting, samples])
+        done = []
+        while len(self.waiting) >= self.left + self.block + self.context:
+            part = resampler(self.from_rate, self.to_rate)(self.waiting[: self.left + self.block + self.context])
+            done.append(part[self._out(self.left) : self._out(self.left + self.block)])
+            start = self.left + self.block - self.context
+            self.waiting, self.left = self.waiting[start:], self.context
+        return torch.cat(done) if done else torch.zeros(0)
+
+    def finish(self) -> Tensor:
+        """The rest, at the end of the audio."""
+        if self.old == self.new or len(self.waiting) == self.left:
+            return torch.zeros(0)
+        rest = resampler(self.from_rate, self.to_rate)(self.waiting)[self._out(self.left) :]
+        self.waiting, self.left = torch.zeros(0), 0
+        return rest
+
+    def _out(self, samples: int) -> int:
+        return samples * self.new // self.old
+
+
+def to_mono(samples: Tensor) -> Tensor:
+    """[samples, channels] or [samples] -> [samples], the mean of the channels."""
+    return samples if samples.dim() == 1 else samples.mean(dim=1)
+
+
+def read_blocks(source: str | Path | BinaryIO, sample_rate: int) -> Iterator[Tensor]:
+    """Read a wav, flac, ogg or mp3 file of any length, sample rate and number of channels, block by block.
 
     Channels are averaged and other sample rates resampled, which is logged once for each kind.
 
     Parameters
     ----------
-    path : the file
+    source : a file, or what is open for reading bytes
     sample_rate : Hz wanted
 
-    Returns
-    -------
+    Yields
+    ------
     Tensor
-        waveform [samples], float32 in -1 to 1
+        [samples], float32 in -1 to 1, of about `BLOCK_SECONDS` or less
 
     Raises
     ------
     InputError
         if the file is missing, unreadable, or holds no samples or values that are not finite
     """
-    if not Path(path).is_file():
+    path = source if isinstance(source, str | Path) else "standard input"
+    if isinstance(source, str | Path) and not Path(path).is_file():
         raise InputError(f"{path}: no such file")
+    n = 0
     try:
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)  # [samples, channels]
+        with soundfile.SoundFile(source) as file:
+            if file.channels > 1:
+                _say_once("recordings with several channels: the channels are averaged")
+            if file.samplerate != sample_rate:
+                _say_once(f"recordings at {file.samplerate} Hz: resampled to {sample_rate} Hz")
+            resampling = BlockResampler(file.samplerate, sample_rate)
+            while len(samples := file.read(BLOCK_SECONDS * file.samplerate, dtype="float32", always_2d=True)):
+                n += len(samples)
+                block = torch.from_numpy(samples)
+                if not block.isfinite().all():
+                    raise InputError(f"{path}: samples that are not finite (NaN or infinity); write it again without them")
+                yield resampling.feed(to_mono(block))
+            yield resampling.finish()
     except soundfile.SoundFileError as error:
         raise InputError(f"{path}: cannot be read as audio ({error}); wav, flac, ogg and mp3 can") from error
-    waveform = torch.from_numpy(samples)
-    if waveform.shape[0] == 0:
+    if n == 0:
         raise InputError(f"{path}: no samples in it")
-    if not waveform.isfinite().all():
-        raise InputError(f"{path}: samples that are not finite (NaN or infinity); write it again without them")
-    if waveform.shape[1] > 1:
-        _say_once("recordings with several channels: the channels are averaged")
-    waveform = waveform.mean(dim=1)
-    if rate != sample_rate:
-        _say_once(f"recordings at {rate} Hz: resampled to {sample_rate} Hz")
-        waveform = resampler(rate, sample_rate)(waveform)
-    return waveform
+
+
+def seconds_of(path: str | Path) -> float:
+    """How long a recording is, by its header; 0 where that cannot be read."""
+    try:
+        return soundfile.info(path).duration
+    except (soundfile.SoundFileError, OSError):
+        return 0.0
+
+
+def load_waveform(source: str | Path | BinaryIO, sample_rate: int) -> Tensor:
+    """Read a whole recording, as `read_blocks` does: waveform [samples], float32 in -1 to 1."""
+    return torch.cat(list(read_blocks(source, sample_rate)))
 
 
 def pad(waveforms: list[Tensor]) -> tuple[Tensor, Tensor]:

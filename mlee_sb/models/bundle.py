@@ -1,25 +1,33 @@
-"""A trained model as a folder: config.json and model.safetensors, and beside them what SpeechBrain's EncoderClassifier reads.
+"""A trained model as a folder (contract 3): written whole, and read without executing anything of it.
 
-Nothing in config.json or model.safetensors is executed. hyperparams.yaml is: it exists for SpeechBrain only.
+config.json, model.safetensors and golden.json are all that mlee_sb reads. hyperparams.yaml and the *.ckpt files exist for
+SpeechBrain's EncoderClassifier only, which runs hyperparams.yaml.
 """
 
 import json
+import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
 from speechbrain.dataio.encoder import CategoricalEncoder
 from torch import nn
 
 from mlee_sb.errors import InputError
 from mlee_sb.files import write_json, write_text, written_beside
 from mlee_sb.models.classifier import DenseClassifier
+from mlee_sb.models.config import CONFIG, Architecture, BundleConfig, read_config
+from mlee_sb.models.golden import GOLDEN, check_golden, golden_answer
 from mlee_sb.models.normalization import ZNorm
-from mlee_sb.models.pipeline import EmotionModel, FrozenEncoders, UtteranceEncoder
+from mlee_sb.models.pipeline import EmotionModel, FrozenEncoders, PresenceHead, UtteranceEncoder
 from mlee_sb.models.registry import ENCODERS, FRONT_ENDS, build, describe
+from mlee_sb.models.weights import WEIGHTS, check_memory, load_weights, save_weights
 
-SCHEMA = 1
+CARD, SCORES, HYPERPARAMS = "README.md", "scores.json", "hyperparams.yaml"
+LABEL_ENCODER = "label_encoder.ckpt"  # the name that SpeechBrain's Pretrainer looks for in the source
+CHECKPOINTS = {"encoder.": "embedding_model.ckpt", "classifier.": "classifier.ckpt"}  # by the part of the weights
+FILES = (CONFIG, WEIGHTS, GOLDEN, SCORES, CARD, HYPERPARAMS, LABEL_ENCODER, *CHECKPOINTS.values())
 
 # `!new:` runs code of this package, with the settings of config.json and no other.
 SPEECHBRAIN_YAML = """\
@@ -51,15 +59,27 @@ pretrainer: !new:speechbrain.utils.parameter_transfer.Pretrainer
 """
 
 
-def describe_model(model: EmotionModel, labels: dict, demo: bool) -> dict:
+@dataclass(frozen=True)
+class Bundle:
+    """A model that was loaded, what its config.json says, and how far its answer to the tone is from golden.json."""
+
+    model: EmotionModel
+    config: BundleConfig
+    golden_difference: float
+
+
+def describe_model(model: EmotionModel, labels: dict, demo: bool) -> BundleConfig:
     """The content of config.json: all that is needed to build `model` again, without its weights.
 
     Parameters
     ----------
     model : the model
-    labels : the rules that made its targets, for the reader
+    labels : the rules that made its targets, and on what it was trained (`mlee_sb.models.config.LabelRules`)
     demo : whether it was trained on the demo release
     """
+    from mlee_sb import __version__
+
+    presence = model.presence and {"encoder": model.presence.encoder, "classifier": model.presence.classifier.settings}
     encoders = [
         {
             "front_end": describe(FRONT_ENDS, encoder.front_end),
@@ -68,88 +88,111 @@ def describe_model(model: EmotionModel, labels: dict, demo: bool) -> dict:
         }
         for encoder in model.encoders
     ]
-    return {
-        "format": "mlee_sb",
-        "schema": SCHEMA,
-        "demo": demo,
-        "emotions": model.emotions,
-        "output": model.output,
-        "labels": labels,
-        "frozen_encoders": isinstance(model.encoder, FrozenEncoders),
-        "encoders": encoders,
-        "classifier": model.classifier.settings,
-    }
+    return BundleConfig(
+        schema=2,
+        version=__version__,
+        demo=demo,
+        emotions=model.emotions,
+        output=model.output,
+        labels=labels,
+        frozen_encoders=isinstance(model.encoder, FrozenEncoders),
+        encoders=encoders,
+        classifier=model.classifier.settings,
+        presence=presence,
+        calibration=model.calibration,
+    )
 
 
-def build_model(config: dict) -> EmotionModel:
-    """Build the model that config.json describes, with fresh weights."""
-    encoders = [
-        UtteranceEncoder(build(FRONT_ENDS, part["front_end"]), ZNorm(**part["normalizer"]), build(ENCODERS, part["network"]))
-        for part in config["encoders"]
-    ]
-    encoder: nn.Module = FrozenEncoders(encoders) if config["frozen_encoders"] else encoders[0]
-    return EmotionModel(encoder, DenseClassifier(**config["classifier"]), config["emotions"], config["output"])
+def build_model(config: Architecture) -> EmotionModel:
+    """Build the model that config.json describes, with fresh weights. Leaves the global random generator alone.
+
+    Raises
+    ------
+    InputError
+        if an architecture is not registered here, or the parts do not fit together
+    """
+    with torch.random.fork_rng(devices=[]):
+        encoders = [
+            UtteranceEncoder(
+                build(FRONT_ENDS, **part.front_end.model_dump()), ZNorm(**part.normalizer), build(ENCODERS, **part.network.model_dump())
+            )
+            for part in config.encoders
+        ]
+        encoder: nn.Module = FrozenEncoders(encoders) if config.frozen_encoders else encoders[0]
+        classifier = DenseClassifier(**config.classifier)
+        presence = _presence_head(config, encoders)
+    heads = {"classifier": (classifier, encoder)}
+    if presence:
+        heads["presence"] = (presence.classifier, encoders[presence.encoder])
+    for name, (head, below) in heads.items():
+        if (head.settings["embedding_size"], head.settings["n_emotions"]) != (below.embedding_size, len(config.emotions)):
+            raise InputError(
+                f"{name}: made for {head.settings}, and there are {below.embedding_size} dimensions, {len(config.emotions)} emotions"
+            )
+    return EmotionModel(encoder, classifier, config.emotions, config.output, presence, getattr(config, "calibration", None))
+
+
+def _presence_head(config: Architecture, encoders: list[UtteranceEncoder]) -> PresenceHead | None:
+    if config.presence is None:
+        return None
+    start = sum(encoder.embedding_size for encoder in encoders[: config.presence.encoder])
+    return PresenceHead(DenseClassifier(**config.presence.classifier), config.presence.encoder, start)
 
 
 def save_bundle(folder: str | Path, model: EmotionModel, labels: dict, demo: bool) -> None:
-    """Write the bundle of `model` as one folder, whole or not at all."""
+    """Write the bundle of `model` as one folder, whole or not at all. What it says of the tone is asked of what was written."""
     config = describe_model(model, labels, demo)
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     with written_beside(folder) as beside:
         beside.mkdir()
-        write_json(beside / "config.json", config)
-        save_file(weights, beside / "model.safetensors")
-        yaml = SPEECHBRAIN_YAML.format(config=json.dumps(config), sample_rate=model.encoder.sample_rate)
-        write_text(beside / "hyperparams.yaml", yaml)
-        _label_encoder(model.emotions).save(beside / "label_encoder.ckpt")  # the name that the Pretrainer looks for in the source
-        for prefix, file in {"encoder.": "embedding_model.ckpt", "classifier.": "classifier.ckpt"}.items():
+        write_json(beside / CONFIG, config.as_json())
+        save_weights(beside / WEIGHTS, weights, model.emotions)
+        shutil.copymode(beside / CONFIG, beside / WEIGHTS)  # safetensors lets nobody but the owner read
+        write_json(beside / GOLDEN, golden_answer(_load(beside)[0]))
+        write_text(beside / HYPERPARAMS, speechbrain_yaml(config, model.sample_rate))
+        _label_encoder(model.emotions).save(beside / LABEL_ENCODER)
+        for prefix, file in CHECKPOINTS.items():
             torch.save({f"model.{name}": tensor for name, tensor in weights.items() if name.startswith(prefix)}, beside / file)
 
 
-def read_config(folder: str | Path) -> dict:
-    """Read config.json of a bundle.
+def speechbrain_yaml(config: BundleConfig, sample_rate: int) -> str:
+    """hyperparams.yaml of a bundle: it follows from config.json alone, so that a changed one can be told."""
+    architecture = Architecture(**{name: getattr(config, name) for name in Architecture.model_fields if name != "presence"})
+    return SPEECHBRAIN_YAML.format(config=json.dumps(architecture.model_dump(mode="json", exclude={"presence"})), sample_rate=sample_rate)
+
+
+def load_bundle(folder: str | Path, root: Path | None = None) -> Bundle:
+    """Load a bundle in eval mode, on the CPU, and replay its tone. Executes nothing of it.
+
+    Parameters
+    ----------
+    folder : of the bundle
+    root : the folder that its files must lie in once links are followed; by default itself
 
     Raises
     ------
     InputError
-        if there is none, it is not JSON, or it is of another format or schema
-    """
-    path = Path(folder) / "config.json"
-    if not path.is_file():
-        raise InputError(f"{folder}: no config.json in it; give the folder model/ that training wrote")
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path}: not JSON ({error}); get the bundle again") from error
-    if not isinstance(config, dict) or config.get("format") != "mlee_sb":
-        raise InputError(f'{path}: not an mlee_sb model (its "format" is not "mlee_sb")')
-    if config.get("schema") != SCHEMA:
-        raise InputError(f"{path}: schema {config.get('schema')!r}, and this version reads {SCHEMA}: install a newer mlee_sb")
-    return config
-
-
-def load_bundle(folder: str | Path) -> EmotionModel:
-    """Load a bundle in eval mode, on the CPU. Executes nothing of it.
-
-    Raises
-    ------
-    InputError
-        if a file is missing or broken, or the weights are not exactly those that config.json describes
+        if a file is missing, broken or larger than it may be, the weights are not exactly those that config.json describes,
+        the labels are in another order, an architecture is not registered here, or the tone is answered otherwise
     """
     folder = Path(folder)
-    config = read_config(folder)
+    model, config = _load(folder, root)
+    return Bundle(model, config, check_golden(model, folder, root))
+
+
+def _load(folder: Path, root: Path | None = None) -> tuple[EmotionModel, BundleConfig]:
+    config, path = read_config(folder, root), folder / WEIGHTS
     try:
+        with torch.device("meta"):  # takes no memory, whatever config.json says
+            like = build_model(config)
+        check_memory(like, path)
         model = build_model(config)
-    except (KeyError, TypeError) as error:
-        raise InputError(f"{folder / 'config.json'}: incomplete or misspelt ({error}); get the bundle again") from error
-    path = folder / "model.safetensors"
-    if not path.is_file():
-        raise InputError(f"{path}: missing; get the bundle again")
-    try:
-        model.load_state_dict(load_file(path), strict=True)
-    except Exception as error:  # safetensors and torch have a type of error for each kind of damage
-        raise InputError(f"{path}: not the weights that config.json describes ({error})") from error
-    return model.eval()
+    except InputError as error:
+        raise InputError(f"{folder / CONFIG}: {error}") from error
+    except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:  # settings of modules that plugins do not make
+        raise InputError(f"{folder / CONFIG}: incomplete or misspelt ({error}); get the bundle again") from error
+    model.load_state_dict(load_weights(path, like, config.emotions, root), strict=True)
+    return model.eval(), config
 
 
 def _label_encoder(emotions: Sequence[str]) -> CategoricalEncoder:

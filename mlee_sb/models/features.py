@@ -5,6 +5,8 @@ from torch import Tensor, nn
 
 from mlee_sb.errors import InputError
 
+LONGEST_DFT = 2**16  # points: a longer one is a mistake, and takes memory for every frame
+
 
 class LogPowerSpectrogram(nn.Module):
     """Log power spectrogram with the paper's framing: no centring, so frame `t` starts at sample `t * shift`.
@@ -42,12 +44,16 @@ class LogPowerSpectrogram(nn.Module):
         self.dft_length = dft_length
         self.log_floor = log_floor
         self.n_features = round(max_frequency * dft_length / sample_rate)
+        if not self.window_samples > 0 or not self.shift_samples > 0 or dft_length > LONGEST_DFT:
+            given = f"window_ms {window_ms}, shift_ms {shift_ms}, dft_length {dft_length}"
+            raise InputError(f"front end: {given}: the first two must be a sample or more, the last at most {LONGEST_DFT}")
         if dft_length < self.window_samples or self.n_features > dft_length // 2 + 1:
             raise InputError(
                 f"front end: dft_length {dft_length} must hold the window ({self.window_samples} samples) "
                 f"and max_frequency {max_frequency} Hz must not be above half of sample_rate {sample_rate} Hz"
             )
-        self.register_buffer("window", torch.hamming_window(self.window_samples), persistent=False)
+        window = torch.hamming_window(self.window_samples, device="cpu")  # on the meta device it would take seconds, to import a compiler
+        self.register_buffer("window", window, persistent=False)
 
     @property
     def min_samples(self) -> int:

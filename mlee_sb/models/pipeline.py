@@ -5,7 +5,9 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
+from mlee_sb.calibration import Calibration
 from mlee_sb.errors import InputError
+from mlee_sb.models.classifier import DenseClassifier
 
 OUTPUTS = {"softmax": "one emotion is dominant (equation 1)", "sigmoid": "each emotion exists or not (equation 7)"}
 
@@ -95,6 +97,27 @@ class FrozenEncoders(nn.Module):
         return torch.cat([encoder(waveforms, n_samples) for encoder in self.encoders], dim=-1)
 
 
+class PresenceHead(nn.Module):
+    """The classifier of an MLEE stage, kept for a model that froze its encoder: which emotions are present.
+
+    Parameters
+    ----------
+    classifier : embedding of that encoder -> logits of existence [batch, K]
+    encoder : the number of that encoder
+    start : where its embedding begins among those of all encoders
+    """
+
+    def __init__(self, classifier: DenseClassifier, encoder: int, start: int):
+        super().__init__()
+        self.classifier, self.encoder = classifier, encoder
+        self.part = slice(start, start + classifier.settings["embedding_size"])
+        self.requires_grad_(False)
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        """[batch, sum of the embedding sizes] -> logits of existence [batch, K]."""
+        return self.classifier(embeddings[:, self.part])
+
+
 class EmotionModel(nn.Module):
     """Waveform -> probability of each emotion.
 
@@ -104,15 +127,33 @@ class EmotionModel(nn.Module):
     classifier : embedding -> logits [batch, K]
     emotions : the K codes in the order of the logits
     output : ``"softmax"`` (a posterior over the emotions) or ``"sigmoid"`` (a probability of existence for each)
+    presence : the head of the MLEE stage whose encoder this model froze, where there is one
+    calibration : how sure it may be, once that is known
     """
 
-    def __init__(self, encoder: nn.Module, classifier: nn.Module, emotions: Sequence[str], output: str):
+    def __init__(
+        self,
+        encoder: nn.Module,
+        classifier: nn.Module,
+        emotions: Sequence[str],
+        output: str,
+        presence: PresenceHead | None = None,
+        calibration: Calibration | None = None,
+    ):
         super().__init__()
         if output not in OUTPUTS:
             raise InputError(f"output {output!r} is not one of {', '.join(OUTPUTS)}")
-        self.encoder, self.classifier = encoder, classifier
+        self.encoder, self.classifier, self.presence = encoder, classifier, presence
         self.emotions = list(emotions)
-        self.output = output
+        self.output, self.calibration = output, calibration
+
+    @property
+    def sample_rate(self) -> int:
+        return self.encoder.sample_rate
+
+    @property
+    def min_samples(self) -> int:
+        return self.encoder.min_samples
 
     @property
     def encoders(self) -> list[UtteranceEncoder]:
@@ -122,6 +163,25 @@ class EmotionModel(nn.Module):
     def log_probabilities(self, logits: Tensor) -> Tensor:
         """Logits [batch, K] -> log posteriors, or log probabilities of existence."""
         return logits.log_softmax(-1) if self.output == "softmax" else nn.functional.logsigmoid(logits)
+
+    def logits(self, waveforms: Tensor, n_samples: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Both answers in one pass.
+
+        Parameters
+        ----------
+        waveforms : [batch, samples]
+        n_samples : [batch], samples of each without padding (integers on the CPU)
+
+        Returns
+        -------
+        logits : [batch, K]
+        presence : logits of existence [batch, K]; None where the model does not know existence
+        """
+        embeddings = self.encoder(waveforms, n_samples)
+        logits = self.classifier(embeddings).float()
+        if self.output == "sigmoid":
+            return logits, logits
+        return logits, None if self.presence is None else self.presence(embeddings).float()
 
     def forward(self, waveforms: Tensor, n_samples: Tensor) -> Tensor:
         """Waveforms [batch, samples] and lengths [batch] -> log probabilities [batch, K]."""

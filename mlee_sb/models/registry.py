@@ -10,14 +10,14 @@ from importlib.metadata import entry_points
 
 from torch import nn
 
-from mlee_sb.errors import InputError, choose
+from mlee_sb.errors import InputError
 
 ENCODERS = "mlee_sb.encoders"
 FRONT_ENDS = "mlee_sb.front_ends"
 
 
 def describe(group: str, module: nn.Module) -> dict:
-    """The registered name and settings of a module: what `build` needs to make it again, without its weights.
+    """The registered name, package and settings of a module: what `build` needs to make it again, without its weights.
 
     >>> from mlee_sb.models.features import LogPowerSpectrogram
     >>> describe(FRONT_ENDS, LogPowerSpectrogram())["name"]
@@ -26,7 +26,7 @@ def describe(group: str, module: nn.Module) -> dict:
     path = f"{type(module).__module__}:{type(module).__qualname__}"
     for entry in entry_points(group=group):
         if entry.value == path:
-            return {"name": entry.name, "settings": _checked(getattr(module, "settings", None), path)}
+            return {"name": entry.name, "package": entry.dist.name, "settings": _checked(getattr(module, "settings", None), path)}
     raise InputError(f"{path} is not registered: add it as an entry point in the group {group!r} of its package and install that")
 
 
@@ -40,18 +40,24 @@ def _checked(settings: dict | None, path: str) -> dict:
     return settings
 
 
-def build(group: str, description: dict) -> nn.Module:
+def build(group: str, name: str, package: str, settings: dict) -> nn.Module:
     """Make the module that `describe` described, with fresh weights.
 
     Raises
     ------
     InputError
-        if no installed package registers the name
+        if no installed package registers the name, or the module cannot be made with these settings
     """
     found = {entry.name: entry for entry in entry_points(group=group)}
-    name = description["name"]
+    if name not in found:
+        known = ", ".join(sorted(found))
+        raise InputError(
+            f"{name!r} is not registered in {group!r} here (known: {known}). The model says that it comes with the package {package!r}: "
+            f"if you trust that, pip install {package}"
+        )
     try:
-        choose(name, found, f"{group} plugin")
-    except InputError as error:
-        raise InputError(f"{error}. Install the package that registers it in the group {group!r}") from None
-    return found[name].load()(**description["settings"])
+        return found[name].load()(**settings)
+    except (TypeError, ValueError, ArithmeticError, RuntimeError, MemoryError) as error:
+        raise InputError(
+            f"{name!r} of the package {package!r} cannot be made with its settings ({error!s:.300}): made with another version of it?"
+        ) from error

@@ -7,6 +7,7 @@ So the first two modules pass the waveform through, and the third goes from wave
 from torch import Tensor, nn
 
 from mlee_sb.models.bundle import build_model
+from mlee_sb.models.config import Architecture
 
 
 class Waveforms(nn.Module):
@@ -21,7 +22,7 @@ class WaveformEmbedding(nn.Module):
 
     def __init__(self, config: dict):
         super().__init__()
-        self.model = build_model(config)
+        self.model = build_model(Architecture.model_validate(config))
         self.model.classifier = nn.Identity()
 
     def forward(self, waveforms: Tensor, relative_lengths: Tensor) -> Tensor:
@@ -33,7 +34,7 @@ class LogProbabilities(nn.Module):
 
     def __init__(self, config: dict):
         super().__init__()
-        self.model = build_model(config)
+        self.model = build_model(Architecture.model_validate(config))
         self.model.encoder = nn.Identity()
 
     def forward(self, embeddings: Tensor) -> Tensor:

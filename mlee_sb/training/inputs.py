@@ -16,19 +16,19 @@ from mlee_sb.training.targets import usable_for
 
 @dataclass(frozen=True)
 class StageInputs:
-    """Rows and targets [n, K] of the training and validation set, all rows of the test set, and the class weights."""
+    """Rows and targets [n, K] of the training and validation set, all rows of the validation and the test split, class weights."""
 
     train: pd.DataFrame
     train_targets: Tensor
     valid: pd.DataFrame
     valid_targets: Tensor
+    calibration: pd.DataFrame
     test: pd.DataFrame
     class_weights: Tensor
 
-    @property
-    def test_targets(self) -> Tensor:
-        """Zeros: the test set is predicted, and scored from the predictions."""
-        return torch.zeros(len(self.test), self.train_targets.shape[1])
+    def no_targets(self, frame: pd.DataFrame) -> Tensor:
+        """Zeros, for rows that are predicted and not learnt from."""
+        return torch.zeros(len(frame), self.train_targets.shape[1])
 
 
 def stage_inputs(stage: Stage) -> StageInputs:
@@ -59,13 +59,14 @@ def stage_inputs(stage: Stage) -> StageInputs:
         raise InputError(f"{where}: {error}") from error
     if not settings["class_weights"]:
         weights = np.ones_like(weights)
-    _check_files(stage, [*(frame for frame, _ in used.values()), splits["test"]])
+    _check_files(stage, [used["train"][0], splits["valid"], splits["test"]])
     (train, train_targets), (valid, valid_targets) = used["train"], used["valid"]
     return StageInputs(
         train,
         torch.from_numpy(train_targets),
         valid,
         torch.from_numpy(valid_targets),
+        splits["valid"].reset_index(drop=True),
         splits["test"],
         torch.as_tensor(weights, dtype=torch.float32),
     )

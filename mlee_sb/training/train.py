@@ -3,18 +3,21 @@
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
+import pandas as pd
 import speechbrain as sb
 import torch
 from hyperpyyaml import load_hyperpyyaml
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from mlee_sb.calibration import Curve
 from mlee_sb.files import write_json, write_text
 from mlee_sb.models.bundle import describe_model, load_bundle, save_bundle
-from mlee_sb.models.pipeline import EmotionModel, FrozenEncoders, UtteranceEncoder
+from mlee_sb.models.pipeline import EmotionModel, FrozenEncoders, PresenceHead, UtteranceEncoder
 from mlee_sb.training.brains import BRAINS, SECONDS, EmotionBrain, Precomputed
+from mlee_sb.training.calibrate import calibrate
 from mlee_sb.training.checkpoints import AtomicCheckpointer, EarlyStopping, RandomState
 from mlee_sb.training.data import EmbeddingDataset, WaveformDataset, make_loader
 from mlee_sb.training.distributed import backend, on_main, processes
@@ -55,24 +58,27 @@ def train_stage(stage: Stage, device: str, say: Callable[[str], None] = print) -
     latest = checkpointer.find_checkpoint()  # of a run that was stopped
     if latest:
         start -= latest.meta[SECONDS]
-    if stage.requires:
-        encoder, loaders = _frozen(stage, hparams, inputs, device)
+    required = {name: load_bundle(part.model_folder).model for name, part in stage.requires.items()}
+    if required:
+        encoder, loaders = _frozen(stage, hparams, inputs, required, device)
     else:
         encoder, loaders = _learning(stage, hparams, inputs, device, resumes=latest is not None)
     emotions = stage.settings["emotions"]
     classifier = hparams["classifier"](embedding_size=encoder.embedding_size, n_emotions=len(emotions))
-    model = EmotionModel(encoder, classifier, emotions, TARGETS[stage.settings["target"]].output)
+    presence = _presence_head(required.values())
+    model = EmotionModel(encoder, classifier, emotions, TARGETS[stage.settings["target"]].output, presence)
     on_main(describe_model, model, _label_rules(stage), stage.data.protocol["demo"])  # what cannot be saved is refused before it is trained
     brain = _brain(stage, hparams, encoder, classifier, inputs, checkpointer, device, start, say)
     used = {"class_weights": inputs.train["ID"], "training": loaders["train"].dataset.ids, "selection": loaders["valid"].dataset.ids}
+    used["calibration"] = loaders["calibration"].dataset.ids
     for use, ids in used.items():  # of what is trained on, not of what should be
         on_main(note_use, stage.save_folder, use, ids)
     brain.train_sampler = loaders["train"].batch_sampler  # else every epoch would have the batches of the first
     brain.fit(brain.epochs, loaders["train"], loaders["valid"], progressbar=sys.stderr.isatty())
 
-    logits = brain.predict(loaders["test"])
+    logits = {name: brain.predict(loaders[name]) for name in ("calibration", "test")}
     best = brain.restore_best()
-    on_main(_write_results, stage, inputs, model, logits, best, start)
+    on_main(_write_results, stage, inputs, model, logits, _presence_curves(required.values()), best, start)
 
 
 def _write_settings(stage: Stage) -> None:
@@ -81,9 +87,18 @@ def _write_settings(stage: Stage) -> None:
     write_text(stage.folder / "hyperparams.yaml", resolved_yaml(stage.hparams, stage.overrides))
 
 
-def _write_results(stage: Stage, inputs: StageInputs, model: EmotionModel, logits: Tensor, best: dict, start: float) -> None:
+def _write_results(
+    stage: Stage,
+    inputs: StageInputs,
+    model: EmotionModel,
+    logits: dict[str, Tensor],
+    curves: list[Curve] | None,
+    best: dict,
+    start: float,
+) -> None:
     emotions = stage.settings["emotions"]
-    probabilities = model.log_probabilities(logits).exp().numpy()
+    model.calibration = calibrate(logits["calibration"].numpy(), inputs.calibration, emotions, model.output, curves)
+    probabilities = model.log_probabilities(logits["test"]).exp().numpy()
     existence = probabilities if stage.settings["target"] == "existence" else _existence_of_required(stage)
     save_bundle(stage.model_folder, model, _label_rules(stage), stage.data.protocol["demo"])
     write_predictions(stage.folder / "predictions.csv", inputs.test, emotions, probabilities, existence)
@@ -97,7 +112,8 @@ def _learning(stage: Stage, hparams: dict, inputs: StageInputs, device: str, res
     train = WaveformDataset(inputs.train, folder, encoder, inputs.train_targets, settings["speeds"])
     sets = {
         "valid": WaveformDataset(inputs.valid, folder, encoder, inputs.valid_targets),
-        "test": WaveformDataset(inputs.test, folder, encoder, inputs.test_targets),
+        "calibration": WaveformDataset(inputs.calibration, folder, encoder, inputs.no_targets(inputs.calibration)),
+        "test": WaveformDataset(inputs.test, folder, encoder, inputs.no_targets(inputs.test)),
     }
     if not resumes:  # a checkpoint brings the statistics with it; every process computes those of the whole set
         batches = make_loader(train, settings["batch_size"], settings["num_workers"])
@@ -106,18 +122,39 @@ def _learning(stage: Stage, hparams: dict, inputs: StageInputs, device: str, res
     return encoder, _loaders(stage, train, sets)
 
 
-def _frozen(stage: Stage, hparams: dict, inputs: StageInputs, device: str) -> tuple[FrozenEncoders, Loaders]:
-    """The encoders of the required stages side by side, and loaders of their embeddings."""
-    models = [(required, load_bundle(required.model_folder)) for required in stage.requires.values()]
+def _frozen(
+    stage: Stage, hparams: dict, inputs: StageInputs, models: dict[str, EmotionModel], device: str
+) -> tuple[FrozenEncoders, Loaders]:
+    """The encoders of the required stages (`models`, by name) side by side, and loaders of their embeddings."""
 
     def dataset(frame, targets, speeds=(1.0,)):
-        parts = [on_main(_embeddings, stage, required, model, frame, speeds, device) for required, model in models]
+        parts = [on_main(_embeddings, stage, stage.requires[name], model, frame, speeds, device) for name, model in models.items()]
         return EmbeddingDataset(torch.cat(parts, dim=-1), targets, frame["ID"].tolist())  # [copies * n, sum of the embedding sizes]
 
     train = dataset(inputs.train, inputs.train_targets, stage.settings["speeds"])
-    sets = {"valid": dataset(inputs.valid, inputs.valid_targets), "test": dataset(inputs.test, inputs.test_targets)}
-    encoder = hparams["encoder"]([encoder for _, model in models for encoder in model.encoders])
+    calibration = dataset(inputs.calibration, inputs.no_targets(inputs.calibration))
+    usable = pd.Index(inputs.calibration["ID"]).get_indexer(inputs.valid["ID"])  # those that can be learnt from are among them
+    sets = {
+        "valid": EmbeddingDataset(calibration.embeddings[usable], inputs.valid_targets, inputs.valid["ID"].tolist()),
+        "calibration": calibration,
+        "test": dataset(inputs.test, inputs.no_targets(inputs.test)),
+    }
+    encoder = hparams["encoder"]([encoder for model in models.values() for encoder in model.encoders])
     return encoder, _loaders(stage, train, sets)
+
+
+def _presence_head(models: Iterable[EmotionModel]) -> PresenceHead | None:
+    """The head of the required stage that knows existence, for its encoder in its place among all."""
+    number, start = 0, 0
+    for model in models:
+        if model.output == "sigmoid":
+            return PresenceHead(model.classifier, number, start)
+        number, start = number + len(model.encoders), start + model.encoder.embedding_size
+    return None
+
+
+def _presence_curves(models: Iterable[EmotionModel]) -> list[Curve] | None:
+    return next((model.calibration.presence for model in models if model.output == "sigmoid" and model.calibration), None)
 
 
 def _embeddings(stage: Stage, required: Stage, model: EmotionModel, frame, speeds, device: str) -> Tensor:
@@ -176,7 +213,8 @@ def _existence_of_required(stage: Stage):
 
 
 def _label_rules(stage: Stage) -> dict:
-    rules = {name: stage.settings[name] for name in ("target", "train_set", "min_votes", "alpha") if name in stage.settings}
+    names = ("target", "train_set", "min_votes", "alpha", "row", "fold", "seed")
+    rules = {name: stage.settings[name] for name in names if name in stage.settings}
     return {**rules, "corpus": stage.data.protocol["corpus"]}
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from mlee_sb.errors import choose
 from mlee_sb.files import written_beside
 
-USES = ("training", "z_norm", "class_weights", "selection")
+USES = ("training", "z_norm", "class_weights", "selection", "calibration")
 
 
 def note_use(save_folder: Path, use: str, ids: Iterable[str]) -> None:
@@ -17,7 +17,8 @@ def note_use(save_folder: Path, use: str, ids: Iterable[str]) -> None:
     Parameters
     ----------
     save_folder : of the stage
-    use : ``"training"`` (gradients), ``"z_norm"`` and ``"class_weights"`` (statistics), ``"selection"`` (of an epoch)
+    use : ``"training"`` (gradients), ``"z_norm"`` and ``"class_weights"`` (statistics), ``"selection"`` (of an epoch),
+        ``"calibration"`` (of how sure the model may be)
     ids : of the utterances
     """
     choose(use, USES, "use")

@@ -54,7 +54,7 @@ def fusion(trained_once, tmp_path):
 
 def test_the_statistics_of_the_model_are_those_of_the_training_speakers_at_all_speeds(stage):
     trained = train(stage("mlee", **ONE_EPOCH))
-    encoder = load_bundle(trained.model_folder).encoder
+    encoder = load_bundle(trained.model_folder).model.encoder
     frame = stage_inputs(trained).train
     assert set(frame["speaker"]) == {"c", "d"}
     waveforms = WaveformDataset(frame, trained.data.data_folder, encoder, torch.zeros(len(frame), 2), [0.9, 1.0, 1.1])
@@ -68,7 +68,7 @@ def test_statistics_know_nothing_of_validation_and_test_speakers(stage, tmp_path
     for wav in [*here.data.data_folder.glob("a*.wav"), *here.data.data_folder.glob("b*.wav")]:
         write_wav(wav, seconds=0.3)
     there = train(replace(here, folder=tmp_path / "again"))
-    mine, other = (load_bundle(s.model_folder).encoder.normalizer for s in (here, there))
+    mine, other = (load_bundle(s.model_folder).model.encoder.normalizer for s in (here, there))
     assert torch.equal(mine.mean, other.mean) and torch.equal(mine.std, other.std)
 
 
@@ -140,7 +140,7 @@ def test_a_model_knows_nothing_of_its_test_speaker(stage, tmp_path):
 
 def test_training_a_fusion_changes_no_bit_of_an_encoder(fusion):
     before = [load_file(part.model_folder / "model.safetensors") for part in fusion[:-1]]
-    model = load_bundle(train(fusion[-1]).model_folder)
+    model = load_bundle(train(fusion[-1]).model_folder).model
     for encoder, there in zip(model.encoders, before, strict=True):
         for name, tensor in encoder.state_dict().items():
             assert torch.equal(tensor, there[f"encoder.{name}"]), name
@@ -152,9 +152,9 @@ def test_a_frozen_stage_reads_each_recording_once_per_speed_and_encoder_whatever
     monkeypatch.setattr(data_module, "load_waveform", lambda path, rate: reads.append(path.name) or load(path, rate))
     train(replace(fusion[-1], settings={**fusion[-1].settings, "max_epochs": 3}))
     of_training = [name for name in reads if name[0] in "cd"]
-    usable = len(stage_inputs(fusion[-1]).train)
-    assert len(of_training) == usable * 3 * 2  # speeds, encoders
-    assert len(reads) - len(of_training) == (len(stage_inputs(fusion[-1]).valid) + len(stage_inputs(fusion[-1]).test)) * 2
+    inputs = stage_inputs(fusion[-1])
+    assert len(of_training) == len(inputs.train) * 3 * 2  # speeds, encoders
+    assert len(reads) - len(of_training) == (len(inputs.calibration) + len(inputs.test)) * 2
 
 
 def test_the_second_head_on_an_encoder_reads_no_recording(fusion, stage, monkeypatch):
@@ -167,7 +167,7 @@ def test_the_second_head_on_an_encoder_reads_no_recording(fusion, stage, monkeyp
 
 
 def test_embeddings_do_not_depend_on_their_batch(fusion, tmp_path, monkeypatch):
-    model = load_bundle(fusion[0].model_folder)
+    model = load_bundle(fusion[0].model_folder).model
     inputs, folder = stage_inputs(fusion[0]), fusion[0].data.data_folder
     together = embeddings(tmp_path / "a", "key", model, inputs.train, folder, [0.9, 1.0])
     monkeypatch.setattr(embeddings_module, "BATCH_SIZE", 1)
@@ -178,7 +178,7 @@ def test_embeddings_do_not_depend_on_their_batch(fusion, tmp_path, monkeypatch):
 
 def test_embeddings_of_another_encoder_in_the_same_place_are_made_anew(fusion, tmp_path):
     inputs, folder = stage_inputs(fusion[0]), fusion[0].data.data_folder
-    first, second = (load_bundle(part.model_folder) for part in fusion[:-1])
+    first, second = (load_bundle(part.model_folder).model for part in fusion[:-1])
     a = embeddings(tmp_path, "first", first, inputs.valid, folder)
     b = embeddings(tmp_path, "second", second, inputs.valid, folder)
     assert not torch.allclose(a, b)
@@ -211,7 +211,7 @@ def test_what_is_finished_is_told_from_what_was_begun(stage, monkeypatch):
 
 def test_what_each_utterance_was_used_for_is_noted(fusion):
     encoder, head = fusion[0], train(fusion[-1])
-    statistics = {"training": "train", "class_weights": "train", "selection": "valid"}
+    statistics = {"training": "train", "class_weights": "train", "selection": "valid", "calibration": "calibration"}
     for stage, uses in ((encoder, {**statistics, "z_norm": "train"}), (head, statistics)):
         noted = {path.stem: pd.read_csv(path)["ID"].tolist() for path in (stage.save_folder / "used").iterdir()}
         assert noted == {use: getattr(stage_inputs(stage), split)["ID"].tolist() for use, split in uses.items()}

@@ -16,12 +16,13 @@ from mlee_sb.evaluation.protocol.manifests import Manifests
 from mlee_sb.evaluation.results import REQUIRED, StageResult
 
 USED = Path("save") / "used"
-SPLIT_OF_USE = {"training": "train", "z_norm": "train", "class_weights": "train", "selection": "valid"}
+SPLIT_OF_USE = {"training": "train", "z_norm": "train", "class_weights": "train", "selection": "valid", "calibration": "valid"}
 WORDS = {
     "training": "utterances trained on",
     "z_norm": "utterances that the z-norm was computed with",
     "class_weights": "utterances that the class weights were computed with",
     "selection": "utterances that an epoch was chosen with",
+    "calibration": "utterances that the model was calibrated with",
 }
 FLOAT32 = 1e-5  # relative: class weights are noted in single precision
 

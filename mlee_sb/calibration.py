@@ -1,0 +1,177 @@
+"""How sure a model may be, learnt on validation speakers: a temperature, presence, and sets of emotions that hold their coverage.
+
+Pure numpy and scipy: training fits, inference applies, evaluation measures on speakers that neither has seen.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Annotated
+
+import numpy as np
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from scipy.optimize import minimize, minimize_scalar
+from scipy.special import expit, log_softmax, softmax
+
+from mlee_sb.errors import InputError
+
+TEMPERATURES = (0.05, 20.0)  # between which the temperature is looked for
+STEEPEST = 50.0  # slope of a presence curve, at most
+COVERAGES = 100  # thresholds are kept for 1 % to 99 %
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Curve = tuple[Positive, Finite]  # slope and intercept
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Calibration:
+    """What was fitted on the validation speakers of a model.
+
+    Attributes
+    ----------
+    temperature : logits are divided by it before the softmax (Guo et al. 2017); 1 for a model of existence
+    presence : slope and intercept for each emotion: P(present) = sigmoid(slope * logit + intercept) (Platt 1999);
+        None where the model does not know existence
+    thresholds : for coverage 1 % to 99 %, how improbable an emotion may be and stay in the set; None where even all
+        emotions cannot promise it with so few utterances
+    n_utterances : with a dominant emotion, of the temperature and the thresholds
+    n_speakers : validation speakers
+    """
+
+    temperature: Positive
+    presence: list[Curve] | None
+    thresholds: Annotated[list[Finite | None], Field(min_length=COVERAGES - 1, max_length=COVERAGES - 1)]
+    n_utterances: Annotated[int, Field(ge=0)]
+    n_speakers: Annotated[int, Field(ge=0)]
+
+    def posterior(self, logits: np.ndarray) -> np.ndarray:
+        """Logits [n, K] -> calibrated posterior [n, K]."""
+        return softmax(np.asarray(logits, dtype=float) / self.temperature, axis=-1)
+
+    def presence_of(self, logits: np.ndarray) -> np.ndarray:
+        """Logits of existence [n, K] -> calibrated probability that each emotion is present [n, K]."""
+        slopes, intercepts = np.array(self.presence).T
+        return expit(np.asarray(logits, dtype=float) * slopes + intercepts)
+
+    def candidates(self, probabilities: np.ndarray, coverage: float) -> np.ndarray:
+        """The emotions that are not ruled out, bool [n, K]: the most probable one, and all that are probable enough.
+
+        Over utterances of speakers like those of the validation set, the dominant emotion is among them in a share
+        `coverage` or more (split conformal prediction with least ambiguous sets, Sadinle et al. 2019).
+
+        Parameters
+        ----------
+        probabilities : [n, K], as `dominance` returns them
+        coverage : 0.01 to 0.99; what is no whole percent counts as the next one
+
+        Raises
+        ------
+        InputError
+            if `coverage` is out of this range
+        """
+        probabilities = np.asarray(probabilities)
+        threshold = self.thresholds[percent_of(coverage) - 1]
+        best = probabilities == probabilities.max(axis=-1, keepdims=True)
+        return best | (1 - probabilities <= (np.inf if threshold is None else threshold))
+
+
+def percent_of(coverage: float) -> int:
+    """A coverage as whole percents, rounded up.
+
+    >>> percent_of(0.9), percent_of(0.901)
+    (90, 91)
+    """
+    percent = math.ceil(round(coverage * 100, 6)) if isinstance(coverage, int | float) and math.isfinite(coverage) else 0
+    if not 1 <= percent < COVERAGES:
+        raise InputError(f"coverage is {coverage!r}, and must be from 0.01 to 0.99")
+    return percent
+
+
+def fit(logits: np.ndarray, dominant: Sequence[int], speakers: Sequence[str], exists: np.ndarray | None = None) -> Calibration:
+    """Calibrate a model on validation utterances.
+
+    Parameters
+    ----------
+    logits : [n, K]
+    dominant : [n], index of the dominant emotion; -1 where it is no target
+    speakers : [n]
+    exists : [n, K], which emotions exist, for a model of existence; None for a model of the dominant emotion
+
+    Returns
+    -------
+    Calibration
+        with `presence` for a model of existence
+    """
+    logits, dominant = np.asarray(logits, dtype=float), np.asarray(dominant, dtype=int)
+    known = dominant >= 0
+    if exists is None:
+        temperature, presence = fit_temperature(logits[known], dominant[known]), None
+        probabilities = softmax(logits[known] / temperature, axis=-1)
+    else:
+        temperature, presence = 1.0, [fit_presence(column, truth) for column, truth in zip(logits.T, np.asarray(exists).T, strict=True)]
+        probabilities = expit(logits[known])  # equation 7 compares these as they are
+    improbable = 1 - probabilities[np.arange(known.sum()), dominant[known]]
+    return Calibration(temperature, presence, conformal_thresholds(improbable), int(known.sum()), len(set(speakers)))
+
+
+def fit_temperature(logits: np.ndarray, dominant: np.ndarray) -> float:
+    """The temperature that makes the dominant emotions most likely (Guo et al. 2017); 1 without any utterance.
+
+    Parameters
+    ----------
+    logits : [n, K]
+    dominant : [n], indices
+
+    >>> logits = np.array([[4.0, 0.0]] * 4)
+    >>> round(fit_temperature(logits, np.array([0, 0, 0, 1])), 2)  # right in three of four: sigmoid(4 / T) = 3/4
+    3.64
+    """
+    if len(logits) == 0:
+        return 1.0
+
+    def loss(log_temperature: float) -> float:
+        return -log_softmax(logits / np.exp(log_temperature), axis=-1)[np.arange(len(logits)), dominant].mean()
+
+    return float(np.exp(minimize_scalar(loss, bounds=np.log(TEMPERATURES), method="bounded", options={"xatol": 1e-6}).x))
+
+
+def fit_presence(logits: np.ndarray, exists: np.ndarray) -> tuple[float, float]:
+    """Slope (above 0) and intercept of the probability that an emotion is present (Platt 1999).
+
+    The targets are Platt's, drawn a little towards the middle, so that an emotion that is there in each or in none of a
+    few utterances does not become certain.
+
+    Parameters
+    ----------
+    logits : [n]
+    exists : [n], 0 or 1
+    """
+    positive = int(np.sum(exists))
+    negative = len(logits) - positive
+    targets = np.where(np.asarray(exists) > 0, (positive + 1) / (positive + 2), 1 / (negative + 2))
+    if positive == 0 or negative == 0:  # nothing to learn a slope from: how often it is there, whatever the logit
+        return 1e-6, float(np.log(targets[0] / (1 - targets[0]))) if len(targets) else 0.0
+
+    def loss(parameters: np.ndarray) -> float:
+        z = np.exp(parameters[0]) * logits + parameters[1]
+        return float((np.logaddexp(0, z) - targets * z).mean())
+
+    bounds = [(np.log(1e-6), np.log(STEEPEST)), (None, None)]
+    slope, intercept = minimize(loss, np.zeros(2), method="L-BFGS-B", bounds=bounds).x
+    return float(np.exp(slope)), float(intercept)
+
+
+def conformal_thresholds(improbable: np.ndarray) -> list[float | None]:
+    """The ceil((n + 1) * coverage)-th smallest of how improbable the truth was, for coverage 1 % to 99 %; None beyond n.
+
+    Parameters
+    ----------
+    improbable : [n], 1 minus the probability that the model gave to the dominant emotion
+
+    >>> conformal_thresholds(np.linspace(0.1, 0.9, 9))[89]  # nine utterances: the tenth of ten would be needed for more than 90 %
+    0.9
+    """
+    ordered = np.sort(improbable)
+    places = [math.ceil(round((len(ordered) + 1) * percent / 100, 9)) for percent in range(1, COVERAGES)]
+    return [float(ordered[place - 1]) if place <= len(ordered) else None for place in places]

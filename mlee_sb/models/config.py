@@ -1,0 +1,204 @@
+"""config.json of a bundle: its schema, and how it is read without trusting it.
+
+Whoever wrote a bundle may be a stranger. So everything has a size and a shape here, before anything is built from it.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+
+from mlee_sb.calibration import Calibration
+from mlee_sb.errors import InputError
+
+CONFIG = "config.json"
+SCHEMA = 2  # 2: the head of existence, calibration, and the package of each plugin
+LARGEST_CONFIG = 256 * 1024  # bytes
+MOST_ENCODERS = 8
+LONGEST_LIST, LONGEST_TEXT, LARGEST_NUMBER, DEEPEST = 64, 200, 2**31, 4  # of the settings of a module
+AGAIN = "get the bundle again"
+
+
+def read_bounded(path: Path, largest: int, root: Path | None = None) -> str:
+    """The text of a file of a bundle that lies in it and is no larger than `largest` bytes.
+
+    Parameters
+    ----------
+    path : the file
+    largest : bytes
+    root : the folder that the file must lie in once links are followed; by default the one it is in
+
+    Raises
+    ------
+    InputError
+        if it is missing, elsewhere, too large or no text
+    """
+    check_place(path, root)
+    if path.stat().st_size > largest:
+        raise InputError(f"{path}: {path.stat().st_size:,} bytes, and at most {largest:,} are read: this is no bundle to trust")
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: no text ({error}); {AGAIN}") from error
+
+
+def check_place(path: Path, root: Path | None = None) -> None:
+    """Refuse a file that is missing, no plain file, or a link to somewhere outside its bundle."""
+    if not path.is_file():
+        raise InputError(f"{path}: missing; {AGAIN}")
+    if not path.resolve().is_relative_to((root or path.parent).resolve()):
+        raise InputError(f"{path}: a link out of the bundle, to {path.resolve()}: this is no bundle to trust")
+
+
+def _bounded(value: JsonValue, depth: int = 0) -> JsonValue:
+    if depth > DEEPEST:
+        raise ValueError(f"more than {DEEPEST} lists in one another")
+    if isinstance(value, dict | list) and len(value) > LONGEST_LIST:
+        raise ValueError(f"{len(value)} values, and at most {LONGEST_LIST} are taken")
+    if isinstance(value, str) and len(value) > LONGEST_TEXT:
+        raise ValueError(f"a text of {len(value)} characters, and at most {LONGEST_TEXT} are taken")
+    if isinstance(value, int | float) and not abs(value) <= LARGEST_NUMBER:
+        raise ValueError(f"{value!r}, and numbers up to {LARGEST_NUMBER} are taken")
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _bounded(inner, depth + 1)
+    return value
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("characters that cannot be printed")
+    return text
+
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.\-]*$", max_length=100)]
+Word = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_printable)]
+Settings = Annotated[dict[str, JsonValue], AfterValidator(_bounded)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class Plugin(_Strict):
+    """A module by its registered name, with the arguments of its constructor and the package that registers it."""
+
+    name: Name
+    package: Name
+    settings: Settings
+
+
+class Encoder(_Strict):
+    """From waveform to embedding."""
+
+    front_end: Plugin
+    normalizer: Settings
+    network: Plugin
+
+
+class Presence(_Strict):
+    """The head of the MLEE stage that a model was built on, and the number of the encoder that it belongs to."""
+
+    encoder: Annotated[int, Field(ge=0)]
+    classifier: Settings
+
+
+class LabelRules(_Strict):
+    """What the model was trained to say, and on what."""
+
+    target: Literal["hard", "soft", "existence"]
+    train_set: Literal["dominant", "all"]
+    min_votes: Annotated[int, Field(ge=1)]
+    alpha: Annotated[float, Field(ge=0)] | None = None
+    corpus: Word
+    row: Word
+    fold: Annotated[int, Field(ge=1)]
+    seed: Annotated[int, Field(ge=0)]
+
+
+class Architecture(_Strict):
+    """All that is needed to build a model again, without its weights."""
+
+    emotions: Annotated[list[Word], Field(min_length=1, max_length=LONGEST_LIST)]
+    output: Literal["softmax", "sigmoid"]
+    frozen_encoders: bool
+    encoders: Annotated[list[Encoder], Field(min_length=1, max_length=MOST_ENCODERS)]
+    classifier: Settings
+    presence: Presence | None = None
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Architecture":
+        if len(set(self.emotions)) != len(self.emotions):
+            raise ValueError("an emotion is there twice")
+        if len(self.encoders) > 1 and not self.frozen_encoders:
+            raise ValueError("several encoders must be frozen_encoders")
+        if self.presence and self.presence.encoder >= len(self.encoders):
+            raise ValueError(f"presence belongs to encoder {self.presence.encoder}, and there are {len(self.encoders)}")
+        return self
+
+
+class BundleConfig(Architecture):
+    """config.json: the architecture, the rules of the labels, and how sure the model may be."""
+
+    format: Literal["mlee_sb"] = "mlee_sb"
+    schema_: Annotated[Literal[2], Field(alias="schema")] = SCHEMA
+    version: Word  # of mlee_sb that wrote it
+    demo: bool
+    labels: LabelRules
+    calibration: Calibration | None
+
+    @model_validator(mode="after")
+    def _calibrates(self) -> "BundleConfig":
+        curves = self.calibration.presence if self.calibration else None
+        if curves is not None and len(curves) != len(self.emotions):
+            raise ValueError(f"calibration has {len(curves)} curves of presence for {len(self.emotions)} emotions")
+        return self
+
+    def as_json(self) -> dict:
+        """As it stands in config.json."""
+        return self.model_dump(mode="json", by_alias=True)
+
+
+def read_config(folder: Path, root: Path | None = None) -> BundleConfig:
+    """Read config.json of a bundle.
+
+    Raises
+    ------
+    InputError
+        if it is missing, damaged, too large, or of another format or schema
+    """
+    path = folder / CONFIG
+    if not path.is_file():
+        raise InputError(f"{folder}: no {CONFIG} in it; give the folder model/ that training wrote")
+    return parse_config(read_bounded(path, LARGEST_CONFIG, root), path)
+
+
+def parse_config(text: str, where: Path | str) -> BundleConfig:
+    """As `read_config`, from text; `where` names it in errors."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{where}: not JSON ({error}); {AGAIN}") from error
+    if not isinstance(found, dict) or found.get("format") != "mlee_sb":
+        raise InputError(f'{where}: not an mlee_sb model (its "format" is not "mlee_sb")')
+    _check_schema(found.get("schema"), where)
+    try:
+        return BundleConfig.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"{where}: {_plain(place)}: {_plain(first['msg'])} ({error.error_count()} fault(s) in all); {AGAIN}") from None
+
+
+def _check_schema(schema, where: Path | str) -> None:
+    if schema == SCHEMA:
+        return
+    if isinstance(schema, int) and schema > SCHEMA:
+        raise InputError(f"{where}: schema {schema}, and this version reads {SCHEMA}: install a newer mlee_sb")
+    raise InputError(f"{where}: schema {_plain(repr(schema))}, and this version reads {SCHEMA}: move the stage away and train it again")
+
+
+def _plain(text: str) -> str:
+    """A stranger's text as a terminal may show it."""
+    return re.sub(r"[^\x20-\x7e]", "?", text)[:LONGEST_TEXT]

@@ -1,0 +1,69 @@
+"""golden.json: what a model says of a test tone, replayed whenever it is loaded. A wrong weight or label shows at once."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from mlee_sb.errors import InputError
+from mlee_sb.models.config import AGAIN, read_bounded
+from mlee_sb.models.pipeline import EmotionModel
+
+GOLDEN = "golden.json"
+LARGEST_GOLDEN = 64 * 1024  # bytes
+SECONDS, PITCH, TREMOLO, LOUDNESS = 1.0, 150.0, 4.0, 0.1  # of the tone: s, Hz, Hz, amplitude of a harmonic
+HARMONICS = 8
+TOLERANCE = 1e-4  # of a probability: processors round differently
+
+
+def tone(sample_rate: int, min_samples: int = 0) -> Tensor:
+    """A voice-like tone: harmonics of a gliding pitch, swelling and fading. [samples], the same everywhere."""
+    n = max(round(SECONDS * sample_rate), min_samples)
+    time = torch.arange(n, dtype=torch.float64) / sample_rate
+    phase = 2 * torch.pi * PITCH * (time + 0.2 * time.square())
+    voice = sum((phase * h).sin() / h for h in range(1, HARMONICS + 1))
+    return (LOUDNESS * voice * (1 + 0.5 * (2 * torch.pi * TREMOLO * time).sin())).float()
+
+
+@torch.no_grad()
+def golden_answer(model: EmotionModel) -> dict[str, dict[str, float]]:
+    """What the model says of the tone: its output, and presence where it knows existence, by emotion."""
+    waveform = tone(model.sample_rate, model.min_samples)
+    logits, presence = model.logits(waveform.unsqueeze(0), torch.tensor([len(waveform)]))
+    answers = {"posterior" if model.output == "softmax" else "existence": model.log_probabilities(logits).exp()}
+    if model.presence is not None:
+        answers["presence"] = presence.sigmoid()
+    return {name: dict(zip(model.emotions, values[0].double().tolist(), strict=True)) for name, values in answers.items()}
+
+
+def check_golden(model: EmotionModel, folder: Path, root: Path | None = None) -> float:
+    """Replay the tone; return the largest difference of a probability to golden.json.
+
+    Raises
+    ------
+    InputError
+        if golden.json is missing or damaged, names other emotions or another order, or the model answers otherwise
+    """
+    path = folder / GOLDEN
+    text = read_bounded(path, LARGEST_GOLDEN, root)
+    try:
+        noted = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not JSON ({error}); {AGAIN}") from error
+    said = golden_answer(model)
+    if not isinstance(noted, Mapping) or noted.keys() != said.keys() or not all(isinstance(part, Mapping) for part in noted.values()):
+        raise InputError(f"{path}: must hold {', '.join(said)}; {AGAIN}")
+    worst = 0.0
+    for name, by_emotion in said.items():
+        if list(noted[name]) != model.emotions:
+            raise InputError(
+                f"{path}: {name} has not the emotions {' '.join(model.emotions)} in this order: labels were exchanged; {AGAIN}"
+            )
+        for emotion, value in by_emotion.items():
+            expected = noted[name][emotion]
+            if not isinstance(expected, float) or not abs(expected - value) <= TOLERANCE:  # NaN too
+                raise InputError(f"{path}: the model says {name} {emotion} {value:.6f} of the tone, not {expected!r:.20}: damaged; {AGAIN}")
+            worst = max(worst, abs(expected - value))
+    return worst

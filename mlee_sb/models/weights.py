@@ -1,0 +1,97 @@
+"""model.safetensors of a bundle: read only once its header says exactly what the architecture expects."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from mlee_sb.errors import InputError
+from mlee_sb.models.config import AGAIN, check_place
+
+WEIGHTS = "model.safetensors"
+LARGEST_HEADER = 1024**2  # bytes
+LARGEST_WEIGHTS = 4 * 1024**3  # bytes
+LENGTH_FIELD = 8  # bytes, at the start of the file: how long the header is
+EMOTIONS = "emotions"  # in the header: the labels travel with the weights
+SHOWN = 5  # names in an error
+KINDS = {"BOOL": 1, "U8": 1, "I8": 1, "I16": 2, "I32": 4, "I64": 8, "F16": 2, "BF16": 2, "F32": 4, "F64": 8}  # bytes of a value
+NAMES = {torch.bool: "BOOL", torch.uint8: "U8", torch.int8: "I8", torch.int16: "I16", torch.int32: "I32", torch.int64: "I64"}
+NAMES |= {torch.float16: "F16", torch.bfloat16: "BF16", torch.float32: "F32", torch.float64: "F64"}
+
+
+def save_weights(path: Path, weights: dict[str, Tensor], emotions: Sequence[str]) -> None:
+    """Write the weights, with the emotions in the order of the outputs."""
+    save_file(weights, path, metadata={"format": "pt", EMOTIONS: json.dumps(list(emotions))})
+
+
+def check_memory(model: nn.Module, path: Path) -> None:
+    """Refuse a model, made on the meta device, that would take more memory than any that is meant."""
+    size = sum(tensor.numel() * tensor.element_size() for tensor in (*model.parameters(), *model.buffers()))
+    if size > LARGEST_WEIGHTS:
+        raise InputError(f"{path}: describes a model of {size / 1e9:,.0f} GB, and at most {LARGEST_WEIGHTS / 1e9:.0f} are taken")
+
+
+def load_weights(path: Path, model: nn.Module, emotions: Sequence[str], root: Path | None = None) -> dict[str, Tensor]:
+    """Read the weights of a model: every tensor expected and no other, of its shape and kind, all finite.
+
+    Parameters
+    ----------
+    path : the file
+    model : with tensors like those that are expected; the meta device will do
+    emotions : in the order of the outputs
+    root : as for `mlee_sb.models.config.check_place`
+
+    Raises
+    ------
+    InputError
+        if the file is missing or damaged, or holds anything else; nothing large was read by then
+    """
+    check_place(path, root)
+    expected = {name: (NAMES.get(tensor.dtype), list(tensor.shape)) for name, tensor in model.state_dict().items()}
+    _check_size(path, expected)
+    try:
+        with safe_open(path, framework="pt") as file:
+            labels = (file.metadata() or {}).get(EMOTIONS)
+            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118, it is no dictionary
+            found = {name: (part.get_dtype(), list(part.get_shape())) for name, part in slices.items()}
+        _check_names(path, found, expected)
+        if labels != json.dumps(list(emotions)):
+            raise InputError(f"{path}: weights of the emotions {labels!r:.200}, and config.json says {list(emotions)}; {AGAIN}")
+        weights = load_file(path)
+    except SafetensorError as error:
+        raise InputError(f"{path}: damaged ({error!s:.200}); {AGAIN}") from error
+    broken = [name for name, tensor in weights.items() if tensor.is_floating_point() and not tensor.isfinite().all()]
+    if broken:
+        raise InputError(f"{path}: values that are not finite in {_some(broken)}; {AGAIN}")
+    return weights
+
+
+def _check_size(path: Path, expected: dict) -> None:
+    size = path.stat().st_size
+    with open(path, "rb") as file:
+        header = int.from_bytes(file.read(LENGTH_FIELD), "little")
+    if header > LARGEST_HEADER or LENGTH_FIELD + header > size:
+        raise InputError(f"{path}: no safetensors file, or one whose header claims {header:,} bytes of {size:,}; {AGAIN}")
+    wanted = LENGTH_FIELD + header + sum(KINDS.get(kind, 0) * torch.Size(shape).numel() for kind, shape in expected.values())
+    if size != wanted:
+        raise InputError(f"{path}: {size:,} bytes, and the weights that config.json describes take {wanted:,}; {AGAIN}")
+
+
+def _check_names(path: Path, found: dict, expected: dict) -> None:
+    for words, names in (
+        ("is missing", expected.keys() - found.keys()),
+        ("is not expected", found.keys() - expected.keys()),
+        ("has another shape or kind", {name for name in expected.keys() & found.keys() if expected[name] != found[name]}),
+    ):
+        if names:
+            raise InputError(f"{path}: not the weights that config.json describes: {_some(names)} {words}; {AGAIN}")
+
+
+def _some(names) -> str:
+    names = sorted(name if name.isprintable() else ascii(name) for name in names)
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(name[:100] for name in names[:SHOWN]) + more
