@@ -8,6 +8,10 @@ class InputError(ValueError):
     """Something given from outside cannot be used. The message names the file, the value and the remedy."""
 
 
+class NeedsCode(InputError):
+    """A model cannot be built from its config.json alone: only code that comes with it could."""
+
+
 def choose(value: str, options: Iterable[str], what: str) -> str:
     """Return `value` if it is one of `options`; otherwise raise an error that names the nearest one.
 

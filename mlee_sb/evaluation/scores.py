@@ -8,6 +8,7 @@ import pandas as pd
 
 from mlee_sb.errors import InputError
 from mlee_sb.evaluation import metrics
+from mlee_sb.evaluation.calibrated import calibrated_scores, read_calibration
 from mlee_sb.evaluation.metrics import SCORES
 from mlee_sb.evaluation.predictions import Predictions, read_predictions
 from mlee_sb.files import write_json
@@ -72,7 +73,10 @@ def score_folder(folder: str | Path) -> dict:
     summary = folder / "save" / "summary.json"
     if not summary.is_file():
         raise InputError(f"{summary}: no such file: the stage is not finished, train it first")
-    found = {**json.loads(summary.read_text(encoding="utf-8")), **scores(read_predictions(folder / "predictions.csv"))}
+    frame = read_predictions(folder / "predictions.csv")
+    found = {**json.loads(summary.read_text(encoding="utf-8")), **scores(frame)}
+    if calibration := read_calibration(folder / "model"):
+        found["calibrated"] = calibrated_scores(Predictions.of(frame), calibration)
     if (folder / "model").is_dir():
         write_json(folder / "model" / "scores.json", found)
     write_json(folder / "scores.json", found)

@@ -1,53 +1,168 @@
 """EmotionClassifier: a bundle in, emotions out, in the manner of SpeechBrain's EncoderClassifier."""
 
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from mlee_sb.errors import InputError
-from mlee_sb.models.audio import load_waveform
-from mlee_sb.models.bundle import load_bundle
-from mlee_sb.models.pipeline import EmotionModel
+from mlee_sb.errors import InputError, choose
+from mlee_sb.inference.prediction import COVERAGE, MIN_SPEECH, Answers, Asked, Prediction, predictions, without_speech
+from mlee_sb.inference.source import load
+from mlee_sb.inference.speech import make_gate, share_of
+from mlee_sb.inference.stream import HOP_SECONDS, WINDOW_SECONDS, EmotionStream
+from mlee_sb.inference.timeline import Timeline
+from mlee_sb.models.audio import load_waveform, pad, read_blocks, seconds_of
+
+LONGEST_SECONDS = 120  # of one utterance: the memory for it grows with its length
+BATCH_SECONDS = 240  # of a batch, padding included
+POOL = 512  # files that are sorted by length together
+ON_ERROR = ("raise", "return")
 
 
 class EmotionClassifier:
     """A trained model for use. Make one with `from_hparams`.
 
-    The methods return what those of SpeechBrain's EncoderClassifier return: `out_prob`, log posteriors [batch, K] (for an
-    mlee model log probabilities of existence); `score`, that of the best emotion [batch]; `index`, which one that is
-    [batch] (equations 1 and 7); `text_lab`, its code, a list of str.
+    `predict`, `predict_many`, `timeline` and `stream` answer people: calibrated, with an abstention where nothing can be told.
+    `encode_batch`, `classify_batch` and `classify_file` return what those of SpeechBrain's EncoderClassifier return: `out_prob`,
+    log posteriors [batch, K] as the network gives them (for an mlee model log probabilities of existence); `score`, that of the
+    best emotion [batch]; `index`, which one that is [batch] (equations 1 and 7); `text_lab`, its code, a list of str.
     """
 
-    def __init__(self, model: EmotionModel, device: str = "cpu"):
+    def __init__(self, model: Answers, device: str = "cpu"):
         self.device = device
-        self.model = model.to(device).eval()
+        self.model = model.to(device).eval() if isinstance(model, torch.nn.Module) else model
 
     @classmethod
-    def from_hparams(cls, source: str | Path, run_opts: dict | None = None) -> "EmotionClassifier":
-        """Load the bundle that training wrote. Nothing in it is executed.
+    def from_hparams(
+        cls, source: str | Path, revision: str | None = None, run_opts: dict | None = None, trust_remote_code: bool = False
+    ) -> "EmotionClassifier":
+        """Load a model. Nothing in it is executed.
 
         Parameters
         ----------
-        source : the folder ``model/`` that training wrote, or the folder of the stage above it
+        source : the folder ``model/`` that training wrote, the folder of the stage above it, an ONNX file of `mlee export`,
+            or a model on the hub, ``"user/name"``; that is kept in the hub's cache, and found there without a network
+        revision : of a model on the hub: a branch, a tag or a commit; by default its main branch
         run_opts : ``{"device": "cuda:0"}`` puts the model there; on the CPU without
+        trust_remote_code : run the program ``hyperparams.yaml`` of a model that cannot be built from its config.json alone
 
         Raises
         ------
         InputError
-            if the folder holds no model, or one that is damaged
+            if there is no such model, it cannot be fetched, or it is damaged or not what it says it is
         """
-        folder = Path(source)
-        if not folder.is_dir():
-            raise InputError(f"{source}: no such folder; give the folder model/ that training wrote")
-        inner = folder / "model"
-        return cls(load_bundle(inner if (inner / "config.json").is_file() else folder), (run_opts or {}).get("device", "cpu"))
+        return cls(load(source, revision, trust_remote_code), (run_opts or {}).get("device", "cpu"))
 
     @property
     def emotions(self) -> list[str]:
         """The codes of the K emotions, in the order of the outputs."""
         return self.model.emotions
+
+    def predict(
+        self, path: str | Path | BinaryIO, coverage: float = COVERAGE, min_confidence: float = 0.0, gate: str = "energy"
+    ) -> Prediction:
+        """What is said of one utterance.
+
+        Parameters
+        ----------
+        path : a wav, flac, ogg or mp3 file of any sample rate and number of channels, up to 120 s
+        coverage : of the candidates, 0.01 to 0.99
+        min_confidence : below it, the model abstains
+        gate : what tells speech: ``"energy"`` or ``"silero"``
+
+        Raises
+        ------
+        InputError
+            if the file cannot be read, is shorter than one window of the model (40 ms) or longer than 120 s
+        """
+        asked = Asked(coverage, min_confidence)
+        waveform = self._load(path)
+        return self._answer(waveform, self._speech(waveform, gate), asked)
+
+    def predict_many(
+        self,
+        paths: Iterable[str | Path],
+        batch_size: int = 16,
+        coverage: float = COVERAGE,
+        min_confidence: float = 0.0,
+        gate: str = "energy",
+        on_error: str = "raise",
+    ) -> Iterator[Prediction | InputError]:
+        """As `predict`, for many files: those of like length are computed together, the answers come in the order of the files.
+
+        Parameters
+        ----------
+        paths : the files
+        batch_size : files that are computed together, at most
+        coverage, min_confidence, gate : as for `predict`
+        on_error : ``"raise"`` the error of the first file that cannot be used, or ``"return"`` it in the place of its answer
+        """
+        asked = Asked(coverage, min_confidence)
+        choose(on_error, ON_ERROR, "on_error")
+        if batch_size < 1:
+            raise InputError(f"batch_size is {batch_size!r}, and must be 1 or more")
+        return self._predict_many(paths, batch_size, asked, gate, on_error)
+
+    def timeline(
+        self,
+        path: str | Path | BinaryIO,
+        window: float = WINDOW_SECONDS,
+        hop: float = HOP_SECONDS,
+        coverage: float = COVERAGE,
+        min_confidence: float = 0.0,
+        gate: str = "energy",
+        on_progress: Callable[[float], None] = lambda seconds: None,
+    ) -> Timeline:
+        """Emotions over a recording of any length, read block by block. Of audio shorter than a window it says what `predict` says.
+
+        Parameters
+        ----------
+        path : as for `predict`, of any length
+        window, hop : seconds of a window, and from the beginning of one to that of the next
+        coverage, min_confidence, gate : as for `predict`
+        on_progress : called with the seconds that are done
+
+        Raises
+        ------
+        InputError
+            if the file cannot be read or is shorter than one window of the model, or an argument is out of its range
+        """
+        rate = self.model.sample_rate
+        stream = self.stream(rate, window, hop, coverage, min_confidence, gate)
+        segments, n = [], 0
+        for block in read_blocks(path, rate):
+            segments += stream.feed(block)
+            n += len(block)
+            on_progress(n / rate)
+        self._check_length(path, n)
+        segments += stream.finish()
+        return Timeline(segments, stream.stretches.found, self.emotions, n / rate)
+
+    def stream(
+        self,
+        sample_rate: int,
+        window: float = WINDOW_SECONDS,
+        hop: float = HOP_SECONDS,
+        coverage: float = COVERAGE,
+        min_confidence: float = 0.0,
+        gate: str = "energy",
+    ) -> EmotionStream:
+        """For live audio: `feed` samples as they come, `finish` at the end. Says the same as `timeline` of a file with them.
+
+        Parameters
+        ----------
+        sample_rate : Hz of the samples that will be fed
+        window, hop, coverage, min_confidence, gate : as for `timeline`
+        """
+        asked, rate = Asked(coverage, min_confidence), self.model.sample_rate
+
+        def answer(waveform: Tensor, speech: float) -> Prediction:
+            return self._answer(waveform, speech, asked)
+
+        return EmotionStream(answer, make_gate(gate, rate), sample_rate, rate, self.model.min_samples, window, hop)
 
     @torch.no_grad()
     def encode_batch(self, wavs: Tensor, wav_lens: Tensor | None = None) -> Tensor:
@@ -64,28 +179,20 @@ class EmotionClassifier:
         Tensor
             embeddings [batch, embedding_size]
         """
-        if wavs.dim() not in (1, 2) or wavs.numel() == 0:
-            raise InputError(f"waveforms of shape {list(wavs.shape)}: give [batch, samples] or [samples]")
-        wavs = torch.atleast_2d(wavs).float()
-        if not wavs.isfinite().all():
-            raise InputError("waveforms with samples that are not finite (NaN or infinity): leave them out")
-        return self.model.encoder(wavs.to(self.device), self._samples(wavs, wav_lens))
+        if not hasattr(self.model, "encoder"):
+            raise InputError(f"{type(self.model).__name__}: gives no embeddings; load the bundle that it was made from")
+        return self.model.encoder(*self._batch(wavs, wav_lens))
 
     @torch.no_grad()
     def classify_batch(self, wavs: Tensor, wav_lens: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor, list[str]]:
         """Classify waveforms, given as to `encode_batch`. Returns out_prob, score, index, text_lab (see the class)."""
-        out_prob = self.model.log_probabilities(self.model.classifier(self.encode_batch(wavs, wav_lens)).float())
+        logits, _ = self.model.logits(*self._batch(wavs, wav_lens))
+        out_prob = self.model.log_probabilities(logits)
         score, index = out_prob.max(dim=-1)
         return out_prob, score, index, [self.emotions[i] for i in index.tolist()]
 
     def classify_file(self, path: str | Path) -> tuple[Tensor, Tensor, Tensor, list[str]]:
-        """Classify a wav, flac, ogg or mp3 file of any sample rate and number of channels, as `classify_batch`.
-
-        Raises
-        ------
-        InputError
-            if the file cannot be read, or is shorter than one window of the model (40 ms)
-        """
+        """Classify one utterance, a file as for `predict`. Returns what `classify_batch` returns, and raises as `predict`."""
         return self.classify_batch(self._load(path))
 
     def attention_file(self, path: str | Path, encoder: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -106,19 +213,82 @@ class EmotionClassifier:
         InputError
             as `classify_file`, or if the encoder has no attention
         """
-        looking = self.model.encoders[encoder]
-        if not hasattr(looking.network, "embed"):
-            raise InputError(f"the encoder {type(looking.network).__name__} has no attention to show")
+        encoders = getattr(self.model, "encoders", [])
+        looking = encoders[encoder] if encoder < len(encoders) else None
+        if not hasattr(getattr(looking, "network", None), "embed"):
+            raise InputError(f"encoder {encoder} of this model has no attention to show")
         weights, seconds = looking.attention(self._load(path).to(self.device))
         return seconds.cpu().numpy(), weights.cpu().numpy()
 
-    def _load(self, path: str | Path) -> Tensor:
-        waveform = load_waveform(path, self.model.encoder.sample_rate)
-        if len(waveform) < self.model.encoder.min_samples:
-            milliseconds = 1000 * len(waveform) / self.model.encoder.sample_rate
-            least = 1000 * self.model.encoder.min_samples / self.model.encoder.sample_rate
-            raise InputError(f"{path}: {milliseconds:.0f} ms long; the model needs {least:.0f} ms or more")
+    def _predict_many(self, paths: Iterable, batch_size: int, asked: Asked, gate: str, on_error: str) -> Iterator[Prediction | InputError]:
+        paths = iter(paths)
+        while pool := [path for _, path in zip(range(POOL), paths, strict=False)]:
+            found: list[Prediction | InputError | None] = [None] * len(pool)
+            for batch in _batches([seconds_of(path) for path in pool], batch_size):
+                for i, said in self._predict_batch({i: pool[i] for i in batch}, asked, gate):
+                    if on_error == "raise" and isinstance(said, InputError):
+                        raise said
+                    found[i] = said
+            yield from found
+
+    @torch.no_grad()
+    def _predict_batch(self, paths: dict, asked: Asked, gate: str) -> Iterator[tuple[int, Prediction | InputError]]:
+        spoken: list[tuple[int, Tensor, float]] = []
+        for i, path in paths.items():
+            try:
+                waveform = self._load(path)
+            except InputError as error:
+                yield i, error
+                continue
+            speech = self._speech(waveform, gate)
+            if speech < MIN_SPEECH:
+                yield i, without_speech(asked, speech, self._seconds(waveform))
+            else:
+                spoken.append((i, waveform, speech))
+        if spoken:
+            numbers, waveforms, speech = zip(*spoken, strict=True)
+            yield from zip(numbers, self._answers(*pad(list(waveforms)), speech, asked), strict=True)
+
+    def _answer(self, waveform: Tensor, speech: float, asked: Asked) -> Prediction:
+        if speech < MIN_SPEECH:
+            return without_speech(asked, speech, self._seconds(waveform))
+        return self._answers(waveform.unsqueeze(0), torch.tensor([len(waveform)]), [speech], asked)[0]
+
+    @torch.no_grad()
+    def _answers(self, waveforms: Tensor, n_samples: Tensor, speech, asked: Asked) -> list[Prediction]:
+        logits, presence = self.model.logits(waveforms.to(self.device), n_samples)
+        seconds = (n_samples.double() / self.model.sample_rate).tolist()
+        return predictions(self.model, logits.cpu().numpy(), None if presence is None else presence.cpu().numpy(), asked, speech, seconds)
+
+    def _speech(self, waveform: Tensor, gate: str) -> float:
+        hearing = make_gate(gate, self.model.sample_rate)
+        return share_of([*hearing.feed(waveform), *hearing.finish()])
+
+    def _seconds(self, waveform: Tensor) -> float:
+        return len(waveform) / self.model.sample_rate
+
+    def _load(self, path: str | Path | BinaryIO) -> Tensor:
+        seconds = seconds_of(path) if isinstance(path, str | Path) else 0
+        if seconds > LONGEST_SECONDS:
+            raise InputError(
+                f"{path}: {seconds:.0f} s long, and an utterance has up to {LONGEST_SECONDS} s: use timeline (`mlee timeline`)"
+            )
+        waveform = load_waveform(path, self.model.sample_rate)
+        self._check_length(path, len(waveform))
         return waveform
+
+    def _check_length(self, path: str | Path | BinaryIO, n_samples: int) -> None:
+        if n_samples < self.model.min_samples:
+            milliseconds, least = (1000 * n / self.model.sample_rate for n in (n_samples, self.model.min_samples))
+            raise InputError(f"{path}: {milliseconds:.0f} ms long; the model needs {least:.0f} ms or more")
+
+    def _batch(self, wavs: Tensor, wav_lens: Tensor | None) -> tuple[Tensor, Tensor]:
+        if wavs.dim() not in (1, 2) or wavs.numel() == 0:
+            raise InputError(f"waveforms of shape {list(wavs.shape)}: give [batch, samples] or [samples]")
+        wavs = torch.atleast_2d(wavs).float()
+        if not wavs.isfinite().all():
+            raise InputError("waveforms with samples that are not finite (NaN or infinity): leave them out")
+        return wavs.to(self.device), self._samples(wavs, wav_lens)
 
     def _samples(self, wavs: Tensor, wav_lens: Tensor | None) -> Tensor:
         longest = wavs.shape[1]
@@ -130,3 +300,15 @@ class EmotionClassifier:
         if lengths.shape != (len(wavs),) or int(lengths.max()) > longest or int(lengths.min()) < 1:
             raise InputError(f"wav_lens {wav_lens.tolist()}: give one length for each of {len(wavs)} waveforms, up to {longest} samples")
         return lengths
+
+
+def _batches(seconds: list[float], batch_size: int) -> Iterator[list[int]]:
+    """Places of recordings, those of like length together, so that no batch is too large when it is padded."""
+    batch: list[int] = []
+    for i in sorted(range(len(seconds)), key=seconds.__getitem__):
+        if batch and (len(batch) == batch_size or seconds[i] * (len(batch) + 1) > BATCH_SECONDS):
+            yield batch
+            batch = []
+        batch.append(i)
+    if batch:
+        yield batch

@@ -17,6 +17,8 @@ from mlee_sb.errors import InputError
 logger = logging.getLogger(__name__)
 
 BLOCK_SECONDS = 10  # of a recording that is held at once
+RESAMPLED_SECONDS = 0.5  # that are resampled at once, and that a live answer is late by
+LARGEST_FILTER = 5e7  # coefficients: rates without a common factor would take gigabytes
 CONTEXT = 8  # zero crossings of the resampling filter on either side that a block is given (the filter has 6)
 
 
@@ -34,18 +36,25 @@ def _say_once(message: str) -> None:
 class BlockResampler:
     """Resample audio that comes bit by bit, to the samples that it would have as a whole (up to rounding beyond a block).
 
-    It works in blocks of `BLOCK_SECONDS`, however the audio is cut when it is fed.
+    It works in blocks of `RESAMPLED_SECONDS`, however the audio is cut when it is fed.
 
     Parameters
     ----------
     from_rate, to_rate : Hz
+
+    Raises
+    ------
+    InputError
+        if the two have too small a common factor
     """
 
     def __init__(self, from_rate: int, to_rate: int):
         self.from_rate, self.to_rate = from_rate, to_rate
         common = math.gcd(from_rate, to_rate)
         self.old, self.new = from_rate // common, to_rate // common  # so many samples in give so many out
-        self.block = BLOCK_SECONDS * from_rate
+        if self.old * self.new > LARGEST_FILTER:
+            raise InputError(f"{from_rate} Hz cannot be resampled to {to_rate} Hz in reasonable memory: convert it to {to_rate} Hz first")
+        self.block = self.old * max(1, round(RESAMPLED_SECONDS * common))
         self.context = self.old * (2 + math.ceil(CONTEXT / min(self.old, self.new)))
         self.left = 0  # samples of `waiting` that were resampled before
         self.waiting = torch.zeros(0)

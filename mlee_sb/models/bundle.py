@@ -188,7 +188,7 @@ def _load(folder: Path, root: Path | None = None) -> tuple[EmotionModel, BundleC
         check_memory(like, path)
         model = build_model(config)
     except InputError as error:
-        raise InputError(f"{folder / CONFIG}: {error}") from error
+        raise type(error)(f"{folder / CONFIG}: {error}") from error
     except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:  # settings of modules that plugins do not make
         raise InputError(f"{folder / CONFIG}: incomplete or misspelt ({error}); get the bundle again") from error
     model.load_state_dict(load_weights(path, like, config.emotions, root), strict=True)

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from mlee_sb.calibration import Calibration
-from mlee_sb.errors import InputError
+from mlee_sb.errors import InputError, NeedsCode
 
 CONFIG = "config.json"
 SCHEMA = 2  # 2: the head of existence, calibration, and the package of each plugin
@@ -170,7 +170,7 @@ def read_config(folder: Path, root: Path | None = None) -> BundleConfig:
     """
     path = folder / CONFIG
     if not path.is_file():
-        raise InputError(f"{folder}: no {CONFIG} in it; give the folder model/ that training wrote")
+        raise NeedsCode(f"{folder}: no {CONFIG} in it; give the folder model/ that training wrote")
     return parse_config(read_bounded(path, LARGEST_CONFIG, root), path)
 
 
@@ -181,7 +181,7 @@ def parse_config(text: str, where: Path | str) -> BundleConfig:
     except (ValueError, RecursionError) as error:
         raise InputError(f"{where}: not JSON ({error}); {AGAIN}") from error
     if not isinstance(found, dict) or found.get("format") != "mlee_sb":
-        raise InputError(f'{where}: not an mlee_sb model (its "format" is not "mlee_sb")')
+        raise NeedsCode(f'{where}: not an mlee_sb model (its "format" is not "mlee_sb")')
     _check_schema(found.get("schema"), where)
     try:
         return BundleConfig.model_validate_json(text)

@@ -54,6 +54,11 @@ class SelfAttention(nn.Module):
         return torch.einsum("bs,bsd->bd", weights, x.float()), weights
 
 
+def _steps(x: Tensor, which: Tensor) -> Tensor:
+    """[batch, steps, size] and places [batch, steps] -> the steps at these places."""
+    return x.gather(1, which.unsqueeze(-1).expand(-1, -1, x.shape[2]))
+
+
 class CnnBlstmAttention(nn.Module):
     """Encoder of table 2: features [batch, frames, n_features] -> embedding [batch, 2 * lstm_size].
 
@@ -120,13 +125,28 @@ class CnnBlstmAttention(nn.Module):
 
         A step is `frames_per_step` frames; the weights of an utterance sum to 1.
         """
-        missing = self.frames_per_step - features.shape[1]
+        exporting = torch.compiler.is_exporting()  # to ONNX: nothing may be decided by lengths, so there is always a step of padding
+        missing = self.frames_per_step - (0 if exporting else features.shape[1])
         x = F.pad(features, (0, 0, 0, max(missing, 0)))  # a clip of one frame becomes one step
         x = x.unsqueeze(1)  # [batch, 1, frames, bins]
         for layer in self.cnn:
             x, lengths = layer(x, lengths)
         x = zero_padding(x, lengths).permute(0, 2, 1, 3).flatten(2)  # [batch, steps, channels * bins]
-        packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
-        x, _ = pad_packed_sequence(self.blstm(packed)[0], batch_first=True, total_length=x.shape[1])
+        x = self._blstm_unpacked(x, lengths) if exporting else self._blstm(x, lengths)
         embedding, weights = self.attention(x, lengths)
         return embedding, weights, lengths
+
+    def _blstm(self, x: Tensor, lengths: Tensor) -> Tensor:
+        packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+        return pad_packed_sequence(self.blstm(packed)[0], batch_first=True, total_length=x.shape[1])[0]
+
+    def _blstm_unpacked(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """As `_blstm`, for ONNX, which has no packed sequences: each direction is taken from where it begins with a valid step."""
+        n_steps, size = x.shape[1], self.blstm.hidden_size
+        steps = torch.arange(n_steps)
+        padding = (n_steps - lengths).unsqueeze(1)
+        to_the_right = (steps - padding).clamp(min=0)  # [batch, steps]: the padding comes first, and is a copy of the first step
+        back = (steps + padding).clamp(max=n_steps - 1)
+        forward = self.blstm(x)[0][..., :size]
+        backward = self.blstm(_steps(x, to_the_right))[0][..., size:]
+        return torch.cat([forward, _steps(backward, back)], dim=-1)

@@ -16,7 +16,7 @@ def valid_frames(lengths: Tensor, n_frames: int, device: torch.device | None = N
 
 def zero_padding(x: Tensor, lengths: Tensor) -> Tensor:
     """Set the frames past each utterance's length to zero; `x` is [batch, channels, frames, bins]."""
-    if int(lengths.min()) >= x.shape[2]:
+    if not torch.compiler.is_exporting() and int(lengths.min()) >= x.shape[2]:
         return x
     return x * valid_frames(lengths, x.shape[2], x.device)[:, None, :, None]
 

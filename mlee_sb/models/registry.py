@@ -10,7 +10,7 @@ from importlib.metadata import entry_points
 
 from torch import nn
 
-from mlee_sb.errors import InputError
+from mlee_sb.errors import InputError, NeedsCode
 
 ENCODERS = "mlee_sb.encoders"
 FRONT_ENDS = "mlee_sb.front_ends"
@@ -45,13 +45,15 @@ def build(group: str, name: str, package: str, settings: dict) -> nn.Module:
 
     Raises
     ------
+    NeedsCode
+        if no installed package registers the name
     InputError
-        if no installed package registers the name, or the module cannot be made with these settings
+        if the module cannot be made with these settings
     """
     found = {entry.name: entry for entry in entry_points(group=group)}
     if name not in found:
         known = ", ".join(sorted(found))
-        raise InputError(
+        raise NeedsCode(
             f"{name!r} is not registered in {group!r} here (known: {known}). The model says that it comes with the package {package!r}: "
             f"if you trust that, pip install {package}"
         )

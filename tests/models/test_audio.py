@@ -12,7 +12,7 @@ RATES = [(48000, 16000), (44100, 16000), (8000, 16000), (11025, 16000), (22050, 
 
 
 @pytest.mark.parametrize("from_rate, to_rate", RATES)
-@pytest.mark.parametrize("seconds", [0.05, 1, BLOCK_SECONDS, BLOCK_SECONDS + 0.003, 3.2 * BLOCK_SECONDS])
+@pytest.mark.parametrize("seconds", [0.02, 0.5, 0.503, 1, 7.77])
 def test_audio_resampled_in_blocks_is_that_resampled_as_a_whole(from_rate, to_rate, seconds):
     samples = torch.randn(round(seconds * from_rate), generator=torch.Generator().manual_seed(1))
     resampling = BlockResampler(from_rate, to_rate)
@@ -39,6 +39,11 @@ def test_a_long_recording_is_never_held_as_a_whole(tmp_path):
     assert max(len(block) for block in blocks) <= BLOCK_SECONDS * 16000 * 1.1
     assert sum(len(block) for block in blocks) == 65 * 16000
     torch.testing.assert_close(torch.cat(blocks), load_waveform(tmp_path / "a.wav", 16000))
+
+
+def test_a_rate_that_would_take_gigabytes_is_refused():
+    with pytest.raises(InputError, match="22051 Hz cannot be resampled to 16000 Hz"):
+        BlockResampler(22051, 16000)
 
 
 @pytest.mark.parametrize("content, said", [(b"", "cannot be read"), (b"no audio at all" * 9, "cannot be read")])

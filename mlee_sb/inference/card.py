@@ -1,0 +1,134 @@
+"""The model card: README.md of a bundle, made from what its training wrote, so that it describes this model and no other."""
+
+import json
+import math
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+import jinja2
+from huggingface_hub import EvalResult, ModelCardData
+from safetensors import safe_open
+
+from mlee_sb.errors import InputError
+from mlee_sb.files import write_text
+from mlee_sb.inference.hub import LARGEST_TEXT, Place
+from mlee_sb.models.bundle import CARD, SCORES
+from mlee_sb.models.config import BundleConfig, read_bounded, read_config
+from mlee_sb.models.weights import WEIGHTS
+
+PLACEHOLDER = "user/name"
+LIBRARY = "mlee_sb"
+METRICS = {"wa": "WA (accuracy)", "ua": "UA (balanced accuracy)", "macro_f1": "macro-F1"}
+NAMED_BY = ("row", "train_set", "fold", "seed", "corpus")  # in config.json and in scores.json: of which stage they are
+
+
+def read_scores(place: Place, config: BundleConfig) -> dict | None:
+    """scores.json of a bundle; None where there is none.
+
+    Raises
+    ------
+    InputError
+        if it is damaged, or of another stage than config.json
+    """
+    path = place.folder / SCORES
+    if not path.is_file():
+        return None
+    try:
+        scores = json.loads(read_bounded(path, LARGEST_TEXT, place.root))
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path}: not JSON ({error}); score the stage again") from error
+    rules = config.labels.model_dump()
+    other = [name for name in NAMED_BY if not isinstance(scores, Mapping) or name in scores and scores[name] != rules[name]]
+    if other:
+        raise InputError(f"{path}: of another model than config.json, by their {', '.join(other)}: score the stage again")
+    return scores
+
+
+def card_text(config: BundleConfig, scores: Mapping | None, parameters: int, licence: str | None = None, source: str = PLACEHOLDER) -> str:
+    """The card of a model.
+
+    Parameters
+    ----------
+    config : its config.json
+    scores : its scores.json, if there is one
+    parameters : how many values it has
+    licence : of the model, as the hub names it, for example ``"cc-by-4.0"``
+    source : its name on the hub
+    """
+    figures = list(_figures(scores)) if scores else []
+    rules = config.labels
+    title = f"{rules.row} on {rules.corpus}" if source == PLACEHOLDER else source.split("/")[-1]
+    results = [
+        EvalResult(
+            task_type="audio-classification",
+            dataset_type=rules.corpus,
+            dataset_name=f"{rules.corpus}, fold {rules.fold}",
+            metric_type=name,
+            metric_name=words,
+            metric_value=round(scores[name], 6),
+        )
+        for name, words in METRICS.items()
+        if scores and scores.get(name) is not None
+    ]
+    data = ModelCardData(
+        license=licence,
+        library_name=LIBRARY,
+        pipeline_tag="audio-classification",
+        tags=["speech-emotion-recognition", "speechbrain", *(["demo"] if config.demo else [])],
+        model_name=title,
+        eval_results=results or None,
+    )
+    calibration = config.calibration
+    return _template().render(
+        card_data=data.to_yaml().strip(),
+        title=title,
+        source=source,
+        figures=figures,
+        scores=scores,
+        parameters=parameters,
+        sample_rate=config.encoders[0].front_end.settings.get("sample_rate", "its own"),
+        calibration=calibration,
+        **{name: getattr(config, name) for name in ("demo", "output", "presence", "emotions", "labels", "version", "encoders")},
+    )
+
+
+def write_card(stage_or_bundle: str | Path) -> Path:
+    """Write README.md of a bundle, from its config.json, its weights and its scores.json."""
+    folder = Path(stage_or_bundle)
+    folder = folder if (folder / WEIGHTS).is_file() else folder / "model"
+    place, config = Place(folder, folder), read_config(folder)
+    path = folder / CARD
+    write_text(path, card_text(config, read_scores(place, config), count_values(folder)))
+    return path
+
+
+def count_values(folder: Path) -> int:
+    """How many numbers the weights of a bundle are, read from their header."""
+    with safe_open(folder / WEIGHTS, framework="np") as file:
+        shapes = [file.get_slice(name).get_shape() for name in file.keys()]  # noqa: SIM118, it is no dictionary
+    return sum(math.prod(shape) for shape in shapes)
+
+
+def _figures(scores: Mapping):
+    for name, words in METRICS.items():
+        if name in scores:
+            yield words, scores[name]
+    for emotion, value in scores.get("recall", {}).items():
+        yield f"recall {emotion}", value
+    for emotion, values in scores.get("existence", {}).items():
+        yield f"existence AUC {emotion}", values.get("auc")
+    calibrated = scores.get("calibrated", {})
+    if "ece" in calibrated:
+        yield "expected calibration error, calibrated", calibrated["ece"]
+    for level, values in calibrated.get("coverage", {}).items():
+        yield f"coverage of the candidates at {100 * float(level):.0f} %", values["share"]
+
+
+@cache
+def _template() -> jinja2.Template:
+    loader = jinja2.PackageLoader("mlee_sb.inference")
+    environment = jinja2.Environment(loader=loader, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    return environment.get_template("card.md.j2")

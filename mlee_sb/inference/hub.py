@@ -1,0 +1,129 @@
+"""Models on a hub, fetched into its cache. Only the files of a bundle are ever fetched, and none that is larger than it may be."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from huggingface_hub import HfApi, constants, snapshot_download
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    GatedRepoError,
+    HfHubHTTPError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+from huggingface_hub.utils import validate_repo_id
+
+from mlee_sb.errors import InputError
+from mlee_sb.models.bundle import CARD, FILES, SCORES
+from mlee_sb.models.config import CONFIG, LARGEST_CONFIG
+from mlee_sb.models.golden import GOLDEN, LARGEST_GOLDEN
+from mlee_sb.models.weights import LARGEST_WEIGHTS
+
+LARGEST_TEXT = 1024**2  # bytes of a card or of scores
+LARGEST = {CONFIG: LARGEST_CONFIG, GOLDEN: LARGEST_GOLDEN, CARD: LARGEST_TEXT, SCORES: LARGEST_TEXT}  # bytes; weights for the rest
+LOG_IN = "log in with `hf auth login`, or set HF_TOKEN"
+SERVER_FAULT = 500  # and above: of the hub, not of who asks
+HTTP_LIBRARIES = ("httpx", "httpcore", "requests", "urllib3")  # one or the other speaks for the hub's library
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a bundle lies: its folder, and the folder that its files must lie in once links are followed."""
+
+    folder: Path
+    root: Path
+
+
+def is_repository(name: str) -> bool:
+    """Whether `name` could be that of a model on the hub.
+
+    >>> is_repository("user/name"), is_repository("name"), is_repository("../name")
+    (True, False, False)
+    """
+    try:
+        validate_repo_id(name)
+    except HFValidationError:
+        return False
+    return name.count("/") == 1
+
+
+def pull(name: str, revision: str | None = None) -> Place:
+    """Fetch a model into the hub's cache, or find it there where there is no network.
+
+    Parameters
+    ----------
+    name : user/name
+    revision : a branch, a tag or a commit; by default the main branch
+
+    Raises
+    ------
+    InputError
+        if there is no such model or revision, it may not be read, or is neither in reach nor in the cache; or a file is too large
+    """
+    with told(name, revision):
+        local = not _sizes_are_bounded(name, revision)
+        folder = Path(snapshot_download(name, revision=revision, allow_patterns=list(FILES), local_files_only=local))
+    return Place(folder, folder.parents[1])  # the cache keeps files beside the snapshots and links to them
+
+
+def _sizes_are_bounded(name: str, revision: str | None) -> bool:
+    """Ask the hub how large the files are, before any is fetched. False where the hub cannot be asked."""
+    if constants.HF_HUB_OFFLINE:
+        return False
+    try:
+        files = HfApi().model_info(name, revision=revision, files_metadata=True).siblings or ()
+    except Exception as error:
+        status = _status(error)
+        if status >= SERVER_FAULT or (not status and _is_of_the_network(error)):
+            return False
+        raise
+    for file in files:
+        most = LARGEST.get(file.rfilename, LARGEST_WEIGHTS)
+        if file.rfilename in FILES and (file.size or 0) > most:
+            raise InputError(f"{name}: its {file.rfilename} has {file.size:,} bytes, and at most {most:,} are taken: not fetched")
+    return True
+
+
+@contextmanager
+def told(name: str, revision: str | None = None) -> Iterator[None]:
+    """What the hub answers about a model, as errors for people."""
+    where, at = constants.ENDPOINT, f" at revision {revision!r}" if revision else ""
+    told_as = {  # the first that fits: some are kinds of others
+        RevisionNotFoundError: f"no revision {revision!r} of it at {where}",
+        GatedRepoError: f"its owner must let you in: ask on its page at {where}, then {LOG_IN}",
+        LocalEntryNotFoundError: f"not in the cache{at}, and {where} cannot be reached: try again with a network",
+        RepositoryNotFoundError: f"no such model at {where}, or one that you may not see or change: {LOG_IN}",
+        EntryNotFoundError: f"incomplete at {where}{at}",
+    }
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        if not (status := _status(error)) and not _is_of_the_network(error):
+            raise
+        words = next((words for kind, words in told_as.items() if isinstance(error, kind)), None)
+        if words is None:
+            answered = f"{where} answers {status}" if status else f"the connection to {where} broke"
+            remedy = LOG_IN if status in (401, 403) else "nothing was left half done, try again"
+            words = f"{answered} ({_line(error)}): {remedy}"
+        raise InputError(f"{name}: {words}") from error
+
+
+def _status(error: Exception) -> int:
+    """The HTTP status that an error is about; 0 for none."""
+    response = getattr(error, "response", None)
+    return getattr(response, "status_code", 0) if isinstance(error, HfHubHTTPError) else 0
+
+
+def _is_of_the_network(error: Exception) -> bool:
+    known = (OSError, LocalEntryNotFoundError, HfHubHTTPError)
+    return isinstance(error, known) or type(error).__module__.split(".")[0] in HTTP_LIBRARIES
+
+
+def _line(error: Exception) -> str:
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)[:200]

@@ -1,0 +1,167 @@
+"""A model as one ONNX file: written from a bundle and held against it, run by onnxruntime (extra ``export``)."""
+
+import json
+import logging
+import warnings
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mlee_sb.errors import InputError
+from mlee_sb.files import written_beside
+from mlee_sb.models.bundle import Bundle
+from mlee_sb.models.config import LARGEST_CONFIG, parse_config
+from mlee_sb.models.weights import LARGEST_WEIGHTS
+
+INSTALL = 'pip install "mlee_sb[export]"'
+CONFIG_KEY, RATE_KEY, LEAST_KEY = "mlee_sb.config", "mlee_sb.sample_rate", "mlee_sb.min_samples"  # in the metadata of the file
+WAVEFORMS, SAMPLES, LOGITS, PRESENCE = "waveforms", "n_samples", "logits", "presence"  # names of inputs and outputs
+TOLERANCE = 1e-5  # of a probability
+CHECKED_SECONDS = (0.3, 4.0)  # between which random lengths are drawn
+CHECKED_BATCHES = (1, 3, 2)
+
+
+class OnnxModel:
+    """What `EmotionClassifier` asks of a model, answered by onnxruntime on the CPU.
+
+    Parameters
+    ----------
+    path : a file of `export`
+
+    Raises
+    ------
+    InputError
+        if onnxruntime is not installed, or the file is damaged or of something else
+    """
+
+    def __init__(self, path: Path):
+        runtime = _imported("onnxruntime")
+        if path.stat().st_size > LARGEST_WEIGHTS:
+            raise InputError(f"{path}: {path.stat().st_size:,} bytes, and at most {LARGEST_WEIGHTS:,} are taken")
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        options.log_severity_level = 3
+        try:
+            self.session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime has a type for each kind of damage
+            raise InputError(f"{path}: no ONNX file that can be run ({str(error)[:200]}); export the model again") from error
+        noted = self.session.get_modelmeta().custom_metadata_map
+        if not {CONFIG_KEY, RATE_KEY, LEAST_KEY} <= noted.keys() or len(noted[CONFIG_KEY]) > LARGEST_CONFIG:
+            raise InputError(f"{path}: an ONNX file that `mlee export` did not write")
+        config = parse_config(noted[CONFIG_KEY], path)
+        self.emotions, self.output, self.calibration = list(config.emotions), config.output, config.calibration
+        self.sample_rate, self.min_samples = int(noted[RATE_KEY]), int(noted[LEAST_KEY])
+
+    def logits(self, waveforms: Tensor, n_samples: Tensor) -> tuple[Tensor, Tensor | None]:
+        """As `mlee_sb.models.pipeline.EmotionModel.logits`."""
+        if int(n_samples.min()) < self.min_samples:
+            raise InputError(f"an utterance of {int(n_samples.min())} samples: the model needs {self.min_samples} or more")
+        fed = {WAVEFORMS: waveforms.cpu().numpy().astype(np.float32), SAMPLES: n_samples.cpu().numpy().astype(np.int64)}
+        logits, *presence = (torch.from_numpy(values) for values in self.session.run(None, fed))
+        if self.output == "sigmoid":
+            return logits, logits
+        return logits, presence[0] if presence else None
+
+    def log_probabilities(self, logits: Tensor) -> Tensor:
+        """Logits [batch, K] -> log posteriors, or log probabilities of existence."""
+        return logits.log_softmax(-1) if self.output == "softmax" else nn.functional.logsigmoid(logits)
+
+
+def export(bundle: Bundle, path: str | Path) -> float:
+    """Write a model as ONNX, with batch and length left open, once it was seen to answer as the model does.
+
+    Parameters
+    ----------
+    bundle : the model
+    path : the file to write
+
+    Returns
+    -------
+    float
+        the largest difference of a probability on audio of random lengths
+
+    Raises
+    ------
+    InputError
+        if the extra is not installed, an encoder cannot be exported, or the file would answer otherwise than the model
+    """
+    _imported("onnxscript"), _imported("onnxruntime")
+    path = Path(path)
+    if path.suffix != ".onnx":
+        raise InputError(f"{path}: the name of an ONNX file ends in .onnx")
+    with written_beside(path) as beside:
+        _write(bundle, beside)
+        difference = _compare(bundle, OnnxModel(beside))
+        if not difference <= TOLERANCE:
+            raise InputError(f"{path}: not written: it would answer otherwise than the model, by {difference:.2g} of a probability")
+    return difference
+
+
+class _Answer(nn.Module):
+    """The outputs that the file has: one for a model that knows only one thing."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, waveforms: Tensor, n_samples: Tensor):
+        logits, presence = self.model.logits(waveforms, n_samples)
+        return (logits,) if presence is None or self.model.output == "sigmoid" else (logits, presence)
+
+
+def _write(bundle: Bundle, path: Path) -> None:
+    model = bundle.model
+    example = torch.zeros(2, model.sample_rate), torch.tensor([model.sample_rate, model.sample_rate // 2])
+    batch, samples = torch.export.Dim("batch"), torch.export.Dim("samples", min=model.min_samples)
+    outputs = [LOGITS] if model.presence is None else [LOGITS, PRESENCE]
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells of libraries that are not needed
+    try:
+        with warnings.catch_warnings(), redirect_stdout(StringIO()):
+            warnings.simplefilter("ignore")
+            program = torch.onnx.export(
+                _Answer(model).eval(),
+                example,
+                dynamo=True,
+                optimize=False,  # the optimizer drops what is added to the power before the logarithm, as if 1e-8 were nothing
+                verbose=False,
+                input_names=[WAVEFORMS, SAMPLES],
+                output_names=outputs,
+                dynamic_shapes={WAVEFORMS: {0: batch, 1: samples}, SAMPLES: {0: batch}},
+            )
+    except Exception as error:  # of the exporter: it has one for each thing that it cannot do
+        names = ", ".join(type(encoder.network).__name__ for encoder in model.encoders)
+        raise InputError(f"the encoders {names} cannot be exported to ONNX: {str(error).strip().splitlines()[0][:200]}") from error
+    config = json.dumps(bundle.config.as_json())
+    program.model.metadata_props.update({CONFIG_KEY: config, RATE_KEY: str(model.sample_rate), LEAST_KEY: str(model.min_samples)})
+    program.save(path, external_data=False)
+
+
+@torch.no_grad()
+def _compare(bundle: Bundle, exported: OnnxModel) -> float:
+    """The largest difference of a probability, over batches of audio of random lengths."""
+    model, random = bundle.model, torch.Generator().manual_seed(0)
+    least, most = (max(model.min_samples, round(seconds * model.sample_rate)) for seconds in CHECKED_SECONDS)
+    worst = 0.0
+    for size in CHECKED_BATCHES:
+        lengths = torch.randint(least, most + 1, (size,), generator=random)
+        lengths[0] = model.min_samples if size > 1 else lengths[0]
+        waveforms = 0.1 * torch.randn(size, int(lengths.max()), generator=random)
+        waveforms[torch.arange(waveforms.shape[1]) >= lengths.unsqueeze(1)] = 0
+        waveforms[-1, : int(lengths[-1]) // 2] = 0  # digital silence
+        kinds = (bundle.model.output, "sigmoid")
+        for ours, theirs, kind in zip(model.logits(waveforms, lengths), exported.logits(waveforms, lengths), kinds, strict=True):
+            if ours is not None:
+                probability = torch.sigmoid if kind == "sigmoid" else (lambda logits: logits.softmax(-1))
+                worst = max(worst, float((probability(ours) - probability(theirs)).abs().max()))
+    return worst
+
+
+def _imported(name: str):
+    try:
+        return __import__(name)
+    except ImportError as error:
+        raise InputError(f"{name} is not installed: {INSTALL}") from error

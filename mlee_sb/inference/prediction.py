@@ -1,0 +1,122 @@
+"""What a model says of one stretch of speech, for people: an emotion or none, and how sure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from scipy.special import expit, softmax
+from torch import Tensor
+
+from mlee_sb.calibration import Calibration, percent_of
+from mlee_sb.errors import InputError
+
+COVERAGE = 0.9
+MIN_SPEECH = 0.1  # share of a recording that must be speech
+NO_SPEECH, NOTHING_EXCLUDED, UNSURE = "no speech", "no emotion can be ruled out", "not confident enough"
+
+
+class Answers(Protocol):
+    """What the classifier asks of a model, however it is run: by torch, by onnxruntime, by SpeechBrain."""
+
+    emotions: list[str]
+    output: str
+    calibration: Calibration | None
+    sample_rate: int
+    min_samples: int
+
+    def logits(self, waveforms: Tensor, n_samples: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Waveforms [batch, samples], samples of each [batch] -> logits [batch, K], and logits of existence or None."""
+
+    def log_probabilities(self, logits: Tensor) -> Tensor:
+        """Logits [batch, K] -> log posteriors, or log probabilities of existence."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of one recording, or of one window of it.
+
+    Attributes
+    ----------
+    dominant : code of the dominant emotion; None where the model abstains
+    abstained : why, for a person; None where it does not
+    confidence : calibrated probability that the most probable emotion is right; 0 without speech
+    posterior : calibrated, by emotion, in the order of the model; None without speech, or for a model of existence alone
+    presence : calibrated probability that each emotion is present; None without speech, or where the model does not know
+    candidates : the emotions that are not ruled out: over many recordings the dominant one is among them in a share
+        `coverage` or more; None where the model was not calibrated
+    coverage : of `candidates`
+    speech : share of the recording that is speech
+    seconds : how long it is
+    """
+
+    dominant: str | None
+    abstained: str | None
+    confidence: float
+    posterior: dict[str, float] | None
+    presence: dict[str, float] | None
+    candidates: tuple[str, ...] | None
+    coverage: float
+    speech: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of a model besides its answer.
+
+    Attributes
+    ----------
+    coverage : of the candidates, 0.01 to 0.99
+    min_confidence : below it, the model abstains
+    """
+
+    coverage: float = COVERAGE
+    min_confidence: float = 0.0
+
+    def __post_init__(self):
+        percent_of(self.coverage)
+        if not 0 <= self.min_confidence <= 1:
+            raise InputError(f"min_confidence is {self.min_confidence!r}, and must be from 0 to 1")
+
+
+def without_speech(asked: Asked, speech: float, seconds: float) -> Prediction:
+    """What is said of a recording in which nobody speaks: nothing."""
+    return Prediction(None, NO_SPEECH, 0.0, None, None, None, asked.coverage, speech, seconds)
+
+
+def predictions(
+    model: Answers, logits: np.ndarray, presence: np.ndarray | None, asked: Asked, speech: Sequence[float], seconds: Sequence[float]
+) -> list[Prediction]:
+    """Logits [n, K], and logits of existence [n, K] or None, as predictions; `speech` and `seconds` of each [n]."""
+    calibration = model.calibration
+    present = None if presence is None else calibrated_presence(calibration, presence)
+    if model.output == "softmax":
+        posterior = softmax(np.asarray(logits, dtype=float), axis=-1) if calibration is None else calibration.posterior(logits)
+        probabilities = confidence = posterior
+    else:
+        posterior, probabilities, confidence = None, expit(np.asarray(logits, dtype=float)), present
+    kept = None if calibration is None else calibration.candidates(probabilities, asked.coverage)
+    by_emotion = lambda values, i: None if values is None else dict(zip(model.emotions, values[i].tolist(), strict=True))  # noqa: E731
+    found = []
+    for i, best in enumerate(probabilities.argmax(axis=-1)):
+        candidates = None if kept is None else tuple(np.array(model.emotions)[kept[i]].tolist())
+        sure = float(confidence[i, best])
+        why = _abstains(candidates, len(model.emotions), sure, asked)
+        dominant = None if why else model.emotions[best]
+        shown = by_emotion(posterior, i), by_emotion(present, i)
+        found.append(Prediction(dominant, why, sure, *shown, candidates, asked.coverage, speech[i], seconds[i]))
+    return found
+
+
+def calibrated_presence(calibration: Calibration | None, logits: np.ndarray) -> np.ndarray:
+    """Logits of existence [n, K] -> probability that each emotion is present [n, K]."""
+    if calibration is None or calibration.presence is None:
+        return expit(np.asarray(logits, dtype=float))
+    return calibration.presence_of(logits)
+
+
+def _abstains(candidates: tuple[str, ...] | None, n_emotions: int, confidence: float, asked: Asked) -> str | None:
+    if candidates is not None and len(candidates) == n_emotions > 1:
+        return NOTHING_EXCLUDED
+    return UNSURE if confidence < asked.min_confidence else None

@@ -1,0 +1,69 @@
+"""What a person names as a model, found: a folder, an ONNX file, a repository on the hub."""
+
+from pathlib import Path
+
+from mlee_sb.errors import InputError, NeedsCode
+from mlee_sb.inference.hub import Place, is_repository, pull
+from mlee_sb.inference.prediction import Answers
+from mlee_sb.models.bundle import Bundle, load_bundle
+from mlee_sb.models.config import CONFIG
+
+INNER = "model"  # the folder of the bundle, in that of a stage
+ONNX = ".onnx"
+
+
+def find(source: str | Path, revision: str | None = None) -> Place:
+    """The folder of a bundle; one on the hub is fetched, or found where it was fetched to before.
+
+    Parameters
+    ----------
+    source : a folder, that of the stage above it, or ``"user/name"`` on the hub. A folder wins where no revision is given
+    revision : of a model on the hub
+
+    Raises
+    ------
+    InputError
+        if there is none, or it cannot be fetched
+    """
+    folder = Path(source)
+    if revision is None and folder.is_dir():
+        inner = folder / INNER
+        folder = inner if (inner / CONFIG).is_file() else folder
+        return Place(folder, folder)
+    if not is_repository(str(source)):
+        hint = "" if revision is None else f" (revision {revision!r} was given, so it is looked for on the hub)"
+        raise InputError(f"{source}: no such folder, and no name of a model on the hub, user/name{hint}")
+    return pull(str(source), revision)
+
+
+def load(source: str | Path, revision: str | None = None, trust_remote_code: bool = False) -> Answers:
+    """The model that `source` names, in eval mode, on the CPU.
+
+    Parameters
+    ----------
+    source, revision : as for `find`, or an ONNX file
+    trust_remote_code : run hyperparams.yaml of a bundle that cannot be built from its config.json alone
+
+    Raises
+    ------
+    InputError
+        as `find` and `mlee_sb.models.bundle.load_bundle`
+    """
+    if str(source).endswith(ONNX) and Path(source).is_file():
+        from mlee_sb.inference.onnx_model import OnnxModel
+
+        return OnnxModel(Path(source))
+    place = find(source, revision)
+    try:
+        return load_at(place).model
+    except NeedsCode as error:  # and nothing else: code is no remedy for damage
+        if not trust_remote_code:
+            raise NeedsCode(f"{error}. Or run its hyperparams.yaml with trust_remote_code, if you trust all who could write it") from None
+    from mlee_sb.inference.speechbrain_model import SpeechBrainModel
+
+    return SpeechBrainModel(place.folder)
+
+
+def load_at(place: Place) -> Bundle:
+    """The bundle at a place that `find` found."""
+    return load_bundle(place.folder, place.root)

@@ -1,0 +1,119 @@
+"""Emotions over a long recording, and the forms that people want them in: DataFrame, CSV, JSON, Audacity labels, a plot."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from mlee_sb.errors import choose
+from mlee_sb.files import write_text, written_beside
+from mlee_sb.inference.prediction import NO_SPEECH, Prediction
+from mlee_sb.inference.stream import Segment
+
+PRESENT = 0.5  # probability from which an emotion counts as present
+NOT_SURE = "?"  # the label of speech whose emotion the model does not tell
+DECIMALS = 6
+LABELS_OF = ("dominant", "presence")
+
+
+def columns_of(prediction: Prediction, emotions: list[str]) -> dict:
+    """A prediction as one row of a table: dominant, abstained, confidence, candidates, speech, p_<emotion>, e_<emotion>."""
+    row = {
+        "dominant": prediction.dominant or "",
+        "abstained": prediction.abstained or "",
+        "confidence": round(prediction.confidence, DECIMALS),
+        "candidates": " ".join(prediction.candidates or ()),
+        "speech": round(prediction.speech, DECIMALS),
+    }
+    for prefix, values in (("p_", prediction.posterior), ("e_", prediction.presence)):
+        row |= {f"{prefix}{emotion}": None if values is None else round(values[emotion], DECIMALS) for emotion in emotions}
+    return row
+
+
+def as_dict(prediction: Prediction) -> dict:
+    """A prediction as JSON holds it."""
+    return asdict(prediction)
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """What a model says of each window of a recording.
+
+    Attributes
+    ----------
+    segments : windows with overlap, in the order of time
+    speech : stretches of speech, (start, end) in seconds
+    emotions : the codes, in the order of the model
+    seconds : how long the recording is
+    """
+
+    segments: list[Segment]
+    speech: list[tuple[float, float]]
+    emotions: list[str]
+    seconds: float
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row a window: start and end in seconds, and the columns of `columns_of`; empty (NaN) where there is no speech."""
+        rows = [{"start": s.start, "end": s.end, **columns_of(s.prediction, self.emotions)} for s in self.segments]
+        return pd.DataFrame(rows)
+
+    def to_csv(self, path: str | Path) -> None:
+        """Write `to_frame` as CSV."""
+        with written_beside(path) as beside:
+            self.to_frame().to_csv(beside, index=False, lineterminator="\n")
+
+    def as_json(self) -> dict:
+        """Everything, as JSON holds it."""
+        segments = [{"start": s.start, "end": s.end, **as_dict(s.prediction)} for s in self.segments]
+        return {"seconds": self.seconds, "emotions": self.emotions, "speech": [list(part) for part in self.speech], "segments": segments}
+
+    def to_json(self, path: str | Path) -> None:
+        """Write `as_json`."""
+        write_text(path, json.dumps(self.as_json(), indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+
+    def labels(self, of: str = "dominant") -> list[tuple[float, float, str]]:
+        """Stretches of the recording with one label: (start, end, code) in seconds.
+
+        Each window speaks for its middle, as long as a hop; the first and the last reach to the ends of the recording.
+
+        Parameters
+        ----------
+        of : ``"dominant"``: the dominant emotion, `NOT_SURE` where the model abstains, nothing without speech; ``"presence"``:
+            every emotion that is present with probability `PRESENT` or more, so that labels may overlap
+        """
+        choose(of, LABELS_OF, "labels")
+        tracks: dict[str, list[tuple[float, float]]] = {}
+        for start, end, prediction in self._own_parts():
+            for label in _labels(prediction, of):
+                parts = tracks.setdefault(label, [])
+                if parts and parts[-1][1] == start:
+                    parts[-1] = (parts[-1][0], end)
+                else:
+                    parts.append((start, end))
+        return sorted((start, end, label) for label, parts in tracks.items() for start, end in parts)
+
+    def to_audacity(self, path: str | Path, of: str = "dominant") -> None:
+        """Write `labels` as a label track that Audacity imports."""
+        write_text(path, "".join(f"{start:.6f}\t{end:.6f}\t{label}\n" for start, end, label in self.labels(of)))
+
+    def plot(self, path: str | Path) -> None:
+        """Write a picture (png, svg or pdf, by the ending): probabilities over time, speech, and the dominant emotion."""
+        from mlee_sb.inference.timeline_plot import plot
+
+        plot(self, path)
+
+    def _own_parts(self) -> Iterator[tuple[float, float, Prediction]]:
+        middles = [(s.start + s.end) / 2 for s in self.segments]
+        borders = [0.0, *((a + b) / 2 for a, b in zip(middles, middles[1:], strict=False)), self.seconds]
+        for start, end, segment in zip(borders, borders[1:], self.segments, strict=False):
+            yield start, end, segment.prediction
+
+
+def _labels(prediction: Prediction, of: str) -> list[str]:
+    if of == "presence":
+        return [emotion for emotion, p in (prediction.presence or {}).items() if p >= PRESENT]
+    if prediction.abstained == NO_SPEECH:
+        return []
+    return [prediction.dominant or NOT_SURE]
