@@ -57,8 +57,9 @@ class Calibration:
     def candidates(self, probabilities: np.ndarray, coverage: float) -> np.ndarray:
         """The emotions that are not ruled out, bool [n, K]: the most probable one, and all that are probable enough.
 
-        Over utterances of speakers like those of the validation set, the dominant emotion is among them in a share
-        `coverage` or more (split conformal prediction with least ambiguous sets, Sadinle et al. 2019).
+        Over utterances of speakers like those of the validation set, the dominant emotion is meant to be among them in a share
+        `coverage` or more (split conformal prediction with least ambiguous sets, Sadinle et al. 2019; see
+        `conformal_thresholds`).
 
         Parameters
         ----------
@@ -112,7 +113,8 @@ def fit(logits: np.ndarray, dominant: Sequence[int], speakers: Sequence[str], ex
         temperature, presence = 1.0, [fit_presence(column, truth) for column, truth in zip(logits.T, np.asarray(exists).T, strict=True)]
         probabilities = expit(logits[known])  # equation 7 compares these as they are
     improbable = 1 - probabilities[np.arange(known.sum()), dominant[known]]
-    return Calibration(temperature, presence, conformal_thresholds(improbable), int(known.sum()), len(set(speakers)))
+    thresholds = conformal_thresholds(improbable, np.asarray(speakers)[known])
+    return Calibration(temperature, presence, thresholds, int(known.sum()), len(set(speakers)))
 
 
 def fit_temperature(logits: np.ndarray, dominant: np.ndarray) -> float:
@@ -162,16 +164,42 @@ def fit_presence(logits: np.ndarray, exists: np.ndarray) -> tuple[float, float]:
     return float(np.exp(slope)), float(intercept)
 
 
-def conformal_thresholds(improbable: np.ndarray) -> list[float | None]:
-    """The ceil((n + 1) * coverage)-th smallest of how improbable the truth was, for coverage 1 % to 99 %; None beyond n.
+def conformal_thresholds(improbable: np.ndarray, speakers: Sequence[str]) -> list[float | None]:
+    """How improbable the truth may be, for coverage 1 % to 99 %; None where no threshold can promise it.
+
+    With one speaker, the ceil((n + 1) * coverage)-th smallest value (split conformal prediction). Utterances of one speaker are
+    alike, so that this would hold too seldom on other speakers. With several, the level is therefore raised until
+    thresholds that were learnt without a speaker hold on that speaker, over all of them.
 
     Parameters
     ----------
     improbable : [n], 1 minus the probability that the model gave to the dominant emotion
+    speakers : [n]
 
-    >>> conformal_thresholds(np.linspace(0.1, 0.9, 9))[89]  # nine utterances: the tenth of ten would be needed for more than 90 %
+    >>> conformal_thresholds(np.linspace(0.1, 0.9, 9), ["a"] * 9)[89]  # the ninth of nine
     0.9
     """
-    ordered = np.sort(improbable)
-    places = [math.ceil(round((len(ordered) + 1) * percent / 100, 9)) for percent in range(1, COVERAGES)]
-    return [float(ordered[place - 1]) if place <= len(ordered) else None for place in places]
+    improbable, speakers = np.asarray(improbable, dtype=float), np.asarray(speakers)
+    percents = np.arange(1, COVERAGES)
+    held = _held_without_their_speaker(improbable, speakers) if len(set(speakers.tolist())) > 1 else percents / 100
+    found = []
+    for percent in percents:
+        enough = percents[(percents >= percent) & (held >= percent / 100)]
+        threshold = _smallest_that_covers(improbable, int(enough[0]) if len(enough) else COVERAGES - 1)
+        found.append(threshold if np.isfinite(threshold) else None)
+    return found
+
+
+def _held_without_their_speaker(improbable: np.ndarray, speakers: np.ndarray) -> np.ndarray:
+    """For each percent, the share of utterances that are within the threshold of the other speakers, [COVERAGES - 1]."""
+    held = np.zeros(COVERAGES - 1)
+    for speaker in set(speakers.tolist()):
+        own = speakers == speaker
+        thresholds = np.array([_smallest_that_covers(improbable[~own], percent) for percent in range(1, COVERAGES)])
+        held += (improbable[own] <= thresholds[:, None]).sum(axis=1)
+    return held / len(improbable)
+
+
+def _smallest_that_covers(improbable: np.ndarray, percent: int) -> float:
+    place = math.ceil(round((len(improbable) + 1) * percent / 100, 9))
+    return float(np.sort(improbable)[place - 1]) if place <= len(improbable) else np.inf

@@ -12,7 +12,8 @@ from mlee_sb.corpora.manifest import fold_numbers
 from mlee_sb.corpora.options import Parser
 from mlee_sb.errors import InputError, choose
 from mlee_sb.evaluation.predictions import read_predictions
-from mlee_sb.evaluation.scores import score_folder, scores
+from mlee_sb.evaluation.scores import scores
+from mlee_sb.experiment.finish import finish
 from mlee_sb.reporting import FOLDER, make_report
 from mlee_sb.training.run import check_device, check_stages
 from mlee_sb.training.stage import Stage, plan
@@ -77,7 +78,7 @@ def train_all(wanted: Iterable[Stage], given: dict) -> int:
     say = partial(print, flush=True)  # a log file is read while it grows
     with open_backend(given["backend"], given["jobs"], given["threads"], device, given["address"]) as workers:
         say(f"training on {device} with {workers.jobs} jobs; Ctrl-C stops, and the same command goes on")
-        outcomes = sweep(stages, workers, device, score_folder, given["threads"], say)
+        outcomes = sweep(stages, workers, device, finish, given["threads"], say)
     print("\n".join(_end_lines(wanted, outcomes)))
     print(_report(wanted, outcomes))
     return 0 if all(outcome.stands for outcome in outcomes) else 1

@@ -4,8 +4,9 @@ import json
 from collections.abc import Sequence
 from functools import partial
 
-from mlee_sb.evaluation.scores import format_scores, score_folder
+from mlee_sb.evaluation.scores import format_scores
 from mlee_sb.experiment.command import add_settings, corpus_data, exit_status, hparams_file, make_parser, parse, take_settings
+from mlee_sb.experiment.finish import finish
 from mlee_sb.training.distributed import on_main, process_group
 from mlee_sb.training.run import check_device, run
 from mlee_sb.training.settings import nested, overridable, read_settings
@@ -22,7 +23,7 @@ def _train(arguments: Sequence[str], description: str) -> int:
     with process_group(given["device"]):
         stage = on_main(_stage, given, overrides)
         print(f"results: {stage.folder}")
-        run(stage, given["device"], score_folder, say=partial(print, flush=True))  # a log file is read while it grows
+        run(stage, given["device"], finish, say=partial(print, flush=True))  # a log file is read while it grows
         print(format_scores(json.loads((stage.folder / "scores.json").read_text(encoding="utf-8"))))
         print(f"  model: {stage.model_folder}")
     return 0

@@ -139,7 +139,8 @@ class EmotionClassifier:
             on_progress(n / rate)
         self._check_length(path, n)
         segments += stream.finish()
-        return Timeline(segments, stream.stretches.found, self.emotions, n / rate)
+        speech = [(start, min(end, n / rate)) for start, end in stream.stretches.found]  # the last frame may reach beyond the end
+        return Timeline(segments, speech, self.emotions, n / rate)
 
     def stream(
         self,
@@ -268,7 +269,7 @@ class EmotionClassifier:
         return len(waveform) / self.model.sample_rate
 
     def _load(self, path: str | Path | BinaryIO) -> Tensor:
-        seconds = seconds_of(path) if isinstance(path, str | Path) else 0
+        seconds = seconds_of(path)
         if seconds > LONGEST_SECONDS:
             raise InputError(
                 f"{path}: {seconds:.0f} s long, and an utterance has up to {LONGEST_SECONDS} s: use timeline (`mlee timeline`)"

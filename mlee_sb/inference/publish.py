@@ -3,6 +3,7 @@
 import re
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from huggingface_hub import HfApi, ModelCard
@@ -81,12 +82,19 @@ def card_to_publish(place: Place, bundle: Bundle, licence: str | None, name: str
         raise InputError(f"{place.folder}: no licence: name one with --license, for example cc-by-4.0 (the corpus may ask for one)")
     if edited is None:
         return card_text(config, scores, parameters, licence, name)
-    for result in edited.data.eval_results or ():
-        value = scores.get(result.metric_type)
-        if value is None or not abs(float(result.metric_value) - value) <= SAME:
-            raise InputError(f"{path}: says {result.metric_type} {result.metric_value}, and {SCORES} {value}: is it of another model?")
+    if differing := figures_that_differ(there, scores):
+        raise InputError(f"{path}: {differing}: is it of another model?")
     edited.data.license = licence
     return str(edited)
+
+
+def figures_that_differ(card: str, scores: Mapping) -> str | None:
+    """The first figure in the head of a card that is not that of scores.json, in words; None where all are."""
+    for result in ModelCard(card, ignore_metadata_errors=True).data.eval_results or ():
+        value = scores.get(result.metric_type)
+        if value is None or not abs(float(result.metric_value) - value) <= SAME:
+            return f"says {result.metric_type} {result.metric_value}, and {SCORES} {value}"
+    return None
 
 
 def _staged(place: Place, card: str, folder: Path) -> Path:

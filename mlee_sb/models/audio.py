@@ -133,10 +133,12 @@ def read_blocks(source: str | Path | BinaryIO, sample_rate: int) -> Iterator[Ten
         raise InputError(f"{path}: no samples in it")
 
 
-def seconds_of(path: str | Path) -> float:
-    """How long a recording is, by its header; 0 where that cannot be read."""
+def seconds_of(source: str | Path | BinaryIO) -> float:
+    """How long a recording is, by its header; 0 where that cannot be read, or only once."""
+    if not isinstance(source, str | Path):
+        return 0.0
     try:
-        return soundfile.info(path).duration
+        return soundfile.info(source).duration
     except (soundfile.SoundFileError, OSError):
         return 0.0
 

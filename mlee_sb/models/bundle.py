@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from speechbrain.dataio.encoder import CategoricalEncoder
 from torch import nn
 
 from mlee_sb.errors import InputError
@@ -150,7 +149,7 @@ def save_bundle(folder: str | Path, model: EmotionModel, labels: dict, demo: boo
         shutil.copymode(beside / CONFIG, beside / WEIGHTS)  # safetensors lets nobody but the owner read
         write_json(beside / GOLDEN, golden_answer(_load(beside)[0]))
         write_text(beside / HYPERPARAMS, speechbrain_yaml(config, model.sample_rate))
-        _label_encoder(model.emotions).save(beside / LABEL_ENCODER)
+        write_text(beside / LABEL_ENCODER, label_encoder_text(model.emotions))
         for prefix, file in CHECKPOINTS.items():
             torch.save({f"model.{name}": tensor for name, tensor in weights.items() if name.startswith(prefix)}, beside / file)
 
@@ -195,10 +194,7 @@ def _load(folder: Path, root: Path | None = None) -> tuple[EmotionModel, BundleC
     return model.eval(), config
 
 
-def _label_encoder(emotions: Sequence[str]) -> CategoricalEncoder:
-    """SpeechBrain's encoder of labels, with each emotion at the index of its output."""
-    encoder = CategoricalEncoder()
-    for index, emotion in enumerate(emotions):
-        encoder.enforce_label(emotion, index)
-    encoder.expect_len(len(emotions))
-    return encoder
+def label_encoder_text(emotions: Sequence[str]) -> str:
+    """The file of SpeechBrain's CategoricalEncoder, with each emotion at the index of its output."""
+    lines = [f"{emotion!r} => {index}" for index, emotion in enumerate(emotions)]
+    return "\n".join([*lines, "================", "'starting_index' => 0", ""])

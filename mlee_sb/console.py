@@ -1,0 +1,166 @@
+"""What `mlee` reads from and writes to a terminal or a pipe: files to classify, tables, JSON lines, CSV, progress."""
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from mlee_sb.errors import InputError
+from mlee_sb.inference.prediction import Prediction
+from mlee_sb.inference.timeline import Timeline, as_dict, columns_of
+
+AUDIO = (".wav", ".flac", ".ogg", ".mp3")
+STANDARD_INPUT = "-"
+SNIFFED = 4096  # bytes by which audio on standard input is told from a list of files
+WIDE = 200  # columns of a table that is not for a terminal
+
+Input = Path | BinaryIO
+
+
+def inputs(words: Sequence[str]) -> list[tuple[str, Input]]:
+    """What a person named, as (name, file): files, all audio files below folders, standard input for ``-``.
+
+    On standard input comes either audio, or a list of files, one a line.
+
+    Raises
+    ------
+    InputError
+        if a folder holds no audio file, or standard input nothing
+    """
+    found: list[tuple[str, Input]] = []
+    for word in words:
+        path = Path(word)
+        if word == STANDARD_INPUT:
+            found += _standard_input()
+        elif path.is_dir():
+            files = sorted(file for file in path.rglob("*") if file.suffix.lower() in AUDIO and file.is_file())
+            if not files:
+                raise InputError(f"{path}: no {', '.join(AUDIO)} file in this folder")
+            found += [(str(file), file) for file in files]
+        else:
+            found.append((word, path))
+    return found
+
+
+def _standard_input() -> list[tuple[str, Input]]:
+    content = sys.stdin.buffer.read()
+    if not content.strip():
+        raise InputError("standard input is empty: pipe in an audio file, or a list of files")
+    if b"\0" in content[:SNIFFED]:
+        return [(STANDARD_INPUT, io.BytesIO(content))]
+    return [(line, Path(line)) for line in content.decode("utf-8", errors="surrogateescape").splitlines() if line.strip()]
+
+
+class Rows:
+    """Predictions, written one by one as they come: as a table, as JSON lines or as CSV.
+
+    Parameters
+    ----------
+    emotions : of the model
+    form : ``"table"``, ``"json"`` or ``"csv"``
+    """
+
+    def __init__(self, emotions: list[str], form: str):
+        self.emotions, self.form = emotions, form
+        self.rows: list[tuple[str, Prediction]] = []
+        self.csv: csv.DictWriter | None = None
+
+    def add(self, name: str, said: Prediction | InputError) -> None:
+        """Write one; an error goes to where errors go, and in JSON and CSV into its row, too."""
+        if isinstance(said, InputError):
+            print(f"error: {said}", file=sys.stderr)
+        if self.form == "json":
+            content = {"error": str(said)} if isinstance(said, InputError) else as_dict(said)
+            print(json.dumps({"file": name, **content}, ensure_ascii=False), flush=True)
+        elif self.form == "csv":
+            self._csv(
+                {"file": name, "error": str(said)} if isinstance(said, InputError) else {"file": name, **columns_of(said, self.emotions)}
+            )
+        elif isinstance(said, Prediction):
+            self.rows.append((name, said))
+
+    def finish(self) -> None:
+        """Show the table."""
+        if self.form == "table" and self.rows:
+            show(prediction_table(self.rows, self.emotions))
+
+    def _csv(self, row: dict) -> None:
+        if self.csv is None:
+            posteriors = [f"{prefix}{emotion}" for prefix in ("p_", "e_") for emotion in self.emotions]
+            names = ["file", "dominant", "abstained", "confidence", "candidates", "speech", *posteriors, "error"]
+            self.csv = csv.DictWriter(sys.stdout, names, lineterminator="\n")
+            self.csv.writeheader()
+        self.csv.writerow(row)
+        sys.stdout.flush()
+
+
+def prediction_table(rows: Iterable[tuple[str, Prediction]], emotions: list[str]) -> Table:
+    """File, dominant emotion, confidence, candidates and the presence (or else the posterior) of each emotion."""
+    rows = list(rows)
+    knows = any(said.presence for _, said in rows)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("file", overflow="fold")
+    for name in ("dominant", "sure", "candidates"):
+        table.add_column(name, justify="right" if name == "sure" else "left")
+    for emotion in emotions:
+        table.add_column(f"P({emotion})" if knows else emotion, justify="right")
+    for name, said in rows:
+        values = (said.presence if knows else said.posterior) or {}
+        dominant = said.dominant or f"[dim]{said.abstained}[/dim]"
+        shown = [_percent(values.get(emotion)) for emotion in emotions]
+        table.add_row(_plain(name), dominant, _percent(said.confidence), " ".join(said.candidates or ()), *shown)
+    return table
+
+
+def timeline_table(timeline: Timeline, of: str) -> Table:
+    """The stretches of a timeline with one label."""
+    table = Table("from", "to", "emotion" if of == "dominant" else "present", box=None, pad_edge=False)
+    for start, end, label in timeline.labels(of):
+        table.add_row(_time(start), _time(end), label)
+    return table
+
+
+def facts_table(facts: dict[str, object]) -> Table:
+    """Names and values."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for name, value in facts.items():
+        table.add_row(f"[bold]{name}[/bold]", _plain(str(value)))
+    return table
+
+
+def show(table: Table) -> None:
+    """Print a table; what is not for a terminal is as wide as it needs to be."""
+    console = Console(width=None if sys.stdout.isatty() else WIDE, file=sys.stdout)
+    console.print(table)
+
+
+@contextmanager
+def progress(what: str, total: float | None, unit: bool = True) -> Iterator:
+    """A bar on the terminal, none in a pipe; yields a function that takes how much is done."""
+    columns = [TextColumn("{task.description}"), BarColumn(), *([MofNCompleteColumn()] if unit else []), TimeRemainingColumn()]
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done: bar.update(task, completed=done)
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.0f} %"
+
+
+def _time(seconds: float) -> str:
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours}:{minutes:02d}:{rest:04.1f}"
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", r"\[")

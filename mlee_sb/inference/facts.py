@@ -1,0 +1,28 @@
+"""What a bundle is, in a few facts."""
+
+from mlee_sb.inference.card import count_values, read_scores
+from mlee_sb.inference.hub import Place
+from mlee_sb.models.config import read_config
+
+
+def facts(place: Place) -> dict[str, object]:
+    """Names and values for a person, from config.json and scores.json: the model is not loaded."""
+    config = read_config(place.folder, place.root)
+    scores = read_scores(place, config) or {}
+    rules, calibration = config.labels, config.calibration
+    found: dict[str, object] = {
+        "emotions": " ".join(config.emotions),
+        "tells": "the dominant emotion" if config.output == "softmax" else "which emotions are present",
+        "presence": "of each emotion, in the same pass" if config.presence or config.output == "sigmoid" else "not known to this model",
+        "row": rules.row,
+        "corpus": f"DEMO: {rules.corpus}, generated speech" if config.demo else rules.corpus,
+        "training": f"fold {rules.fold}, seed {rules.seed}, {rules.train_set}, {rules.target}, min_votes {rules.min_votes}",
+        "encoders": ", ".join(f"{part.network.name} on {part.front_end.name}" for part in config.encoders),
+        "values": f"{count_values(place.folder):,}",
+    }
+    for name in ("wa", "ua", "macro_f1"):
+        if scores.get(name) is not None:
+            found[name] = f"{100 * scores[name]:.1f} %, over {scores.get('n', '?')} test utterances"
+    if calibration:
+        found["calibrated"] = f"on {calibration.n_utterances} utterances of {calibration.n_speakers} validation speaker(s)"
+    return {**found, "written by": f"mlee_sb {config.version}", "folder": str(place.folder)}
