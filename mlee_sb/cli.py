@@ -1,6 +1,7 @@
 """`mlee`: what people do with models and results. A command imports what it needs, so that `mlee --help` is there at once."""
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -278,6 +279,8 @@ def report(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that `arguments` (by default the program's own) ask for, and return the exit status."""
+    if not sys.stderr.isatty():
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # the hub's library would show them in a pipe, too
     try:
         app(arguments, prog_name="mlee")
     except InputError as error:

@@ -27,7 +27,7 @@ LARGEST_TEXT = 1024**2  # bytes of a card or of scores
 LARGEST = {CONFIG: LARGEST_CONFIG, GOLDEN: LARGEST_GOLDEN, CARD: LARGEST_TEXT, SCORES: LARGEST_TEXT}  # bytes; weights for the rest
 LOG_IN = "log in with `hf auth login`, or set HF_TOKEN"
 SERVER_FAULT = 500  # and above: of the hub, not of who asks
-HTTP_LIBRARIES = ("httpx", "httpcore", "requests", "urllib3")  # one or the other speaks for the hub's library
+HTTP_ERROR = next(base for base in HfHubHTTPError.__mro__ if base.__name__ == "HTTPError")  # of the library that speaks for the hub's
 
 
 @dataclass(frozen=True)
@@ -121,8 +121,7 @@ def _status(error: Exception) -> int:
 
 
 def _is_of_the_network(error: Exception) -> bool:
-    known = (OSError, LocalEntryNotFoundError, HfHubHTTPError)
-    return isinstance(error, known) or type(error).__module__.split(".")[0] in HTTP_LIBRARIES
+    return isinstance(error, OSError | HTTP_ERROR)
 
 
 def _line(error: Exception) -> str:

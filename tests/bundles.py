@@ -1,0 +1,102 @@
+"""Small models that were never trained, as bundles: enough to load, share and ask."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import torch
+
+from mlee_sb.calibration import Calibration
+from mlee_sb.files import write_json
+from mlee_sb.inference.card import write_card
+from mlee_sb.models.bundle import save_bundle
+from mlee_sb.models.classifier import DenseClassifier
+from mlee_sb.models.encoder import CnnBlstmAttention
+from mlee_sb.models.features import LogPowerSpectrogram
+from mlee_sb.models.normalization import ZNorm
+from mlee_sb.models.pipeline import EmotionModel, FrozenEncoders, PresenceHead, UtteranceEncoder
+
+EMOTIONS = ["neu", "hap", "sad"]
+RATE = 16000
+LABELS = {
+    **{"corpus": "crema_d", "row": "mlee_fusion_soft", "train_set": "all", "fold": 1, "seed": 1},
+    **{"target": "soft", "min_votes": 1, "alpha": 0.75},
+}
+    "target": "soft",
+    "train_set": "all",
+    "min_votes": 1,
+    "alpha": 0.75,
+    "corpus": "crema_d",
+    "row": "mlee_fusion_soft",
+    "fold": 1,
+    "seed": 1,
+}
+SCORES = {
+    **{name: LABELS[name] for name in ("row", "train_set", "fold", "seed", "corpus")},
+    **{"n": 30, "n_all": 40, "wa": 0.5, "ua": 0.4, "macro_f1": 0.3, "demo": False},
+    "recall": {"neu": 0.5, "hap": 0.4, "sad": 0.3},
+}
+THRESHOLDS = [0.2 + 0.6 * percent / 100 for percent in range(1, 100)]
+CURVES = [(1.5, 0.5), (1.0, -0.5), (0.8, 0.0)]
+
+
+def small_encoder() -> UtteranceEncoder:
+    """The paper's encoder with few units, for the waveform."""
+    network = CnnBlstmAttention(channels=(2, 3, 4), kernels=((5, 6), (4, 3), (3, 3)), lstm_size=6, attention_size=5)
+    encoder = UtteranceEncoder(LogPowerSpectrogram(), ZNorm(), network)
+    encoder.normalizer.mean.fill_(-12.0)
+    encoder.normalizer.std.fill_(4.0)
+    encoder.normalizer.fitted.fill_(True)
+    return encoder
+
+
+def small_fusion(seed: int = 0, calibration: bool = True) -> EmotionModel:
+    """Two frozen encoders, the head of existence on the first."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        encoders = [small_encoder(), small_encoder()]
+        sizes = [encoder.embedding_size for encoder in encoders]
+        classifier = DenseClassifier(sum(sizes), len(EMOTIONS), 8)
+        torch.nn.init.normal_(classifier.output.weight, std=3)
+        presence = PresenceHead(DenseClassifier(sizes[0], len(EMOTIONS), 8), 0, 0)
+    known = Calibration(0.7, CURVES, THRESHOLDS, 100, 5) if calibration else None
+    return EmotionModel(FrozenEncoders(encoders), classifier, EMOTIONS, "softmax", presence, known).eval()
+
+
+def small_existence() -> EmotionModel:
+    """A model of existence alone."""
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        encoder = small_encoder()
+        classifier = DenseClassifier(encoder.embedding_size, len(EMOTIONS), 8)
+    return EmotionModel(encoder, classifier, EMOTIONS, "sigmoid", None, Calibration(1.0, CURVES, THRESHOLDS, 100, 5)).eval()
+
+
+def write_bundle(folder: Path, model: EmotionModel | None = None, demo: bool = False) -> Path:
+    """A whole bundle, with scores and card; return its folder."""
+    model = model or small_fusion()
+    target = "existence" if model.output == "sigmoid" else "soft"
+    row = "mlee" if target == "existence" else LABELS["row"]
+    save_bundle(folder, model, {**LABELS, "target": target, "row": row}, demo)
+    write_json(folder / "scores.json", {**SCORES, "row": row})
+    write_card(folder)
+    return folder
+
+
+def copy_of(bundle: Path, to: Path) -> Path:
+    """A copy to spoil."""
+    return Path(shutil.copytree(bundle, to))
+
+
+def speech(seconds: float, rate: int = RATE, seed: int = 0) -> np.ndarray:
+    """Something loud enough to pass for speech, [samples]."""
+    rng = np.random.default_rng(seed)
+    time = np.arange(round(seconds * rate)) / rate
+    return (0.2 * np.sin(2 * np.pi * (200 + 80 * np.sin(3 * time)) * time) + 0.05 * rng.standard_normal(len(time))).astype(np.float32)
+
+
+def write_speech(path: Path, seconds: float = 1.0, rate: int = RATE, channels: int = 1, seed: int = 0) -> Path:
+    """A file of it."""
+    soundfile.write(path, np.repeat(speech(seconds, rate, seed)[:, None], channels, axis=1), rate)
+    return path
