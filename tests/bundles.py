@@ -23,15 +23,6 @@ LABELS = {
     **{"corpus": "crema_d", "row": "mlee_fusion_soft", "train_set": "all", "fold": 1, "seed": 1},
     **{"target": "soft", "min_votes": 1, "alpha": 0.75},
 }
-    "target": "soft",
-    "train_set": "all",
-    "min_votes": 1,
-    "alpha": 0.75,
-    "corpus": "crema_d",
-    "row": "mlee_fusion_soft",
-    "fold": 1,
-    "seed": 1,
-}
 SCORES = {
     **{name: LABELS[name] for name in ("row", "train_set", "fold", "seed", "corpus")},
     **{"n": 30, "n_all": 40, "wa": 0.5, "ua": 0.4, "macro_f1": 0.3, "demo": False},
