@@ -15,6 +15,7 @@ from mlee_sb.inference.speech import make_gate, share_of
 from mlee_sb.inference.stream import HOP_SECONDS, WINDOW_SECONDS, EmotionStream
 from mlee_sb.inference.timeline import Timeline
 from mlee_sb.models.audio import load_waveform, pad, read_blocks, seconds_of
+from mlee_sb.models.device import check_usable
 
 LONGEST_SECONDS = 120  # of one utterance: the memory for it grows with its length
 BATCH_SECONDS = 240  # of a batch, padding included
@@ -32,8 +33,9 @@ class EmotionClassifier:
     """
 
     def __init__(self, model: Answers, device: str = "cpu"):
-        self.device = device
-        self.model = model.to(device).eval() if isinstance(model, torch.nn.Module) else model
+        is_module = isinstance(model, torch.nn.Module)
+        self.device = check_usable(device) if is_module else "cpu"  # onnxruntime is run on the CPU
+        self.model = model.to(device).eval() if is_module else model
 
     @classmethod
     def from_hparams(
@@ -78,9 +80,9 @@ class EmotionClassifier:
         InputError
             if the file cannot be read, is shorter than one window of the model (40 ms) or longer than 120 s
         """
-        asked = Asked(coverage, min_confidence)
+        asked = Asked(coverage, min_confidence, gate)
         waveform = self._load(path)
-        return self._answer(waveform, self._speech(waveform, gate), asked)
+        return self._answer(waveform, self._speech(waveform, asked), asked)
 
     def predict_many(
         self,
@@ -100,11 +102,11 @@ class EmotionClassifier:
         coverage, min_confidence, gate : as for `predict`
         on_error : ``"raise"`` the error of the first file that cannot be used, or ``"return"`` it in the place of its answer
         """
-        asked = Asked(coverage, min_confidence)
+        asked = Asked(coverage, min_confidence, gate)
         choose(on_error, ON_ERROR, "on_error")
         if batch_size < 1:
             raise InputError(f"batch_size is {batch_size!r}, and must be 1 or more")
-        return self._predict_many(paths, batch_size, asked, gate, on_error)
+        return self._predict_many(paths, batch_size, asked, on_error)
 
     def timeline(
         self,
@@ -158,7 +160,7 @@ class EmotionClassifier:
         sample_rate : Hz of the samples that will be fed
         window, hop, coverage, min_confidence, gate : as for `timeline`
         """
-        asked, rate = Asked(coverage, min_confidence), self.model.sample_rate
+        asked, rate = Asked(coverage, min_confidence, gate), self.model.sample_rate
 
         def answer(waveform: Tensor, speech: float) -> Prediction:
             return self._answer(waveform, speech, asked)
@@ -221,19 +223,19 @@ class EmotionClassifier:
         weights, seconds = looking.attention(self._load(path).to(self.device))
         return seconds.cpu().numpy(), weights.cpu().numpy()
 
-    def _predict_many(self, paths: Iterable, batch_size: int, asked: Asked, gate: str, on_error: str) -> Iterator[Prediction | InputError]:
+    def _predict_many(self, paths: Iterable, batch_size: int, asked: Asked, on_error: str) -> Iterator[Prediction | InputError]:
         paths = iter(paths)
         while pool := [path for _, path in zip(range(POOL), paths, strict=False)]:
             found: list[Prediction | InputError | None] = [None] * len(pool)
             for batch in _batches([seconds_of(path) for path in pool], batch_size):
-                for i, said in self._predict_batch({i: pool[i] for i in batch}, asked, gate):
+                for i, said in self._predict_batch({i: pool[i] for i in batch}, asked):
                     if on_error == "raise" and isinstance(said, InputError):
                         raise said
                     found[i] = said
             yield from found
 
     @torch.no_grad()
-    def _predict_batch(self, paths: dict, asked: Asked, gate: str) -> Iterator[tuple[int, Prediction | InputError]]:
+    def _predict_batch(self, paths: dict, asked: Asked) -> Iterator[tuple[int, Prediction | InputError]]:
         spoken: list[tuple[int, Tensor, float]] = []
         for i, path in paths.items():
             try:
@@ -241,7 +243,7 @@ class EmotionClassifier:
             except InputError as error:
                 yield i, error
                 continue
-            speech = self._speech(waveform, gate)
+            speech = self._speech(waveform, asked)
             if speech < MIN_SPEECH:
                 yield i, without_speech(asked, speech, self._seconds(waveform))
             else:
@@ -261,8 +263,8 @@ class EmotionClassifier:
         seconds = (n_samples.double() / self.model.sample_rate).tolist()
         return predictions(self.model, logits.cpu().numpy(), None if presence is None else presence.cpu().numpy(), asked, speech, seconds)
 
-    def _speech(self, waveform: Tensor, gate: str) -> float:
-        hearing = make_gate(gate, self.model.sample_rate)
+    def _speech(self, waveform: Tensor, asked: Asked) -> float:
+        hearing = make_gate(asked.gate, self.model.sample_rate)
         return share_of([*hearing.feed(waveform), *hearing.finish()])
 
     def _seconds(self, waveform: Tensor) -> float:

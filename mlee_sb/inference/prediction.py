@@ -9,7 +9,8 @@ from scipy.special import expit, softmax
 from torch import Tensor
 
 from mlee_sb.calibration import Calibration, percent_of
-from mlee_sb.errors import InputError
+from mlee_sb.errors import InputError, choose
+from mlee_sb.inference.speech import GATES
 
 COVERAGE = 0.9
 MIN_SPEECH = 0.1  # share of a recording that must be speech
@@ -69,13 +70,16 @@ class Asked:
     ----------
     coverage : of the candidates, 0.01 to 0.99
     min_confidence : below it, the model abstains
+    gate : what tells speech, a key of `GATES`
     """
 
     coverage: float = COVERAGE
     min_confidence: float = 0.0
+    gate: str = "energy"
 
     def __post_init__(self):
         percent_of(self.coverage)
+        choose(self.gate, GATES, "gate")
         if not 0 <= self.min_confidence <= 1:
             raise InputError(f"min_confidence is {self.min_confidence!r}, and must be from 0 to 1")
 

@@ -4,17 +4,16 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import torch
 from filelock import FileLock, Timeout
 
-from mlee_sb.errors import InputError, choose
+from mlee_sb.errors import InputError
 from mlee_sb.files import clear_partial
+from mlee_sb.models.device import check_usable
 from mlee_sb.training.distributed import on_main, own_device, processes
 from mlee_sb.training.inputs import stage_inputs
 from mlee_sb.training.stage import Stage, plan
 from mlee_sb.training.train import train_stage
 
-DEVICES = ("cpu", "cuda")
 WAIT = 600  # seconds for another run, before the processes of this one hear from one another that all still wait
 
 
@@ -27,11 +26,7 @@ def check_device(device: str | None, precision: str) -> str:
         if the device cannot be had, or cannot train in this precision, or several processes would share it
     """
     device = own_device(device)
-    choose(device.split(":")[0], DEVICES, "device")
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(f"device {device!r} cannot be used here ({str(error).splitlines()[0]}): leave --device out") from error
+    check_usable(device)
     if device == "cpu" and precision == "fp16":
         raise InputError("precision fp16 needs a GPU: use bf16 or fp32 on a CPU")
     return device

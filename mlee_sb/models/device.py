@@ -1,0 +1,23 @@
+"""Whether a device can be had."""
+
+import torch
+
+from mlee_sb.errors import InputError, choose
+
+DEVICES = ("cpu", "cuda")
+
+
+def check_usable(device: str) -> str:
+    """Return the name of a torch device, once something was put on it.
+
+    Raises
+    ------
+    InputError
+        if it is no device that is used here, or cannot be had
+    """
+    choose(device.split(":")[0], DEVICES, "device")
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"device {device!r} cannot be used here ({str(error).splitlines()[0]}): leave --device out") from error
+    return device

@@ -1,0 +1,118 @@
+"""What is said of an utterance, and of many."""
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from bundles import CURVES, EMOTIONS, RATE, small_existence, small_fusion, write_speech
+from scipy.special import expit, softmax
+
+from mlee_sb import EmotionClassifier
+from mlee_sb.errors import InputError
+from mlee_sb.inference.prediction import NO_SPEECH, NOTHING_EXCLUDED, UNSURE
+from mlee_sb.models.audio import load_waveform
+
+
+def test_probabilities_are_those_of_the_model_calibrated(classifier, hello):
+    waveform = load_waveform(hello, RATE)
+    with torch.no_grad():
+        logits, presence = (x[0].double().numpy() for x in classifier.model.logits(waveform.unsqueeze(0), torch.tensor([len(waveform)])))
+    said = classifier.predict(hello)
+    np.testing.assert_allclose(list(said.posterior.values()), softmax(logits / 0.7), rtol=1e-6)
+    slopes, intercepts = np.array(CURVES).T
+    np.testing.assert_allclose(list(said.presence.values()), expit(slopes * presence + intercepts), rtol=1e-6)
+    assert list(said.posterior) == list(said.presence) == EMOTIONS
+    best = max(said.posterior, key=said.posterior.get)
+    assert said.confidence == said.posterior[best] and best in said.candidates
+    assert said.seconds == pytest.approx(1.3) and said.speech == 1
+
+
+def test_without_calibration_probabilities_are_as_they_come_and_there_are_no_candidates(hello):
+    said = EmotionClassifier(small_fusion(calibration=False)).predict(hello)
+    assert said.candidates is None and said.dominant
+    assert sum(said.posterior.values()) == pytest.approx(1)
+
+
+def test_a_model_of_existence_tells_presence_and_the_emotion_most_likely_to_exist(hello):
+    classifier = EmotionClassifier(small_existence())
+    said = classifier.predict(hello)
+    assert said.posterior is None and set(said.presence) == set(EMOTIONS)
+    _, _, index, _ = classifier.classify_file(hello)
+    assert said.dominant in (None, EMOTIONS[index])
+
+
+def test_more_coverage_means_more_candidates_and_with_all_of_them_the_model_abstains(classifier, hello):
+    sets = [set(classifier.predict(hello, coverage=c).candidates) for c in (0.05, 0.5, 0.9, 0.99)]
+    assert all(a <= b for a, b in zip(sets, sets[1:], strict=False)) and len(sets[0]) < len(sets[-1])
+    classifier = EmotionClassifier(small_fusion())
+    classifier.model.calibration.thresholds[:] = [None] * 99
+    said = classifier.predict(hello)
+    assert said.dominant is None and said.abstained == NOTHING_EXCLUDED and said.candidates == tuple(EMOTIONS)
+
+
+def test_below_a_confidence_that_is_asked_for_the_model_abstains(classifier, hello):
+    sure = classifier.predict(hello).confidence
+    assert classifier.predict(hello, min_confidence=sure).dominant
+    said = classifier.predict(hello, min_confidence=min(1.0, sure + 1e-6))
+    assert said.dominant is None and said.abstained == UNSURE
+
+
+@pytest.mark.parametrize("arguments", [{"coverage": 1.0}, {"coverage": 0}, {"coverage": np.nan}, {"min_confidence": 1.1}, {"gate": "no"}])
+def test_a_wrong_argument_is_refused_before_a_file_is_read(classifier, arguments):
+    with pytest.raises(InputError, match=f"{next(iter(arguments))}"):
+        classifier.predict("nowhere.wav", **arguments)
+    with pytest.raises(InputError, match=f"{next(iter(arguments))}"):
+        classifier.predict_many(["nowhere.wav"], **arguments)
+
+
+def test_where_nobody_speaks_nothing_is_said(classifier, tmp_path):
+    soundfile.write(tmp_path / "silence.wav", np.zeros(RATE), RATE)
+    said = classifier.predict(tmp_path / "silence.wav")
+    assert (said.dominant, said.abstained, said.posterior, said.presence, said.speech) == (None, NO_SPEECH, None, None, 0)
+
+
+def test_an_hour_is_no_utterance(classifier, tmp_path):
+    soundfile.write(tmp_path / "long.wav", np.zeros(8000 * 121, dtype=np.int16), 8000)
+    with pytest.raises(InputError, match=r"long.wav: 121 s long.*timeline"):
+        classifier.predict(tmp_path / "long.wav")
+
+
+# Many
+
+
+@pytest.fixture
+def files(tmp_path):
+    seconds = [1.2, 0.3, 2.5, 0.31, 0.9, 1.21, 0.05]
+    return [write_speech(tmp_path / f"{i}.wav", s, seed=i) for i, s in enumerate(seconds)]
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 16])
+def test_many_files_are_answered_in_their_order_as_each_alone(classifier, files, batch_size):
+    for file, said in zip(files, classifier.predict_many(files, batch_size=batch_size), strict=True):
+        alone = classifier.predict(file)
+        assert said.dominant == alone.dominant and said.seconds == alone.seconds
+        np.testing.assert_allclose(list(said.posterior.values()), list(alone.posterior.values()), atol=1e-5)
+        np.testing.assert_allclose(list(said.presence.values()), list(alone.presence.values()), atol=1e-5)
+
+
+def test_files_of_like_length_are_computed_together(classifier, files, monkeypatch):
+    batches = []
+    answer = classifier.model.logits
+    monkeypatch.setattr(classifier.model, "logits", lambda waveforms, n: batches.append(n.tolist()) or answer(waveforms, n))
+    list(classifier.predict_many(files, batch_size=3))
+    assert [len(batch) for batch in batches] == [3, 3, 1]
+    assert sorted(sum(batches, [])) == sum(batches, [])
+
+
+def test_a_bad_file_is_told_in_its_place_or_raised(classifier, files, tmp_path):
+    (tmp_path / "bad.wav").write_bytes(b"nothing")
+    paths = [files[0], tmp_path / "bad.wav", tmp_path / "missing.wav", files[1]]
+    said = list(classifier.predict_many(paths, on_error="return"))
+    assert [isinstance(one, InputError) for one in said] == [False, True, True, False]
+    assert "bad.wav" in str(said[1]) and "missing.wav: no such file" in str(said[2])
+    with pytest.raises(InputError, match=r"(bad|missing).wav"):
+        list(classifier.predict_many(paths))
+
+
+def test_no_file_gives_no_answer(classifier):
+    assert list(classifier.predict_many([])) == []
