@@ -118,7 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_PUT(self):
         if self.hub.breaks_uploads:
-            self.rfile.read(1000)
+            self.rfile.read(min(50, int(self.headers["Content-Length"])))
             self.close_connection = True
             self.connection.close()
             return
@@ -180,13 +180,13 @@ class _Handler(BaseHTTPRequestHandler):
         if name in self.hub.repositories:
             self._answer(409, {"error": "You already created this model repo", "url": f"{self.hub.url}/{name}"})
             return
-        self.hub.repositories[name] = Repository(bool(wanted.get("private")))
+        self.hub.repositories[name] = Repository(bool(wanted.get("private")) or wanted.get("visibility") == "private")
         self._answer(200, {"url": f"{self.hub.url}/{name}", "name": name})
 
     def _lfs(self, wanted: dict) -> dict:
         oid = wanted["oid"]
         actions = {"upload": {"href": f"{self.hub.url}/lfs/{oid}"}, "verify": {"href": f"{self.hub.url}/verify/{oid}"}}
-        return {**wanted, "actions": {} if oid in self.hub.objects else actions}
+        return wanted if oid in self.hub.objects else {**wanted, "actions": actions}
 
     def _commit(self, name: str, lines: list[dict]):
         files = {}

@@ -114,14 +114,15 @@ def told(name: str, revision: str | None = None) -> Iterator[None]:
         raise InputError(f"{name}: {words}") from error
 
 
-def _status(error: Exception) -> int:
+def _status(error: BaseException) -> int:
     """The HTTP status that an error is about; 0 for none."""
     response = getattr(error, "response", None)
     return getattr(response, "status_code", 0) if isinstance(error, HfHubHTTPError) else 0
 
 
-def _is_of_the_network(error: Exception) -> bool:
-    return isinstance(error, OSError | HTTP_ERROR)
+def _is_of_the_network(error: BaseException | None) -> bool:
+    """Whether it is, or was raised from, an error of the connection: uploads wrap theirs."""
+    return error is not None and (isinstance(error, OSError | HTTP_ERROR) or _is_of_the_network(error.__cause__))
 
 
 def _line(error: Exception) -> str:

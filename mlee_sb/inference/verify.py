@@ -71,7 +71,10 @@ def _scores(place: Place, bundle: Bundle) -> str:
 
 def _card(place: Place, bundle: Bundle) -> str:
     text = read_bounded(place.folder / CARD, LARGEST_TEXT, place.root)
-    if differing := figures_that_differ(text, read_scores(place, bundle.config) or {}):
+    scores = read_scores(place, bundle.config)
+    if scores is None:
+        return "there, with no scores to hold it against"
+    if differing := figures_that_differ(text, scores):
         raise InputError(f"{place.folder / CARD}: {differing}: is it of another model?")
     return "there, with the figures of scores.json"
 
