@@ -3,7 +3,8 @@
 import json
 import logging
 import warnings
-from contextlib import redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from io import StringIO
 from pathlib import Path
 
@@ -44,7 +45,7 @@ class OnnxModel:
             raise InputError(f"{path}: {path.stat().st_size:,} bytes, and at most {LARGEST_WEIGHTS:,} are taken")
         options = runtime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
-        options.log_severity_level = 3
+        options.log_severity_level = 3  # errors
         try:
             self.session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime has a type for each kind of damage
@@ -120,7 +121,7 @@ def _write(bundle: Bundle, path: Path) -> None:
     outputs = [LOGITS] if model.presence is None else [LOGITS, PRESENCE]
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells of libraries that are not needed
     try:
-        with warnings.catch_warnings(), redirect_stdout(StringIO()):
+        with warnings.catch_warnings(), redirect_stdout(StringIO()), _lstm_as_in_a_new_process():
             warnings.simplefilter("ignore")
             program = torch.onnx.export(
                 _Answer(model).eval(),
@@ -138,6 +139,20 @@ def _write(bundle: Bundle, path: Path) -> None:
     config = json.dumps(bundle.config.as_json())
     program.model.metadata_props.update({CONFIG_KEY: config, RATE_KEY: str(model.sample_rate), LEAST_KEY: str(model.min_samples)})
     program.save(path, external_data=False)
+
+
+@contextmanager
+def _lstm_as_in_a_new_process() -> Iterator[None]:
+    """The exporter replaces torch's LSTM for as long as it works, but not what torch remembers of which one to call.
+
+    So a second export in one process would be of the other one, with a length that is fixed.
+    """
+    remembered = torch.ops.aten.lstm.input._dispatch_cache
+    remembered.clear()
+    try:
+        yield
+    finally:
+        remembered.clear()
 
 
 @torch.no_grad()
