@@ -65,14 +65,15 @@ def classify(
 
     Exit status: 0 all files classified, 1 some could not be, 2 wrong input.
     """
-    from mlee_sb import EmotionClassifier, console
+    from mlee_sb.console import Rows, inputs, progress
+    from mlee_sb.inference.classifier import EmotionClassifier
 
-    named = console.inputs(files)
+    named = inputs(files)
     classifier = EmotionClassifier.from_hparams(model, revision, {"device": device}, trust_remote_code)
-    rows = console.Rows(classifier.emotions, _form(as_json, as_csv))
+    rows = Rows(classifier.emotions, _form(as_json, as_csv))
     failed = 0
     options = {"batch_size": batch_size, "coverage": coverage, "min_confidence": min_confidence, "gate": gate, "on_error": "return"}
-    with console.progress("classifying", len(named)) as done:
+    with progress("classifying", len(named)) as done:
         answers = classifier.predict_many([file for _, file in named], **options)
         for number, ((name, _), said) in enumerate(zip(named, answers, strict=True), start=1):
             rows.add(name, said)
@@ -102,22 +103,23 @@ def timeline(
     trust_remote_code: Trust = False,
 ) -> None:
     """Follow the emotions through a recording of any length, window by window, in little memory."""
-    from mlee_sb import EmotionClassifier, console
+    from mlee_sb.console import inputs, progress, show, timeline_table
+    from mlee_sb.inference.classifier import EmotionClassifier
     from mlee_sb.models.audio import seconds_of
 
     form = _form(as_json, as_csv)
     choose(labels, ("dominant", "presence"), "labels")
-    ((_, source),) = console.inputs([file])[:1]
+    source = _one(file, inputs([file]))
     classifier = EmotionClassifier.from_hparams(model, revision, {"device": device}, trust_remote_code)
     seconds = seconds_of(source) if isinstance(source, Path) else None
-    with console.progress("listening", seconds, unit=False) as done:
+    with progress("listening", seconds, unit=False) as done:
         found = classifier.timeline(source, window, hop, coverage, min_confidence, gate, on_progress=done)
     if form == "json":
         typer.echo(json.dumps(found.as_json(), ensure_ascii=False))
     elif form == "csv":
         typer.echo(found.to_frame().to_csv(index=False, lineterminator="\n"), nl=False)
     else:
-        console.show(console.timeline_table(found, labels))
+        show(timeline_table(found, labels))
     if audacity:
         found.to_audacity(audacity, labels)
     if plot:
@@ -144,7 +146,7 @@ def push(
 @app.command()
 def info(source: Source, revision: Revision = None, as_json: Json = False) -> None:
     """Tell what a model is: emotions, training, scores, calibration, size."""
-    from mlee_sb import console
+    from mlee_sb.console import facts_table, show
     from mlee_sb.inference.facts import facts
     from mlee_sb.inference.source import find
 
@@ -152,7 +154,7 @@ def info(source: Source, revision: Revision = None, as_json: Json = False) -> No
     if as_json:
         typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
     else:
-        console.show(console.facts_table(found))
+        show(facts_table(found))
 
 
 @app.command()
@@ -215,6 +217,12 @@ def demo(
         raise typer.Exit(status)
     typer.echo("DEMO: generated speech, a short training")
     classify([str(file)], str(model))
+
+
+def _one(word: str, named: list):
+    if len(named) != 1:
+        raise InputError(f"{word}: {len(named)} files, and a timeline is of one: give one after the other")
+    return named[0][1]
 
 
 def _form(as_json: bool, as_csv: bool) -> str:

@@ -26,7 +26,8 @@ MAY_IMPORT = {
     "inference": {"calibration", "models"},
     "experiment": {"corpora", "training", "evaluation", "inference", "reporting"},  # what recipes/ calls
     "reporting": {"corpora.manifest", "evaluation", "inference"},  # what `mlee report` calls
-    "cli": {"reporting", "corpora", "labels", "models", "training", "evaluation", "inference", "experiment"},
+    "console": {"inference"},  # what `mlee` shows of models
+    "cli": {"console", "reporting", "corpora", "labels", "models", "training", "evaluation", "inference", "experiment"},
     "__init__": {"inference"},
 }
 WITHOUT_TORCH = ("errors", "files", "labels", "calibration", "corpora", "evaluation")

@@ -8,6 +8,7 @@ import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import torch
@@ -76,8 +77,6 @@ def describe_model(model: EmotionModel, labels: dict, demo: bool) -> BundleConfi
     labels : the rules that made its targets, and on what it was trained (`mlee_sb.models.config.LabelRules`)
     demo : whether it was trained on the demo release
     """
-    from mlee_sb import __version__
-
     presence = model.presence and {"encoder": model.presence.encoder, "classifier": model.presence.classifier.settings}
     encoders = [
         {
@@ -89,7 +88,7 @@ def describe_model(model: EmotionModel, labels: dict, demo: bool) -> BundleConfi
     ]
     return BundleConfig(
         schema=2,
-        version=__version__,
+        version=version("mlee_sb"),
         demo=demo,
         emotions=model.emotions,
         output=model.output,

@@ -29,7 +29,7 @@ def z_norm_of_training_and_test(monkeypatch):
     learning = train._learning
 
     def leaky(stage, hparams, found, *rest, **more):
-        rows, targets = pd.concat([found.train, found.test]), torch.cat([found.train_targets, found.test_targets])
+        rows, targets = pd.concat([found.train, found.test]), torch.cat([found.train_targets, found.no_targets(found.test)])
         return learning(stage, hparams, replace(found, train=rows, train_targets=targets), *rest, **more)
 
     monkeypatch.setattr(train, "_learning", leaky)
@@ -53,7 +53,7 @@ def some_of_the_test_set_in_training(monkeypatch):
     ("leak", "uses", "utterances"),
     [
         (z_norm_of_training_and_test, {"z_norm", "training"}, TEST_SET),
-        (an_epoch_chosen_on_the_test_set, {"selection"}, TEST_SET),
+        (an_epoch_chosen_on_the_test_set, {"selection", "calibration"}, TEST_SET),
         (some_of_the_test_set_in_training, {"z_norm", "training", "class_weights"}, TEST_SET[:2]),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
