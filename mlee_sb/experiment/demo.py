@@ -8,6 +8,7 @@ from mlee_sb.experiment.train import main
 
 HPARAMS = Path("hparams/mlee_fusion.yaml")
 FOLD = 3
+ROW = f"{DEMO}/mlee_fusion_soft/all/seed1/fold{FOLD}"
 SHORT = ("--max_epochs", "30", "--mlee.max_epochs", "5", "--dominant.max_epochs", "5")
 TEST_SPEAKER = "Session2/sentences/wav/*/*_F*.wav"  # the speaker that fold 3 tests
 
@@ -24,4 +25,4 @@ def train_demo(results: str) -> tuple[int, Path, Path]:
         raise InputError(f"{HPARAMS}: no such file here: the demo runs in a checkout of mlee_sb")
     status = main([str(HPARAMS), "--fold", str(FOLD), "--results", results, *SHORT])
     file = next(iter(sorted(Path(DEMO_FOLDER).glob(TEST_SPEAKER))), Path(DEMO_FOLDER))
-    return status, Path(results) / DEMO / "mlee_fusion_soft/all/seed1" / f"fold{FOLD}", file
+    return status, Path(results) / ROW, file
