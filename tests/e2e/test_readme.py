@@ -9,7 +9,9 @@ import sys
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
+from bundles import write_speech
 from releases import write_crema_d, write_wav
 
 from mlee_sb import EmotionClassifier, cli
@@ -22,6 +24,8 @@ ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"python recipes/[^`\n]+", README)
 MLEE_COMMANDS = re.findall(r"^mlee [^`\n]+", README, re.MULTILINE)
+OF_RESULTS = [line for line in MLEE_COMMANDS if line.split()[1] in ("check-protocol", "report")]
+OF_MODELS = [line for line in MLEE_COMMANDS if line not in OF_RESULTS]
 CREMA_D_VOTES = [(0, 0, 0, 3, 6, 0), (0, 0, 2, 0, 3, 5), (0, 0, 7, 0, 2, 0), (3, 0, 1, 5, 0, 0)]  # A D F H N S
 MAINS = {
     "recipes/prepare.py": prepare_command.main,
@@ -129,10 +133,10 @@ def evaluated(place, tmp_path_factory):
 
 
 def test_the_readme_has_a_line_for_each_thing_to_do_with_results():
-    assert {shlex.split(line)[1] for line in MLEE_COMMANDS} == {"check-protocol", "report"}
+    assert {shlex.split(line)[1] for line in OF_RESULTS} == {"check-protocol", "report"}
 
 
-@pytest.mark.parametrize("line", MLEE_COMMANDS)
+@pytest.mark.parametrize("line", OF_RESULTS)
 def test_a_command_for_results_of_the_readme_does_its_work(line, evaluated, monkeypatch, capsys):
     monkeypatch.chdir(evaluated)
     _, *arguments = shlex.split(line.replace(" /data/", f" {evaluated}/corpora/"))
@@ -150,22 +154,49 @@ def test_a_grid_ends_with_its_report(evaluated):
     assert (evaluated / "results/iemocap/report/table3.tex").is_file()
 
 
-def test_the_python_of_the_readme_runs(in_place):
-    snippets = [block for block in blocks("python") if "from_hparams" in block]
-    assert len(snippets) == 3
-    for hparams in ("mlee_fusion", "mlee"):  # the models that the snippets name; made before, where all tests run
+@pytest.fixture
+def with_models(in_place):
+    """The models that the README names, and recordings to use them on. Made before, where all tests run."""
+    for hparams in ("mlee_fusion", "mlee"):
         flags = "--fold 3 --corpus iemocap --data_folder /data/IEMOCAP_full_release"
         assert run(f"python recipes/train.py hparams/{hparams}.yaml {flags}", in_place) == 0
+    write_speech(in_place / "hello.wav", 1.0, 44100, 2)
+    write_speech(in_place / "meeting.wav", 9.0, 48000, 2)
+    (in_place / "recordings").mkdir(exist_ok=True)
+    write_speech(in_place / "recordings/a.wav", 0.7)
+    return in_place
+
+
+def test_the_python_of_the_readme_runs(with_models):
+    snippets = [block for block in blocks("python") if "class " not in block]
+    assert len(snippets) == 7
     found = []
     for snippet in snippets:
-        exec(snippet, names := {})
+        names = {"microphone": [np.full(4800, 0.1, dtype=np.float32)] * 100}
+        exec(snippet, names)
         found.append(names)
-    ours, speechbrains, attention = found
+    _, people, coverage, long, ours, speechbrains, attention = found
+    assert len(people["many"]) == 2 and set(people["said"].posterior) == {"neu", "hap", "sad", "ang"}
+    assert 0 <= coverage["held"] <= 1
+    assert len(long["frame"]) == 4 and (with_models / "presence.txt").is_file() and long["rest"]
     assert set(ours["posterior"]) == {"neu", "hap", "sad", "ang"} and sum(ours["posterior"].values()) == pytest.approx(1, abs=1e-5)
     assert ours["text_lab"] == speechbrains["text_lab"]
     assert ours["out_prob"].tolist()[0] == pytest.approx(speechbrains["out_prob"].tolist()[0], abs=1e-4)
     assert attention["weights"].sum().item() == pytest.approx(1, abs=1e-5)
     assert all(earlier < later for earlier, later in pairwise([0.0, *attention["seconds"].tolist(), 1.0]))
+
+
+def test_what_the_readme_does_with_models_is_done(with_models, hub, capsys):
+    assert [line.split()[1] for line in OF_MODELS].count("classify") >= 3
+    hub.token = "secret"
+    for line in OF_MODELS:
+        _, *arguments = shlex.split(line)
+        demo = ["--demo"] if arguments[0] == "push" else []  # in the place of a corpus is one of generated speech
+        assert cli.main([*arguments, *demo]) == 0, line
+    said = capsys.readouterr().out
+    assert f"published: {hub.url}/me/mlee-iemocap" in said and said.count("hello.wav") == 3 and "WRONG" not in said
+    assert hub.repositories["me/mlee-iemocap"].private
+    assert (with_models / "meeting.png").is_file() and (with_models / "meeting.txt").read_text().count("\t") >= 2
 
 
 def test_the_encoder_of_the_readme_is_trained_and_found_again_by_its_name(in_place, tmp_path, monkeypatch):
