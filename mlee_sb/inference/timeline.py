@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from mlee_sb.errors import choose
@@ -100,9 +101,17 @@ class Timeline:
 
     def plot(self, path: str | Path) -> None:
         """Write a picture (png, svg or pdf, by the ending): probabilities over time, speech, and the dominant emotion."""
-        from mlee_sb.inference.timeline_plot import plot
+        from mlee_sb.inference.timeline_plot import plot  # matplotlib takes a while to import
 
-        plot(self, path)
+        plot(path, self.emotions, self.seconds, self._curves(), self.labels(), self.speech)
+
+    def _curves(self) -> tuple[str, list[float], np.ndarray]:
+        """Presence where the model knows it, else the posterior: what it is, times [n], probabilities [n, K]."""
+        knows = any(s.prediction.presence for s in self.segments)
+        times = [(s.start + s.end) / 2 for s in self.segments]
+        found = [(s.prediction.presence if knows else s.prediction.posterior) or {} for s in self.segments]
+        values = [[probabilities.get(emotion, np.nan) for emotion in self.emotions] for probabilities in found]
+        return "P(present)" if knows else "posterior", times, np.reshape(values, (len(times), len(self.emotions)))
 
     def _own_parts(self) -> Iterator[tuple[float, float, Prediction]]:
         middles = [(s.start + s.end) / 2 for s in self.segments]
