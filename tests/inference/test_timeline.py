@@ -51,13 +51,20 @@ def test_windows_begin_at_every_hop_and_the_last_ends_with_the_audio(classifier,
 
 
 def test_a_window_is_what_a_file_of_it_would_be(classifier, tmp_path):
-    samples = speech(3.0)
+    samples = speech(3.2)  # the last window begins before the last but one is over
     soundfile.write(tmp_path / "all.wav", samples, RATE, subtype="FLOAT")
     timeline = classifier.timeline(tmp_path / "all.wav", WINDOW, HOP)
     for segment in timeline.segments:
         cut = samples[round(segment.start * RATE) : round(segment.end * RATE)]
         soundfile.write(tmp_path / "cut.wav", cut, RATE, subtype="FLOAT")
         assert classifier.predict(tmp_path / "cut.wav") == segment.prediction
+
+
+def test_the_last_part_of_a_frame_is_heard_too(classifier):
+    stream = classifier.stream(RATE)
+    stream.feed(np.concatenate([np.zeros(640), np.ones(100)]).astype(np.float32))
+    (segment,) = stream.finish()
+    assert segment.prediction.speech == pytest.approx(1 / 3)
 
 
 @pytest.mark.parametrize("rate, channels", [(16000, 1), (48000, 2), (11025, 1)])

@@ -146,6 +146,12 @@ def test_a_header_that_claims_more_than_there_is_takes_no_memory(bundle, claimed
     refused(bundle, f"header claims {claimed:,} bytes")
 
 
+def test_a_header_that_is_large_and_there_is_not_parsed(bundle):
+    path = bundle / "model.safetensors"
+    path.write_bytes(struct.pack("<Q", 5 * 10**6) + b"{}" + b" " * 5 * 10**6)
+    refused(bundle, "header claims 5,000,000 bytes")
+
+
 def test_a_tensor_that_claims_100_gb_takes_no_memory(bundle):
     header = json.dumps({"a": {"dtype": "F32", "shape": [25 * 10**9], "data_offsets": [0, 10**11]}}).encode()
     (bundle / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header)
