@@ -55,7 +55,7 @@ class BlockResampler:
         if self.old * self.new > LARGEST_FILTER:
             raise InputError(f"{from_rate} Hz cannot be resampled to {to_rate} Hz in reasonable memory: convert it to {to_rate} Hz first")
         self.block = self.old * max(1, round(RESAMPLED_SECONDS * common))
-        self.context = self.old * (2 + math.ceil(CONTEXT / min(self.old, self.new)))
+        self.context = self.old * math.ceil(CONTEXT / min(self.old, self.new))
         self.left = 0  # samples of `waiting` that were resampled before
         self.waiting = torch.zeros(0)
 
