@@ -14,7 +14,7 @@ from mlee_sb.inference.source import load
 from mlee_sb.inference.speech import make_gate, share_of
 from mlee_sb.inference.stream import HOP_SECONDS, WINDOW_SECONDS, EmotionStream
 from mlee_sb.inference.timeline import Timeline
-from mlee_sb.models.audio import load_waveform, pad, read_blocks, seconds_of
+from mlee_sb.models.audio import load_waveform, named, pad, read_blocks, seconds_of
 from mlee_sb.models.device import check_usable
 
 LONGEST_SECONDS = 120  # of one utterance: the memory for it grows with its length
@@ -271,19 +271,22 @@ class EmotionClassifier:
         return len(waveform) / self.model.sample_rate
 
     def _load(self, path: str | Path | BinaryIO) -> Tensor:
-        seconds = seconds_of(path)
-        if seconds > LONGEST_SECONDS:
-            raise InputError(
-                f"{path}: {seconds:.0f} s long, and an utterance has up to {LONGEST_SECONDS} s: use timeline (`mlee timeline`)"
-            )
+        self._check_longest(path, seconds_of(path))  # before it is read
         waveform = load_waveform(path, self.model.sample_rate)
+        self._check_longest(path, self._seconds(waveform))  # audio from a pipe has no header to ask
         self._check_length(path, len(waveform))
         return waveform
+
+    def _check_longest(self, path: str | Path | BinaryIO, seconds: float) -> None:
+        if seconds > LONGEST_SECONDS:
+            raise InputError(
+                f"{named(path)}: {seconds:.0f} s long, and an utterance has up to {LONGEST_SECONDS} s: use timeline (`mlee timeline`)"
+            )
 
     def _check_length(self, path: str | Path | BinaryIO, n_samples: int) -> None:
         if n_samples < self.model.min_samples:
             milliseconds, least = (1000 * n / self.model.sample_rate for n in (n_samples, self.model.min_samples))
-            raise InputError(f"{path}: {milliseconds:.0f} ms long; the model needs {least:.0f} ms or more")
+            raise InputError(f"{named(path)}: {milliseconds:.0f} ms long; the model needs {least:.0f} ms or more")
 
     def _batch(self, wavs: Tensor, wav_lens: Tensor | None) -> tuple[Tensor, Tensor]:
         if wavs.dim() not in (1, 2) or wavs.numel() == 0:

@@ -109,7 +109,7 @@ def read_blocks(source: str | Path | BinaryIO, sample_rate: int) -> Iterator[Ten
     InputError
         if the file is missing, unreadable, or holds no samples or values that are not finite
     """
-    path = source if isinstance(source, str | Path) else "standard input"
+    path = named(source)
     if isinstance(source, str | Path) and not Path(path).is_file():
         raise InputError(f"{path}: no such file")
     n = 0
@@ -131,6 +131,11 @@ def read_blocks(source: str | Path | BinaryIO, sample_rate: int) -> Iterator[Ten
         raise InputError(f"{path}: cannot be read as audio ({error}); wav, flac, ogg and mp3 can") from error
     if n == 0:
         raise InputError(f"{path}: no samples in it")
+
+
+def named(source: str | Path | BinaryIO) -> str:
+    """What a person calls it."""
+    return str(source) if isinstance(source, str | Path) else "standard input"
 
 
 def seconds_of(source: str | Path | BinaryIO) -> float:

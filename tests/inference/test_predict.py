@@ -1,5 +1,7 @@
 """What is said of an utterance, and of many."""
 
+import io
+
 import numpy as np
 import pytest
 import soundfile
@@ -75,6 +77,8 @@ def test_an_hour_is_no_utterance(classifier, tmp_path):
     soundfile.write(tmp_path / "long.wav", np.zeros(8000 * 121, dtype=np.int16), 8000)
     with pytest.raises(InputError, match=r"long.wav: 121 s long.*timeline"):
         classifier.predict(tmp_path / "long.wav")
+    with pytest.raises(InputError, match=r"standard input: 121 s long"):
+        classifier.predict(io.BytesIO((tmp_path / "long.wav").read_bytes()))
 
 
 # Many
