@@ -1,12 +1,13 @@
 # make demo       install into .venv, train the fusion model on the DEMO corpus (a short training) and classify a file
 # make test       install into .venv and run lint, docstring examples and tests
 # make test-real  the same for the long runs on real speech
+# make bench      install into .venv and measure speed and memory against references (benchmarks/README.md)
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test test-real lint
+.PHONY: demo test test-real bench lint
 
 demo: $(INSTALLED)
 	$(BIN)/mlee demo
@@ -16,6 +17,9 @@ test: lint
 
 test-real: $(INSTALLED)
 	$(BIN)/pytest -m real
+
+bench: $(INSTALLED)
+	$(BIN)/python benchmarks/bench.py
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -18,7 +18,7 @@ from mlee_sb.models.audio import load_waveform, named, pad, read_blocks, seconds
 from mlee_sb.models.device import check_usable
 
 LONGEST_SECONDS = 120  # of one utterance: the memory for it grows with its length
-BATCH_SECONDS = 240  # of a batch, padding included
+BATCH_SECONDS = {"cpu": 12, "cuda": 240}  # of a batch, padding included: a larger one leaves the cache of a CPU
 POOL = 512  # files that are sorted by length together
 ON_ERROR = ("raise", "return")
 
@@ -227,7 +227,7 @@ class EmotionClassifier:
         paths = iter(paths)
         while pool := [path for _, path in zip(range(POOL), paths, strict=False)]:
             found: list[Prediction | InputError | None] = [None] * len(pool)
-            for batch in _batches([seconds_of(path) for path in pool], batch_size):
+            for batch in _batches([seconds_of(path) for path in pool], batch_size, BATCH_SECONDS[self.device.split(":")[0]]):
                 for i, said in self._predict_batch({i: pool[i] for i in batch}, asked):
                     if on_error == "raise" and isinstance(said, InputError):
                         raise said
@@ -308,11 +308,11 @@ class EmotionClassifier:
         return lengths
 
 
-def _batches(seconds: list[float], batch_size: int) -> Iterator[list[int]]:
+def _batches(seconds: list[float], batch_size: int, most_seconds: float) -> Iterator[list[int]]:
     """Places of recordings, those of like length together, so that no batch is too large when it is padded."""
     batch: list[int] = []
     for i in sorted(range(len(seconds)), key=seconds.__getitem__):
-        if batch and (len(batch) == batch_size or seconds[i] * (len(batch) + 1) > BATCH_SECONDS):
+        if batch and (len(batch) == batch_size or seconds[i] * (len(batch) + 1) > most_seconds):
             yield batch
             batch = []
         batch.append(i)

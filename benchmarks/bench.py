@@ -1,0 +1,72 @@
+#!/usr/bin/env python
+"""Run the benchmarks: each prints a table (the first line is the reference, ratios by medians) and goes into one JSON file.
+
+python benchmarks/bench.py [--only NAME ...] [--repeats 3] [--data_folder CREMA-D] [--output benchmarks/results.json]
+"""
+
+import argparse
+from pathlib import Path
+
+import cold
+import convolution_peak
+import frozen
+import inference
+import long_recording
+import padding
+import preparation
+import torch
+from measure import Result, by_turns, in_own_process, machine, write
+
+NAMES = ("training_step", "convolution_peak", "padding", "frozen", "inference", "cold", "preparation", "long_recording")
+
+
+def training_step(options: argparse.Namespace) -> list[Result]:
+    """Three versions of a training step, each in a process of its own."""
+    folder = [options.data_folder] if options.data_folder else []
+    candidates = {
+        name: lambda w=which: in_own_process("training_step.py", w, options.utterances, *folder, threads=options.threads)
+        for name, which in {"the plain version, fp32": "reference", "ours, fp32": "ours_fp32", "ours, bf16": "ours_bf16"}.items()
+    }
+    return [by_turns("training step of the paper's encoder, batch 16", "ms an utterance", candidates, options.repeats)]
+
+
+def run(name: str, options: argparse.Namespace) -> list[Result]:
+    """The results of one benchmark."""
+    data_folder = Path(options.data_folder) if options.data_folder else None
+    return {
+        "training_step": lambda: training_step(options),
+        "convolution_peak": lambda: [convolution_peak.measure(options.repeats, options.threads)],
+        "padding": lambda: [padding.measure(options.corpus, data_folder)],
+        "frozen": lambda: [frozen.measure(options.repeats, options.threads)],
+        "inference": lambda: inference.measure(options.repeats, options.files),
+        "cold": lambda: [cold.measure(options.repeats)],
+        "preparation": lambda: [preparation.measure(options.table // 10, options.repeats), preparation.measure(options.table, 1)],
+        "long_recording": lambda: long_recording.measure(options.minutes, options.repeats),
+    }[name]()
+
+
+def main() -> None:
+    """Measure what was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, metavar="NAME", help=f"of: {', '.join(NAMES)}")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--data_folder", help="a release with wav files, for lengths as they are (default: log-normal, mean 4.5 s)")
+    parser.add_argument("--utterances", type=int, default=192, help="of a training pass")
+    parser.add_argument("--corpus", type=int, default=2000, help="utterances of the corpus that is batched")
+    parser.add_argument("--files", type=int, default=1000, help="of the folder that is classified")
+    parser.add_argument("--table", type=int, default=100_000, help="utterances of the vote_table")
+    parser.add_argument("--minutes", type=float, default=60, help="of the long recording")
+    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results.json")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    results = []
+    for name in options.only:
+        for result in run(name, options):
+            print("\n".join(result.lines()), flush=True)
+            results.append(result)
+            write(options.output, results, machine(options.threads))
+
+
+if __name__ == "__main__":
+    main()
