@@ -15,6 +15,7 @@ from mlee_sb.evaluation.predictions import read_predictions
 from mlee_sb.evaluation.scores import scores
 from mlee_sb.experiment.finish import finish
 from mlee_sb.reporting import FOLDER, make_report
+from mlee_sb.training.distributed import launched
 from mlee_sb.training.run import check_device, check_stages
 from mlee_sb.training.stage import Stage, plan
 from mlee_sb.training.sweeps.backends import BACKENDS, open_backend
@@ -65,6 +66,8 @@ def chosen_folds(words: Sequence[str], protocol: dict) -> list[int]:
 
 def train_all(wanted: Iterable[Stage], given: dict) -> int:
     """Show the plan of the stages that are wanted, and carry it out unless it is a dry run. Returns the exit status."""
+    if launched():
+        raise InputError("started by torchrun, each of its processes would train everything: start it with python, and give --jobs")
     wanted = list({stage.folder: stage for stage in wanted}.values())
     stages = plan(*wanted)
     check_stages(stages)

@@ -101,3 +101,11 @@ def test_without_a_data_folder_the_plan_is_that_of_the_demo_and_says_so(tmp_path
     assert cross_validate.main(["hparams/mlee.yaml", "--emotions", "neu", "sad", *flags]) == 0
     said = capsys.readouterr().out
     assert "DEMO: no --data_folder was given" in said and "10 encoders and 0 heads" in said
+
+
+def test_torchrun_is_refused_where_every_process_would_train_everything(tones, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    monkeypatch.setattr("mlee_sb.experiment.command.is_main", lambda: True)
+    assert cross_validate.main(["hparams/mlee.yaml", *of_tones(tones, tmp_path)]) == 2
+    assert "started by torchrun" in capsys.readouterr().err
