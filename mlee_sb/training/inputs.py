@@ -16,13 +16,14 @@ from mlee_sb.training.targets import usable_for
 
 @dataclass(frozen=True)
 class StageInputs:
-    """Rows and targets [n, K] of the training and validation set, all rows of the validation and the test split, class weights."""
+    """Rows and targets [n, K] of the training and validation set, all rows of each split, and the class weights."""
 
     train: pd.DataFrame
     train_targets: Tensor
     valid: pd.DataFrame
     valid_targets: Tensor
-    calibration: pd.DataFrame
+    train_split: pd.DataFrame
+    valid_split: pd.DataFrame
     test: pd.DataFrame
     class_weights: Tensor
 
@@ -59,14 +60,15 @@ def stage_inputs(stage: Stage) -> StageInputs:
         raise InputError(f"{where}: {error}") from error
     if not settings["class_weights"]:
         weights = np.ones_like(weights)
-    _check_files(stage, [used["train"][0], splits["valid"], splits["test"]])
+    _check_files(stage, list(splits.values()))
     (train, train_targets), (valid, valid_targets) = used["train"], used["valid"]
     return StageInputs(
         train,
         torch.from_numpy(train_targets),
         valid,
         torch.from_numpy(valid_targets),
-        splits["valid"].reset_index(drop=True),
+        splits["train"],
+        splits["valid"],
         splits["test"],
         torch.as_tensor(weights, dtype=torch.float32),
     )

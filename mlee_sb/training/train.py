@@ -97,7 +97,7 @@ def _write_results(
     start: float,
 ) -> None:
     emotions = stage.settings["emotions"]
-    model.calibration = calibrate(logits["calibration"].numpy(), inputs.calibration, emotions, model.output, curves)
+    model.calibration = calibrate(logits["calibration"].numpy(), inputs.valid_split, emotions, model.output, curves)
     probabilities = model.log_probabilities(logits["test"]).exp().numpy()
     existence = probabilities if stage.settings["target"] == "existence" else _existence_of_required(stage)
     save_bundle(stage.model_folder, model, _label_rules(stage), stage.data.protocol["demo"])
@@ -112,7 +112,7 @@ def _learning(stage: Stage, hparams: dict, inputs: StageInputs, device: str, res
     train = WaveformDataset(inputs.train, folder, encoder, inputs.train_targets, settings["speeds"])
     sets = {
         "valid": WaveformDataset(inputs.valid, folder, encoder, inputs.valid_targets),
-        "calibration": WaveformDataset(inputs.calibration, folder, encoder, inputs.no_targets(inputs.calibration)),
+        "calibration": WaveformDataset(inputs.valid_split, folder, encoder, inputs.no_targets(inputs.valid_split)),
         "test": WaveformDataset(inputs.test, folder, encoder, inputs.no_targets(inputs.test)),
     }
     if not resumes:  # a checkpoint brings the statistics with it; every process computes those of the whole set
@@ -127,17 +127,18 @@ def _frozen(
 ) -> tuple[FrozenEncoders, Loaders]:
     """The encoders of the required stages (`models`, by name) side by side, and loaders of their embeddings."""
 
-    def dataset(frame, targets, speeds=(1.0,)):
-        parts = [on_main(_embeddings, stage, stage.requires[name], model, frame, speeds, device) for name, model in models.items()]
-        return EmbeddingDataset(torch.cat(parts, dim=-1), targets, frame["ID"].tolist())  # [copies * n, sum of the embedding sizes]
+    def dataset(split, frame, targets, speeds=(1.0,)):
+        """Some rows of a split. All of it is embedded: heads that can use other rows of it find them there."""
+        parts = [on_main(_embeddings, stage, stage.requires[name], model, split, speeds, device) for name, model in models.items()]
+        whole = torch.cat(parts, dim=-1).unflatten(0, (len(speeds), len(split)))  # [copies, n of the split, sum of the embedding sizes]
+        rows = pd.Index(split["ID"]).get_indexer(frame["ID"])
+        return EmbeddingDataset(whole[:, rows].flatten(0, 1), targets, frame["ID"].tolist())  # [copies * n, sum of the embedding sizes]
 
-    train = dataset(inputs.train, inputs.train_targets, stage.settings["speeds"])
-    calibration = dataset(inputs.calibration, inputs.no_targets(inputs.calibration))
-    usable = pd.Index(inputs.calibration["ID"]).get_indexer(inputs.valid["ID"])  # those that can be learnt from are among them
+    train = dataset(inputs.train_split, inputs.train, inputs.train_targets, stage.settings["speeds"])
     sets = {
-        "valid": EmbeddingDataset(calibration.embeddings[usable], inputs.valid_targets, inputs.valid["ID"].tolist()),
-        "calibration": calibration,
-        "test": dataset(inputs.test, inputs.no_targets(inputs.test)),
+        "valid": dataset(inputs.valid_split, inputs.valid, inputs.valid_targets),
+        "calibration": dataset(inputs.valid_split, inputs.valid_split, inputs.no_targets(inputs.valid_split)),
+        "test": dataset(inputs.test, inputs.test, inputs.no_targets(inputs.test)),
     }
     encoder = hparams["encoder"]([encoder for model in models.values() for encoder in model.encoders])
     return encoder, _loaders(stage, train, sets)

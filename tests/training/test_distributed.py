@@ -131,7 +131,7 @@ def test_a_process_reads_the_training_set_for_its_statistics_and_half_of_each_ba
     inputs = stage_inputs(part)
     items = 3 * len(inputs.train)  # speeds
     assert sum(name[0] in "cd" for name in reads) == items + items / 2
-    assert sum(name[0] in "ab" for name in reads) == (len(inputs.valid) + len(inputs.calibration) + len(inputs.test)) / 2
+    assert sum(name[0] in "ab" for name in reads) == (len(inputs.valid) + len(inputs.valid_split) + len(inputs.test)) / 2
 
 
 def test_a_batch_that_is_too_small_to_be_shared_is_refused_before_training(stage, monkeypatch):

@@ -153,13 +153,16 @@ def test_a_frozen_stage_reads_each_recording_once_per_speed_and_encoder_whatever
     train(replace(fusion[-1], settings={**fusion[-1].settings, "max_epochs": 3}))
     of_training = [name for name in reads if name[0] in "cd"]
     inputs = stage_inputs(fusion[-1])
-    assert len(of_training) == len(inputs.train) * 3 * 2  # speeds, encoders
-    assert len(reads) - len(of_training) == (len(inputs.calibration) + len(inputs.test)) * 2
+    assert len(of_training) == len(inputs.train_split) * 3 * 2  # speeds, encoders
+    assert len(reads) - len(of_training) == (len(inputs.valid_split) + len(inputs.test)) * 2
 
 
-def test_the_second_head_on_an_encoder_reads_no_recording(fusion, stage, monkeypatch):
+@pytest.mark.parametrize("target", ["soft", "hard"])
+def test_the_second_head_on_an_encoder_reads_no_recording_even_where_it_can_use_others(fusion, stage, monkeypatch, target):
     train(fusion[-1])
-    second = stage("mlee_pretrain", on=fusion[-1].data, **ONE_EPOCH, lr=0.1, requires={"mlee": ONE_EPOCH})
+    second = stage("mlee_pretrain", on=fusion[-1].data, **ONE_EPOCH, lr=0.1, target=target, requires={"mlee": ONE_EPOCH})
+    rows = {len(stage_inputs(part).train) for part in (fusion[-1], second)}
+    assert len(rows) == (2 if target == "hard" else 1)
     assert second.requires["mlee"].key == fusion[0].key
     monkeypatch.setattr(data_module, "load_waveform", lambda *_: pytest.fail("a recording was read"))
     train(second)
@@ -211,7 +214,7 @@ def test_what_is_finished_is_told_from_what_was_begun(stage, monkeypatch):
 
 def test_what_each_utterance_was_used_for_is_noted(fusion):
     encoder, head = fusion[0], train(fusion[-1])
-    statistics = {"training": "train", "class_weights": "train", "selection": "valid", "calibration": "calibration"}
+    statistics = {"training": "train", "class_weights": "train", "selection": "valid", "calibration": "valid_split"}
     for stage, uses in ((encoder, {**statistics, "z_norm": "train"}), (head, statistics)):
         noted = {path.stem: pd.read_csv(path)["ID"].tolist() for path in (stage.save_folder / "used").iterdir()}
         assert noted == {use: getattr(stage_inputs(stage), split)["ID"].tolist() for use, split in uses.items()}

@@ -1,0 +1,35 @@
+"""What the heads of table 3 add to the encoders that it cannot avoid: from the seconds that trained stages noted.
+
+python benchmarks/table3_fold.py RESULTS       the folder of a corpus below --results, with all rows of some folds
+"""
+
+import json
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+ENCODERS, HEADS = 5, 8  # of a fold of table 3
+
+
+def main(results: str) -> None:
+    """Print seconds of the encoders, of all stages, and their ratio, for each fold that is complete."""
+    seconds: dict[int, dict[str, list[float]]] = defaultdict(lambda: {"encoders": [], "heads": []})
+    for path in Path(results).rglob("save/summary.json"):
+        summary = json.loads(path.read_text(encoding="utf-8"))
+        is_head = bool(
+            [name for name in json.loads((path.parent / "identity.json").read_text(encoding="utf-8")) if name.startswith("required ")]
+        )
+        seconds[summary["fold"]]["heads" if is_head else "encoders"].append(summary["seconds"])
+    complete = {
+        fold: found for fold, found in sorted(seconds.items()) if (len(found["encoders"]), len(found["heads"])) == (ENCODERS, HEADS)
+    }
+    totals = [(sum(found["encoders"]), sum(found["heads"])) for found in complete.values()]
+    for fold, (encoders, heads) in zip(complete, totals, strict=True):
+        print(f"fold {fold:3}  encoders {encoders:7.0f} s  all {encoders + heads:7.0f} s  {1 + heads / encoders:.3f}")
+    if totals:
+        encoders, heads = map(sum, zip(*totals, strict=True))
+        print(f"{len(totals)} folds  encoders {encoders:7.0f} s  all {encoders + heads:7.0f} s  {1 + heads / encoders:.3f}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
