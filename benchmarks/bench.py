@@ -7,17 +7,17 @@ python benchmarks/bench.py [--only NAME ...] [--repeats 3] [--data_folder CREMA-
 import argparse
 from pathlib import Path
 
+import classification
 import cold
 import convolution_peak
 import frozen
-import inference
 import long_recording
 import padding
 import preparation
 import torch
 from measure import Result, by_turns, in_own_process, machine, write
 
-NAMES = ("training_step", "convolution_peak", "padding", "frozen", "inference", "cold", "preparation", "long_recording")
+NAMES = ("training_step", "convolution_peak", "padding", "frozen", "classification", "cold", "preparation", "long_recording")
 
 
 def training_step(options: argparse.Namespace) -> list[Result]:
@@ -37,8 +37,8 @@ def run(name: str, options: argparse.Namespace) -> list[Result]:
         "training_step": lambda: training_step(options),
         "convolution_peak": lambda: [convolution_peak.measure(options.repeats, options.threads)],
         "padding": lambda: [padding.measure(options.corpus, data_folder)],
-        "frozen": lambda: [frozen.measure(options.repeats, options.threads)],
-        "inference": lambda: inference.measure(options.repeats, options.files),
+        "frozen": lambda: [frozen.measure(options.repeats, options.threads, options.embeddings, options.epochs)],
+        "classification": lambda: classification.measure(options.repeats, options.files),
         "cold": lambda: [cold.measure(options.repeats)],
         "preparation": lambda: [preparation.measure(options.table // 10, options.repeats), preparation.measure(options.table, 1)],
         "long_recording": lambda: long_recording.measure(options.minutes, options.repeats),
@@ -54,6 +54,8 @@ def main() -> None:
     parser.add_argument("--data_folder", help="a release with wav files, for lengths as they are (default: log-normal, mean 4.5 s)")
     parser.add_argument("--utterances", type=int, default=192, help="of a training pass")
     parser.add_argument("--corpus", type=int, default=2000, help="utterances of the corpus that is batched")
+    parser.add_argument("--embeddings", type=int, default=6000, help="of a frozen stage")
+    parser.add_argument("--epochs", type=int, default=30, help="of a frozen stage")
     parser.add_argument("--files", type=int, default=1000, help="of the folder that is classified")
     parser.add_argument("--table", type=int, default=100_000, help="utterances of the vote_table")
     parser.add_argument("--minutes", type=float, default=60, help="of the long recording")

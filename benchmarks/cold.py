@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 import corpus
-from inference import write_bundle
+from classification import write_bundle
 from measure import Result, by_turns, seconds
 
 

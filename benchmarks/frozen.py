@@ -18,7 +18,7 @@ from mlee_sb.models.classifier import DenseClassifier
 from mlee_sb.training.data import EmbeddingDataset, LengthBucketSampler, make_loader
 from mlee_sb.training.memory import keep_freed_memory
 
-N, EPOCHS, BATCH = 6000, 30, 16
+BATCH = 16
 ENCODED = 96  # utterances that are encoded to learn what one costs
 
 
@@ -61,7 +61,7 @@ def main(which: str) -> None:
     print(seconds_to_encode(encoder, waveforms, batches))
 
 
-def measure(repeats: int, threads: int, n: int = N, epochs: int = EPOCHS) -> Result:
+def measure(repeats: int, threads: int, n: int, epochs: int) -> Result:
     """Total seconds of a frozen stage with one encoder; what would take an hour is computed from what one utterance costs."""
     names = ("the plain version, encoding in every epoch", "our encoder, encoding in every epoch", "ours: embeddings once")
     values: dict[str, list[float]] = {name: [] for name in names}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from inference import write_bundle
+from classification import write_bundle
 from measure import Result, by_turns, in_own_process, seconds, status_of
 
 from mlee_sb import EmotionClassifier
