@@ -15,7 +15,7 @@ from training_step import our_encoder
 
 from mlee_sb.models.audio import pad
 from mlee_sb.models.classifier import DenseClassifier
-from mlee_sb.training.data import EmbeddingDataset, LengthBucketSampler, make_loader
+from mlee_sb.training.data import EmbeddingDataset, UtteranceSampler, make_loader
 from mlee_sb.training.memory import keep_freed_memory
 
 BATCH = 16
@@ -56,7 +56,7 @@ def main(which: str) -> None:
         batches = [batch.tolist() for batch in torch.randperm(ENCODED, generator=torch.Generator().manual_seed(0)).split(BATCH)]
     else:
         keep_freed_memory()
-        encoder, batches = our_encoder(), list(LengthBucketSampler([len(w) / corpus.RATE for w in waveforms], BATCH))
+        encoder, batches = our_encoder(), list(UtteranceSampler([len(w) / corpus.RATE for w in waveforms], BATCH))
     seconds_to_encode(encoder, waveforms, batches[:2])
     print(seconds_to_encode(encoder, waveforms, batches))
 

@@ -1,34 +1,43 @@
-"""How much of the batches is padding: ours, and shuffled ones. Frames of 10 ms."""
+"""How many of the frames that the convolutions compute belong to no utterance: padding, or what lies between utterances of a row."""
 
 from pathlib import Path
 
 import corpus
 import numpy as np
 import torch
+from convolution_peak import layers
 from measure import Result
+from reference.model import SHIFT, STRIDES, WINDOW
 
-from mlee_sb.training.data import LengthBucketSampler
+from mlee_sb.models.encoder import CnnBlstmAttention
+from mlee_sb.models.rows import in_rows
+from mlee_sb.training.data import UtteranceSampler
 
-BATCH, SPEEDS, EPOCHS = 16, (0.9, 1.0, 1.1), 3
+BATCH, SPEEDS = 16, (0.9, 1.0, 1.1)
 
 
-def share_of_padding(batches: list[list[int]], lengths: np.ndarray) -> float:
-    """Padded frames over all frames, in percent."""
-    longest = sum(max(lengths[batch]) * len(batch) for batch in batches)
-    return 100 * (1 - sum(lengths[batch].sum() for batch in batches) / longest)
+def computed_and_valid(frames: list[int]) -> tuple[float, float, float]:
+    """Frames that convolutions compute for a batch padded to its longest, for one in rows, and for the utterances alone.
+
+    Those of a layer count by its operations.
+    """
+    padded = rows = valid = 0.0
+    for layer, stride, (out, bins, channels_in, channels, kernel) in zip(CnnBlstmAttention().cnn, STRIDES, layers(), strict=True):
+        weight = bins * channels_in * channels * kernel[0] * kernel[1]
+        made = in_rows(torch.empty(sum(frames), 1, 1), frames, layer.time, (0, 0), layer.time_stride)
+        rows += weight * made.shape[0] * ((made.shape[1] - sum(layer.time) - 1) // stride[1] + 1)
+        frames = [-(-n // stride[1]) for n in frames]
+        padded += weight * max(frames) * len(frames)
+        valid += weight * sum(frames)
+        frames = [n // 2 for n in frames]
+    return padded, rows, valid
 
 
 def measure(n: int, data_folder: Path | None) -> Result:
-    """Over some epochs of n utterances at the paper's three speeds."""
+    """Over an epoch of n utterances at the paper's three speeds, in the batches that training draws: at random."""
     seconds = corpus.lengths(n, data_folder)
-    lengths = np.concatenate([seconds / speed for speed in SPEEDS])
-    sampler = LengthBucketSampler(lengths.tolist(), BATCH, seed=1)
-    ours, shuffled = [], []
-    for epoch in range(EPOCHS):
-        sampler.set_epoch(epoch)
-        ours.append(share_of_padding(list(sampler), lengths))
-        order = torch.randperm(len(lengths), generator=torch.Generator().manual_seed(epoch)).split(BATCH)
-        shuffled.append(share_of_padding([batch.tolist() for batch in order], lengths))
-    return Result(
-        "padding", "% of frames", {"shuffled batches": shuffled, "ours": ours}, [f"{len(seconds)} utterances at {len(SPEEDS)} speeds"]
-    )
+    frames = np.concatenate([1 + (seconds / speed * corpus.RATE - WINDOW) // SHIFT for speed in SPEEDS]).astype(int)
+    batches = [computed_and_valid(frames[batch].tolist()) for batch in UtteranceSampler(frames.tolist(), BATCH, seed=1)]
+    padded, rows, valid = np.sum(batches, axis=0)
+    shares = {"padded to the longest": [100 * (1 - valid / padded)], "ours": [100 * (1 - valid / rows)]}
+    return Result("padding of shuffled batches", "% of the frames that are computed", shares, [f"{n} utterances at {len(SPEEDS)} speeds"])

@@ -18,7 +18,7 @@ from mlee_sb.models.encoder import CnnBlstmAttention
 from mlee_sb.models.features import LogPowerSpectrogram
 from mlee_sb.models.normalization import ZNorm
 from mlee_sb.models.pipeline import UtteranceEncoder
-from mlee_sb.training.data import LengthBucketSampler
+from mlee_sb.training.data import UtteranceSampler
 from mlee_sb.training.memory import keep_freed_memory
 
 BATCH, EMOTIONS, LR = 16, 4, 5e-4
@@ -62,7 +62,7 @@ def main(which: str, n: int = 192, data_folder: str | None = None) -> None:
     else:
         keep_freed_memory()
         encoder = our_encoder()
-        batches = list(LengthBucketSampler([len(w) / corpus.RATE for w in found], BATCH, seed=1))
+        batches = list(UtteranceSampler([len(w) / corpus.RATE for w in found], BATCH, seed=1))
     epoch(encoder, batches[:2], found, which.endswith("bf16"))
     print(1000 * epoch(encoder, batches, found, which.endswith("bf16")) / n)
 

@@ -5,16 +5,17 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from torch.nn.utils.rnn import pack_sequence, pad_packed_sequence
 
 from mlee_sb.errors import InputError
-from mlee_sb.models.masking import MaskedBatchNorm2d, valid_frames, zero_padding
+from mlee_sb.models.masking import WholeBatchNorm2d, valid_frames, zero_padding
+from mlee_sb.models.rows import in_rows, joined, out_of_rows
 
 POOL = 2  # max pooling over frequency and time after each CNN layer
 
 
 class CnnLayer(nn.Module):
-    """Convolution, batch normalisation, ReLU and 2x2 max pooling, blind to padding.
+    """Convolution, batch normalisation, ReLU and 2x2 max pooling, of each utterance as if it were alone.
 
     'Same' padding is a fixed amount per side. (TensorFlow's depends on the length when the stride is 2, so an
     utterance would get other frames alone than in a batch.)
@@ -26,16 +27,29 @@ class CnnLayer(nn.Module):
         self.time_stride = stride[1]
         # Tensors are [batch, channels, time, frequency], so the paper's frequency x time kernels are turned round.
         self.conv = nn.Conv2d(in_channels, channels, (time, frequency), stride=(stride[1], stride[0]))
-        self.norm = MaskedBatchNorm2d(channels)
-        self.same = ((frequency - 1) // 2, frequency // 2, (time - 1) // 2, time // 2)
+        self.norm = WholeBatchNorm2d(channels)
+        self.bins, self.time = ((frequency - 1) // 2, frequency // 2), ((time - 1) // 2, time // 2)
 
-    def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """[batch, in_channels, time, bins] and lengths [batch] -> the same of the next layer."""
-        x = self.conv(F.pad(zero_padding(x, lengths), self.same))
-        lengths = torch.div(lengths + self.time_stride - 1, self.time_stride, rounding_mode="floor")
-        x = F.max_pool2d(self.norm(x, lengths), POOL).relu()  # max and ReLU commute: the ReLU costs a quarter after it
-        lengths = torch.div(lengths, POOL, rounding_mode="floor").clamp(min=1)
-        return x, lengths
+    def forward(self, x: Tensor, lengths: list[int]) -> tuple[Tensor, list[int]]:
+        """[frames of all utterances, bins, in_channels] and frames of each -> the same of the next layer."""
+        x = in_rows(x, lengths, self.time, self.bins, self.time_stride)
+        x = self.conv(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        x = out_of_rows(x, lengths, max(self.time), self.time_stride, POOL)
+        x = self._pooled(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)  # [rows, frames, bins, channels]
+        lengths = [self._pooled_frames(n) for n in lengths]
+        return x.flatten(0, 1)[: sum(lengths)], lengths
+
+    def padded(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """As `forward` in evaluation, of a padded batch [batch, in_channels, time, bins]: for ONNX, where no shape may follow from lengths."""
+        x = self.conv(F.pad(zero_padding(x, lengths), (*self.bins, *self.time)))
+        return self._pooled(x), self._pooled_frames(lengths)
+
+    def _pooled_frames(self, n):
+        """How many of n frames become (an integer, or a tensor of them)."""
+        return (n + self.time_stride - 1) // self.time_stride // POOL
+
+    def _pooled(self, x: Tensor) -> Tensor:
+        return F.max_pool2d(self.norm(x), POOL).relu()  # max and ReLU commute: the ReLU costs a quarter after it
 
 
 class SelfAttention(nn.Module):
@@ -125,23 +139,28 @@ class CnnBlstmAttention(nn.Module):
 
         A step is `frames_per_step` frames; the weights of an utterance sum to 1.
         """
-        exporting = torch.compiler.is_exporting()  # to ONNX: nothing may be decided by lengths, so there is always a step of padding
-        missing = self.frames_per_step - (0 if exporting else features.shape[1])
-        x = F.pad(features, (0, 0, 0, max(missing, 0)))  # a clip of one frame becomes one step
-        x = x.unsqueeze(1)  # [batch, 1, frames, bins]
+        lengths = lengths.clamp(min=self.frames_per_step)  # a clip of one frame becomes one step: the rest is the mean of speech
+        missing = max(self.frames_per_step - features.shape[1], 0)
+        if torch.compiler.is_exporting():
+            return self._embed_padded(F.pad(features, (0, 0, 0, self.frames_per_step)), lengths)
+        frames = F.pad(features, (0, 0, 0, missing)) if missing else features
+        x, steps = joined(frames, lengths.tolist()).unsqueeze(-1), lengths.tolist()  # [frames of all utterances, bins, 1]
         for layer in self.cnn:
-            x, lengths = layer(x, lengths)
-        x = zero_padding(x, lengths).permute(0, 2, 1, 3).flatten(2)  # [batch, steps, channels * bins]
-        x = self._blstm_unpacked(x, lengths) if exporting else self._blstm(x, lengths)
-        embedding, weights = self.attention(x, lengths)
-        return embedding, weights, lengths
+            x, steps = layer(x, steps)
+        packed = pack_sequence(x.transpose(1, 2).flatten(1).split(steps), enforce_sorted=False)  # [steps of all, channels * bins]
+        x, lengths = pad_packed_sequence(self.blstm(packed)[0], batch_first=True)
+        return *self.attention(x, lengths), lengths
 
-    def _blstm(self, x: Tensor, lengths: Tensor) -> Tensor:
-        packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
-        return pad_packed_sequence(self.blstm(packed)[0], batch_first=True, total_length=x.shape[1])[0]
+    def _embed_padded(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """As `embed`, of tensors whose shapes do not follow from the lengths, for ONNX: there is always a step of padding."""
+        x = features.unsqueeze(1)  # [batch, 1, frames, bins]
+        for layer in self.cnn:
+            x, lengths = layer.padded(x, lengths)
+        x = zero_padding(x, lengths).permute(0, 2, 1, 3).flatten(2)  # [batch, steps, channels * bins]
+        return *self.attention(self._blstm_unpacked(x, lengths), lengths), lengths
 
     def _blstm_unpacked(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """As `_blstm`, for ONNX, which has no packed sequences: each direction is taken from where it begins with a valid step."""
+        """The BLSTM without packed sequences, which ONNX has not: each direction is taken from where it begins with a valid step."""
         n_steps, size = x.shape[1], self.blstm.hidden_size
         steps = torch.arange(n_steps)
         padding = (n_steps - lengths).unsqueeze(1)

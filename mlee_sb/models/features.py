@@ -4,7 +4,9 @@ import torch
 from torch import Tensor, nn
 
 from mlee_sb.errors import InputError
+from mlee_sb.models.rows import joined, separated
 
+BLOCK_FRAMES = 256  # at once on a CPU: more of them leave its cache, and take half as long again
 LONGEST_DFT = 2**16  # points: a longer one is a mistake, and takes memory for every frame
 
 
@@ -78,7 +80,7 @@ class LogPowerSpectrogram(nn.Module):
 
         Returns
         -------
-        features : [batch, frames, n_features]
+        features : [batch, frames, n_features]; frames past the end of an utterance are zeros
         n_frames : [batch], frames of each utterance without its padding
 
         Raises
@@ -98,10 +100,17 @@ class LogPowerSpectrogram(nn.Module):
                 f"an utterance of {shortest} samples ({1000 * shortest / self.sample_rate:.0f} ms) is shorter than one window "
                 f"({1000 * self.window_samples / self.sample_rate:.0f} ms): leave it out"
             )
-        frames = waveforms.float().unfold(-1, self.window_samples, self.shift_samples) * self.window  # [batch, frames, window]
-        spectrum = torch.fft.rfft(frames, n=self.dft_length)[..., : self.n_features]  # [batch, frames, n_features]
-        power = spectrum.real.square() + spectrum.imag.square()
-        return (power + self.log_floor).log(), self.n_frames(n_samples)
+        frames = waveforms.float().unfold(-1, self.window_samples, self.shift_samples)  # [batch, frames, window], a view
+        n_frames = self.n_frames(n_samples)
+        return separated(self._log_power(joined(frames, n_frames.tolist())), n_frames.tolist()), n_frames
+
+    def _log_power(self, frames: Tensor) -> Tensor:
+        """[n, window] -> [n, n_features]."""
+        found = []
+        for block in frames.split(BLOCK_FRAMES if frames.device.type == "cpu" else len(frames)):
+            spectrum = torch.fft.rfft(block * self.window, n=self.dft_length)[..., : self.n_features]
+            found.append((spectrum.real.square() + spectrum.imag.square() + self.log_floor).log())
+        return torch.cat(found)
 
     def _power_by_products(self, waveforms: Tensor) -> Tensor:
         """The power of each bin, with the floor, for ONNX: its Fourier transform is slow and inexact at such lengths.

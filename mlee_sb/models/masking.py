@@ -1,4 +1,4 @@
-"""Which frames of a padded batch are speech, and batch normalisation that counts those only."""
+"""Which frames of a padded batch are speech, and batch normalisation over a batch that several processes share."""
 
 import torch
 from torch import Tensor, distributed, nn
@@ -16,20 +16,17 @@ def valid_frames(lengths: Tensor, n_frames: int, device: torch.device | None = N
 
 def zero_padding(x: Tensor, lengths: Tensor) -> Tensor:
     """Set the frames past each utterance's length to zero; `x` is [batch, channels, frames, bins]."""
-    if not torch.compiler.is_exporting() and int(lengths.min()) >= x.shape[2]:
-        return x
     return x * valid_frames(lengths, x.shape[2], x.device)[:, None, :, None]
 
 
-class MaskedBatchNorm2d(nn.Module):
-    """Batch normalisation over [batch, channels, frames, bins] whose statistics count valid frames only.
+class WholeBatchNorm2d(nn.Module):
+    """Batch normalisation over a whole batch: where several processes train one model, each with its share, over all of them.
 
-    Padding would otherwise pull mean and variance towards its own constant: on a batch with 36% valid frames the
-    variance shrinks to about a third. Padded frames come out as zeros. Where several processes train one model, each with
-    its share of a batch, the statistics are those of the whole batch.
+    Its input must hold valid frames only. Padding would pull mean and variance towards its own constant: on a batch with 36% valid
+    frames the variance shrinks to about a third.
 
     Weights and statistics are named as in `nn.BatchNorm2d`. It is none: SpeechBrain turns each of those into a
-    SyncBatchNorm for several processes, which knows no padding, and no CPU.
+    SyncBatchNorm for several processes, which knows no CPU.
 
     Parameters
     ----------
@@ -46,29 +43,17 @@ class MaskedBatchNorm2d(nn.Module):
         self.register_buffer("running_var", torch.ones(channels))
         self.register_buffer("num_batches_tracked", torch.tensor(0))
 
-    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """Normalise `x` [batch, channels, frames, bins], of which utterance `i` has `lengths[i]` valid frames."""
-        several = self.training and distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1
-        normalise = self._over_all_processes if several else self._here
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise `x` [rows, channels, frames, bins]."""
         if self.training:
             self.num_batches_tracked += 1
-        # Processes must take the same way, however their shares are padded: else they would wait for one another in vain.
-        if not several and (not self.training or int(lengths.min()) >= x.shape[2]):
-            return zero_padding(normalise(x), lengths)
-        batch, channels, n_frames, bins = x.shape
-        frames = x.permute(0, 2, 3, 1).reshape(batch * n_frames, bins * channels)  # no copy where memory is channels_last
-        valid = valid_frames(lengths, n_frames).flatten().nonzero().squeeze(1).to(x.device)  # rows of `frames`
-        packed = frames.index_select(0, valid).view(1, -1, bins, channels).permute(0, 3, 1, 2)
-        normalised = normalise(packed).permute(0, 2, 3, 1).reshape(-1, bins * channels)
-        padded = torch.zeros_like(frames, dtype=normalised.dtype).index_copy_(0, valid, normalised)
-        return padded.view(batch, n_frames, bins, channels).permute(0, 3, 1, 2)
-
-    def _here(self, x: Tensor) -> Tensor:
+            if distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1:
+                return self._over_all_processes(x)
         return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, self.training, self.momentum, self.eps)
 
     def _over_all_processes(self, x: Tensor) -> Tensor:
-        """As `_here`, with the statistics of what all processes give: in two passes and float64, as far as they go."""
-        values = x.float()  # [1, channels, valid frames, bins]
+        """In training, with the statistics of what all processes give: in two passes and float64, as far as they go."""
+        values = x.float()
         here = values.new_full((1,), values.numel() // values.shape[1], dtype=torch.float64)
         total = Summed.apply(torch.cat([values.sum((0, 2, 3), dtype=torch.float64), here]))
         count = total[-1].detach()

@@ -60,5 +60,5 @@ class ZNorm(nn.Module):
 
     def forward(self, features: Tensor, n_frames: Tensor) -> Tensor:
         """[batch, frames, n_features] -> the same, normalised; padded frames become 0, the mean of speech."""
-        normalised = (features - self.mean) / self.std
-        return normalised * valid_frames(n_frames, features.shape[1], features.device).unsqueeze(-1)
+        normalised = (features - self.mean).div_(self.std)
+        return normalised.mul_(valid_frames(n_frames, features.shape[1], features.device).unsqueeze(-1))

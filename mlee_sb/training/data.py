@@ -15,8 +15,6 @@ from mlee_sb.models.audio import load_waveform, pad
 from mlee_sb.models.pipeline import FrozenEncoders, UtteranceEncoder
 from mlee_sb.training.distributed import ALONE
 
-POOL_BATCHES = 20  # batches that are sorted by length together: 13% padding where random batches had 63%
-
 
 @dataclass(frozen=True)
 class Batch:
@@ -82,9 +80,10 @@ class EmbeddingDataset(Dataset):
         return self.embeddings[item], self.targets[item % len(self.targets)], item
 
 
-class LengthBucketSampler(Sampler[list[int]]):
-    """Batches of utterances of like length: in training shuffled anew in every epoch, else sorted.
+class UtteranceSampler(Sampler[list[int]]):
+    """Batches of utterances: in training drawn at random, anew in every epoch, else sorted by length.
 
+    Batches of like length would learn worse, and an encoder of ours needs none to be spared the padding (`mlee_sb.models.rows`).
     An epoch's order follows from seed and epoch alone, so a run that was resumed sees the batches it would have seen.
 
     Parameters
@@ -109,22 +108,14 @@ class LengthBucketSampler(Sampler[list[int]]):
 
     def __iter__(self) -> Iterator[list[int]]:
         number, n = self.share
-        for batch in self._whole():
+        for items in self._order().split(self.batch_size):
+            batch = items.tolist()
             yield batch[number::n] if len(batch) >= n else batch
 
-    def _whole(self) -> Iterator[list[int]]:
+    def _order(self) -> Tensor:
         if self.seed is None:
-            yield from self._batches(torch.argsort(self.durations, stable=True))
-            return
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-        order = torch.randperm(len(self.durations), generator=generator)
-        pools = order.split(POOL_BATCHES * self.batch_size)
-        batches = [batch for pool in pools for batch in self._batches(pool[torch.argsort(self.durations[pool], stable=True)])]
-        for i in torch.randperm(len(batches), generator=generator).tolist():
-            yield batches[i]
-
-    def _batches(self, items: Tensor) -> list[list[int]]:
-        return [batch.tolist() for batch in items.split(self.batch_size)]
+            return torch.argsort(self.durations, stable=True)
+        return torch.randperm(len(self.durations), generator=torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch))
 
 
 def collate(items: list[tuple[Tensor, Tensor, int]]) -> Batch:
@@ -137,10 +128,10 @@ def collate(items: list[tuple[Tensor, Tensor, int]]) -> Batch:
 def make_loader(
     dataset: WaveformDataset | EmbeddingDataset, batch_size: int, num_workers: int, seed: int | None = None, share: tuple[int, int] = ALONE
 ) -> DataLoader:
-    """Batches of like length from `dataset`, or the share of one process in each; with a seed shuffled anew in every epoch.
+    """Batches from `dataset`, or the share of one process in each; with a seed shuffled anew in every epoch, else sorted by length.
 
     It leaves the global random generator alone: else the first weights of a model would depend on what was read before.
     """
-    sampler = LengthBucketSampler(dataset.durations, batch_size, seed, share)
+    sampler = UtteranceSampler(dataset.durations, batch_size, seed, share)
     generator = torch.Generator().manual_seed(seed or 0)  # without one of its own, a DataLoader draws from the global one
     return DataLoader(dataset, batch_sampler=sampler, collate_fn=collate, num_workers=num_workers, generator=generator)

@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from mlee_sb.errors import InputError
-from mlee_sb.models.encoder import CnnBlstmAttention
+from mlee_sb.models.encoder import CnnBlstmAttention, CnnLayer
 from mlee_sb.models.features import LogPowerSpectrogram
-from mlee_sb.models.masking import MaskedBatchNorm2d
 from mlee_sb.models.normalization import ZNorm
 from mlee_sb.models.pipeline import FrozenEncoders, UtteranceEncoder
+from mlee_sb.models.rows import in_rows
 
 LONGEST = 16000  # samples
 
@@ -42,22 +42,49 @@ def test_what_lies_in_the_padding_does_not_matter():
         assert torch.equal(encoder(quiet, lengths), encoder(loud, lengths))
 
 
-def test_batch_norm_counts_valid_frames_only():
-    x = torch.randn(2, 3, 10, 4) + 2
-    lengths = torch.tensor([10, 4])
-    norm = MaskedBatchNorm2d(3, momentum=1.0).train()
-    out = norm(x, lengths)
-    valid = torch.cat([x[0], x[1, :, :4]], dim=1)  # [channels, all valid frames, bins]
-    torch.testing.assert_close(norm.running_mean, valid.mean(dim=(1, 2)))
-    torch.testing.assert_close(norm.running_var, valid.var(dim=(1, 2)))
-    expected = (valid - valid.mean(dim=(1, 2), keepdim=True)) / (valid.var(dim=(1, 2), keepdim=True, correction=0) + norm.eps).sqrt()
-    torch.testing.assert_close(torch.cat([out[0], out[1, :, :4]], dim=1), expected)
-    assert (out[1, :, 4:] == 0).all()
+def plain_layer(layer, utterance):
+    """The convolution of a CNN layer over one utterance alone, [1, channels, time, bins], with 'same' padding."""
+    padded = torch.nn.functional.pad(utterance.permute(2, 0, 1).unsqueeze(0), (*layer.bins, *layer.time))
+    return torch.nn.functional.conv2d(padded, layer.conv.weight, layer.conv.bias, layer.conv.stride)
 
 
-def test_batch_norm_without_padding_is_the_plain_one():
-    x = torch.randn(2, 3, 10, 4)
-    torch.testing.assert_close(MaskedBatchNorm2d(3).train()(x, torch.tensor([10, 10])), torch.nn.BatchNorm2d(3).train()(x))
+@pytest.mark.parametrize("lengths", [[50, 3, 17, 36], [9, 9], [21], [2, 40], [7, 6, 5]])
+@pytest.mark.parametrize("kernel, stride", [((12, 16), (2, 2)), ((8, 12), (1, 1)), ((5, 7), (1, 1)), ((3, 4), (2, 3))])
+def test_in_training_a_layer_gives_each_utterance_what_plain_modules_give_it_alone(lengths, kernel, stride):
+    """Batch norm counts the frames of the utterances and no other, and gradients are those of the plain computation."""
+    torch.manual_seed(0)
+    layer = CnnLayer(3, 4, kernel, stride)
+    layer.norm.momentum = 1.0
+    layer.norm.weight.data.uniform_(0.5, 2)
+    lengths = [max(n, 2 * stride[1]) for n in lengths]
+    utterances = [(torch.randn(n, 20, 3) + 2).requires_grad_() for n in lengths]
+    out, n_out = layer(torch.cat(utterances), lengths)
+    weights = torch.randn_like(out)
+    (out * weights).sum().backward()
+    ours = [utterance.grad for utterance in utterances] + [p.grad for p in (layer.conv.weight, layer.norm.weight, layer.norm.bias)]
+    for tensor in (*utterances, *layer.parameters()):
+        tensor.grad = None
+
+    convolved = [plain_layer(layer, utterance) for utterance in utterances]
+    frames = torch.cat(convolved, dim=2)  # [1, channels, all valid frames, bins]
+    torch.testing.assert_close(layer.norm.running_mean, frames.mean(dim=(0, 2, 3)))
+    torch.testing.assert_close(layer.norm.running_var, frames.var(dim=(0, 2, 3)))
+    normalised = torch.nn.functional.batch_norm(frames, None, None, layer.norm.weight, layer.norm.bias, training=True, eps=layer.norm.eps)
+    parts = normalised.split([part.shape[2] for part in convolved], dim=2)
+    expected = [torch.nn.functional.max_pool2d(part.relu(), 2).squeeze(0).permute(1, 2, 0) for part in parts]
+    assert n_out == [len(part) for part in expected]
+    torch.testing.assert_close(out, torch.cat(expected), rtol=1e-4, atol=1e-5)
+    (torch.cat(expected) * weights).sum().backward()
+    plain = [utterance.grad for utterance in utterances] + [p.grad for p in (layer.conv.weight, layer.norm.weight, layer.norm.bias)]
+    for gradient, reference in zip(ours, plain, strict=True):
+        torch.testing.assert_close(gradient, reference, rtol=1e-4, atol=1e-4 * float(reference.abs().max()))
+
+
+def test_a_row_has_little_between_utterances():
+    lengths = [447, 120, 890, 300]
+    for layer in CnnBlstmAttention().cnn:
+        rows = in_rows(torch.zeros(sum(lengths), 1, 1), lengths, layer.time, (0, 0), layer.time_stride)
+        assert rows.shape[0] == 1 and rows.shape[1] - sum(lengths) <= len(lengths) * (sum(layer.time) + layer.time_stride)
 
 
 def test_frozen_encoders_stay_as_they_are_when_everything_is_set_to_training():

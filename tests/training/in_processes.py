@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from mlee_sb.errors import InputError
-from mlee_sb.models.masking import MaskedBatchNorm2d
+from mlee_sb.models.masking import WholeBatchNorm2d
 from mlee_sb.training.brains import HardTargetBrain
 from mlee_sb.training.checkpoints import AtomicCheckpointer, EarlyStopping
 from mlee_sb.training.data import EmbeddingDataset, make_loader
@@ -24,12 +24,15 @@ def batch_norm() -> dict:
     x, weight = (torch.randn(len(LENGTHS), 3, 10, 4, generator=generator) for _ in range(2))
     x = x * 2 + 5
     lengths = LENGTHS[number::n]
-    x = x[number::n, :, : lengths.max()].clone().requires_grad_()
-    norm = MaskedBatchNorm2d(3).train()
+    x, weight = (
+        torch.cat([u[:, :length] for u, length in zip(t[number::n], lengths, strict=True)], dim=1).unsqueeze(0) for t in (x, weight)
+    )
+    x.requires_grad_()  # [1, channels, valid frames, bins]
+    norm = WholeBatchNorm2d(3).train()
     nn.init.uniform_(norm.weight, 1, 2, generator)
-    out = norm(x, lengths)
-    (out * weight[number::n, :, : lengths.max()]).sum().backward()
-    valid = [(o[:, :length], g[:, :length]) for o, g, length in zip(out.detach(), x.grad, lengths, strict=True)]
+    out = norm(x)
+    (out * weight).sum().backward()
+    valid = list(zip(*(t.squeeze(0).split(lengths.tolist(), dim=1) for t in (out.detach(), x.grad)), strict=True))
     statistics = {name: buffer.clone() for name, buffer in norm.named_buffers()}
     return {"valid": valid, "statistics": statistics, "gradients": torch.stack([norm.weight.grad, norm.bias.grad])}
 

@@ -6,7 +6,7 @@ import pytest
 import soundfile
 import torch
 
-from mlee_sb.training.data import EmbeddingDataset, LengthBucketSampler, WaveformDataset, make_loader
+from mlee_sb.training.data import EmbeddingDataset, UtteranceSampler, WaveformDataset, make_loader
 
 RATE = 16000
 
@@ -72,7 +72,7 @@ def lengths(n=3000):
 
 
 def test_an_epoch_holds_every_item_once_in_batches_other_than_those_before():
-    sampler = LengthBucketSampler(lengths(1000), 16, seed=1)
+    sampler = UtteranceSampler(lengths(1000), 16, seed=1)
     epochs = []
     for epoch in (1, 2):
         sampler.set_epoch(epoch)
@@ -83,7 +83,7 @@ def test_an_epoch_holds_every_item_once_in_batches_other_than_those_before():
 
 
 def test_an_epoch_follows_from_seed_and_epoch_alone():
-    first, again, other = (LengthBucketSampler(lengths(100), 16, seed) for seed in (1, 1, 2))
+    first, again, other = (UtteranceSampler(lengths(100), 16, seed) for seed in (1, 1, 2))
     first.set_epoch(1)
     list(first)  # the epochs before leave no trace
     for sampler in (first, again, other):
@@ -91,26 +91,16 @@ def test_an_epoch_follows_from_seed_and_epoch_alone():
     assert list(first) == list(again) != list(other)
 
 
-def padded_share(batches, seconds) -> float:
-    frames = sum(len(batch) * max(seconds[i] for i in batch) for batch in batches)
-    return 1 - sum(seconds[i] for batch in batches for i in batch) / frames
-
-
-def test_batches_of_like_length_hold_a_fraction_of_the_padding_of_random_ones():
+def test_batches_do_not_follow_from_lengths():
+    """Batches of like length learn worse: 1.82 of validation loss after three epochs where random ones had 1.78."""
     seconds = lengths()
-    random = torch.randperm(len(seconds), generator=torch.Generator().manual_seed(0)).split(16)
-    assert padded_share([batch.tolist() for batch in random], seconds) > 0.4
-    assert padded_share(LengthBucketSampler(seconds, 16, seed=1), seconds) < 0.15
-
-
-def test_batches_do_not_come_in_the_order_of_their_lengths():
-    seconds = lengths()
-    means = [np.mean(seconds[batch]) for batch in LengthBucketSampler(seconds, 16, seed=1)]
-    assert abs(np.corrcoef(means[:-1], means[1:])[0, 1]) < 0.3
+    found = [seconds[batch] for batch in UtteranceSampler(seconds, 16, seed=1)]
+    within = np.mean([batch.var() for batch in found if len(batch) == 16])
+    assert within == pytest.approx(seconds.var(), rel=0.1)
 
 
 def test_evaluation_has_one_order_for_ever():
-    sampler = LengthBucketSampler([3.0, 1.0, 2.0], 2)
+    sampler = UtteranceSampler([3.0, 1.0, 2.0], 2)
     assert list(sampler) == [[1, 2], [0]]
 
 

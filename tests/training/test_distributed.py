@@ -12,9 +12,9 @@ import torch
 
 from mlee_sb.errors import InputError
 from mlee_sb.models.encoder import CnnBlstmAttention
-from mlee_sb.models.masking import MaskedBatchNorm2d
+from mlee_sb.models.masking import WholeBatchNorm2d
 from mlee_sb.training import data as data_module
-from mlee_sb.training.data import LengthBucketSampler
+from mlee_sb.training.data import UtteranceSampler
 from mlee_sb.training.distributed import own_device, process_group
 from mlee_sb.training.inputs import stage_inputs
 from mlee_sb.training.run import run
@@ -61,12 +61,12 @@ def test_speechbrain_leaves_our_batch_norm_as_it_is():
         return [type(part) for part in module.modules() if "Norm" in type(part).__name__]
 
     encoder = CnnBlstmAttention()
-    assert norms(torch.nn.SyncBatchNorm.convert_sync_batchnorm(encoder)) == norms(encoder) == [MaskedBatchNorm2d] * 3
+    assert norms(torch.nn.SyncBatchNorm.convert_sync_batchnorm(encoder)) == norms(encoder) == [WholeBatchNorm2d] * 3
 
 
 def test_batch_norm_has_the_weights_and_statistics_of_the_plain_one_by_name():
     theirs = torch.nn.BatchNorm2d(3).state_dict()
-    ours = MaskedBatchNorm2d(3).state_dict()
+    ours = WholeBatchNorm2d(3).state_dict()
     assert list(ours) == list(theirs) and all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
@@ -109,7 +109,7 @@ def test_a_process_that_fails_alone_leaves_none_behind_that_waits_for_it(run_of_
 
 def test_processes_share_every_batch_of_one_order_among_them():
     seconds = [float(number % 7) for number in range(37)]  # the last batch has one utterance
-    samplers = [LengthBucketSampler(seconds, 4, 1, share) for share in ((0, 1), (0, 3), (1, 3), (2, 3))]
+    samplers = [UtteranceSampler(seconds, 4, 1, share) for share in ((0, 1), (0, 3), (1, 3), (2, 3))]
     for sampler in samplers:
         sampler.set_epoch(2)
     whole, *shares = map(list, samplers)

@@ -1,0 +1,75 @@
+"""Does what is fast learn as well? The MLEE encoder of fold 1, plain and ours, from the same first weights and in the same batches.
+
+python benchmarks/learning.py reference|ours_fp32|ours_bf16 MANIFESTS DATA_FOLDER [SEED ...]
+
+MANIFESTS is what `recipes/prepare.py` wrote. Prints the validation loss after each epoch, a line a seed.
+"""
+
+import sys
+
+import torch
+from reference.model import ReferenceEncoder, take_weights
+from torch import nn
+from training_step import BATCH, our_encoder
+
+from mlee_sb import labels
+from mlee_sb.corpora.manifest import read_fold, read_protocol
+from mlee_sb.models.classifier import DenseClassifier
+from mlee_sb.training.data import Batch, WaveformDataset, make_loader
+from mlee_sb.training.losses import existence_cross_entropy
+from mlee_sb.training.memory import keep_freed_memory
+from mlee_sb.training.targets import usable_for
+
+EPOCHS, LR, MAX_GRAD_NORM, SPEEDS = 3, 2e-4, 5.0, (0.9, 1.0, 1.1)  # as in hparams/mlee.yaml
+
+
+def losses_of(which: str, manifests: str, data_folder: str, seed: int) -> list[float]:
+    """Validation loss after each epoch."""
+    emotions, splits = read_protocol(manifests)["emotions"], read_fold(manifests, 1)
+    used = {name: usable_for("existence", "all", splits[name], {"emotions": emotions, "min_votes": 1}) for name in ("train", "valid")}
+    weights = torch.as_tensor(labels.class_weights("existence", used["train"][1], emotions), dtype=torch.float32)
+    torch.manual_seed(seed)
+    encoder, head = our_encoder(), DenseClassifier(256, len(emotions))
+    train, valid = (
+        WaveformDataset(*used[name][:1], data_folder, encoder, torch.from_numpy(used[name][1]), speeds)
+        for name, speeds in {"train": SPEEDS, "valid": (1.0,)}.items()
+    )
+    with torch.no_grad():
+        encoder.normalizer.fit(encoder.front_end(batch.inputs, batch.lengths) for batch in make_loader(train, BATCH, 0))
+    network: nn.Module = encoder
+    if which == "reference":
+        network = ReferenceEncoder(torch.zeros(400), torch.ones(400))
+        take_weights(network, encoder)
+    model = nn.Sequential(network, head)
+    optimizer = torch.optim.Adam(model.parameters(), lr=LR)
+
+    def losses(batch: Batch) -> torch.Tensor:
+        with torch.autocast("cpu", torch.bfloat16, enabled=which.endswith("bf16") and model.training):
+            logits = head(network(batch.inputs, batch.lengths))
+        return existence_cross_entropy(logits.float(), batch.targets, weights)
+
+    found, loader = [], make_loader(train, BATCH, 0, seed)
+    for epoch in range(1, EPOCHS + 1):
+        loader.batch_sampler.set_epoch(epoch)
+        model.train()
+        for batch in loader:
+            optimizer.zero_grad()
+            losses(batch).mean().backward()
+            nn.utils.clip_grad_norm_(model.parameters(), MAX_GRAD_NORM)
+            optimizer.step()
+        model.eval()
+        with torch.no_grad():
+            found.append(float(torch.cat([losses(batch) for batch in make_loader(valid, BATCH, 0)]).mean()))
+    return found
+
+
+def main(which: str, manifests: str, data_folder: str, *seeds: str) -> None:
+    """Print a line a seed."""
+    if which != "reference":
+        keep_freed_memory()
+    for seed in map(int, seeds or "1"):
+        print(which, "seed", seed, *(f"{loss:.3f}" for loss in losses_of(which, manifests, data_folder, seed)), flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
