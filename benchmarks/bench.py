@@ -12,12 +12,13 @@ import cold
 import convolution_peak
 import frozen
 import long_recording
+import memory
 import padding
 import preparation
 import torch
 from measure import Result, by_turns, in_own_process, machine, write
 
-NAMES = ("training_step", "convolution_peak", "padding", "frozen", "classification", "cold", "preparation", "long_recording")
+NAMES = ("training_step", "convolution_peak", "padding", "frozen", "classification", "cold", "preparation", "long_recording", "memory")
 
 
 def training_step(options: argparse.Namespace) -> list[Result]:
@@ -42,6 +43,7 @@ def run(name: str, options: argparse.Namespace) -> list[Result]:
         "cold": lambda: [cold.measure(options.repeats)],
         "preparation": lambda: [preparation.measure(options.table // 10, options.repeats), preparation.measure(options.table, 1)],
         "long_recording": lambda: long_recording.measure(options.minutes, options.repeats),
+        "memory": lambda: memory.measure(options.files // 10),
     }[name]()
 
 

@@ -22,7 +22,7 @@ def computed_and_valid(frames: list[int]) -> tuple[float, float, float]:
     Those of a layer count by its operations.
     """
     padded = rows = valid = 0.0
-    for layer, stride, (out, bins, channels_in, channels, kernel) in zip(CnnBlstmAttention().cnn, STRIDES, layers(), strict=True):
+    for layer, stride, (_, bins, channels_in, channels, kernel) in zip(CnnBlstmAttention().cnn, STRIDES, layers(), strict=True):
         weight = bins * channels_in * channels * kernel[0] * kernel[1]
         made = in_rows(torch.empty(sum(frames), 1, 1), frames, layer.time, (0, 0), layer.time_stride)
         rows += weight * made.shape[0] * ((made.shape[1] - sum(layer.time) - 1) // stride[1] + 1)

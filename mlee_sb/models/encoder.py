@@ -40,7 +40,7 @@ class CnnLayer(nn.Module):
         return x.flatten(0, 1)[: sum(lengths)], lengths
 
     def padded(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """As `forward` in evaluation, of a padded batch [batch, in_channels, time, bins]: for ONNX, where no shape may follow from lengths."""
+        """As `forward` in evaluation, of a padded batch [batch, in_channels, time, bins]: for ONNX: no shape may follow from lengths."""
         x = self.conv(F.pad(zero_padding(x, lengths), (*self.bins, *self.time)))
         return self._pooled(x), self._pooled_frames(lengths)
 
