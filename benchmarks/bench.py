@@ -43,7 +43,7 @@ def run(name: str, options: argparse.Namespace) -> list[Result]:
         "cold": lambda: [cold.measure(options.repeats)],
         "preparation": lambda: [preparation.measure(options.table // 10, options.repeats), preparation.measure(options.table, 1)],
         "long_recording": lambda: long_recording.measure(options.minutes, options.repeats),
-        "memory": lambda: memory.measure(options.files // 10),
+        "memory": lambda: memory.measure(options.files // 20),
     }[name]()
 
 

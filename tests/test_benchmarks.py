@@ -100,3 +100,22 @@ def test_every_benchmark_runs_and_leaves_its_figures(tmp_path):
         assert all(value > 0 for values in result["values"].values() for value in values), result["name"]
         assert next(iter(result["ratios"].values())) == 1
         assert result["name"] in done.stdout
+
+
+def test_plain_and_ours_begin_alike_and_learn_from_the_same_batches(tmp_path, monkeypatch):
+    import learning
+    import preparation
+
+    from mlee_sb.corpora.prepare import prepare
+
+    monkeypatch.setattr(
+        learning, "SPEEDS", (1.0,)
+    )  # of one length: the reference has no padding to be led astray by  # recordings of one length: the reference has no padding to be led astray by
+    folder = preparation.write_release(tmp_path / "release", 60, samples=8000)
+    prepare("vote_table", folder, tmp_path / "manifests", preparation.EMOTIONS, say=lambda line: None)
+    plain, ours, half = (
+        learning.losses_of(which, str(tmp_path / "manifests"), str(folder), seed=1) for which in ("reference", "ours_fp32", "ours_bf16")
+    )
+    assert len(plain) == learning.EPOCHS
+    assert ours == pytest.approx(plain, rel=1e-3)
+    assert half == pytest.approx(plain, rel=0.02) and half != ours

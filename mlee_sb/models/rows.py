@@ -1,8 +1,8 @@
 """Utterances of any lengths without padding: their frames one after another, and laid in rows for a convolution over time.
 
-A batch that is padded to its longest utterance computes mostly silence where lengths are drawn at random; batches of like length
-do not, but learn worse. Here the utterances of a batch share one row instead, with as many zeros between them as the kernel reaches:
-every frame sees what it would see in an utterance alone, and a batch may hold any utterances.
+A batch that is padded to its longest utterance computes mostly padding where utterances are drawn at random; sorting them by length
+would make another experiment of it. Here the utterances of a batch share one row, with as many zeros between them as the kernel
+reaches: every frame sees what it would see in an utterance alone, and a batch may hold any utterances.
 """
 
 import torch

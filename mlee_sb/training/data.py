@@ -83,7 +83,8 @@ class EmbeddingDataset(Dataset):
 class UtteranceSampler(Sampler[list[int]]):
     """Batches of utterances: in training drawn at random, anew in every epoch, else sorted by length.
 
-    Batches of like length would learn worse, and an encoder of ours needs none to be spared the padding (`mlee_sb.models.rows`).
+    Sorting by length would spare an encoder padding, and make batches of utterances that are alike in more than that; one that lays
+    them in rows (`mlee_sb.models.rows`) needs no sorting.
     An epoch's order follows from seed and epoch alone, so a run that was resumed sees the batches it would have seen.
 
     Parameters
