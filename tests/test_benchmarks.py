@@ -108,9 +108,8 @@ def test_plain_and_ours_begin_alike_and_learn_from_the_same_batches(tmp_path, mo
 
     from mlee_sb.corpora.prepare import prepare
 
-    monkeypatch.setattr(
-        learning, "SPEEDS", (1.0,)
-    )  # of one length: the reference has no padding to be led astray by  # recordings of one length: the reference has no padding to be led astray by
+    # Recordings of one length: the reference has no padding to be led astray by.
+    monkeypatch.setattr(learning, "SPEEDS", (1.0,))
     folder = preparation.write_release(tmp_path / "release", 60, samples=8000)
     prepare("vote_table", folder, tmp_path / "manifests", preparation.EMOTIONS, say=lambda line: None)
     plain, ours, half = (

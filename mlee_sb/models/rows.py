@@ -11,6 +11,10 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 
+FEW_SHAPES = 64
+"""Frames to a multiple of which a row is filled up: oneDNN keeps a program for each shape of a convolution, and memory with it."""
+
+
 def joined(padded: Tensor, lengths: list[int]) -> Tensor:
     """[batch, frames, ...] -> the valid frames, utterance after utterance, [frames of all, ...].
 
@@ -68,7 +72,8 @@ def in_rows(x: Tensor, lengths: list[int], time: tuple[int, int], bins: tuple[in
     pieces = [zeros[: time[0]]]
     for utterance, gap in zip(x.split(lengths), between, strict=True):
         pieces += [utterance, zeros[:gap]]
-    return torch.cat([*pieces, zeros[: time[1]]]).unsqueeze(0)
+    rest = -(sum(map(len, pieces)) + time[1]) % FEW_SHAPES
+    return torch.cat([*pieces, x.new_zeros(time[1] + rest, *x.shape[1:])]).unsqueeze(0)
 
 
 def out_of_rows(rows: Tensor, lengths: list[int], reach: int, stride: int, pool: int) -> Tensor:
@@ -93,5 +98,5 @@ def out_of_rows(rows: Tensor, lengths: list[int], reach: int, stride: int, pool:
     for n, gap in zip(lengths, gaps(lengths, reach, stride), strict=True):
         n_out = -(-n // stride)
         sizes += [n_out - n_out % pool, n_out % pool, -(-(n + gap) // stride) - n_out]
-    parts = rows.squeeze(0).split(sizes)
+    parts = rows.squeeze(0).split([*sizes, rows.shape[1] - sum(sizes)])[:-1]
     return torch.cat([*parts[0::3], *parts[1::3]]).unsqueeze(0)
