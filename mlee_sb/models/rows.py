@@ -10,7 +10,6 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
-
 FEW_SHAPES = 64
 """Frames to a multiple of which a row is filled up: oneDNN keeps a program for each shape of a convolution, and memory with it."""
 
