@@ -1,5 +1,6 @@
 """How many of the frames that the convolutions compute belong to no utterance: padding, or what lies between utterances of a row."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import corpus
@@ -7,29 +8,29 @@ import numpy as np
 import torch
 from convolution_peak import layers
 from measure import Result
-from reference.model import SHIFT, STRIDES, WINDOW
+from reference.model import SHIFT, WINDOW
 
-from mlee_sb.models.encoder import CnnBlstmAttention
+from mlee_sb.models.encoder import POOL, CnnBlstmAttention, CnnLayer
 from mlee_sb.models.rows import in_rows
 from mlee_sb.training.data import UtteranceSampler
 
 BATCH, SPEEDS = 16, (0.9, 1.0, 1.1)
 
 
-def computed_and_valid(frames: list[int]) -> tuple[float, float, float]:
+def computed_and_valid(cnn: Iterable[CnnLayer], frames: list[int]) -> tuple[float, float, float]:
     """Frames that convolutions compute for a batch padded to its longest, for one in rows, and for the utterances alone.
 
     Those of a layer count by its operations.
     """
     padded = rows = valid = 0.0
-    for layer, stride, (_, bins, channels_in, channels, kernel) in zip(CnnBlstmAttention().cnn, STRIDES, layers(), strict=True):
+    for layer, (_, bins, channels_in, channels, kernel) in zip(cnn, layers(), strict=True):
         weight = bins * channels_in * channels * kernel[0] * kernel[1]
         made = in_rows(torch.empty(sum(frames), 1, 1), frames, layer.time, (0, 0), layer.time_stride)
-        rows += weight * made.shape[0] * ((made.shape[1] - sum(layer.time) - 1) // stride[1] + 1)
-        frames = [-(-n // stride[1]) for n in frames]
+        rows += weight * made.shape[0] * ((made.shape[1] - sum(layer.time) - 1) // layer.time_stride + 1)
+        frames = [-(-n // layer.time_stride) for n in frames]
         padded += weight * max(frames) * len(frames)
         valid += weight * sum(frames)
-        frames = [n // 2 for n in frames]
+        frames = [n // POOL for n in frames]
     return padded, rows, valid
 
 
@@ -37,7 +38,8 @@ def measure(n: int, data_folder: Path | None) -> Result:
     """Over an epoch of n utterances at the paper's three speeds, in the batches that training draws: at random."""
     seconds = corpus.lengths(n, data_folder)
     frames = np.concatenate([1 + (seconds / speed * corpus.RATE - WINDOW) // SHIFT for speed in SPEEDS]).astype(int)
-    batches = [computed_and_valid(frames[batch].tolist()) for batch in UtteranceSampler(frames.tolist(), BATCH, seed=1)]
+    cnn = CnnBlstmAttention().cnn
+    batches = [computed_and_valid(cnn, frames[batch].tolist()) for batch in UtteranceSampler(frames.tolist(), BATCH, seed=1)]
     padded, rows, valid = np.sum(batches, axis=0)
     shares = {"padded to the longest": [100 * (1 - valid / padded)], "ours": [100 * (1 - valid / rows)]}
     return Result("padding of shuffled batches", "% of the frames that are computed", shares, [f"{n} utterances at {len(SPEEDS)} speeds"])

@@ -140,11 +140,12 @@ class CnnBlstmAttention(nn.Module):
         A step is `frames_per_step` frames; the weights of an utterance sum to 1.
         """
         lengths = lengths.clamp(min=self.frames_per_step)  # a clip of one frame becomes one step: the rest is the mean of speech
-        missing = max(self.frames_per_step - features.shape[1], 0)
         if torch.compiler.is_exporting():
             return self._embed_padded(F.pad(features, (0, 0, 0, self.frames_per_step)), lengths)
-        frames = F.pad(features, (0, 0, 0, missing)) if missing else features
-        x, steps = joined(frames, lengths.tolist()).unsqueeze(-1), lengths.tolist()  # [frames of all utterances, bins, 1]
+        if (missing := self.frames_per_step - features.shape[1]) > 0:
+            features = F.pad(features, (0, 0, 0, missing))
+        steps = lengths.tolist()
+        x = joined(features, steps).unsqueeze(-1)  # [frames of all utterances, bins, 1]
         for layer in self.cnn:
             x, steps = layer(x, steps)
         packed = pack_sequence(x.transpose(1, 2).flatten(1).split(steps), enforce_sorted=False)  # [steps of all, channels * bins]

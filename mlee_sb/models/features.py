@@ -102,7 +102,8 @@ class LogPowerSpectrogram(nn.Module):
             )
         frames = waveforms.float().unfold(-1, self.window_samples, self.shift_samples)  # [batch, frames, window], a view
         n_frames = self.n_frames(n_samples)
-        return separated(self._log_power(joined(frames, n_frames.tolist())), n_frames.tolist()), n_frames
+        lengths = n_frames.tolist()
+        return separated(self._log_power(joined(frames, lengths)), lengths), n_frames
 
     def _log_power(self, frames: Tensor) -> Tensor:
         """[n, window] -> [n, n_features]."""
