@@ -127,18 +127,22 @@ def _frozen(
 ) -> tuple[FrozenEncoders, Loaders]:
     """The encoders of the required stages (`models`, by name) side by side, and loaders of their embeddings."""
 
-    def dataset(split, frame, targets, speeds=(1.0,)):
-        """Some rows of a split. All of it is embedded: heads that can use other rows of it find them there."""
+    def embedded(split, speeds=(1.0,)):
+        """[copies, n of the split, sum of the embedding sizes]: of all its rows, so that heads that can use others find them there."""
         parts = [on_main(_embeddings, stage, stage.requires[name], model, split, speeds, device) for name, model in models.items()]
-        whole = torch.cat(parts, dim=-1).unflatten(0, (len(speeds), len(split)))  # [copies, n of the split, sum of the embedding sizes]
+        return torch.cat(parts, dim=-1).unflatten(0, (len(speeds), len(split)))
+
+    def dataset(whole, split, frame, targets):
+        """Some rows of a split."""
         rows = pd.Index(split["ID"]).get_indexer(frame["ID"])
         return EmbeddingDataset(whole[:, rows].flatten(0, 1), targets, frame["ID"].tolist())  # [copies * n, sum of the embedding sizes]
 
-    train = dataset(inputs.train_split, inputs.train, inputs.train_targets, stage.settings["speeds"])
+    train = dataset(embedded(inputs.train_split, stage.settings["speeds"]), inputs.train_split, inputs.train, inputs.train_targets)
+    valid = embedded(inputs.valid_split)
     sets = {
-        "valid": dataset(inputs.valid_split, inputs.valid, inputs.valid_targets),
-        "calibration": dataset(inputs.valid_split, inputs.valid_split, inputs.no_targets(inputs.valid_split)),
-        "test": dataset(inputs.test, inputs.test, inputs.no_targets(inputs.test)),
+        "valid": dataset(valid, inputs.valid_split, inputs.valid, inputs.valid_targets),
+        "calibration": dataset(valid, inputs.valid_split, inputs.valid_split, inputs.no_targets(inputs.valid_split)),
+        "test": dataset(embedded(inputs.test), inputs.test, inputs.test, inputs.no_targets(inputs.test)),
     }
     encoder = hparams["encoder"]([encoder for model in models.values() for encoder in model.encoders])
     return encoder, _loaders(stage, train, sets)
