@@ -79,14 +79,15 @@ def in_own_process(script: str, *arguments: object, threads: int | None = None) 
     return float(done.stdout.split()[-1])
 
 
-def status_of(field: str) -> float:
-    """Megabytes that this process holds (``"VmRSS"``) or held at most (``"VmHWM"``). getrusage would count those of its parent, too."""
-    return int(next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(field)).split()[1]) / 1024
+def status_of(field: str, process: int | str = "self") -> float:
+    """Megabytes that a process holds (``"VmRSS"``) or held at most (``"VmHWM"``). getrusage would count those of its parent, too."""
+    return int(next(line for line in Path(f"/proc/{process}/status").read_text().splitlines() if line.startswith(field)).split()[1]) / 1024
 
 
 def peak_memory() -> float:
-    """Megabytes that this process held at most."""
-    return status_of("VmHWM")
+    """Megabytes that this process held at most, and with it the workers it still has (in each what they share is counted again)."""
+    workers = [worker for thread in Path("/proc/self/task").iterdir() for worker in (thread / "children").read_text().split()]
+    return status_of("VmHWM") + sum(status_of("VmHWM", int(worker)) for worker in workers)
 
 
 def machine(threads: int) -> dict:

@@ -2,14 +2,15 @@
 
 import os
 import struct
+import time
 import zlib
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import soundfile
+from joblib import Parallel, delayed
 from tqdm import tqdm
 
 SHORTEST = 0.040
@@ -25,8 +26,10 @@ BLOCK = 2048
 CHUNK_HEADER = struct.Struct("<4sI")
 UNKNOWN_SIZE = 0xFFFFFFFF  # written by programs that stream a wav and cannot go back to fill in its size
 
-WORKERS = 2  # one waits for the disk while the other computes; more would fight for the interpreter
-FILES_A_TASK = 128  # a task for every file would cost more than the check of a file
+FILES_A_TASK = 256  # a task for every file would cost more than the check of a file
+WORKERS = 2  # processes: threads would fight for the interpreter, and take longer than one alone
+WORTH_WORKERS = 1.5  # seconds of work; to start workers takes half a second, so less is done sooner without
+IDLE = 10  # seconds that workers wait for more to do before they end
 
 
 @dataclass(frozen=True)
@@ -58,15 +61,28 @@ def check_audio(path: str | Path) -> Audio:
         return Audio(reason=f"unreadable: {error}".replace(str(path), Path(path).name))
 
 
-def check_all(paths: Sequence[str | Path], workers: int = WORKERS) -> list[Audio]:
-    """Check many files at a time, in the order of `paths`, with a progress bar where a person can see it."""
+def check_all(paths: Sequence[str | Path]) -> list[Audio]:
+    """Check many files, in the order of `paths`, with a progress bar where a person can see it."""
     tasks = [paths[start : start + FILES_A_TASK] for start in range(0, len(paths), FILES_A_TASK)]
     results: list[Audio] = []
-    with ThreadPoolExecutor(workers) as pool, tqdm(total=len(paths), desc="checking audio", unit="file", disable=None) as bar:
-        for checked in pool.map(lambda task: [check_audio(path) for path in task], tasks):
+    with tqdm(total=len(paths), desc="checking audio", unit="file", disable=None) as bar:
+        for checked in _in_workers_where_worth_it(tasks):
             results += checked
             bar.update(len(checked))
     return results
+
+
+def _in_workers_where_worth_it(tasks: Sequence[Sequence[str | Path]]) -> Iterator[list[Audio]]:
+    """The first task is done here and tells how long all will take: compressed files and slow disks take longer."""
+    begun = time.perf_counter()
+    yield from map(_check_each, tasks[:1])
+    seconds_left = (time.perf_counter() - begun) * (len(tasks) - 1)
+    workers = WORKERS if seconds_left > WORTH_WORKERS else 1
+    yield from Parallel(workers, return_as="generator", idle_worker_timeout=IDLE)(delayed(_check_each)(task) for task in tasks[1:])
+
+
+def _check_each(paths: Sequence[str | Path]) -> list[Audio]:
+    return [check_audio(path) for path in paths]
 
 
 def _what_is_wrong(file: soundfile.SoundFile) -> tuple[str, int]:

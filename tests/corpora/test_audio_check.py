@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 import soundfile
+from joblib import Parallel
 from releases import write_wav
 
+from mlee_sb.corpora import audio
 from mlee_sb.corpora.audio import Audio, check_all, check_audio
 
 RATE = 16_000
@@ -111,9 +113,18 @@ def test_forty_milliseconds_are_the_shortest(tmp_path):
     assert check_audio(write_samples(tmp_path / "b.wav", noise(0.040)[:-1])).reason.startswith("shorter than 40 ms")
 
 
-def test_many_files_keep_their_order(tmp_path):
-    paths = [write_wav(tmp_path / f"{i}.wav", 0.05 + i / 100) for i in range(5)] * 60
-    assert [round(found.duration, 2) for found in check_all(paths, workers=2)] == [0.05, 0.06, 0.07, 0.08, 0.09] * 60
+@pytest.mark.parametrize(("worth_workers", "workers"), [(0, 2), (1e9, 1)])
+def test_many_files_keep_their_order_in_workers_and_without(tmp_path, monkeypatch, worth_workers, workers):
+    asked = []
+    monkeypatch.setattr(audio, "WORTH_WORKERS", worth_workers)
+    monkeypatch.setattr(audio, "Parallel", lambda n, **how: asked.append(n) or Parallel(n, **how))
+    paths = [write_wav(tmp_path / f"{i}.wav", 0.05 + i / 100) for i in range(5)] * 200
+    assert [round(found.duration, 2) for found in check_all(paths)] == [0.05, 0.06, 0.07, 0.08, 0.09] * 200
+    assert asked == [workers]
+
+
+def test_no_files_are_no_results():
+    assert check_all([]) == []
 
 
 def test_the_silent_clip_of_crema_d_is_found(crema_d_folder):
