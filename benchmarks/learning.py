@@ -50,7 +50,7 @@ def losses_of(which: str, manifests: str, data_folder: str, seed: int) -> list[f
 
     found, loader = [], make_loader(train, BATCH, 0, seed)
     for epoch in range(1, EPOCHS + 1):
-        loader.batch_sampler.set_epoch(epoch)
+        loader.sampler.set_epoch(epoch)
         model.train()
         for batch in loader:
             optimizer.zero_grad()

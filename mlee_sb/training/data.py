@@ -29,6 +29,8 @@ class Batch:
 class WaveformDataset(Dataset):
     """Utterances at each of several speeds: item `i` is row `i % n` at speed `i // n`, so training data is a multiple.
 
+    An index is a list of items and gives a `Batch` of them.
+
     Parameters
     ----------
     frame : rows of a manifest
@@ -56,18 +58,22 @@ class WaveformDataset(Dataset):
     def __len__(self) -> int:
         return len(self.paths) * len(self.perturb)
 
-    def __getitem__(self, item: int) -> tuple[Tensor, Tensor, int]:
-        copy, row = divmod(item, len(self.paths))
+    def __getitem__(self, items: list[int]) -> Batch:
+        padded, lengths = pad([self._waveform(*divmod(item, len(self.paths))) for item in items])
+        numbers = torch.tensor(items)
+        return Batch(padded, lengths, self.targets[numbers % len(self.paths)], numbers)
+
+    def _waveform(self, copy: int, row: int) -> Tensor:
         waveform = load_waveform(self.paths[row], self.sample_rate)
         if self.perturb[copy] is not None:
             waveform, _ = self.perturb[copy](waveform)
             # The shortest utterance of all must not become too short for a frame by being spoken faster.
             waveform = F.pad(waveform, (0, max(0, self.min_samples - len(waveform))))
-        return waveform, self.targets[row], item
+        return waveform
 
 
 class EmbeddingDataset(Dataset):
-    """Embeddings [copies * n, embedding_size] of n utterances that were encoded before, in the order of `WaveformDataset`."""
+    """Embeddings [copies * n, embedding_size] of n utterances, encoded before; ordered and indexed as a `WaveformDataset`."""
 
     def __init__(self, embeddings: Tensor, targets: Tensor, ids: list[str]):
         self.embeddings, self.targets, self.ids = embeddings, targets, ids
@@ -76,8 +82,10 @@ class EmbeddingDataset(Dataset):
     def __len__(self) -> int:
         return len(self.embeddings)
 
-    def __getitem__(self, item: int) -> tuple[Tensor, Tensor, int]:
-        return self.embeddings[item], self.targets[item % len(self.targets)], item
+    def __getitem__(self, items: list[int]) -> Batch:
+        numbers = torch.tensor(items)
+        lengths = torch.full((len(items),), self.embeddings.shape[1])
+        return Batch(self.embeddings[numbers], lengths, self.targets[numbers % len(self.targets)], numbers)
 
 
 class UtteranceSampler(Sampler[list[int]]):
@@ -119,13 +127,6 @@ class UtteranceSampler(Sampler[list[int]]):
         return torch.randperm(len(self.durations), generator=torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch))
 
 
-def collate(items: list[tuple[Tensor, Tensor, int]]) -> Batch:
-    """Pad the inputs of some items to one batch."""
-    inputs, targets, numbers = zip(*items, strict=True)
-    padded, lengths = pad(list(inputs))
-    return Batch(padded, lengths, torch.stack(targets), torch.tensor(numbers))
-
-
 def make_loader(
     dataset: WaveformDataset | EmbeddingDataset, batch_size: int, num_workers: int, seed: int | None = None, share: tuple[int, int] = ALONE
 ) -> DataLoader:
@@ -135,4 +136,4 @@ def make_loader(
     """
     sampler = UtteranceSampler(dataset.durations, batch_size, seed, share)
     generator = torch.Generator().manual_seed(seed or 0)  # without one of its own, a DataLoader draws from the global one
-    return DataLoader(dataset, batch_sampler=sampler, collate_fn=collate, num_workers=num_workers, generator=generator)
+    return DataLoader(dataset, batch_size=None, sampler=sampler, num_workers=num_workers, generator=generator)

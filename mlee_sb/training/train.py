@@ -73,7 +73,7 @@ def train_stage(stage: Stage, device: str, say: Callable[[str], None] = print) -
     used["calibration"] = loaders["calibration"].dataset.ids
     for use, ids in used.items():  # of what is trained on, not of what should be
         on_main(note_use, stage.save_folder, use, ids)
-    brain.train_sampler = loaders["train"].batch_sampler  # else every epoch would have the batches of the first
+    brain.train_sampler = loaders["train"].sampler  # else every epoch would have the batches of the first
     brain.fit(brain.epochs, loaders["train"], loaders["valid"], progressbar=sys.stderr.isatty())
 
     logits = {name: brain.predict(loaders[name]) for name in ("calibration", "test")}

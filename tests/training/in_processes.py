@@ -72,7 +72,7 @@ def fit(folder: Path, epochs: int, dropout: float = 0.0) -> dict:
         checkpointer=AtomicCheckpointer(folder / "save", {"encoder": encoder, "classifier": classifier, "epochs": stopper}),
         run_opts={"device": "cpu", "distributed_backend": "gloo"},
     )
-    brain.train_sampler = train.batch_sampler
+    brain.train_sampler = train.sampler
     brain.fit(stopper, train, valid, progressbar=False)
     weights = {**encoder.state_dict(), **{f"classifier.{name}": tensor for name, tensor in classifier.state_dict().items()}}
     weights = {name: tensor.clone() for name, tensor in weights.items()}

@@ -32,8 +32,9 @@ def test_each_utterance_is_there_at_each_speed_with_its_own_target(frame, tmp_pa
     data = WaveformDataset(frame, tmp_path, Encoder, targets, [0.9, 1.0, 1.1])
     assert len(data) == 9
     for copy, speed in enumerate([0.9, 1.0, 1.1]):
-        waveform, target, item = data[3 * copy + 1]
-        assert item == 3 * copy + 1 and torch.equal(target, targets[1])
+        batch = data[[3 * copy + 1]]
+        assert batch.items.tolist() == [3 * copy + 1] and torch.equal(batch.targets, targets[1:2])
+        (waveform,) = batch.inputs
         assert len(waveform) == pytest.approx(0.3 * RATE / speed, abs=2)
         spectrum = torch.fft.rfft(waveform).abs()
         assert spectrum.argmax().item() * RATE / len(waveform) == pytest.approx(500 * speed, abs=RATE / len(waveform))
@@ -43,12 +44,12 @@ def test_each_utterance_is_there_at_each_speed_with_its_own_target(frame, tmp_pa
 def test_without_speeds_a_recording_is_handed_on_as_it_is(frame, tmp_path):
     data = WaveformDataset(frame, tmp_path, Encoder, torch.eye(3))
     assert len(data) == 3
-    np.testing.assert_array_equal(data[0][0].numpy(), soundfile.read(tmp_path / "0.wav", dtype="float32")[0])
+    np.testing.assert_array_equal(data[[0]].inputs[0].numpy(), soundfile.read(tmp_path / "0.wav", dtype="float32")[0])
 
 
 def test_the_shortest_recording_spoken_faster_still_fills_a_window(frame, tmp_path):
-    waveform, _, item = WaveformDataset(frame, tmp_path, Encoder, torch.eye(3), [1.1])[2]
-    assert item == 2 and len(waveform) == Encoder.min_samples
+    (waveform,) = WaveformDataset(frame, tmp_path, Encoder, torch.eye(3), [1.1])[[2]].inputs
+    assert len(waveform) == Encoder.min_samples
     assert waveform[:500].abs().max() > 0.4 and (waveform[-20:] == 0).all()
 
 
@@ -106,5 +107,6 @@ def test_evaluation_has_one_order_for_ever():
 
 def test_embeddings_of_all_speeds_find_the_target_of_their_utterance():
     data = EmbeddingDataset(torch.arange(6.0).view(6, 1), torch.eye(3), ["a", "b", "c"])
-    embedding, target, item = data[4]
-    assert (embedding.item(), target.tolist(), item) == (4.0, [0, 1, 0], 4)
+    batch = data[[4, 0]]
+    assert (batch.inputs.tolist(), batch.items.tolist()) == ([[4.0], [0.0]], [4, 0])
+    assert batch.targets.tolist() == [[0, 1, 0], [1, 0, 0]]

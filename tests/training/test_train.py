@@ -57,8 +57,9 @@ def test_the_statistics_of_the_model_are_those_of_the_training_speakers_at_all_s
     encoder = load_bundle(trained.model_folder).model.encoder
     frame = stage_inputs(trained).train
     assert set(frame["speaker"]) == {"c", "d"}
-    waveforms = WaveformDataset(frame, trained.data.data_folder, encoder, torch.zeros(len(frame), 2), [0.9, 1.0, 1.1])
-    frames = torch.cat([encoder.front_end(w.unsqueeze(0), torch.tensor([len(w)]))[0][0] for w, _, _ in waveforms])
+    data = WaveformDataset(frame, trained.data.data_folder, encoder, torch.zeros(len(frame), 2), [0.9, 1.0, 1.1])
+    alone = [data[[item]] for item in range(len(data))]
+    frames = torch.cat([encoder.front_end(utterance.inputs, utterance.lengths)[0][0] for utterance in alone])
     torch.testing.assert_close(encoder.normalizer.mean, frames.mean(0), atol=1e-4, rtol=0)
     torch.testing.assert_close(encoder.normalizer.std, frames.std(0, correction=0), atol=1e-4, rtol=1e-4)
 
