@@ -124,7 +124,8 @@ class EmotionBrain(sb.Brain):
         self.log.log_stats({"epoch": epoch}, train_stats={LOSS: self.losses["train"]}, valid_stats={LOSS: loss})
         self.say(f"  epoch {epoch:3d}  train loss {self.losses['train']:.4f}  valid loss {loss:.4f}{best}")
         meta = {LOSS: loss, "epoch": epoch, "train_loss": self.losses["train"], SECONDS: time.monotonic() - self.start}
-        on_main(self.checkpointer.save_and_keep_only, meta=meta, min_keys=[LOSS])
+        # SpeechBrain adds to its default list of importance keys at every call, and sorts by all of them: each epoch would take longer.
+        on_main(self.checkpointer.save_and_keep_only, meta=meta, min_keys=[LOSS], importance_keys=[])
 
     def restore_best(self) -> dict:
         """Load the checkpoint with the least validation loss, and return its epoch and losses."""

@@ -62,6 +62,14 @@ def test_the_validation_loss_is_the_mean_over_utterances_whatever_the_batches(fo
     assert brain.losses["train"] == pytest.approx(expected, abs=1e-6)
 
 
+def test_keeping_checkpoints_takes_no_longer_from_epoch_to_epoch(folder):
+    brain = brain_of(HardTargetBrain, folder, epochs=4)
+    looked, lookups = brain.checkpointer.list_checkpoints, []
+    brain.checkpointer.list_checkpoints = lambda: lookups.append(brain.epochs.current) or looked()
+    brain.fit(brain.epochs, loader(seed=1), loader(), progressbar=False)
+    assert lookups.count(2) == lookups.count(3) == lookups.count(4) > 0
+
+
 def test_nothing_is_predicted_without_a_trained_checkpoint(folder):
     with pytest.raises(InputError, match="no checkpoint to test"):
         brain_of(HardTargetBrain, folder).predict(loader())

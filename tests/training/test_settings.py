@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 
 from mlee_sb.errors import InputError
 from mlee_sb.training.settings import nested, overridable, read_settings
@@ -28,6 +29,19 @@ def test_each_file_has_the_learning_rate_of_the_paper_and_hands_it_to_adam(file,
     assert settings["batch_size"] == 16 and settings["speeds"] == [0.9, 1.0, 1.1]
     assert settings["emotions"] == ["neu", "hap", "sad", "ang"] and settings["min_votes"] == 1
     assert settings.get("alpha", 0.75) == 0.75
+
+
+def test_the_optimizer_steps_as_plain_adam_does():
+    """In one pass over all weights; the reference has none of our settings."""
+    settings = read_settings("hparams/mlee.yaml")["opt_class"]
+    del settings["!"]
+    start = torch.randn(64, 16, generator=torch.Generator().manual_seed(1))
+    ours, plain = start.clone().requires_grad_(), start.clone().requires_grad_()
+    for weight, optimizer in ((ours, torch.optim.Adam([ours], **settings)), (plain, torch.optim.Adam([plain], lr=2e-4, foreach=False))):
+        for i in range(20):
+            weight.grad = torch.randn(start.shape, generator=torch.Generator().manual_seed(i))
+            optimizer.step()
+    torch.testing.assert_close(ours - start, plain - start, rtol=1e-4, atol=1e-7)
 
 
 @pytest.mark.parametrize("file", ["dominant", "mlee"])
