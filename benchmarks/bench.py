@@ -15,10 +15,22 @@ import long_recording
 import memory
 import padding
 import preparation
+import reading
 import torch
 from measure import Result, by_turns, in_own_process, machine, write
 
-NAMES = ("training_step", "convolution_peak", "padding", "frozen", "classification", "cold", "preparation", "long_recording", "memory")
+NAMES = (
+    "training_step",
+    "convolution_peak",
+    "padding",
+    "reading",
+    "frozen",
+    "classification",
+    "cold",
+    "preparation",
+    "long_recording",
+    "memory",
+)
 
 
 def training_step(options: argparse.Namespace) -> list[Result]:
@@ -38,6 +50,7 @@ def run(name: str, options: argparse.Namespace) -> list[Result]:
         "training_step": lambda: training_step(options),
         "convolution_peak": lambda: [convolution_peak.measure(options.repeats, options.threads)],
         "padding": lambda: [padding.measure(options.corpus, data_folder)],
+        "reading": lambda: [reading.measure(options.repeats, options.threads, options.utterances)],
         "frozen": lambda: [frozen.measure(options.repeats, options.threads, options.embeddings, options.epochs)],
         "classification": lambda: classification.measure(options.repeats, options.files),
         "cold": lambda: [cold.measure(options.repeats)],

@@ -12,7 +12,7 @@ import torch
 from measure import Result, by_turns, in_own_process
 from reference.model import BINS, CHANNELS, KERNELS, STRIDES
 from torch.nn import functional as F
-from training_step import BATCH, epoch, our_encoder
+from training_step import BATCH, batches_of, epoch, our_encoder
 
 from mlee_sb.training.memory import keep_freed_memory
 
@@ -59,10 +59,10 @@ def main(which: str) -> None:
         print(1000 * operations() / best_rate())
         return
     waveforms = corpus.waveforms(np.full(BATCH * BATCHES, 4.5))
-    batches = [list(range(start, start + BATCH)) for start in range(0, len(waveforms), BATCH)]
+    numbers = [list(range(start, start + BATCH)) for start in range(0, len(waveforms), BATCH)]
     encoder = our_encoder()
-    epoch(encoder, batches[:2], waveforms, bf16=False)
-    print(1000 * epoch(encoder, batches, waveforms, bf16=False) / len(waveforms))
+    epoch(encoder, batches_of(waveforms, numbers[:2]))
+    print(1000 * epoch(encoder, batches_of(waveforms, numbers)) / len(waveforms))
 
 
 def measure(repeats: int, threads: int) -> Result:

@@ -14,9 +14,8 @@ import torch
 from measure import Result, in_own_process, seconds
 from reference.model import ReferenceEncoder
 from torch import nn
-from training_step import BATCH, EMOTIONS, our_encoder
+from training_step import BATCH, EMOTIONS, batches_of, our_encoder
 
-from mlee_sb.models.audio import pad
 from mlee_sb.models.classifier import DenseClassifier
 from mlee_sb.training.brains import HardTargetBrain, Precomputed
 from mlee_sb.training.checkpoints import AtomicCheckpointer, EarlyStopping
@@ -28,13 +27,13 @@ LR, VALID = 5e-5, 10  # of a frozen stage; one utterance in ten is there for val
 
 
 @torch.no_grad()
-def seconds_to_encode(encoder: nn.Module, waveforms: list[torch.Tensor], batches: list[list[int]]) -> float:
+def seconds_to_encode(encoder: nn.Module, waveforms: list[torch.Tensor], numbers: list[list[int]]) -> float:
     """Seconds an utterance."""
     encoder.eval()
     start = time.perf_counter()
-    for batch in batches:
-        encoder(*pad([waveforms[i] for i in batch]))
-    return (time.perf_counter() - start) / sum(map(len, batches))
+    for batch in batches_of(waveforms, numbers):
+        encoder(batch.inputs, batch.lengths)
+    return (time.perf_counter() - start) / sum(map(len, numbers))
 
 
 def seconds_to_train_the_head(n: int, epochs: int) -> float:
@@ -67,12 +66,12 @@ def main(which: str) -> None:
     waveforms = corpus.waveforms(corpus.lengths(ENCODED))
     if which == "plain":
         encoder: nn.Module = ReferenceEncoder(torch.full((400,), 0.5), torch.full((400,), 1.3))
-        batches = [batch.tolist() for batch in torch.randperm(ENCODED, generator=torch.Generator().manual_seed(0)).split(BATCH)]
+        numbers = [batch.tolist() for batch in torch.randperm(ENCODED, generator=torch.Generator().manual_seed(0)).split(BATCH)]
     else:
         keep_freed_memory()
-        encoder, batches = our_encoder(), list(UtteranceSampler([len(w) / corpus.RATE for w in waveforms], BATCH))
-    seconds_to_encode(encoder, waveforms, batches[:2])
-    print(seconds_to_encode(encoder, waveforms, batches))
+        encoder, numbers = our_encoder(), list(UtteranceSampler([len(w) / corpus.RATE for w in waveforms], BATCH))
+    seconds_to_encode(encoder, waveforms, numbers[:2])
+    print(seconds_to_encode(encoder, waveforms, numbers))
 
 
 def measure(repeats: int, threads: int, n: int, epochs: int) -> Result:

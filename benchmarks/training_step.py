@@ -5,12 +5,13 @@ python benchmarks/training_step.py reference|ours_fp32|ours_bf16 [UTTERANCES] [D
 
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import corpus
 import torch
 from reference.model import ReferenceEncoder
-from torch import nn
+from torch import Tensor, nn
 
 from mlee_sb.models.audio import pad
 from mlee_sb.models.classifier import DenseClassifier
@@ -18,10 +19,10 @@ from mlee_sb.models.encoder import CnnBlstmAttention
 from mlee_sb.models.features import LogPowerSpectrogram
 from mlee_sb.models.normalization import ZNorm
 from mlee_sb.models.pipeline import UtteranceEncoder
-from mlee_sb.training.data import UtteranceSampler
+from mlee_sb.training.data import Batch, UtteranceSampler
 from mlee_sb.training.memory import keep_freed_memory
 
-BATCH, EMOTIONS, LR = 16, 4, 5e-4
+BATCH, EMOTIONS, LR, MAX_GRAD_NORM = 16, 4, 5e-4, 5.0
 
 
 def our_encoder() -> UtteranceEncoder:
@@ -32,21 +33,26 @@ def our_encoder() -> UtteranceEncoder:
     return encoder
 
 
-def epoch(encoder: nn.Module, batches: list[list[int]], waveforms: list[torch.Tensor], bf16: bool) -> float:
+def batches_of(waveforms: list[Tensor], numbers: Iterable[list[int]]) -> Iterator[Batch]:
+    """Batches of waveforms by their numbers, with any targets."""
+    targets = torch.eye(EMOTIONS)[torch.randint(EMOTIONS, (len(waveforms),), generator=torch.Generator().manual_seed(0))]
+    for batch in numbers:
+        yield Batch(*pad([waveforms[i] for i in batch]), targets[batch], torch.tensor(batch))
+
+
+def epoch(encoder: nn.Module, batches: Iterable[Batch], bf16: bool = False) -> float:
     """One pass with forward, loss, backward and Adam; seconds."""
     head = DenseClassifier(256, EMOTIONS)
     optimizer = torch.optim.Adam([*encoder.parameters(), *head.parameters()], lr=LR)
-    targets = torch.randint(0, EMOTIONS, (len(waveforms),), generator=torch.Generator().manual_seed(0))
     encoder.train()
     start = time.perf_counter()
     for batch in batches:
-        padded, n_samples = pad([waveforms[i] for i in batch])
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            logits = head(encoder(padded, n_samples))
-        loss = nn.functional.cross_entropy(logits.float(), targets[batch])
+            logits = head(encoder(batch.inputs, batch.lengths))
+        loss = nn.functional.cross_entropy(logits.float(), batch.targets)
         optimizer.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(encoder.parameters(), 5.0)
+        nn.utils.clip_grad_norm_(encoder.parameters(), MAX_GRAD_NORM)
         optimizer.step()
     return time.perf_counter() - start
 
@@ -58,13 +64,13 @@ def main(which: str, n: int = 192, data_folder: str | None = None) -> None:
     if which == "reference":
         encoder: nn.Module = ReferenceEncoder(torch.full((400,), 0.5), torch.full((400,), 1.3))
         order = torch.randperm(n, generator=torch.Generator().manual_seed(0)).split(BATCH)
-        batches = [batch.tolist() for batch in order]
+        numbers = [batch.tolist() for batch in order]
     else:
         keep_freed_memory()
         encoder = our_encoder()
-        batches = list(UtteranceSampler([len(w) / corpus.RATE for w in found], BATCH, seed=1))
-    epoch(encoder, batches[:2], found, which.endswith("bf16"))
-    print(1000 * epoch(encoder, batches, found, which.endswith("bf16")) / n)
+        numbers = list(UtteranceSampler([len(w) / corpus.RATE for w in found], BATCH, seed=1))
+    epoch(encoder, batches_of(found, numbers[:2]), which.endswith("bf16"))
+    print(1000 * epoch(encoder, batches_of(found, numbers), which.endswith("bf16")) / n)
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ def test_the_convolution_floor_counts_the_operations_of_the_papers_network():
 @pytest.mark.timeout(300)
 def test_every_benchmark_runs_and_leaves_its_figures(tmp_path):
     """Without those that start whole programs, which other tests run."""
-    names = ["training_step", "convolution_peak", "padding", "frozen", "classification", "preparation", "memory"]
+    names = ["training_step", "convolution_peak", "padding", "reading", "frozen", "classification", "preparation", "memory"]
     small = [
         "--repeats",
         "1",
@@ -95,7 +95,7 @@ def test_every_benchmark_runs_and_leaves_its_figures(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(BENCHMARKS.parent)})
     assert done.returncode == 0, done.stderr[-2000:]
     found = json.loads((tmp_path / "results.json").read_text())
-    assert len(found["results"]) == 10 and {"processor", "cpus", "packages"} <= found["machine"].keys()
+    assert len(found["results"]) == 11 and {"processor", "cpus", "packages"} <= found["machine"].keys()
     for result in found["results"]:
         assert all(value > 0 for values in result["values"].values() for value in values), result["name"]
         assert next(iter(result["ratios"].values())) == 1
