@@ -148,8 +148,12 @@ class CnnBlstmAttention(nn.Module):
         x = joined(features, steps).unsqueeze(-1)  # [frames of all utterances, bins, 1]
         for layer in self.cnn:
             x, steps = layer(x, steps)
-        packed = pack_sequence(x.transpose(1, 2).flatten(1).split(steps), enforce_sorted=False)  # [steps of all, channels * bins]
-        x, lengths = pad_packed_sequence(self.blstm(packed)[0], batch_first=True)
+        utterances = x.transpose(1, 2).flatten(1).split(steps)  # [steps, channels * bins] each
+        longest_first = sorted(range(len(steps)), key=lambda i: -steps[i])  # torch would sort them, too, and wait for the GPU to do it
+        packed = pack_sequence([utterances[i] for i in longest_first])
+        x, _ = pad_packed_sequence(self.blstm(packed)[0], batch_first=True)
+        x = x.index_select(0, torch.tensor(longest_first).argsort().to(x.device))
+        lengths = torch.tensor(steps)
         return *self.attention(x, lengths), lengths
 
     def _embed_padded(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
