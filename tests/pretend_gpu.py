@@ -5,14 +5,15 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.utils._pytree import tree_leaves
 
 DEVICE = "cuda:0"
+COPY = torch.ops.aten._to_copy.default
 PACK = torch.ops.aten._pack_padded_sequence.default
 
 
 class PretendGpu(FakeTensorMode):
     """Within it, what is moved to `DEVICE` has no values. Tensors on the CPU are real, and computed with as always.
 
-    Tensors of two devices in one operation raise, and so does a value that is asked for (`.item()`, a branch). Names of the operations
-    that copy to the CPU, each of which waits for all that the GPU was given before, are gathered in `waited_for`.
+    Tensors of two devices in one operation raise, and so does a value that is asked for (`.item()`, a branch). Copies to the CPU, and
+    those from it that are not told to go on (`non_blocking`), wait for all that a GPU was given before: `waited_for` gathers them.
     """
 
     def __init__(self):
@@ -28,7 +29,9 @@ class PretendGpu(FakeTensorMode):
             return args[0].new_empty(packed.shape), sizes
         result = super().__torch_dispatch__(func, types, args, kwargs)
         if any(isinstance(leaf, torch.Tensor) and leaf.device.type == "cpu" for leaf in tree_leaves(result)):
-            self.waited_for.append(str(func))
+            self.waited_for.append(f"{func} to the CPU")
+        if func is COPY and _is_real(args[0]) and not kwargs.get("non_blocking"):
+            self.waited_for.append(f"{func} to the GPU")
         return result
 
 

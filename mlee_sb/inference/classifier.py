@@ -15,7 +15,7 @@ from mlee_sb.inference.speech import make_gate, share_of
 from mlee_sb.inference.stream import HOP_SECONDS, WINDOW_SECONDS, EmotionStream
 from mlee_sb.inference.timeline import Timeline
 from mlee_sb.models.audio import load_waveform, named, pad, read_blocks, seconds_of
-from mlee_sb.models.device import check_usable
+from mlee_sb.models.device import check_usable, upload
 
 LONGEST_SECONDS = 120  # of one utterance: the memory for it grows with its length
 BATCH_SECONDS = {"cpu": 12, "cuda": 240}  # of a batch, padding included: a larger one leaves the cache of a CPU
@@ -220,7 +220,7 @@ class EmotionClassifier:
         looking = encoders[encoder] if encoder < len(encoders) else None
         if not hasattr(getattr(looking, "network", None), "embed"):
             raise InputError(f"encoder {encoder} of this model has no attention to show")
-        weights, seconds = looking.attention(self._load(path).to(self.device))
+        weights, seconds = looking.attention(upload(self._load(path), self.device))
         return seconds.cpu().numpy(), weights.cpu().numpy()
 
     def _predict_many(self, paths: Iterable, batch_size: int, asked: Asked, on_error: str) -> Iterator[Prediction | InputError]:
@@ -259,7 +259,7 @@ class EmotionClassifier:
 
     @torch.no_grad()
     def _answers(self, waveforms: Tensor, n_samples: Tensor, speech, asked: Asked) -> list[Prediction]:
-        logits, presence = self.model.logits(waveforms.to(self.device), n_samples)
+        logits, presence = self.model.logits(upload(waveforms, self.device), n_samples)
         seconds = (n_samples.double() / self.model.sample_rate).tolist()
         return predictions(self.model, logits.cpu().numpy(), None if presence is None else presence.cpu().numpy(), asked, speech, seconds)
 
@@ -294,7 +294,7 @@ class EmotionClassifier:
         wavs = torch.atleast_2d(wavs).float()
         if not wavs.isfinite().all():
             raise InputError("waveforms with samples that are not finite (NaN or infinity): leave them out")
-        return wavs.to(self.device), self._samples(wavs, wav_lens)
+        return upload(wavs, self.device), self._samples(wavs, wav_lens)
 
     def _samples(self, wavs: Tensor, wav_lens: Tensor | None) -> Tensor:
         longest = wavs.shape[1]

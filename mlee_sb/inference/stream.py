@@ -80,7 +80,7 @@ class EmotionStream:
         """
         if self.finished:
             raise InputError("this stream is finished: make another one for other audio")
-        self._take(self.resampling.feed(to_mono(_checked(samples))))
+        self._take(self.resampling.feed(_checked(samples)))
         return list(self._complete())
 
     def finish(self) -> list[Segment]:
@@ -134,11 +134,13 @@ class EmotionStream:
 
 
 def _checked(samples: np.ndarray | Tensor) -> Tensor:
+    """Samples as they are fed -> mono [n], float32."""
     samples = torch.as_tensor(samples)
     if not samples.is_floating_point():
         raise InputError(f"samples of kind {samples.dtype}: give floats in -1 to 1")
     if samples.dim() not in (1, 2) or (samples.dim() == 2 and samples.shape[1] == 0):
         raise InputError(f"samples of shape {list(samples.shape)}: give [n] or [n, channels]")
+    samples = to_mono(samples.float())
     if not samples.isfinite().all():
         raise InputError("samples that are not finite (NaN or infinity): leave them out")
-    return samples.float()
+    return samples

@@ -122,10 +122,10 @@ def read_blocks(source: str | Path | BinaryIO, sample_rate: int) -> Iterator[Ten
             resampling = BlockResampler(file.samplerate, sample_rate)
             while len(samples := file.read(BLOCK_SECONDS * file.samplerate, dtype="float32", always_2d=True)):
                 n += len(samples)
-                block = torch.from_numpy(samples)
+                block = to_mono(torch.from_numpy(samples))
                 if not block.isfinite().all():
                     raise InputError(f"{path}: samples that are not finite (NaN or infinity); write it again without them")
-                yield resampling.feed(to_mono(block))
+                yield resampling.feed(block)
             yield resampling.finish()
     except soundfile.SoundFileError as error:
         raise InputError(f"{path}: cannot be read as audio ({error}); wav, flac, ogg and mp3 can") from error

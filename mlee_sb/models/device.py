@@ -1,6 +1,7 @@
-"""Whether a device can be had."""
+"""Whether a device can be had, and how tensors get there."""
 
 import torch
+from torch import Tensor
 
 from mlee_sb.errors import InputError, choose
 
@@ -21,3 +22,8 @@ def check_usable(device: str) -> str:
     except (RuntimeError, AssertionError) as error:
         raise InputError(f"device {device!r} cannot be used here ({str(error).splitlines()[0]}): leave --device out") from error
     return device
+
+
+def upload(tensor: Tensor, device: torch.device | str | None) -> Tensor:
+    """A tensor on a device. A plain `.to(device)` would wait for all that a GPU was given to do before."""
+    return tensor.to(device, non_blocking=True)

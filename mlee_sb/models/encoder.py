@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_sequence, pad_packed_sequence
 
 from mlee_sb.errors import InputError
+from mlee_sb.models.device import upload
 from mlee_sb.models.masking import WholeBatchNorm2d, valid_frames, zero_padding
 from mlee_sb.models.rows import in_rows, joined, out_of_rows
 
@@ -152,7 +153,7 @@ class CnnBlstmAttention(nn.Module):
         longest_first = sorted(range(len(steps)), key=lambda i: -steps[i])  # torch would sort them, too, and wait for the GPU to do it
         packed = pack_sequence([utterances[i] for i in longest_first])
         x, _ = pad_packed_sequence(self.blstm(packed)[0], batch_first=True)
-        x = x.index_select(0, torch.tensor(longest_first).argsort().to(x.device))
+        x = x.index_select(0, upload(torch.tensor(longest_first).argsort(), x.device))
         lengths = torch.tensor(steps)
         return *self.attention(x, lengths), lengths
 

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.nn import functional as F
 
+from mlee_sb.models.device import upload
+
 
 def valid_frames(lengths: Tensor, n_frames: int, device: torch.device | None = None) -> Tensor:
     """True where a frame belongs to its utterance, [batch, n_frames].
@@ -11,7 +13,7 @@ def valid_frames(lengths: Tensor, n_frames: int, device: torch.device | None = N
     >>> valid_frames(torch.tensor([1, 3]), 3).tolist()
     [[True, False, False], [True, True, True]]
     """
-    return (torch.arange(n_frames) < lengths.unsqueeze(1)).to(device)
+    return upload(torch.arange(n_frames) < lengths.unsqueeze(1), device)
 
 
 def zero_padding(x: Tensor, lengths: Tensor) -> Tensor:

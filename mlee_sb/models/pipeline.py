@@ -31,13 +31,13 @@ class UtteranceEncoder(nn.Module):
     def min_samples(self) -> int:
         return self.front_end.min_samples
 
-    def features(self, waveforms: Tensor, n_samples: Tensor) -> tuple[Tensor, Tensor]:
+    def features(self, waveforms: Tensor, n_samples: Tensor | list[int]) -> tuple[Tensor, Tensor]:
         """Normalised features [batch, frames, n_features] and valid frames [batch]; no gradient is needed below the encoder."""
         with torch.no_grad():
-            features, n_frames = self.front_end(waveforms, n_samples)
+            features, n_frames = self.front_end(waveforms, torch.as_tensor(n_samples))
             return self.normalizer(features, n_frames), n_frames
 
-    def forward(self, waveforms: Tensor, n_samples: Tensor) -> Tensor:
+    def forward(self, waveforms: Tensor, n_samples: Tensor | list[int]) -> Tensor:
         """Waveforms [batch, samples], samples of each without padding [batch] (integers) -> embeddings [batch, embedding_size]."""
         return self.network(*self.features(waveforms, n_samples))
 

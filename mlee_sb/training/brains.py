@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from mlee_sb.errors import InputError
 from mlee_sb.files import write_text
+from mlee_sb.models.device import upload
 from mlee_sb.training.checkpoints import AtomicCheckpointer, EarlyStopping
 from mlee_sb.training.data import Batch
 from mlee_sb.training.distributed import gathered, is_main, on_main, processes, summed
@@ -21,13 +22,14 @@ from mlee_sb.training.targets import TARGETS
 LOSS = "loss"  # the validation loss in a checkpoint's meta data
 SECONDS = "seconds"  # of training up to a checkpoint, over all the runs that it took
 LESS = "lower lr, or train with --precision fp32"
+LOOK_STEPS = 50  # from one look at the training loss to the next: a look waits for all that a GPU was given to do
 LOG_DIGITS = 6  # SpeechBrain's default of two hides what early stopping sees
 
 
 class Precomputed(nn.Module):
     """Stands in for frozen encoders where their embeddings were computed before."""
 
-    def forward(self, embeddings: Tensor, lengths: Tensor) -> Tensor:
+    def forward(self, embeddings: Tensor, lengths: list[int]) -> Tensor:
         return embeddings
 
 
@@ -78,20 +80,22 @@ class EmotionBrain(sb.Brain):
     def on_stage_start(self, stage: sb.Stage, epoch: int | None = None) -> None:
         self.utterance_losses: list[tuple[Tensor, Tensor]] = []  # items and losses
         self.outputs: list[tuple[Tensor, Tensor]] = []  # items and logits
+        self.not_finite = torch.zeros((), dtype=torch.long, device=self.device)  # losses of batches
         number, n = processes()
         if stage == sb.Stage.TRAIN and n > 1:  # an encoder with dropout: other masks on each process, the same ones after a resume
             torch.manual_seed((self.train_sampler.seed * 1_000_003 + epoch) * n + number)
 
     def compute_forward(self, batch: Batch, stage: sb.Stage) -> Tensor:
         """Batch -> logits [batch, K]."""
-        return self.modules.classifier(self.modules.encoder(batch.inputs.to(self.device), batch.lengths))
+        inputs = upload(batch.inputs, self.device)  # and lengths as integers: DDP would move a tensor of them to the GPU
+        return self.modules.classifier(self.modules.encoder(inputs, batch.lengths.tolist()))
 
     def compute_objectives(self, logits: Tensor, batch: Batch, stage: sb.Stage) -> Tensor:
         """Logits [batch, K] -> mean loss of the batch; of several processes, this one's part of it.
 
         DDP takes the mean of the processes' gradients, so a part is `n` times its sum over the number of utterances in the batch.
         """
-        losses = TARGETS[self.target].loss(logits.float(), batch.targets.to(self.device), self.class_weights)
+        losses = TARGETS[self.target].loss(logits.float(), upload(batch.targets, self.device), self.class_weights)
         self.utterance_losses.append((batch.items, losses.detach()))
         if stage == sb.Stage.TEST:
             self.outputs.append((batch.items, logits.detach().float()))
@@ -100,16 +104,32 @@ class EmotionBrain(sb.Brain):
             return losses.mean()
         return losses.sum() * n / summed(torch.tensor(len(losses), device=losses.device))
 
-    def check_loss_isfinite(self, loss: Tensor) -> None:
-        """As SpeechBrain, which skips a few such batches and then gives up; with a remedy in the error, and on all processes."""
-        loss = summed(loss)
-        try:
-            super().check_loss_isfinite(loss)
-        except ValueError as error:
-            raise InputError(f"the training loss is {float(loss.detach())} again and again: {LESS}") from error
+    def fit_batch(self, batch: Batch) -> Tensor:
+        """As SpeechBrain's, which waits for a GPU twice in every step: to look at the loss, and to bring it home."""
+        with self.training_ctx:
+            loss = self.compute_objectives(self.compute_forward(batch, sb.Stage.TRAIN), batch, sb.Stage.TRAIN)
+        self.not_finite += ~loss.detach().isfinite()
+        self.scaler.scale(loss).backward()
+        self.optimizers_step()
+        return loss.detach()
+
+    def update_average(self, loss: Tensor, avg_loss: float) -> float:
+        """What the progress bar shows: at the first step, and every `LOOK_STEPS`, the mean over the utterances of the epoch up to then."""
+        if self.step % LOOK_STEPS != 1:
+            return avg_loss
+        self._check_losses_are_finite()
+        return float(torch.cat([losses for _, losses in self.utterance_losses]).mean())
+
+    def _check_losses_are_finite(self) -> None:
+        """As SpeechBrain, which lets a few such batches pass and then gives up; with a remedy in the error, and on all processes."""
+        n = int(summed(self.not_finite))
+        if n > self.nonfinite_patience:
+            raise InputError(f"the training loss was not finite (NaN or infinity) in {n} batches of this epoch: {LESS}")
 
     def on_stage_end(self, stage: sb.Stage, stage_loss: float, epoch: int | None = None) -> None:
         name = stage.name.lower()
+        if stage == sb.Stage.TRAIN:
+            self._check_losses_are_finite()
         # Summed in a fixed order: how utterances fell into batches and to processes must not show.
         self.losses[name] = float(in_order(self.utterance_losses).double().mean())
         if stage == sb.Stage.VALID:

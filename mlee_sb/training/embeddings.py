@@ -13,6 +13,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from mlee_sb.files import written_beside
+from mlee_sb.models.device import upload
 from mlee_sb.models.pipeline import EmotionModel
 from mlee_sb.training.data import WaveformDataset, make_loader
 
@@ -74,5 +75,5 @@ def _compute(model: EmotionModel, frame: pd.DataFrame, data_folder: Path, speed:
     loader = make_loader(WaveformDataset(frame, data_folder, encoder, no_targets, (speed,)), BATCH_SIZE, num_workers=0)
     found = torch.empty(len(frame), encoder.embedding_size)
     for batch in tqdm(loader, desc=f"embeddings at speed {speed:g}", disable=not progress, dynamic_ncols=True, leave=False):
-        found[batch.items] = encoder(batch.inputs.to(device), batch.lengths).float().cpu()
+        found[batch.items] = encoder(upload(batch.inputs, device), batch.lengths).float().cpu()
     return found

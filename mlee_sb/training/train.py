@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 from mlee_sb.calibration import Curve
 from mlee_sb.files import write_json, write_text
 from mlee_sb.models.bundle import describe_model, load_bundle, save_bundle
+from mlee_sb.models.device import upload
 from mlee_sb.models.pipeline import EmotionModel, FrozenEncoders, PresenceHead, UtteranceEncoder
 from mlee_sb.training.brains import BRAINS, SECONDS, EmotionBrain, Precomputed
 from mlee_sb.training.calibrate import calibrate
@@ -117,7 +118,7 @@ def _learning(stage: Stage, hparams: dict, inputs: StageInputs, device: str, res
     }
     if not resumes:  # a checkpoint brings the statistics with it; every process computes those of the whole set
         batches = make_loader(train, settings["batch_size"], settings["num_workers"])
-        encoder.normalizer.fit(encoder.front_end(batch.inputs.to(device), batch.lengths) for batch in batches)
+        encoder.normalizer.fit(encoder.front_end(upload(batch.inputs, device), batch.lengths) for batch in batches)
         on_main(note_use, stage.save_folder, "z_norm", train.ids)
     return encoder, _loaders(stage, train, sets)
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mlee_sb.errors import InputError
-from mlee_sb.training.brains import BRAINS, ExistenceBrain, HardTargetBrain, Precomputed, SoftTargetBrain
+from mlee_sb.training.brains import BRAINS, LOOK_STEPS, ExistenceBrain, HardTargetBrain, Precomputed, SoftTargetBrain
 from mlee_sb.training.checkpoints import AtomicCheckpointer, EarlyStopping
 from mlee_sb.training.data import EmbeddingDataset, make_loader
 from mlee_sb.training.losses import softmax_cross_entropy
@@ -108,3 +108,22 @@ def test_the_log_keeps_the_digits_that_early_stopping_sees(folder):
     brain.fit(brain.epochs, loader(seed=1), loader(), progressbar=False)
     logged = (folder / "log.txt").read_text().split("valid loss: ")[1].strip()
     assert float(logged) == pytest.approx(brain.losses["valid"], abs=1e-5) and len(logged.split(".")[1]) >= 6
+
+
+def test_losses_that_are_not_finite_end_the_training_with_a_remedy(folder):
+    brain, data = brain_of(HardTargetBrain, folder), loader(batch_size=1, seed=1)
+    data.dataset.embeddings[:, 0] = math.inf
+    with pytest.raises(InputError, match=r"not finite \(NaN or infinity\) in 7 batches of this epoch: lower lr"):
+        brain.fit(brain.epochs, data, loader(), progressbar=False)
+    assert brain.losses == {}  # before the epoch was over
+
+
+def test_the_progress_bar_shows_the_mean_loss_of_the_utterances_up_to_then(folder):
+    brain = brain_of(HardTargetBrain, folder)
+    brain.not_finite = torch.zeros(())
+    brain.utterance_losses = [(torch.tensor([0, 1]), torch.tensor([1.0, 2.0])), (torch.tensor([2]), torch.tensor([6.0]))]
+    shown = []
+    for step in (1, 2, LOOK_STEPS, LOOK_STEPS + 1):
+        brain.step = step
+        shown.append(brain.update_average(None, 7.0))
+    assert shown == [3.0, 7.0, 7.0, 3.0]

@@ -1,10 +1,16 @@
-"""On a GPU, nothing between the waveforms and the losses waits for it, and no tensor is left on the CPU. No GPU is needed to see it."""
+"""On a GPU, no step of training waits for it, and no tensor is left on the CPU. No GPU is needed to see it, but backward needs one."""
+
+import contextlib
+from types import SimpleNamespace
 
 import pytest
 import torch
 from pretend_gpu import DEVICE, PretendGpu
+from speechbrain import Stage
+from torch.distributed.utils import _to_kwargs
 
 from mlee_sb.models.classifier import DenseClassifier
+from mlee_sb.models.device import upload
 from mlee_sb.models.encoder import CnnBlstmAttention
 from mlee_sb.models.features import LogPowerSpectrogram
 from mlee_sb.models.normalization import ZNorm
@@ -15,6 +21,7 @@ from mlee_sb.training.data import Batch
 EMOTIONS = ["neu", "hap", "sad"]
 K = len(EMOTIONS)
 LENGTHS = torch.tensor([8000, 16000, 12000])  # samples
+BATCH = Batch(torch.randn(3, 16000), LENGTHS, torch.eye(K), torch.arange(3))
 
 
 @pytest.fixture
@@ -28,15 +35,41 @@ def utterance_encoder():
     return UtteranceEncoder(LogPowerSpectrogram(), ZNorm(), CnnBlstmAttention())
 
 
-@pytest.mark.parametrize("target", BRAINS)
-def test_a_training_step_waits_for_nothing_before_its_loss(gpu, target):
+def brain_on_the_gpu(target, monkeypatch):
+    """At the second step of an epoch, when the progress bar has nothing new to show."""
     brain = object.__new__(BRAINS[target])  # without SpeechBrain's part, which asks the driver for the device
-    brain.device, brain.utterance_losses = DEVICE, []
+    brain.device, brain.step, brain.nonfinite_patience, brain.training_ctx = DEVICE, 2, 3, contextlib.nullcontext()
+    brain.scaler = torch.amp.GradScaler("cuda", enabled=False)
     brain.modules = torch.nn.ModuleDict({"encoder": utterance_encoder(), "classifier": DenseClassifier(256, K)}).to(DEVICE)
     brain.class_weights = torch.ones(K, 2).to(DEVICE) if target == "existence" else torch.ones(K).to(DEVICE)
-    batch = Batch(torch.randn(3, 16000), LENGTHS, torch.eye(K), torch.arange(3))
-    loss = brain.compute_objectives(brain.compute_forward(batch, stage=None), batch, stage=None)
+    monkeypatch.setattr(torch.Tensor, "backward", lambda loss: None)
+    monkeypatch.setattr(brain, "optimizers_step", lambda: None)
+    brain.on_stage_start(Stage.TRAIN, epoch=1)
+    return brain
+
+
+def moved_by_ddp(args):
+    """What torch's DistributedDataParallel hands to the module on its GPU."""
+    moved, _ = _to_kwargs(args, {}, torch.device(DEVICE), False)
+    return moved[0]
+
+
+@pytest.mark.parametrize("target", BRAINS)
+def test_a_training_step_waits_for_nothing(gpu, target, monkeypatch):
+    brain = brain_on_the_gpu(target, monkeypatch)
+    gpu.waited_for.clear()  # modules were moved there
+    loss = brain.fit_batch(BATCH)
+    assert brain.update_average(loss, 1.25) == 1.25
     assert str(loss.device) == DEVICE and loss.shape == ()
+    assert gpu.waited_for == []
+
+
+def test_an_encoder_that_ddp_wraps_for_a_gpu_finds_its_lengths_on_the_cpu(gpu, monkeypatch):
+    brain = brain_on_the_gpu("hard", monkeypatch)
+    encoder = brain.modules.encoder
+    brain.modules = SimpleNamespace(encoder=lambda *args: encoder(*moved_by_ddp(args)), classifier=brain.modules.classifier)
+    gpu.waited_for.clear()
+    assert brain.fit_batch(BATCH).shape == ()
     assert gpu.waited_for == []
 
 
@@ -44,7 +77,8 @@ def test_classifying_waits_for_its_answer_alone(gpu):
     frozen = FrozenEncoders([utterance_encoder(), utterance_encoder()])
     presence = PresenceHead(DenseClassifier(256, K), 0, 0)
     model = EmotionModel(frozen, DenseClassifier(512, K), EMOTIONS, "softmax", presence).to(DEVICE).eval()
-    logits, existence = model.logits(torch.randn(3, 16000).to(DEVICE), LENGTHS)
+    gpu.waited_for.clear()
+    logits, existence = model.logits(upload(BATCH.inputs, DEVICE), LENGTHS)
     assert {str(logits.device), str(existence.device)} == {DEVICE}
     assert gpu.waited_for == []
     logits.cpu()
