@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import torch
+from filelock import FileLock
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -49,14 +50,16 @@ def embeddings(
         [len(speeds) * n, embedding_size] in the order of `WaveformDataset`
     """
     ids = hashlib.sha256(json.dumps(frame["ID"].tolist()).encode()).hexdigest()
+    folder.mkdir(parents=True, exist_ok=True)
     parts = []
     for speed in speeds:
         path = folder / f"{ids[:16]}_speed{speed:g}.safetensors"
-        part = _read(path, key)
-        if part is None:
-            part = _compute(model, frame, data_folder, speed, device, progress)
-            with written_beside(path) as beside:
-                save_file({"embeddings": part}, beside, metadata={"key": key})
+        with FileLock(folder / ".lock"):  # another head may want the same just now: it waits, and finds them
+            part = _read(path, key)
+            if part is None:
+                part = _compute(model, frame, data_folder, speed, device, progress)
+                with written_beside(path) as beside:
+                    save_file({"embeddings": part}, beside, metadata={"key": key})
         parts.append(part)
     return torch.cat(parts)
 

@@ -3,7 +3,10 @@
 import json
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
+from threading import Barrier, BrokenBarrierError
 from types import SimpleNamespace
 
 import pandas as pd
@@ -189,6 +192,23 @@ def test_embeddings_of_another_encoder_in_the_same_place_are_made_anew(fusion, t
     (loaded,) = make_loader(WaveformDataset(inputs.valid, folder, second.encoder, torch.zeros(len(inputs.valid), 2)), 64, 0)
     with torch.no_grad():
         torch.testing.assert_close(b[loaded.items], second.encoder(loaded.inputs, loaded.lengths))
+
+
+def test_two_heads_that_want_the_same_embeddings_at_once_compute_them_once(tmp_path, monkeypatch):
+    both, computed = Barrier(2), []
+
+    def compute(*_):
+        computed.append(1)
+        with suppress(BrokenBarrierError):
+            both.wait(timeout=1)  # where nothing holds the other back, it comes here, too
+        return torch.zeros(2, 3)
+
+    monkeypatch.setattr(embeddings_module, "_compute", compute)
+    frame = pd.DataFrame({"ID": ["a", "b"]})
+    with ThreadPoolExecutor() as heads:
+        first, second = heads.map(lambda _: embeddings(tmp_path / "kept", "key", None, frame, tmp_path), range(2))
+    assert torch.equal(first, second)
+    assert len(computed) == 1
 
 
 def test_the_seconds_of_a_stage_are_those_of_all_its_runs(stage, monkeypatch):
