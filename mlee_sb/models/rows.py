@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
-FEW_SHAPES = 64
-"""Frames to a multiple of which a row is filled up: oneDNN keeps a program for each shape of a convolution, and memory with it."""
+LENGTHS_PER_OCTAVE = 16
+"""Of rows: oneDNN keeps a program for each shape of a convolution, and blocks of ever new sizes leave holes between them in memory."""
 
 
 def joined(padded: Tensor, lengths: list[int]) -> Tensor:
@@ -39,6 +39,16 @@ def alike(lengths: list[int]) -> bool:
     return min(lengths) == max(lengths)
 
 
+def filled_up(frames: int) -> int:
+    """The least of few lengths that holds so many frames: between n and 2 n there are about `LENGTHS_PER_OCTAVE` of them.
+
+    >>> [filled_up(n) for n in (5, 100, 123, 4000)]
+    [5, 100, 124, 4096]
+    """
+    step = max(1, 2 ** (frames.bit_length() - 1) // LENGTHS_PER_OCTAVE)
+    return -(-frames // step) * step
+
+
 def gaps(lengths: list[int], reach: int, stride: int) -> list[int]:
     """Zero frames after each utterance but the last: as far as the kernel reaches, and up to where a stride begins.
 
@@ -61,18 +71,20 @@ def in_rows(x: Tensor, lengths: list[int], time: tuple[int, int], bins: tuple[in
     Returns
     -------
     Tensor
-        [rows, frames, bins, channels]: a row an utterance where all are alike, else one row for all
+        [rows, frames, bins, channels]: a row an utterance where all are alike, else one row for all; filled up to one of few lengths
     """
     if alike(lengths):
-        return F.pad(x.unflatten(0, (len(lengths), lengths[0])), (0, 0, *bins, *time))
+        frames = lengths[0] + sum(time)
+        rest = filled_up(frames) - frames if len(lengths) == 1 else 0  # several that are alike are windows of one size: one shape
+        return F.pad(x.unflatten(0, (len(lengths), lengths[0])), (0, 0, *bins, time[0], time[1] + rest))
     x = F.pad(x, (0, 0, *bins))
     between = gaps(lengths, max(time), stride)
     zeros = x.new_zeros(max(*time, *between), *x.shape[1:])
     pieces = [zeros[: time[0]]]
     for utterance, gap in zip(x.split(lengths), between, strict=True):
         pieces += [utterance, zeros[:gap]]
-    rest = -(sum(map(len, pieces)) + time[1]) % FEW_SHAPES
-    return torch.cat([*pieces, x.new_zeros(time[1] + rest, *x.shape[1:])]).unsqueeze(0)
+    frames = sum(map(len, pieces))
+    return torch.cat([*pieces, x.new_zeros(filled_up(frames + time[1]) - frames, *x.shape[1:])]).unsqueeze(0)
 
 
 def out_of_rows(rows: Tensor, lengths: list[int], reach: int, stride: int, pool: int) -> Tensor:
@@ -92,7 +104,7 @@ def out_of_rows(rows: Tensor, lengths: list[int], reach: int, stride: int, pool:
         of each utterance come last.
     """
     if alike(lengths):
-        return rows
+        return rows[:, : -(-lengths[0] // stride)]
     sizes = []
     for n, gap in zip(lengths, gaps(lengths, reach, stride), strict=True):
         n_out = -(-n // stride)

@@ -8,7 +8,7 @@ from mlee_sb.models.encoder import CnnBlstmAttention, CnnLayer
 from mlee_sb.models.features import LogPowerSpectrogram
 from mlee_sb.models.normalization import ZNorm
 from mlee_sb.models.pipeline import FrozenEncoders, UtteranceEncoder
-from mlee_sb.models.rows import FEW_SHAPES, in_rows
+from mlee_sb.models.rows import LENGTHS_PER_OCTAVE, in_rows
 
 LONGEST = 16000  # samples
 
@@ -80,12 +80,22 @@ def test_in_training_a_layer_gives_each_utterance_what_plain_modules_give_it_alo
         torch.testing.assert_close(gradient, reference, rtol=1e-4, atol=1e-4 * float(reference.abs().max()))
 
 
-def test_a_row_has_little_between_utterances_and_few_lengths():
-    lengths = [447, 120, 890, 300]
+@pytest.mark.parametrize("lengths", [[447, 120, 890, 300], [447]])
+def test_a_row_has_little_but_utterances(lengths):
     for layer in CnnBlstmAttention().cnn:
-        rows = in_rows(torch.zeros(sum(lengths), 1, 1), lengths, layer.time, (0, 0), layer.time_stride)
-        assert rows.shape[0] == 1 and rows.shape[1] % FEW_SHAPES == 0
-        assert rows.shape[1] - sum(lengths) <= len(lengths) * (sum(layer.time) + layer.time_stride) + FEW_SHAPES
+        between = len(lengths) * (sum(layer.time) + layer.time_stride)
+        n_frames = row_of(layer, lengths).shape[1]
+        assert sum(lengths) < n_frames <= (sum(lengths) + between) * (1 + 1 / LENGTHS_PER_OCTAVE)
+
+
+def test_utterances_of_any_lengths_have_rows_of_few_lengths():
+    layer = CnnBlstmAttention().cnn[0]
+    assert len({row_of(layer, [n]).shape for n in range(250, 500)}) <= LENGTHS_PER_OCTAVE + 1
+    assert len({row_of(layer, [n, 70]).shape for n in range(250, 500)}) <= LENGTHS_PER_OCTAVE + 1
+
+
+def row_of(layer, lengths):
+    return in_rows(torch.zeros(sum(lengths), 1, 1), lengths, layer.time, (0, 0), layer.time_stride)
 
 
 def test_frozen_encoders_stay_as_they_are_when_everything_is_set_to_training():
