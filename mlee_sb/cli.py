@@ -103,13 +103,14 @@ def timeline(
     trust_remote_code: Trust = False,
 ) -> None:
     """Follow the emotions through a recording of any length, window by window, in little memory."""
-    from mlee_sb.console import inputs, progress, show, timeline_table
+    from mlee_sb.console import check_outputs, inputs, progress, show, timeline_table
     from mlee_sb.inference.classifier import EmotionClassifier
     from mlee_sb.models.audio import seconds_of
 
     form = _form(as_json, as_csv)
     choose(labels, ("dominant", "presence"), "labels")
     source = _one(file, inputs([file]))
+    check_outputs(source, audacity, plot)
     classifier = EmotionClassifier.from_hparams(model, revision, {"device": device}, trust_remote_code)
     seconds = seconds_of(source) if isinstance(source, Path) else None
     with progress("listening", seconds, unit=False) as done:
@@ -120,6 +121,8 @@ def timeline(
         typer.echo(found.to_frame().to_csv(index=False, lineterminator="\n"), nl=False)
     else:
         show(timeline_table(found, labels))
+    if not found.speech:
+        typer.echo("no speech was heard", err=True)
     if audacity:
         found.to_audacity(audacity, labels)
     if plot:
@@ -161,7 +164,7 @@ def info(source: Source, revision: Revision = None, as_json: Json = False) -> No
 def verify(source: Source, revision: Revision = None, as_json: Json = False) -> None:
     """Check a model: its files, its weights, its answer to the test tone, and that SpeechBrain would run nothing else.
 
-    Exit status: 0 all is right, 1 something is not.
+    Exit status: 0 all is right, 1 something is not, 2 wrong input.
     """
     from mlee_sb.inference.source import find
     from mlee_sb.inference.verify import verify as look_through
@@ -199,7 +202,8 @@ def prepare(context: typer.Context) -> None:
     """Write the manifests of a corpus (the same as recipes/prepare.py): mlee prepare --help tells its own flags."""
     from mlee_sb.corpora.command import main as run
 
-    raise typer.Exit(run(context.args, description="Write the manifests of a corpus: mlee prepare CORPUS DATA_FOLDER --output OUT"))
+    text = "Write the manifests of a corpus. mlee prepare CORPUS --help tells the options of that corpus, too."
+    raise typer.Exit(run(context.args, description=text, program="mlee prepare"))
 
 
 @app.command()
@@ -291,7 +295,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # the hub's library would show them in a pipe, too
     try:
         app(arguments, prog_name="mlee")
-    except InputError as error:
+    except (InputError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return WRONG_INPUT
     except SystemExit as done:  # typer's way of saying it is done

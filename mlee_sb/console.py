@@ -15,7 +15,7 @@ from rich.table import Table
 
 from mlee_sb.errors import InputError
 from mlee_sb.inference.prediction import Prediction
-from mlee_sb.inference.timeline import Timeline, as_dict, columns_of
+from mlee_sb.inference.timeline import Timeline, as_dict, check_plot, columns_of
 
 AUDIO = (".wav", ".flac", ".ogg", ".mp3")
 STANDARD_INPUT = "-"
@@ -48,6 +48,23 @@ def inputs(words: Sequence[str]) -> list[tuple[str, Input]]:
         else:
             found.append((word, path))
     return found
+
+
+def check_outputs(source: Input, labels: Path | None, plot: Path | None) -> None:
+    """Look at the names of what is to be written before a long recording is read.
+
+    Raises
+    ------
+    InputError
+        if one is that of the recording, labels would look like a recording, or a plot has no known ending
+    """
+    for path in filter(None, (labels, plot)):
+        if isinstance(source, Path) and path.resolve() == source.resolve():
+            raise InputError(f"{path}: the recording itself, which would be lost: give another name")
+    if labels and labels.suffix.lower() in AUDIO:
+        raise InputError(f"{labels}: labels are text, and this is the name of a recording: give it the ending .txt")
+    if plot:
+        check_plot(plot)
 
 
 def _standard_input() -> list[tuple[str, Input]]:

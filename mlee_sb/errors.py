@@ -36,6 +36,6 @@ def choose(value: str, options: Iterable[str], what: str) -> str:
     options = [str(option) for option in options]
     if value in options:
         return value
-    nearest = difflib.get_close_matches(str(value), options, n=1, cutoff=0.5)
+    nearest = [] if str(value).isdigit() else difflib.get_close_matches(str(value), options, n=1, cutoff=0.5)
     hint = f"did you mean {nearest[0]!r}? " if nearest else ""
     raise InputError(f"unknown {what} {value!r}: {hint}(one of: {', '.join(options)})")

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
 from bundles import EMOTIONS, copy_of, write_bundle, write_speech
@@ -113,6 +114,13 @@ def test_audio_or_a_list_of_files_comes_through_a_pipe(bundle, folder):
         (["timeline", "FOLDER", "--model", "MODEL"], "3 files, and a timeline is of one"),
         (["timeline", "FOLDER/a.wav", "--model", "MODEL", "--labels", "all"], "unknown labels 'all'"),
         (["timeline", "FOLDER/a.wav", "--model", "MODEL", "--hop", "9"], "hop 9.0 s"),
+        (["timeline", "FOLDER/a.wav", "--model", "MODEL", "--window", "nan"], "window nan s"),
+        (["timeline", "FOLDER/a.wav", "--model", "MODEL", "--audacity", "FOLDER/deeper/../a.wav"], "the recording itself"),
+        (["timeline", "FOLDER/a.wav", "--model", "MODEL", "--audacity", "FOLDER/new.WAV"], "the name of a recording"),
+        (["timeline", "FOLDER/a.wav", "--model", "MODEL", "--plot", "FOLDER/a.gif"], "a plot can be written as .png"),
+        (["classify", "FOLDER", "--model", "FOLDER/a.wav"], "a.wav: a file; a model is the folder"),
+        (["classify", "FOLDER", "--model", "nothere.onnx"], "nothere.onnx: no such file"),
+        (["export", "MODEL", "FOLDER/a.wav/model.onnx"], "File exists"),
         (["push", "FOLDER", "me/x"], "no config.json"),
         (["push", "MODEL", "me/x"], "no licence"),
         (["info", "FOLDER"], "no config.json"),
@@ -150,6 +158,22 @@ def test_a_timeline_is_told_and_written_in_every_form(bundle, tmp_path, capsys):
     assert len(list(csv.DictReader(io.StringIO(out)))) == 10
 
 
+def test_where_nobody_speaks_a_timeline_says_so_and_a_wrong_name_loses_no_recording(bundle, folder, tmp_path, capsys):
+    soundfile.write(tmp_path / "silent.wav", np.zeros(32000), 16000)
+    status, _, err = run(capsys, "timeline", tmp_path / "silent.wav", "--model", bundle)
+    assert status == 0 and "no speech was heard" in err
+    before = (folder / "a.wav").read_bytes()
+    run(capsys, "timeline", folder / "a.wav", "--model", bundle, "--audacity", folder / "a.wav")
+    assert (folder / "a.wav").read_bytes() == before
+
+
+def test_a_wav_that_was_cut_off_is_reported(bundle, folder, capsys):
+    whole = (folder / "a.wav").read_bytes()
+    (folder / "a.wav").write_bytes(whole[: len(whole) // 2])
+    status, out, err = run(capsys, "classify", folder / "a.wav", folder / "b.FLAC", "--model", bundle)
+    assert status == 1 and "truncated: the header promises" in err and "b.FLAC" in out
+
+
 def test_info_tells_what_a_model_is(bundle, capsys):
     _, out, _ = run(capsys, "info", bundle)
     assert "neu hap sad" in out and "mlee_fusion_soft" in out and "50.0 %" in out
@@ -171,6 +195,9 @@ def test_verify_ends_with_1_where_something_is_wrong(bundle, tmp_path, capsys):
 def test_an_exported_model_is_classified_with(bundle, folder, tmp_path, capsys):
     pytest.importorskip("onnxscript")
     status, out, _ = run(capsys, "export", bundle, tmp_path / "model.onnx")
+    for words in (("info", tmp_path / "model.onnx"), ("classify", folder, "--model", tmp_path / "model.onnx", "--device", "cuda:0")):
+        refused, _, err = run(capsys, *words)
+        assert refused == 2 and "an ONNX file" in err
     assert status == 0 and "the same probabilities, up to" in out
     _, ours, _ = run(capsys, "classify", folder, "--model", bundle, "--json")
     _, theirs, _ = run(capsys, "classify", folder, "--model", tmp_path / "model.onnx", "--json")

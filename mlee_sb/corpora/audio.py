@@ -1,7 +1,5 @@
 """Is a recording fit to be trained on? Answered without reading more of it than the answer needs."""
 
-import os
-import struct
 import time
 import zlib
 from collections.abc import Iterator, Sequence
@@ -13,6 +11,8 @@ import soundfile
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
+from mlee_sb.wav import why_cut_off
+
 SHORTEST = 0.040
 """Seconds; the window of the model's spectrogram, which a recording must fill once."""
 
@@ -22,9 +22,6 @@ SILENCE = 1e-4
 BLOCK = 2048
 """Frames read at a time: enough for most recordings to show that they are not silent, and little to read."""
 
-
-CHUNK_HEADER = struct.Struct("<4sI")
-UNKNOWN_SIZE = 0xFFFFFFFF  # written by programs that stream a wav and cannot go back to fill in its size
 
 FILES_A_TASK = 256  # a task for every file would cost more than the check of a file
 WORKERS = 2  # processes: threads would fight for the interpreter, and take longer than one alone
@@ -49,9 +46,8 @@ class Audio:
 def check_audio(path: str | Path) -> Audio:
     """Check one file: present, readable, whole, not empty, finite, not silent, not too short."""
     try:
-        promised, present = _wav_data_bytes(path)
-        if promised > present:
-            return Audio(reason=f"truncated: the header promises {promised} bytes of samples, the file has {present}")
+        if cut_off := why_cut_off(path):
+            return Audio(reason=cut_off)
         with soundfile.SoundFile(path) as file:
             reason, fingerprint = _what_is_wrong(file)
             return Audio(file.frames / file.samplerate, file.samplerate, file.channels, reason, fingerprint)
@@ -109,21 +105,3 @@ def _what_is_wrong(file: soundfile.SoundFile) -> tuple[str, int]:
     if frames < file.frames:
         return f"truncated: the header promises {file.frames} frames, the file has {frames}", fingerprint
     return "" if high - low > SILENCE else "silence only", fingerprint
-
-
-def _wav_data_bytes(path: str | Path) -> tuple[int, int]:
-    """Bytes of samples that a RIFF wav promises and has; (0, 0) for other formats and where the header does not say.
-
-    libsndfile reads a wav that was cut off without a word, up to where it ends.
-    """
-    with open(path, "rb") as file:
-        riff, _ = CHUNK_HEADER.unpack(file.read(CHUNK_HEADER.size).ljust(CHUNK_HEADER.size, b"\0"))
-        if riff != b"RIFF" or file.read(4) != b"WAVE":
-            return 0, 0
-        while len(header := file.read(CHUNK_HEADER.size)) == CHUNK_HEADER.size:
-            chunk, size = CHUNK_HEADER.unpack(header)
-            if chunk == b"data":
-                present = os.fstat(file.fileno()).st_size - file.tell()
-                return (0, 0) if size == UNKNOWN_SIZE else (size, present)
-            file.seek(size + size % 2, os.SEEK_CUR)  # chunks are padded to an even size
-    return 0, 0

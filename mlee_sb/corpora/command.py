@@ -10,20 +10,20 @@ from mlee_sb.corpora.prepare import prepare
 from mlee_sb.errors import InputError
 
 
-def main(arguments: Sequence[str], description: str = "") -> int:
+def main(arguments: Sequence[str], description: str = "", program: str | None = None) -> int:
     """Prepare a corpus as `arguments` say; return the exit status: 0, or 2 where the input cannot be used."""
     try:
-        given = vars(_parser(arguments, description).parse_args(arguments))
+        given = vars(_parser(arguments, description, program).parse_args(arguments))
         prepare(given.pop("corpus"), **given)
         print(f"written to {given['output']}")
-    except InputError as error:
+    except (InputError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
 
 
-def _parser(arguments: Sequence[str], description: str) -> Parser:
-    parser = Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+def _parser(arguments: Sequence[str], description: str, program: str | None) -> Parser:
+    parser = Parser(prog=program, description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpus", metavar="CORPUS", help=f"one of: {', '.join(corpus_names())}")
     parser.add_argument("data_folder", metavar="DATA_FOLDER", help="the folder that holds the release")
     parser.add_argument("--output", required=True, metavar="OUT", help="the folder to write the manifests to")

@@ -13,9 +13,10 @@
 
 Both may have the columns ``ID`` (the wav's path without its ending, if there is none), ``session`` and ``dominant`` (a code,
 or empty for none; it replaces the rule of most votes); wide may have ``n_annotators`` (the sum of the votes, if there is
-none). The codes are what stands after ``votes_`` or in ``label``; ``other`` or ``oth`` is a vote for no emotion.
+none; an empty count is 0). The codes are what stands after ``votes_`` or in ``label``; ``other`` or ``oth`` is a vote for no emotion.
 """
 
+import csv
 import os
 import re
 from collections import Counter
@@ -34,6 +35,7 @@ NAMES_OF_OTHER = ("other", OTHER)
 CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 """A code becomes part of the names of columns."""
 
+MOST_VOTES = 1_000_000  # for an emotion: more is a mistake
 FIRST_LINE = 2  # of the file, after the header
 AUDIO_ENDINGS = (".wav", ".flac", ".ogg", ".mp3")
 
@@ -79,6 +81,7 @@ class VoteTable(Corpus):
         if not self.path.is_file():
             raise InputError(f"{self.path}: no such file; it must hold the votes (another name is given with --table)")
         try:
+            self._check_fields()
             # Blank lines are kept until here, so that the n-th row is the n-th line; a speaker may be called NA or 007.
             table = pd.read_csv(self.path, dtype=str, keep_default_na=False, skip_blank_lines=False, encoding="utf-8")
         except ValueError as error:
@@ -89,10 +92,25 @@ class VoteTable(Corpus):
         table = table.fillna("").apply(lambda column: column.str.strip())
         return table[(table != "").any(axis=1)].copy()
 
+    def _check_fields(self) -> None:
+        """What pandas passes over: a column that is there twice would get another name, and a line that ends early empty fields."""
+        with open(self.path, encoding="utf-8-sig", newline="") as file:
+            lines = csv.reader(file)
+            names = [name.strip() for name in next(lines, [])]
+            for name, n in Counter(names).items():
+                if name and n > 1:
+                    raise InputError(f"{self.path}: {n} columns are called {name!r}: leave one")
+            for fields in lines:
+                if len(fields) < len(names) and any(map(str.strip, fields)):
+                    found = f"{len(fields)} fields, and the first line names {len(names)} columns"
+                    raise InputError(f"{self.path}, line {lines.line_num}: {found}")
+
     def _form(self) -> str:
         columns = set(self.table.columns)
         counted = [column for column in columns if column.startswith(PREFIX)]
         found = f"it has the columns {', '.join(self.table.columns)}"
+        if len(columns) == 1 and ";" in self.table.columns[0]:
+            raise InputError(f"{self.path}: its fields are separated by semicolons: separate them by commas")
         if bool(counted) == bool(columns & {"annotator", "label"}):
             remedy = "give either votes_<code> columns (a row an utterance) or annotator and label (a row a vote)"
             raise InputError(f"{self.path}: {found}; {remedy}")
@@ -117,7 +135,8 @@ class VoteTable(Corpus):
                 raise InputError(f"{self.path}: columns {first} and {column} are both of {code!r}: give one column for each code")
         for column in [*columns, *({"n_annotators"} & set(self.table))]:
             counts = pd.to_numeric(self.table[column].replace("", "0"), errors="coerce")
-            self._refuse((counts.isna() | (counts < 0) | (counts % 1 != 0)), column, "is no number of votes: a whole number from 0")
+            is_count = (counts >= 0) & (counts % 1 == 0) & (counts <= MOST_VOTES)
+            self._refuse(~is_count, column, f"is no number of votes: a whole number from 0 to {MOST_VOTES:,}")
             self.table[column] = counts.astype(int)
         self.table = self.table.rename(columns=dict(zip(columns, (PREFIX + code for code in codes), strict=True)))
         return codes

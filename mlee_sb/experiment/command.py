@@ -22,10 +22,10 @@ Settings = Mapping[str, tuple[object, str]]  # name -> default and comment, as `
 
 
 def exit_status(work: Callable[[], int]) -> int:
-    """That of `work`; 2 for a wrong input, 130 after Ctrl-C, both with a line for a person."""
+    """That of `work`; 2 for a wrong input or what the system refuses, 130 after Ctrl-C, each with a line for a person."""
     try:
         return work()
-    except InputError as error:
+    except (InputError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return WRONG_INPUT
     except KeyboardInterrupt:
@@ -62,7 +62,10 @@ def first_look(arguments: Sequence[str], flag: str, default: str | None = None) 
 
 def hparams_file(arguments: Sequence[str]) -> str | None:
     """The hparams file among `arguments`, wherever it stands: it decides which other flags there are."""
-    return next((word for word in arguments if word.endswith((".yaml", ".yml"))), None)
+    found = next((word for word in arguments if word.endswith((".yaml", ".yml"))), None)
+    if found is None and arguments and not arguments[0].startswith("-"):
+        raise InputError(f"{arguments[0]}: no hparams file (.yaml): give one of those in hparams/ first")
+    return found
 
 
 def add_settings(parser: Parser, title: str, settings: Settings) -> None:
@@ -96,6 +99,8 @@ def corpus_data(given: dict, settings: Mapping, overrides: dict) -> tuple[Data, 
     """
     if not given["data_folder"]:
         _use_demo(given)
+    if not Path(given["data_folder"]).is_dir():
+        raise InputError(f"--data_folder {given['data_folder']}: no such folder")
     if given["manifests"]:
         manifests, protocol = Path(given["manifests"]), read_protocol(given["manifests"])
         overrides = {"emotions": protocol["emotions"], "min_votes": protocol["rules"]["min_votes"], **overrides}
@@ -111,9 +116,11 @@ def corpus_data(given: dict, settings: Mapping, overrides: dict) -> tuple[Data, 
 
 def _use_demo(given: dict) -> None:
     """Without a data folder: generated speech, made once, in the place of a corpus."""
-    if given["corpus"] not in (None, DEMO) or given["manifests"]:
+    if given["manifests"]:
+        raise InputError(f"--data_folder is missing: the folder that the recordings of {given['manifests']} lie in")
+    if given["corpus"] not in (None, DEMO):
         raise InputError("--data_folder is missing: the folder that holds the release of --corpus")
-    print("DEMO: no --data_folder was given, so generated speech is used; its figures say nothing about the method")
+    print(f"DEMO: no --data_folder was given, so generated speech ({DEMO_FOLDER}) is used; its figures say nothing about the method")
     given["corpus"], given["data_folder"] = DEMO, make_demo_release(DEMO_FOLDER)
 
 

@@ -18,7 +18,7 @@ from mlee_sb.reporting import FOLDER, make_report
 from mlee_sb.training.distributed import launched
 from mlee_sb.training.run import check_device, check_stages
 from mlee_sb.training.stage import Stage, plan
-from mlee_sb.training.sweeps.backends import BACKENDS, open_backend
+from mlee_sb.training.sweeps.backends import BACKENDS, check_workers, open_backend
 from mlee_sb.training.sweeps.sweep import FAILED, SKIPPED, Outcome, done, kind, sweep
 
 ALL = "all"
@@ -45,6 +45,7 @@ def output_of(given: dict) -> redirect_stdout:
     """Where to speak until the plan is made: with --json, stdout is for the object alone."""
     if given["json"] and not given["dry_run"]:
         raise InputError("--json shows the plan: add --dry-run")
+    check_workers(given["backend"], given["jobs"], given["threads"])
     return redirect_stdout(sys.stderr if given["json"] else sys.stdout)
 
 

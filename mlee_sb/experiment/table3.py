@@ -13,6 +13,7 @@ from mlee_sb.training.settings import DOMINANT_TARGETS, SHARED, TRAIN_SETS, over
 from mlee_sb.training.stage import Data, Stage, make_stage
 
 ROWS = ("dominant", "mlee", "mlee_pretrain", "mlee_fusion")  # hparams files, as table 3 has them from top to bottom
+HPARAMS = "hparams"  # in the current folder, else in the checkout
 OF_THE_GRID = ("fold", "seed", "train_set", "target")  # settings that the grid goes through
 OF_ALL_ROWS = (*(name for name in SHARED if name not in OF_THE_GRID), "alpha")  # settings with one value for the whole grid
 
@@ -72,14 +73,15 @@ def _file(hparams: str, row: str) -> Path:
 
 def _parse(arguments: Sequence[str], description: str) -> tuple[dict, dict]:
     """What was given for the run, and what was given to override settings: ``lr`` of a file by ``mlee.lr``."""
-    hparams = first_look(arguments, "--hparams", default="hparams")
+    beside_us = HPARAMS if Path(HPARAMS).is_dir() else str(Path(__file__).resolve().parents[2] / HPARAMS)
+    hparams = first_look(arguments, "--hparams", default=beside_us)
     parser = make_parser(description)
     grid = parser.add_argument_group("the grid")
     grid.add_argument("--rows", nargs="+", default=ROWS, metavar="ROW", help=f"of: {' '.join(ROWS)} (default: all)")
     grid.add_argument("--targets", nargs="+", default=DOMINANT_TARGETS, metavar="TARGET", help="hard, soft or both (default)")
     grid.add_argument("--train_sets", nargs="+", default=TRAIN_SETS, metavar="SET", help="dominant, all or both (default)")
     grid.add_argument("--seeds", nargs="+", type=int, default=[1], metavar="N", help="one or more (default: 1)")
-    grid.add_argument("--hparams", default="hparams", metavar="FOLDER", help="the folder of the hparams files (default: hparams)")
+    grid.add_argument("--hparams", default=hparams, metavar="FOLDER", help="the folder of the hparams files (default: hparams)")
     add_sweep_flags(parser)
     of_all: dict = {}
     of_files: dict = {}

@@ -14,7 +14,7 @@ from mlee_sb.inference.source import load
 from mlee_sb.inference.speech import make_gate, share_of
 from mlee_sb.inference.stream import HOP_SECONDS, WINDOW_SECONDS, EmotionStream
 from mlee_sb.inference.timeline import Timeline
-from mlee_sb.models.audio import load_waveform, named, pad, read_blocks, seconds_of
+from mlee_sb.models.audio import floats, load_waveform, named, pad, read_blocks, seconds_of
 from mlee_sb.models.device import check_usable, upload
 
 LONGEST_SECONDS = 120  # of one utterance: the memory for it grows with its length
@@ -34,7 +34,9 @@ class EmotionClassifier:
 
     def __init__(self, model: Answers, device: str = "cpu"):
         is_module = isinstance(model, torch.nn.Module)
-        self.device = check_usable(device) if is_module else "cpu"  # onnxruntime is run on the CPU
+        if not is_module and device != "cpu":
+            raise InputError(f"device {device!r}: an ONNX file is run on the CPU: leave --device out")
+        self.device = check_usable(device)
         self.model = model.to(device).eval() if is_module else model
 
     @classmethod
@@ -104,6 +106,8 @@ class EmotionClassifier:
         """
         asked = Asked(coverage, min_confidence, gate)
         choose(on_error, ON_ERROR, "on_error")
+        if isinstance(paths, str | Path):
+            raise InputError(f"{paths}: one file or folder: give a list of files, or take predict")
         if batch_size < 1:
             raise InputError(f"batch_size is {batch_size!r}, and must be 1 or more")
         return self._predict_many(paths, batch_size, asked, on_error)
@@ -291,7 +295,7 @@ class EmotionClassifier:
     def _batch(self, wavs: Tensor, wav_lens: Tensor | None) -> tuple[Tensor, Tensor]:
         if wavs.dim() not in (1, 2) or wavs.numel() == 0:
             raise InputError(f"waveforms of shape {list(wavs.shape)}: give [batch, samples] or [samples]")
-        wavs = torch.atleast_2d(wavs).float()
+        wavs = torch.atleast_2d(floats(wavs)).float()
         if not wavs.isfinite().all():
             raise InputError("waveforms with samples that are not finite (NaN or infinity): leave them out")
         return upload(wavs, self.device), self._samples(wavs, wav_lens)

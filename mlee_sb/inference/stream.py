@@ -1,5 +1,6 @@
 """Emotions of audio as it comes: windows with overlap, each answered as soon as it is complete, in bounded memory."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from torch import Tensor
 from mlee_sb.errors import InputError
 from mlee_sb.inference.prediction import Prediction
 from mlee_sb.inference.speech import Gate, Stretches, share_of
-from mlee_sb.models.audio import BlockResampler, to_mono
+from mlee_sb.models.audio import BlockResampler, floats, to_mono
 
 WINDOW_SECONDS = 4.0  # about a sentence, as the paper's utterances are
 HOP_SECONDS = 2.0
@@ -52,12 +53,12 @@ class EmotionStream:
         window: float = WINDOW_SECONDS,
         hop: float = HOP_SECONDS,
     ):
-        self.window, self.hop = round(window * model_rate), round(hop * model_rate)
-        if not min_samples <= self.window or not 0 < self.hop <= self.window:
-            least = min_samples / model_rate
+        least = min_samples / model_rate
+        if not least <= window < math.inf or not 0 < round(hop * model_rate) <= round(window * model_rate):
             raise InputError(
                 f"window {window} s, hop {hop} s: the window must be {least:g} s or more, the hop above 0 and no longer than it"
             )
+        self.window, self.hop = round(window * model_rate), round(hop * model_rate)
         self.answer, self.gate, self.rate, self.min_samples = answer, gate, model_rate, min_samples
         self.resampling = BlockResampler(sample_rate, model_rate)
         self.audio, self.begins = torch.zeros(0), 0  # what is held, and which sample of all it begins with
@@ -135,9 +136,7 @@ class EmotionStream:
 
 def _checked(samples: np.ndarray | Tensor) -> Tensor:
     """Samples as they are fed -> mono [n], float32."""
-    samples = torch.as_tensor(samples)
-    if not samples.is_floating_point():
-        raise InputError(f"samples of kind {samples.dtype}: give floats in -1 to 1")
+    samples = floats(torch.as_tensor(samples))
     if samples.dim() not in (1, 2) or (samples.dim() == 2 and samples.shape[1] == 0):
         raise InputError(f"samples of shape {list(samples.shape)}: give [n] or [n, channels]")
     samples = to_mono(samples.float())

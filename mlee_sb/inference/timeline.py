@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mlee_sb.errors import choose
+from mlee_sb.errors import InputError, choose
 from mlee_sb.files import write_text, written_beside
 from mlee_sb.inference.prediction import NO_SPEECH, Prediction
 from mlee_sb.inference.stream import Segment
@@ -17,6 +17,13 @@ PRESENT = 0.5  # probability from which an emotion counts as present
 NOT_SURE = "?"  # the label of speech whose emotion the model does not tell
 DECIMALS = 6
 LABELS_OF = ("dominant", "presence")
+PLOTS = (".png", ".svg", ".pdf")
+
+
+def check_plot(path: str | Path) -> None:
+    """Raise unless a plot can be written in the form that its name asks for."""
+    if Path(path).suffix.lower() not in PLOTS:
+        raise InputError(f"{path}: a plot can be written as {', '.join(PLOTS)}")
 
 
 def columns_of(prediction: Prediction, emotions: list[str]) -> dict:
@@ -101,6 +108,7 @@ class Timeline:
 
     def plot(self, path: str | Path) -> None:
         """Write a picture (png, svg or pdf, by the ending): probabilities over time, speech, and the dominant emotion."""
+        check_plot(path)
         from mlee_sb.inference.timeline_plot import plot  # matplotlib takes a while to import
 
         plot(path, self.emotions, self.seconds, self._curves(), self.labels(), self.speech)

@@ -8,11 +8,9 @@ from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from mlee_sb.errors import InputError
 from mlee_sb.files import written_beside
 
 SIZE = (11, 4.5)  # inches
-FORMATS = (".png", ".svg", ".pdf")
 GREY = "0.75"
 
 
@@ -28,7 +26,7 @@ def plot(
 
     Parameters
     ----------
-    path : the picture; its ending is one of `FORMATS`
+    path : the picture; its ending is one of `mlee_sb.inference.timeline.PLOTS`
     emotions : K codes
     seconds : how long the recording is
     curves : what the probabilities are of, times [n] in seconds, and probabilities [n, K] (NaN where there is none)
@@ -36,8 +34,6 @@ def plot(
     speech : stretches of speech
     """
     path = Path(path)
-    if path.suffix.lower() not in FORMATS:
-        raise InputError(f"{path}: a plot can be written as {', '.join(FORMATS)}")
     figure = Figure(figsize=SIZE, layout="constrained")
     FigureCanvasAgg(figure)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[5, 1])

@@ -3,6 +3,7 @@
 import logging
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import BinaryIO
@@ -13,6 +14,7 @@ import torchaudio
 from torch import Tensor
 
 from mlee_sb.errors import InputError
+from mlee_sb.wav import why_cut_off
 
 logger = logging.getLogger(__name__)
 
@@ -45,10 +47,12 @@ class BlockResampler:
     Raises
     ------
     InputError
-        if the two have too small a common factor
+        if one is no sample rate, or the two have too small a common factor
     """
 
     def __init__(self, from_rate: int, to_rate: int):
+        if not isinstance(from_rate, int) or from_rate < 1:
+            raise InputError(f"sample_rate {from_rate!r}: give a whole number of Hz, for example 16000")
         self.from_rate, self.to_rate = from_rate, to_rate
         common = math.gcd(from_rate, to_rate)
         self.old, self.new = from_rate // common, to_rate // common  # so many samples in give so many out
@@ -84,6 +88,13 @@ class BlockResampler:
         return samples * self.new // self.old
 
 
+def floats(samples: Tensor) -> Tensor:
+    """Samples as they are, unless they are integers, which would be taken for very loud ones."""
+    if not samples.is_floating_point():
+        raise InputError(f"samples of kind {samples.dtype}: give floats in -1 to 1")
+    return samples
+
+
 def to_mono(samples: Tensor) -> Tensor:
     """[samples, channels] or [samples] -> [samples], the mean of the channels."""
     return samples if samples.dim() == 1 else samples.mean(dim=1)
@@ -107,11 +118,13 @@ def read_blocks(source: str | Path | BinaryIO, sample_rate: int) -> Iterator[Ten
     Raises
     ------
     InputError
-        if the file is missing, unreadable, or holds no samples or values that are not finite
+        if the file is missing, unreadable, cut off, or holds no samples or values that are not finite
     """
     path = named(source)
-    if isinstance(source, str | Path) and not Path(path).is_file():
-        raise InputError(f"{path}: no such file")
+    if isinstance(source, str | Path):
+        _check_file(Path(path))
+    elif not hasattr(source, "read"):
+        raise InputError(f"{type(source).__name__}: give a file; samples are for classify_batch or stream")
     n = 0
     try:
         with soundfile.SoundFile(source) as file:
@@ -131,6 +144,14 @@ def read_blocks(source: str | Path | BinaryIO, sample_rate: int) -> Iterator[Ten
         raise InputError(f"{path}: cannot be read as audio ({error}); wav, flac, ogg and mp3 can") from error
     if n == 0:
         raise InputError(f"{path}: no samples in it")
+
+
+def _check_file(path: Path) -> None:
+    if not path.is_file():
+        raise InputError(f"{path}: " + ("a folder: give the files in it" if path.is_dir() else "no such file"))
+    with suppress(OSError):  # what cannot be opened at all is said where it is read
+        if cut_off := why_cut_off(path):
+            raise InputError(f"{path}: {cut_off}")
 
 
 def named(source: str | Path | BinaryIO) -> str:

@@ -94,7 +94,7 @@ def _finished(stage: Stage) -> bool:
 
 
 def _score(stage: Stage, score: Callable[[Path], None]) -> None:
-    if not (stage.folder / "scores.json").is_file():
+    if not stage.scored:
         score(stage.folder)
 
 

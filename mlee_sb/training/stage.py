@@ -7,6 +7,8 @@ from pathlib import Path
 
 from mlee_sb.corpora.manifest import fold_numbers
 from mlee_sb.errors import InputError, choose
+from mlee_sb.models.config import CONFIG
+from mlee_sb.models.weights import WEIGHTS
 from mlee_sb.training.settings import SHARED, read_settings
 
 NO_RESULT = ("num_workers", "requires")  # settings that change no result; what is required has an identity of its own
@@ -72,8 +74,17 @@ class Stage:
 
     @property
     def finished(self) -> bool:
-        """Whether it was trained to its end. The summary is the last thing that training writes."""
-        return (self.save_folder / "summary.json").is_file()
+        """Whether it was trained to its end, and nothing was taken away since. The summary is the last thing that training writes."""
+        model = (self.model_folder / CONFIG, self.model_folder / WEIGHTS)
+        return all(path.is_file() for path in (self.save_folder / "summary.json", self.folder / "predictions.csv", *model))
+
+    @property
+    def scored(self) -> bool:
+        """Whether its scores are there, and whole."""
+        try:
+            return isinstance(json.loads((self.folder / "scores.json").read_text(encoding="utf-8")), dict)
+        except (OSError, ValueError):
+            return False
 
     def check_folder(self) -> None:
         """Refuse to go on in a folder that holds another stage.

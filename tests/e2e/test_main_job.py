@@ -137,7 +137,9 @@ def test_a_clip_shorter_than_a_window_is_refused_with_its_length(trained, tmp_pa
         (["--device", "meta"], "unknown device 'meta'"),
         (["--data", "x"], "unknown flag --data: did you mean --data_folder"),
         (["--corpus", "vote_tabel"], "did you mean 'vote_table'"),
-        (["--data_folder", "nowhere"], "nowhere"),
+        (["--data_folder", "nowhere"], "--data_folder nowhere: no such folder"),
+        (["--results", "README.md"], "README.md"),
+        (["--manifests", "nowhere"], "nowhere"),
     ],
 )
 def test_a_wrong_word_is_answered_before_training(tones, tmp_path, capsys, flags, said):
@@ -177,3 +179,13 @@ def test_a_killed_run_goes_on_and_ends_as_one_that_was_not_killed(tones, tmp_pat
     assert (stage / "predictions.csv").read_bytes() == (whole / "vote_table" / MLEE / "predictions.csv").read_bytes()
     summaries = [json.loads((s / "save/summary.json").read_text()) for s in (stage, whole / "vote_table" / MLEE)]
     assert summaries[0]["losses"] == summaries[1]["losses"]
+
+
+def test_a_file_that_holds_no_settings_is_named_and_not_its_flags(capsys):
+    assert main(["README.md", "--fold", "1"]) == 2
+    assert "README.md: no hparams file (.yaml)" in capsys.readouterr().err
+
+
+def test_manifests_without_their_recordings_are_answered_with_what_is_missing(capsys):
+    assert main(["hparams/mlee.yaml", "--fold", "1", "--manifests", "mine"]) == 2
+    assert "--data_folder is missing: the folder that the recordings of mine lie in" in capsys.readouterr().err

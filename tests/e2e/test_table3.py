@@ -85,3 +85,10 @@ def test_a_wrong_word_is_answered_before_training(tones, tmp_path, capsys, flags
     assert main([*of_tones(tones, tmp_path), "--rows", "mlee", *flags]) == 2
     assert said in capsys.readouterr().err
     assert not list(tmp_path.rglob("save"))
+
+
+def test_its_help_is_told_wherever_it_is_asked_for(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as done:
+        main(["--help"])
+    assert done.value.code == 0 and "settings of all rows" in capsys.readouterr().out

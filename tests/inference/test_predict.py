@@ -120,3 +120,23 @@ def test_a_bad_file_is_told_in_its_place_or_raised(classifier, files, tmp_path):
 
 def test_no_file_gives_no_answer(classifier):
     assert list(classifier.predict_many([])) == []
+
+
+def test_samples_that_are_integers_are_refused_and_not_taken_for_loud_ones(classifier):
+    with pytest.raises(InputError, match="int16: give floats"):
+        classifier.classify_batch((torch.randn(1, 16000) * 3000).to(torch.int16))
+
+
+@pytest.mark.parametrize(
+    "ask, message",
+    [
+        (lambda classifier, hello: classifier.predict(np.zeros(16000)), "ndarray: give a file; samples are for classify_batch"),
+        (lambda classifier, hello: classifier.predict(hello.parent), "a folder: give the files in it"),
+        (lambda classifier, hello: classifier.predict_many(str(hello)), "give a list of files"),
+        (lambda classifier, hello: classifier.stream(0), "sample_rate 0: give a whole number of Hz"),
+        (lambda classifier, hello: classifier.stream("16k"), "sample_rate '16k'"),
+    ],
+)
+def test_what_is_no_recording_is_answered_with_what_to_give(classifier, hello, ask, message):
+    with pytest.raises(InputError, match=message):
+        ask(classifier, hello)

@@ -107,7 +107,8 @@ def test_a_stage_that_is_killed_again_has_failed(fusion):
 
 
 def test_what_is_finished_is_reused_and_what_is_only_trained_is_scored(fusion):
-    for part, files in ((fusion[0], ["save/summary.json", "scores.json"]), (fusion[1], ["save/summary.json"])):
+    trained = ["save/summary.json", "predictions.csv", "model/config.json", "model/model.safetensors"]
+    for part, files in ((fusion[0], [*trained, "scores.json"]), (fusion[1], trained)):
         for name in files:
             (part.folder / name).parent.mkdir(parents=True, exist_ok=True)
             (part.folder / name).write_text("{}")

@@ -131,6 +131,26 @@ def test_what_a_killed_run_left_half_written_is_cleared_away(stage):
     assert not list(part.folder.glob(".*.partial")) and part.finished
 
 
+@pytest.mark.parametrize("lost", ["model/model.safetensors", "model/config.json", "predictions.csv"])
+def test_what_was_taken_away_from_a_finished_stage_comes_back_from_its_checkpoint(stage, lost):
+    part = train(stage("mlee", **ONE_EPOCH))
+    before, log = (part.folder / "predictions.csv").read_text(), (part.folder / "train_log.txt").read_text()
+    weights = load_file(part.model_folder / "model.safetensors")
+    (part.folder / lost).unlink()
+    run(part, "cpu", lambda folder: None, lambda line: None)
+    assert (part.folder / lost).is_file() and (part.folder / "predictions.csv").read_text() == before
+    assert all(torch.equal(tensor, weights[name]) for name, tensor in load_file(part.model_folder / "model.safetensors").items())
+    assert (part.folder / "train_log.txt").read_text() == log  # nothing was learnt anew
+
+
+def test_scores_that_are_damaged_are_made_anew(stage):
+    part, scored = train(stage("mlee", **ONE_EPOCH)), []
+    for text in ("{", "{}"):
+        (part.folder / "scores.json").write_text(text)
+        run(part, "cpu", scored.append, lambda line: None)
+    assert scored == [part.folder]
+
+
 def test_a_model_knows_nothing_of_its_test_speaker(stage, tmp_path):
     here = train(stage("mlee", **ONE_EPOCH))
     weights = load_file(here.model_folder / "model.safetensors")

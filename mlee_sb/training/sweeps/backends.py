@@ -37,6 +37,13 @@ class Workers:
             yield from [Ending(task.stage.folder, DIED, str(error).strip().split("\n")[0]) for task in tasks if task.stage.folder in left]
 
 
+def check_workers(name: str, jobs: int | None, threads: int) -> None:
+    """Refuse a backend that there is not, and numbers that are none."""
+    choose(name, BACKENDS, "backend")
+    if threads < 1 or (jobs is not None and jobs < 1):
+        raise InputError(f"--jobs {jobs} --threads {threads}: each must be 1 or more")
+
+
 @contextmanager
 def open_backend(name: str, jobs: int | None, threads: int, device: str, address: str | None = None) -> Iterator[Workers]:
     """Workers of a backend, closed at the end; a cluster that was running before goes on.
@@ -54,9 +61,7 @@ def open_backend(name: str, jobs: int | None, threads: int, device: str, address
     InputError
         for a backend that is not there, not installed, cannot be reached, or has no room for `jobs`
     """
-    choose(name, BACKENDS, "backend")
-    if threads < 1 or (jobs is not None and jobs < 1):
-        raise InputError(f"--jobs {jobs} --threads {threads}: each must be 1 or more")
+    check_workers(name, jobs, threads)
     if address and name == "loky":
         raise InputError(f"--address {address}: the backend loky is for this machine; add --backend ray or --backend dask")
     if not jobs and not address:

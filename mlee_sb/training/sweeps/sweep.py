@@ -40,7 +40,7 @@ def kind(stage: Stage) -> str:
 
 def done(stage: Stage) -> bool:
     """Whether nothing is left to do: trained and scored."""
-    return stage.finished and (stage.folder / "scores.json").is_file()
+    return stage.finished and stage.scored
 
 
 def waves(stages: Sequence[Stage], jobs: int) -> list[list[Stage]]:
