@@ -1,12 +1,14 @@
 #!/usr/bin/env python
 """Run the benchmarks: each prints a table (the first line is the reference, ratios by medians) and goes into one JSON file.
 
-python benchmarks/bench.py [--only NAME ...] [--repeats 3] [--data_folder CREMA-D] [--output benchmarks/results.json]
+python benchmarks/bench.py [--only NAME ...] [--repeats 3] [--data_folder CREMA-D] [--output FILE]
+python benchmarks/bench.py --only training_step at_once --at_once 1 2 4 8 --device cuda
 """
 
 import argparse
 from pathlib import Path
 
+import at_once
 import classification
 import cold
 import convolution_peak
@@ -21,6 +23,7 @@ from measure import Result, by_turns, in_own_process, machine, write
 
 NAMES = (
     "training_step",
+    "at_once",
     "convolution_peak",
     "padding",
     "reading",
@@ -35,9 +38,9 @@ NAMES = (
 
 def training_step(options: argparse.Namespace) -> list[Result]:
     """Three versions of a training step, each in a process of its own."""
-    folder = [options.data_folder] if options.data_folder else []
+    words = [*([options.data_folder] if options.data_folder else []), "--device", options.device]
     candidates = {
-        name: lambda w=which: in_own_process("training_step.py", w, options.utterances, *folder, threads=options.threads)
+        name: lambda w=which: in_own_process("training_step.py", w, options.utterances, *words, threads=options.threads)
         for name, which in {"the plain version, fp32": "reference", "ours, fp32": "ours_fp32", "ours, bf16": "ours_bf16"}.items()
     }
     return [by_turns("training step of the paper's encoder, batch 16", "ms an utterance", candidates, options.repeats)]
@@ -48,15 +51,16 @@ def run(name: str, options: argparse.Namespace) -> list[Result]:
     data_folder = Path(options.data_folder) if options.data_folder else None
     return {
         "training_step": lambda: training_step(options),
+        "at_once": lambda: [at_once.measure(options.at_once, options.repeats, options.utterances, options.device)],
         "convolution_peak": lambda: [convolution_peak.measure(options.repeats, options.threads)],
         "padding": lambda: [padding.measure(options.corpus, data_folder)],
         "reading": lambda: [reading.measure(options.repeats, options.threads, options.utterances)],
         "frozen": lambda: [frozen.measure(options.repeats, options.threads, options.embeddings, options.epochs)],
         "classification": lambda: classification.measure(options.repeats, options.files),
         "cold": lambda: [cold.measure(options.repeats)],
-        "preparation": lambda: [preparation.measure(options.table // 10, options.repeats), preparation.measure(options.table, 1)],
+        "preparation": lambda: [preparation.measure(n, options.repeats) for n in (options.table // 10, options.table)],
         "long_recording": lambda: long_recording.measure(options.minutes, options.repeats),
-        "memory": lambda: memory.measure(options.files // 20),
+        "memory": lambda: memory.measure(options.files // 20, options.repeats),
     }[name]()
 
 
@@ -74,15 +78,19 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=1000, help="of the folder that is classified")
     parser.add_argument("--table", type=int, default=100_000, help="utterances of the vote_table")
     parser.add_argument("--minutes", type=float, default=60, help="of the long recording")
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results.json")
+    parser.add_argument("--at_once", type=int, nargs="+", default=[1, 2], metavar="N", help="trainings that share the device")
+    parser.add_argument("--device", default="cpu", help="of training_step and at_once; the others are measured on the CPU")
+    parser.add_argument("--output", type=Path, help="JSON file (default: benchmarks/results.json, and none with --only)")
     options = parser.parse_args()
+    output = options.output or (Path(__file__).parent / "results.json" if options.only == NAMES else None)
     torch.set_num_threads(options.threads)
     results = []
     for name in options.only:
         for result in run(name, options):
             print("\n".join(result.lines()), flush=True)
             results.append(result)
-            write(options.output, results, machine(options.threads))
+            if output:
+                write(output, results, machine(options.threads, options.device))
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ def measure(repeats: int, n_files: int) -> list[Result]:
     """One 3 s file, and a folder of n_files of them."""
     with tempfile.TemporaryDirectory() as temporary:
         bundle = write_bundle(Path(temporary) / "model")
-        files = corpus.write_folder(Path(temporary) / "wavs", n_files)
+        files = corpus.write_folder(Path(temporary) / "wavs", [3.0] * n_files)
         ours = EmotionClassifier.from_hparams(bundle)
         theirs = EncoderClassifier.from_hparams(source=str(bundle), savedir=f"{temporary}/sb")
 

@@ -14,7 +14,7 @@ import torch
 from measure import Result, in_own_process, seconds
 from reference.model import ReferenceEncoder
 from torch import nn
-from training_step import BATCH, EMOTIONS, batches_of, our_encoder
+from training_step import BATCH, EMOTIONS, MAX_GRAD_NORM, batches_of, our_encoder
 
 from mlee_sb.models.classifier import DenseClassifier
 from mlee_sb.training.brains import HardTargetBrain, Precomputed
@@ -23,7 +23,7 @@ from mlee_sb.training.data import EmbeddingDataset, UtteranceSampler, make_loade
 from mlee_sb.training.memory import keep_freed_memory
 
 ENCODED = 96  # utterances that are encoded to learn what one costs
-LR, VALID = 5e-5, 10  # of a frozen stage; one utterance in ten is there for validation
+SIZE, LR, VALID = 256, 5e-5, 10  # of the embeddings of one encoder; of a frozen stage; one utterance in ten is there for validation
 
 
 @torch.no_grad()
@@ -40,9 +40,9 @@ def seconds_to_train_the_head(n: int, epochs: int) -> float:
     """Training on n embeddings as a frozen stage does it: its Brain, with validation and a checkpoint in every epoch."""
     logging.getLogger("speechbrain").setLevel(logging.WARNING)
     torch.manual_seed(0)
-    head, counter = DenseClassifier(512, EMOTIONS), EarlyStopping(epochs, patience=epochs)
+    head, counter = DenseClassifier(SIZE, EMOTIONS), EarlyStopping(epochs, patience=epochs)
     train, valid = (
-        make_loader(EmbeddingDataset(torch.randn(size, 512), torch.eye(EMOTIONS)[torch.randint(EMOTIONS, (size,))], []), BATCH, 0, seed)
+        make_loader(EmbeddingDataset(torch.randn(size, SIZE), torch.eye(EMOTIONS)[torch.randint(EMOTIONS, (size,))], []), BATCH, 0, seed)
         for size, seed in ((n, 1), (n // VALID, None))
     )
     with tempfile.TemporaryDirectory() as folder:
@@ -56,7 +56,7 @@ def seconds_to_train_the_head(n: int, epochs: int) -> float:
             log_file=f"{folder}/train_log.txt",
             opt_class=partial(torch.optim.Adam, lr=LR, fused=True),
             checkpointer=AtomicCheckpointer(folder, {"classifier": head, "epochs": counter}),
-            run_opts={"device": "cpu", "max_grad_norm": 5.0},
+            run_opts={"device": "cpu", "max_grad_norm": MAX_GRAD_NORM},
         )
         return seconds(lambda: brain.fit(counter, train, valid, progressbar=False))
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
+import torch
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("mlee_sb", "torch", "torchaudio", "speechbrain", "numpy", "pandas")
 
@@ -48,7 +50,11 @@ class Result:
 
     def as_json(self) -> dict:
         """For a file."""
-        return {"name": self.name, "unit": self.unit, "values": self.values, "ratios": self.ratios(), "notes": self.notes}
+        figures = {
+            name: {"median": statistics.median(values), "spread": [min(values), max(values)], "repeats": values}
+            for name, values in self.values.items()
+        }
+        return {"name": self.name, "unit": self.unit, "values": figures, "ratios": self.ratios(), "notes": self.notes}
 
 
 def by_turns(name: str, unit: str, candidates: dict[str, Callable[[], float]], repeats: int, notes: list[str] | None = None) -> Result:
@@ -90,13 +96,14 @@ def peak_memory() -> float:
     return status_of("VmHWM") + sum(status_of("VmHWM", int(worker)) for worker in workers)
 
 
-def machine(threads: int) -> dict:
+def machine(threads: int, device: str) -> dict:
     """What the figures depend on besides the code."""
     model = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), "unknown")
     return {
         "processor": model,
         "cpus": os.cpu_count(),
         "threads": threads,
+        "device": device if device == "cpu" else f"{device}: {torch.cuda.get_device_name(device)}",
         "system": platform.system(),
         "python": platform.python_version(),
         "packages": {name: version(name) for name in PACKAGES},

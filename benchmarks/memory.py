@@ -1,4 +1,4 @@
-"""Does memory grow with the work? Peak of a process over what it held before, at one size and at ten times as much.
+"""Does memory grow with the work? Peak of a process over what it held before, at one size and at ten times as much; lengths vary.
 
 python benchmarks/memory.py training|classify UTTERANCES      prints MB
 """
@@ -38,19 +38,20 @@ def classify(files: list[Path]) -> float:
     return peak_memory() - before
 
 
-def measure(n: int) -> list[Result]:
+def measure(n: int, repeats: int) -> list[Result]:
     """Both, for n and ten times n utterances."""
     return [
         by_turns(
             f"memory of {what} over what was held before",
             "MB",
-            {f"{size} utterances of 3 s": lambda w=what, s=size: in_own_process("memory.py", w, s) for size in (n, 10 * n)},
-            repeats=1,
+            {f"{size} utterances": lambda w=what, s=size: in_own_process("memory.py", w, s) for size in (n, 10 * n)},
+            repeats,
         )
         for what in ("training", "classify")
     ]
 
 
 if __name__ == "__main__":
+    what, n = sys.argv[1], int(sys.argv[2])
     with tempfile.TemporaryDirectory() as temporary:
-        print({"training": train, "classify": classify}[sys.argv[1]](corpus.write_folder(Path(temporary), int(sys.argv[2]))))
+        print({"training": train, "classify": classify}[what](corpus.write_folder(Path(temporary), corpus.lengths(n))))

@@ -9,12 +9,11 @@ import torch
 from convolution_peak import layers
 from measure import Result
 from reference.model import SHIFT, WINDOW
+from training_step import BATCH
 
 from mlee_sb.models.encoder import POOL, CnnBlstmAttention, CnnLayer
 from mlee_sb.models.rows import in_rows
 from mlee_sb.training.data import UtteranceSampler
-
-BATCH, SPEEDS = 16, (0.9, 1.0, 1.1)
 
 
 def computed_and_valid(cnn: Iterable[CnnLayer], frames: list[int]) -> tuple[float, float, float]:
@@ -37,9 +36,11 @@ def computed_and_valid(cnn: Iterable[CnnLayer], frames: list[int]) -> tuple[floa
 def measure(n: int, data_folder: Path | None) -> Result:
     """Over an epoch of n utterances at the paper's three speeds, in the batches that training draws: at random."""
     seconds = corpus.lengths(n, data_folder)
-    frames = np.concatenate([1 + (seconds / speed * corpus.RATE - WINDOW) // SHIFT for speed in SPEEDS]).astype(int)
+    frames = np.concatenate([1 + (seconds / speed * corpus.RATE - WINDOW) // SHIFT for speed in corpus.SPEEDS]).astype(int)
     cnn = CnnBlstmAttention().cnn
     batches = [computed_and_valid(cnn, frames[batch].tolist()) for batch in UtteranceSampler(frames.tolist(), BATCH, seed=1)]
     padded, rows, valid = np.sum(batches, axis=0)
     shares = {"padded to the longest": [100 * (1 - valid / padded)], "ours": [100 * (1 - valid / rows)]}
-    return Result("padding of shuffled batches", "% of the frames that are computed", shares, [f"{n} utterances at {len(SPEEDS)} speeds"])
+    return Result(
+        "padding of shuffled batches", "% of the frames that are computed", shares, [f"{n} utterances at {len(corpus.SPEEDS)} speeds"]
+    )

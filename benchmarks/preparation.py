@@ -1,6 +1,6 @@
 """Prepare a vote_table, and read the headers of its wav files alone. Prints the seconds, or the peak memory in MB.
 
-python benchmarks/preparation.py seconds|megabytes FOLDER
+python benchmarks/preparation.py seconds|megabytes|megabytes_alone FOLDER
 """
 
 import contextlib
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from measure import Result, by_turns, in_own_process, peak_memory, seconds
+from measure import Result, by_turns, in_own_process, peak_memory, seconds, status_of
 
 from mlee_sb.corpora.prepare import prepare
 
@@ -58,10 +58,11 @@ def measure(n: int, repeats: int) -> Result:
             "prepare": lambda: in_own_process("preparation.py", "seconds", folder),
         }
         result = by_turns(f"prepare a vote_table of {n:,} utterances", "s", candidates, repeats)
-        result.notes.append(f"peak memory of the preparation: {in_own_process('preparation.py', 'megabytes', folder):.0f} MB")
+        with_workers, alone = (in_own_process("preparation.py", what, folder) for what in ("megabytes", "megabytes_alone"))
+        result.notes.append(f"peak memory of the preparation: {with_workers:.0f} MB with its workers, {alone:.0f} MB without them")
         return result
 
 
 if __name__ == "__main__":
     took = seconds(lambda: run(Path(sys.argv[2])))
-    print(took if sys.argv[1] == "seconds" else peak_memory())
+    print({"seconds": lambda: took, "megabytes": peak_memory, "megabytes_alone": lambda: status_of("VmHWM")}[sys.argv[1]]())

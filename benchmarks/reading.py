@@ -17,13 +17,11 @@ from mlee_sb.models.pipeline import UtteranceEncoder
 from mlee_sb.training.data import WaveformDataset, make_loader
 from mlee_sb.training.memory import keep_freed_memory
 
-SPEEDS = (0.9, 1.0, 1.1)
-
 
 def dataset_of(files: list[Path], encoder: UtteranceEncoder) -> WaveformDataset:
-    """Recordings of 3 s at the paper's three speeds, with any targets."""
-    frame = pd.DataFrame({"ID": [path.stem for path in files], "wav": [path.name for path in files], "duration": 3.0})
-    return WaveformDataset(frame, files[0].parent, encoder, torch.rand(len(files), EMOTIONS), SPEEDS)
+    """Recordings at the paper's three speeds, with any targets."""
+    frame = pd.DataFrame({"ID": [path.stem for path in files], "wav": [path.name for path in files], "duration": 0.0})  # for no sorting
+    return WaveformDataset(frame, files[0].parent, encoder, torch.rand(len(files), EMOTIONS), corpus.SPEEDS)
 
 
 def main(which: str, n: int) -> None:
@@ -31,7 +29,7 @@ def main(which: str, n: int) -> None:
     keep_freed_memory()
     encoder = our_encoder()
     with tempfile.TemporaryDirectory() as temporary:
-        data = dataset_of(corpus.write_folder(Path(temporary), n), encoder)
+        data = dataset_of(corpus.write_folder(Path(temporary), [3.0] * n), encoder)
         if which == "alone":
             took = [seconds(lambda: [None for _ in make_loader(data, BATCH, 0, seed=1)]) for _ in range(2)]
         else:

@@ -12,7 +12,7 @@ ENCODERS, HEADS = 5, 8  # of a fold of table 3
 
 
 def main(results: str) -> None:
-    """Print seconds of the encoders, of all stages, and their ratio, for each fold that is complete."""
+    """Print seconds of the encoders, of all stages, and their ratio, for each fold that is complete; say which are not."""
     seconds: dict[int, dict[str, list[float]]] = defaultdict(lambda: {"encoders": [], "heads": []})
     for path in Path(results).rglob("save/summary.json"):
         summary = json.loads(path.read_text(encoding="utf-8"))
@@ -20,15 +20,20 @@ def main(results: str) -> None:
             [name for name in json.loads((path.parent / "identity.json").read_text(encoding="utf-8")) if name.startswith("required ")]
         )
         seconds[summary["fold"]]["heads" if is_head else "encoders"].append(summary["seconds"])
-    complete = {
-        fold: found for fold, found in sorted(seconds.items()) if (len(found["encoders"]), len(found["heads"])) == (ENCODERS, HEADS)
-    }
+    complete = {}
+    for fold, found in sorted(seconds.items()):
+        if (len(found["encoders"]), len(found["heads"])) == (ENCODERS, HEADS):
+            complete[fold] = found
+        else:
+            counts = f"{len(found['encoders'])} encoders and {len(found['heads'])} heads"
+            print(f"fold {fold:3}  left out: {counts}, and a fold of one seed has {ENCODERS} and {HEADS}")
     totals = [(sum(found["encoders"]), sum(found["heads"])) for found in complete.values()]
     for fold, (encoders, heads) in zip(complete, totals, strict=True):
         print(f"fold {fold:3}  encoders {encoders:7.0f} s  all {encoders + heads:7.0f} s  {1 + heads / encoders:.3f}")
-    if totals:
-        encoders, heads = map(sum, zip(*totals, strict=True))
-        print(f"{len(totals)} folds  encoders {encoders:7.0f} s  all {encoders + heads:7.0f} s  {1 + heads / encoders:.3f}")
+    if not totals:
+        sys.exit(f"{results}: no fold with all stages of table 3")
+    encoders, heads = map(sum, zip(*totals, strict=True))
+    print(f"{len(totals)} folds  encoders {encoders:7.0f} s  all {encoders + heads:7.0f} s  {1 + heads / encoders:.3f}")
 
 
 if __name__ == "__main__":

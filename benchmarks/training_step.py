@@ -1,9 +1,9 @@
 """A pass of training over some utterances with the paper's encoder: ours, and what a student writes. Prints ms an utterance.
 
-python benchmarks/training_step.py reference|ours_fp32|ours_bf16 [UTTERANCES] [DATA_FOLDER]
+python benchmarks/training_step.py reference|ours_fp32|ours_bf16 [UTTERANCES] [DATA_FOLDER] [--device cuda]
 """
 
-import sys
+import argparse
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from mlee_sb.models.audio import pad
 from mlee_sb.models.classifier import DenseClassifier
+from mlee_sb.models.device import upload
 from mlee_sb.models.encoder import CnnBlstmAttention
 from mlee_sb.models.features import LogPowerSpectrogram
 from mlee_sb.models.normalization import ZNorm
@@ -40,27 +41,37 @@ def batches_of(waveforms: list[Tensor], numbers: Iterable[list[int]]) -> Iterato
         yield Batch(*pad([waveforms[i] for i in batch]), targets[batch], torch.tensor(batch))
 
 
-def epoch(encoder: nn.Module, batches: Iterable[Batch], bf16: bool = False) -> float:
+def adam(model: nn.Module, lr: float, is_ours: bool) -> torch.optim.Adam:
+    """As hparams/parts/adam.yaml has it, or as a student takes it."""
+    return torch.optim.Adam(model.parameters(), lr=lr, fused=is_ours or None)
+
+
+def step(model: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+    """What follows the loss."""
+    optimizer.zero_grad()
+    loss.backward()
+    nn.utils.clip_grad_norm_(model.parameters(), MAX_GRAD_NORM)
+    optimizer.step()
+
+
+def epoch(encoder: nn.Module, batches: Iterable[Batch], bf16: bool = False, device: str = "cpu") -> float:
     """One pass with forward, loss, backward and Adam; seconds."""
-    head = DenseClassifier(256, EMOTIONS)
-    optimizer = torch.optim.Adam([*encoder.parameters(), *head.parameters()], lr=LR)
-    encoder.train()
+    model = nn.ModuleList([encoder, DenseClassifier(256, EMOTIONS)]).to(device).train()
+    optimizer = adam(model, LR, is_ours=isinstance(encoder, UtteranceEncoder))
     start = time.perf_counter()
     for batch in batches:
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            logits = head(encoder(batch.inputs, batch.lengths))
-        loss = nn.functional.cross_entropy(logits.float(), batch.targets)
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(encoder.parameters(), MAX_GRAD_NORM)
-        optimizer.step()
+        with torch.autocast(device.split(":")[0], torch.bfloat16, enabled=bf16):
+            logits = model[1](encoder(upload(batch.inputs, device), batch.lengths))
+        step(model, optimizer, nn.functional.cross_entropy(logits.float(), upload(batch.targets, device)))
+    if device != "cpu":
+        torch.cuda.synchronize(device)
     return time.perf_counter() - start
 
 
-def main(which: str, n: int = 192, data_folder: str | None = None) -> None:
+def main(which: str, n: int, data_folder: Path | None, device: str) -> None:
     """Print ms an utterance of the second pass; the first warms up."""
     torch.manual_seed(0)
-    found = corpus.waveforms(corpus.lengths(n, Path(data_folder) if data_folder else None))
+    found = corpus.waveforms(corpus.lengths(n, data_folder))
     if which == "reference":
         encoder: nn.Module = ReferenceEncoder(torch.full((400,), 0.5), torch.full((400,), 1.3))
         order = torch.randperm(n, generator=torch.Generator().manual_seed(0)).split(BATCH)
@@ -69,9 +80,14 @@ def main(which: str, n: int = 192, data_folder: str | None = None) -> None:
         keep_freed_memory()
         encoder = our_encoder()
         numbers = list(UtteranceSampler([len(w) / corpus.RATE for w in found], BATCH, seed=1))
-    epoch(encoder, batches_of(found, numbers[:2]), which.endswith("bf16"))
-    print(1000 * epoch(encoder, batches_of(found, numbers), which.endswith("bf16")) / n)
+    epoch(encoder, batches_of(found, numbers[:2]), which.endswith("bf16"), device)
+    print(1000 * epoch(encoder, batches_of(found, numbers), which.endswith("bf16"), device) / n)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], *(int(word) if word.isdigit() else word for word in sys.argv[2:]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("which", choices=("reference", "ours_fp32", "ours_bf16"))
+    parser.add_argument("n", type=int, nargs="?", default=192)
+    parser.add_argument("data_folder", type=Path, nargs="?")
+    parser.add_argument("--device", default="cpu")
+    main(**vars(parser.parse_args()))
