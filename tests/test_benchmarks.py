@@ -76,36 +76,18 @@ def test_the_convolution_floor_counts_the_operations_of_the_papers_network():
     assert convolution_peak.operations() == pytest.approx(3.64e9, rel=0.01)  # 1.25 GFLOP of convolution and 0.05 of LSTM forward
 
 
-SMALL = [
-    "--repeats",
-    "1",
-    "--utterances",
-    "16",
-    "--corpus",
-    "200",
-    "--embeddings",
-    "64",
-    "--epochs",
-    "1",
-    "--files",
-    "20",
-    "--table",
-    "300",
-    "--minutes",
-    "10",
-    "--threads",
-    "1",
-]
+SMALL = {"repeats": 1, "utterances": 16, "corpus": 200, "embeddings": 64, "epochs": 1, "files": 20, "table": 300, "minutes": 10}
 
 
 @pytest.mark.timeout(300)
 def test_every_benchmark_runs_and_leaves_its_figures(tmp_path):
     import bench
 
+    small = [word for name, value in SMALL.items() for word in (f"--{name}", str(value))]
     halves = {tmp_path / f"{start}.json": bench.NAMES[start::2] for start in (0, 1)}  # two at a time: most of it is imports
     running = [
         subprocess.Popen(
-            [sys.executable, BENCHMARKS / "bench.py", "--only", *names, *SMALL, "--output", output],
+            [sys.executable, BENCHMARKS / "bench.py", "--only", *names, *small, "--output", output],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -80,6 +80,18 @@ def test_in_training_a_layer_gives_each_utterance_what_plain_modules_give_it_alo
         torch.testing.assert_close(gradient, reference, rtol=1e-4, atol=1e-4 * float(reference.abs().max()))
 
 
+def test_gradients_of_a_batch_are_the_sum_of_those_of_its_utterances_alone():
+    encoder, lengths = utterance_encoder(), [LONGEST, 5000, 640, 9999]
+    waveforms, weights = torch.randn(4, LONGEST), torch.randn(4, 256)
+    embeddings = encoder(waveforms, torch.tensor(lengths))
+    alone = torch.cat([encoder(waveform[None, :n], torch.tensor([n])) for waveform, n in zip(waveforms, lengths, strict=True)])
+    torch.testing.assert_close(embeddings, alone, rtol=1e-4, atol=1e-6)
+    parameters = dict(encoder.named_parameters())
+    together, summed = (torch.autograd.grad((out * weights).sum(), parameters.values()) for out in (embeddings, alone))
+    for name, gradient, reference in zip(parameters, together, summed, strict=True):
+        torch.testing.assert_close(gradient, reference, rtol=1e-4, atol=1e-4 * float(reference.abs().max()), msg=name)
+
+
 @pytest.mark.parametrize("lengths", [[447, 120, 890, 300], [447]])
 def test_a_row_has_little_but_utterances(lengths):
     for layer in CnnBlstmAttention().cnn:
