@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
-import torch
-
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("mlee_sb", "torch", "torchaudio", "speechbrain", "numpy", "pandas")
 
@@ -98,6 +96,8 @@ def peak_memory() -> float:
 
 def machine(threads: int, device: str) -> dict:
     """What the figures depend on besides the code."""
+    import torch  # not above: preparations are measured, too, and know no torch
+
     model = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), "unknown")
     return {
         "processor": model,
