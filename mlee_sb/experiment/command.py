@@ -63,8 +63,10 @@ def first_look(arguments: Sequence[str], flag: str, default: str | None = None) 
 def hparams_file(arguments: Sequence[str]) -> str | None:
     """The hparams file among `arguments`, wherever it stands: it decides which other flags there are."""
     found = next((word for word in arguments if word.endswith((".yaml", ".yml"))), None)
-    if found is None and arguments and not arguments[0].startswith("-"):
-        raise InputError(f"{arguments[0]}: no hparams file (.yaml): give one of those in hparams/ first")
+    if found is None and not {"-h", "--help"} & set(arguments):
+        instead = [word for word in arguments[:1] if not word.startswith("-")]
+        what = f"{instead[0]}: no hparams file (.yaml)" if instead else "no hparams file (.yaml) was given"
+        raise InputError(f"{what}: give one of those in hparams/ first")
     return found
 
 

@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
+from numbers import Integral
 from pathlib import Path
 from typing import BinaryIO
 
@@ -51,7 +52,7 @@ class BlockResampler:
     """
 
     def __init__(self, from_rate: int, to_rate: int):
-        if not isinstance(from_rate, int) or from_rate < 1:
+        if not isinstance(from_rate, Integral) or from_rate < 1:
             raise InputError(f"sample_rate {from_rate!r}: give a whole number of Hz, for example 16000")
         self.from_rate, self.to_rate = from_rate, to_rate
         common = math.gcd(from_rate, to_rate)

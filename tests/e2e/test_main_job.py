@@ -181,9 +181,12 @@ def test_a_killed_run_goes_on_and_ends_as_one_that_was_not_killed(tones, tmp_pat
     assert summaries[0]["losses"] == summaries[1]["losses"]
 
 
-def test_a_file_that_holds_no_settings_is_named_and_not_its_flags(capsys):
-    assert main(["README.md", "--fold", "1"]) == 2
-    assert "README.md: no hparams file (.yaml)" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    "words, said", [(["README.md"], "README.md: no hparams file (.yaml): give"), ([], "no hparams file (.yaml) was given: give one")]
+)
+def test_where_no_hparams_file_is_given_that_is_said_and_not_its_flags_blamed(capsys, words, said):
+    assert main([*words, "--fold", "1"]) == 2
+    assert said in capsys.readouterr().err
 
 
 def test_manifests_without_their_recordings_are_answered_with_what_is_missing(capsys):

@@ -213,3 +213,8 @@ def test_tensors_are_fed_like_arrays(classifier):
     stream, other = classifier.stream(RATE, WINDOW, HOP), classifier.stream(RATE, WINDOW, HOP)
     samples = speech(1.5)
     assert stream.feed(torch.from_numpy(samples)) == other.feed(samples) != []
+
+
+def test_a_sample_rate_may_come_from_numpy(classifier):
+    stream = classifier.stream(np.int64(RATE), WINDOW, HOP)
+    assert stream.feed(speech(1.5))
