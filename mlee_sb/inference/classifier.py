@@ -313,10 +313,13 @@ class EmotionClassifier:
 
 
 def _batches(seconds: list[float], batch_size: int, most_seconds: float) -> Iterator[list[int]]:
-    """Places of recordings, those of like length together, so that no batch is too large when it is padded."""
+    """Places of recordings, those of like length together, so that no batch is too large when it is padded.
+
+    The longest come first: what follows fits into the memory that they leave, and needs no other.
+    """
     batch: list[int] = []
-    for i in sorted(range(len(seconds)), key=seconds.__getitem__):
-        if batch and (len(batch) == batch_size or seconds[i] * (len(batch) + 1) > most_seconds):
+    for i in sorted(range(len(seconds)), key=seconds.__getitem__, reverse=True):
+        if batch and (len(batch) == batch_size or seconds[batch[0]] * (len(batch) + 1) > most_seconds):
             yield batch
             batch = []
         batch.append(i)

@@ -11,6 +11,7 @@ from scipy.special import expit, softmax
 
 from mlee_sb import EmotionClassifier
 from mlee_sb.errors import InputError
+from mlee_sb.inference import classifier as classifier_module
 from mlee_sb.inference.prediction import NO_SPEECH, NOTHING_EXCLUDED, UNSURE
 from mlee_sb.models.audio import load_waveform
 
@@ -99,13 +100,18 @@ def test_many_files_are_answered_in_their_order_as_each_alone(classifier, files,
         np.testing.assert_allclose(list(said.presence.values()), list(alone.presence.values()), atol=1e-5)
 
 
-def test_files_of_like_length_are_computed_together(classifier, files, monkeypatch):
+def test_files_of_like_length_are_computed_together_the_longest_first(classifier, files, monkeypatch):
     batches = []
     answer = classifier.model.logits
     monkeypatch.setattr(classifier.model, "logits", lambda waveforms, n: batches.append(n.tolist()) or answer(waveforms, n))
     list(classifier.predict_many(files, batch_size=3))
     assert [len(batch) for batch in batches] == [3, 3, 1]
-    assert sorted(sum(batches, [])) == sum(batches, [])
+    assert sorted(sum(batches, []), reverse=True) == sum(batches, [])
+    batches.clear()
+    monkeypatch.setitem(classifier_module.BATCH_SECONDS, "cpu", 1.0)
+    list(classifier.predict_many(files))
+    assert sorted(sum(batches, []), reverse=True) == sum(batches, [])
+    assert all(len(batch) == 1 or max(batch) * len(batch) <= RATE for batch in batches) and max(map(len, batches)) > 1
 
 
 def test_a_bad_file_is_told_in_its_place_or_raised(classifier, files, tmp_path):
