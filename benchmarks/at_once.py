@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from measure import Result, in_own_process
+from measure import Result, by_turns, in_own_process
 
 
 def milliseconds_an_utterance(n_at_once: int, utterances: int, device: str) -> float:
@@ -15,9 +15,8 @@ def milliseconds_an_utterance(n_at_once: int, utterances: int, device: str) -> f
 
 def measure(numbers: list[int], repeats: int, utterances: int, device: str) -> Result:
     """For each number of trainings at once; the ratio is the throughput against the first number."""
-    names = {n: f"{n} training{'s' if n > 1 else ''} at once" for n in numbers}
-    values: dict[str, list[float]] = {name: [] for name in names.values()}
-    for _ in range(repeats):
-        for n, name in names.items():
-            values[name].append(milliseconds_an_utterance(n, utterances, device))
-    return Result(f"trainings that share the device {device}, bf16, one CPU thread each", "ms an utterance of all", values)
+    candidates = {
+        f"{n} training{'s' if n > 1 else ''} at once": lambda n=n: milliseconds_an_utterance(n, utterances, device) for n in numbers
+    }
+    name = f"trainings that share the device {device}, bf16, one CPU thread each"
+    return by_turns(name, "ms an utterance of all", candidates, repeats)

@@ -14,7 +14,7 @@ import torch
 from measure import Result, in_own_process, seconds
 from reference.model import ReferenceEncoder
 from torch import nn
-from training_step import BATCH, EMOTIONS, MAX_GRAD_NORM, batches_of, our_encoder
+from training_step import BATCH, EMOTIONS, MAX_GRAD_NORM, adam, batches_of, our_encoder
 
 from mlee_sb.models.classifier import DenseClassifier
 from mlee_sb.training.brains import HardTargetBrain, Precomputed
@@ -54,7 +54,7 @@ def seconds_to_train_the_head(n: int, epochs: int) -> float:
             start=time.monotonic(),
             say=lambda line: None,
             log_file=f"{folder}/train_log.txt",
-            opt_class=partial(torch.optim.Adam, lr=LR, fused=True),
+            opt_class=partial(adam, lr=LR, is_ours=True),
             checkpointer=AtomicCheckpointer(folder, {"classifier": head, "epochs": counter}),
             run_opts={"device": "cpu", "max_grad_norm": MAX_GRAD_NORM},
         )

@@ -42,7 +42,7 @@ def losses_of(which: str, manifests: str, data_folder: str, seed: int) -> list[f
         network = ReferenceEncoder(torch.zeros(400), torch.ones(400))
         take_weights(network, encoder)
     model = nn.Sequential(network, head)
-    optimizer = adam(model, LR, is_ours=which != "reference")
+    optimizer = adam(model.parameters(), LR, is_ours=which != "reference")
 
     def losses(batch: Batch) -> torch.Tensor:
         with torch.autocast("cpu", torch.bfloat16, enabled=which.endswith("bf16") and model.training):

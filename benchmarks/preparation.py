@@ -17,17 +17,17 @@ from measure import Result, by_turns, in_own_process, peak_memory, seconds, stat
 
 from mlee_sb.corpora.prepare import prepare
 
-SPEAKERS, EMOTIONS = 20, ["neu", "hap"]
+SPEAKERS, EMOTIONS, SAMPLES = 20, ["neu", "hap"], 1600
 
 
-def write_release(folder: Path, n: int, samples: int = 1600) -> Path:
+def write_release(folder: Path, n: int) -> Path:
     """n utterances of noise at 16 kHz; votes that leave no emotion without an example."""
     (folder / "wavs").mkdir(parents=True)
     rng = np.random.default_rng(0)
     lines = ["wav,speaker,votes_neu,votes_hap,votes_other"]
     for i in range(n):
         path = folder / f"wavs/{i:06d}.wav"
-        soundfile.write(path, (3000 * rng.standard_normal(samples)).astype(np.int16), 16000)
+        soundfile.write(path, (3000 * rng.standard_normal(SAMPLES)).astype(np.int16), 16000)
         neu = int(rng.integers(0, 4))
         lines.append(f"wavs/{i:06d}.wav,s{i % SPEAKERS:02d},{neu},{3 - neu},0")
     (folder / "votes.csv").write_text("\n".join(lines) + "\n")

@@ -41,9 +41,9 @@ def batches_of(waveforms: list[Tensor], numbers: Iterable[list[int]]) -> Iterato
         yield Batch(*pad([waveforms[i] for i in batch]), targets[batch], torch.tensor(batch))
 
 
-def adam(model: nn.Module, lr: float, is_ours: bool) -> torch.optim.Adam:
+def adam(parameters: Iterable[nn.Parameter], lr: float, is_ours: bool) -> torch.optim.Adam:
     """As hparams/parts/adam.yaml has it, or as a student takes it."""
-    return torch.optim.Adam(model.parameters(), lr=lr, fused=is_ours or None)
+    return torch.optim.Adam(parameters, lr=lr, fused=is_ours or None)
 
 
 def step(model: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
@@ -57,7 +57,7 @@ def step(model: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor) -> No
 def epoch(encoder: nn.Module, batches: Iterable[Batch], bf16: bool = False, device: str = "cpu") -> float:
     """One pass with forward, loss, backward and Adam; seconds."""
     model = nn.ModuleList([encoder, DenseClassifier(256, EMOTIONS)]).to(device).train()
-    optimizer = adam(model, LR, is_ours=isinstance(encoder, UtteranceEncoder))
+    optimizer = adam(model.parameters(), LR, is_ours=isinstance(encoder, UtteranceEncoder))
     start = time.perf_counter()
     for batch in batches:
         with torch.autocast(device.split(":")[0], torch.bfloat16, enabled=bf16):

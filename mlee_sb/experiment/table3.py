@@ -73,15 +73,15 @@ def _file(hparams: str, row: str) -> Path:
 
 def _parse(arguments: Sequence[str], description: str) -> tuple[dict, dict]:
     """What was given for the run, and what was given to override settings: ``lr`` of a file by ``mlee.lr``."""
-    beside_us = HPARAMS if Path(HPARAMS).is_dir() else str(Path(__file__).resolve().parents[2] / HPARAMS)
-    hparams = first_look(arguments, "--hparams", default=beside_us)
+    default = HPARAMS if Path(HPARAMS).is_dir() else str(Path(__file__).resolve().parents[2] / HPARAMS)
+    hparams = first_look(arguments, "--hparams", default)
     parser = make_parser(description)
     grid = parser.add_argument_group("the grid")
     grid.add_argument("--rows", nargs="+", default=ROWS, metavar="ROW", help=f"of: {' '.join(ROWS)} (default: all)")
     grid.add_argument("--targets", nargs="+", default=DOMINANT_TARGETS, metavar="TARGET", help="hard, soft or both (default)")
     grid.add_argument("--train_sets", nargs="+", default=TRAIN_SETS, metavar="SET", help="dominant, all or both (default)")
     grid.add_argument("--seeds", nargs="+", type=int, default=[1], metavar="N", help="one or more (default: 1)")
-    grid.add_argument("--hparams", default=hparams, metavar="FOLDER", help="the folder of the hparams files (default: hparams)")
+    grid.add_argument("--hparams", default=default, metavar="FOLDER", help="the folder of the hparams files (default: hparams)")
     add_sweep_flags(parser)
     of_all: dict = {}
     of_files: dict = {}

@@ -94,7 +94,6 @@ def export(bundle: Bundle, path: str | Path) -> float:
     path = Path(path)
     if path.suffix != ".onnx":
         raise InputError(f"{path}: the name of an ONNX file ends in .onnx")
-    path.parent.mkdir(parents=True, exist_ok=True)  # a folder that cannot be made is said before minutes are spent
     with written_beside(path) as beside:
         _write(bundle, beside)
         difference = _compare(bundle, OnnxModel(beside))

@@ -30,11 +30,13 @@ def find(source: str | Path, revision: str | None = None) -> Place:
         inner = folder / INNER
         folder = inner if (inner / CONFIG).is_file() else folder
         return Place(folder, folder)
-    if folder.is_file() and not str(source).endswith(ONNX):
-        raise InputError(f"{source}: a file; a model is the folder that training wrote, user/name on the hub, or an {ONNX} file")
+    is_onnx = str(source).endswith(ONNX)
+    if folder.is_file():
+        other = f"a file; a model is the folder that training wrote, user/name on the hub, or an {ONNX} file"
+        raise InputError(f"{source}: " + ("an ONNX file: give the model that it was made from" if is_onnx else other))
     if not is_repository(str(source)):
-        if str(source).endswith(ONNX):
-            raise InputError(f"{source}: " + ("an ONNX file: give the model that it was made from" if folder.is_file() else "no such file"))
+        if is_onnx:
+            raise InputError(f"{source}: no such file")
         hint = "" if revision is None else f" (revision {revision!r} was given, so it is looked for on the hub)"
         raise InputError(f"{source}: no such folder, and no name of a model on the hub, user/name{hint}")
     return pull(str(source), revision)

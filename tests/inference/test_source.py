@@ -9,6 +9,7 @@ from bundles import EMOTIONS, copy_of
 
 from mlee_sb import EmotionClassifier
 from mlee_sb.errors import InputError
+from mlee_sb.inference.source import find
 
 
 def test_a_bundle_or_the_stage_above_it(bundle, tmp_path):
@@ -58,3 +59,11 @@ def test_with_trust_and_without_a_yaml_nothing_can_be_built(bundle, tmp_path):
 def test_a_device_that_is_not_there_is_refused(bundle):
     with pytest.raises(InputError, match="cuda:7"):
         EmotionClassifier.from_hparams(bundle, run_opts={"device": "cuda:7"})
+
+
+def test_an_onnx_file_is_not_looked_for_on_the_hub_though_its_path_could_be_a_name_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models/mine.onnx").write_bytes(b"")
+    with pytest.raises(InputError, match="models/mine.onnx: an ONNX file"):
+        find("models/mine.onnx")
