@@ -26,8 +26,8 @@ d1.wav,d,sd,3,0,0
 d2.wav,d,sd,0,3,0
 """
 TRAIN, VALID = ["c0", "c1", "c2", "d0", "d1", "d2"], ["b0", "b1"]  # of fold 1, which tests a; b2 has no dominant emotion
-WEIGHTS = [2 / 3, 4 / 3]  # 4 neu and 2 hap in training: 1/4 and 1/2, over their mean
-WEIGHTS_WITH_TEST = [8 / 9, 10 / 9]  # 5 neu and 4 hap
+WEIGHTS = [6 / 8, 6 / 4]  # 4 neu and 2 hap in training: 6 / (2 * 4) and 6 / (2 * 2)
+WEIGHTS_WITH_TEST = [9 / 10, 9 / 8]  # 5 neu and 4 hap
 ENCODER, HEAD = Path("vote_table/dominant_hard/dominant/seed1/fold1"), Path("vote_table/mlee_pretrain_hard/dominant/seed1/fold1")
 MANIFESTS = Path("vote_table/manifests/tones")
 

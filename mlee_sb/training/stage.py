@@ -9,6 +9,7 @@ from mlee_sb.corpora.manifest import fold_numbers
 from mlee_sb.errors import InputError, choose
 from mlee_sb.models.config import CONFIG
 from mlee_sb.models.weights import WEIGHTS
+from mlee_sb.training.check_settings import OF_SOFT_TARGETS
 from mlee_sb.training.settings import SHARED, read_settings
 
 NO_RESULT = ("num_workers", "requires")  # settings that change no result; what is required has an identity of its own
@@ -58,9 +59,18 @@ class Stage:
         return self.folder / "save"
 
     @property
+    def random_seed(self) -> int:
+        """The seed of first weights, batches and dropout, drawn from the seed and the row.
+
+        Rows of one seed draw different numbers: the paper trains the two encoders of a fusion independently.
+        """
+        drawn = hashlib.sha256(f"{self.settings['seed']} {self.settings['row']}".encode()).digest()
+        return int.from_bytes(drawn[:4], "big")  # numpy's seeds have four bytes
+
+    @property
     def identity(self) -> dict:
         """Everything that changes the result, and nothing else."""
-        without = (*NO_RESULT, "alpha") if self.settings["target"] == "hard" else NO_RESULT  # alpha smooths soft targets only
+        without = (*NO_RESULT, *OF_SOFT_TARGETS) if self.settings["target"] == "hard" else NO_RESULT
         return {
             **{name: value for name, value in self.settings.items() if name not in without},
             "protocol": self.data.protocol["hash"],

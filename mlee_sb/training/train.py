@@ -52,7 +52,7 @@ def train_stage(stage: Stage, device: str, say: Callable[[str], None] = print) -
     inputs = stage_inputs(stage)
     on_main(_write_settings, stage)
 
-    sb.utils.seed_everything(stage.settings["seed"])  # before the modules are built
+    sb.utils.seed_everything(stage.random_seed)  # before the modules are built
     with open(stage.hparams, encoding="utf-8") as file:
         hparams = load_hyperpyyaml(file, stage.overrides)
     checkpointer = AtomicCheckpointer(stage.save_folder, allow_partial_load=False)
@@ -170,7 +170,7 @@ def _embeddings(stage: Stage, required: Stage, model: EmotionModel, frame, speed
 
 def _loaders(stage: Stage, train, others: dict) -> Loaders:
     size, workers = stage.settings["batch_size"], stage.settings["num_workers"]
-    seeds = {"train": stage.settings["seed"]}
+    seeds = {"train": stage.random_seed}
     return {name: make_loader(data, size, workers, seeds.get(name), processes()) for name, data in {"train": train, **others}.items()}
 
 
@@ -192,6 +192,7 @@ def _brain(
         encoder=learning,
         classifier=classifier,
         class_weights=inputs.class_weights,
+        loss_mean=settings["loss_mean"],
         epochs=epochs,
         start=start,
         say=say,

@@ -30,14 +30,32 @@ def test_the_pretrained_row_and_the_fusion_build_on_the_same_existence_model(sta
     assert plan(stage("mlee_pretrain"))[0].key == plan(stage("mlee_fusion"))[0].key
 
 
-@pytest.mark.parametrize("change", [{"lr": 0.1}, {"seed": 2}, {"alpha": 0.5}, {"speeds": [1.0]}, {"requires": {"mlee": {"lr": 0.1}}}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"lr": 0.1},
+        {"seed": 2},
+        {"alpha": 0.5},
+        {"speeds": [1.0]},
+        {"loss_mean": "weighted"},
+        {"class_frequency": "dominant"},
+        {"requires": {"mlee": {"lr": 0.1}}},
+    ],
+)
 def test_what_changes_the_result_changes_the_stage(stage, change):
     assert stage("mlee_fusion", **change).key != stage("mlee_fusion").key
+
+
+def test_rows_of_one_seed_draw_from_other_random_numbers_and_a_row_from_its_own(stage):
+    rows = [stage("mlee"), stage("dominant"), stage("dominant", target="hard"), stage("mlee_fusion"), stage("mlee", seed=2)]
+    assert len({part.random_seed for part in rows}) == len(rows)
+    assert stage("mlee").random_seed == stage("mlee_fusion").requires["mlee"].random_seed
 
 
 def test_what_changes_no_result_leaves_the_stage(stage):
     assert stage("mlee_fusion", num_workers=2).key == stage("mlee_fusion").key
     assert stage("dominant", target="hard", alpha=0.5).key == stage("dominant", target="hard").key
+    assert stage("dominant", target="hard", class_frequency="dominant").key == stage("dominant", target="hard").key
 
 
 @pytest.mark.parametrize(

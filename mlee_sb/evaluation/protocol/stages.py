@@ -141,10 +141,6 @@ def _class_weights(stage: StageResult, manifests: Manifests) -> Iterator[Finding
         yield finding(UNCHECKED, "class_weights", path, "no class weights in it: trained with an older version, which did not note them")
         return
     splits = manifests.folds[stage.fold]
-    if not settings["class_weights"]:
-        if not (np.asarray(noted) == 1).all():
-            yield finding(LEAK, "class_weights", path, "class weights that are not 1, though the stage was trained without them")
-        return
     if _same(noted, _weights([splits["train"]], settings)):
         return
     others = {"training and test": ["train", "test"], "training and validation": ["train", "valid"], "all utterances": [*splits]}
@@ -155,12 +151,13 @@ def _class_weights(stage: StageResult, manifests: Manifests) -> Iterator[Finding
 
 def _weights(frames: list[pd.DataFrame], settings: Mapping) -> np.ndarray | None:
     """The class weights over some rows of a manifest; None where they cannot be computed."""
-    made = _targets(pd.concat(frames), settings)
+    rows = pd.concat(frames, ignore_index=True)
+    made = _targets(rows, settings)
     if made is None:
         return None
     targets, usable = made
     try:
-        return labels.class_weights(settings["target"], targets[usable], settings["emotions"])
+        return labels.training_class_weights(targets[usable], rows["dominant"][usable].tolist(), settings)
     except InputError:  # an emotion without an example
         return None
 
