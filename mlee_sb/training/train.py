@@ -1,6 +1,7 @@
 """Train one stage: data in, checkpoints, bundle and predictions out."""
 
 import logging
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -50,7 +51,7 @@ def train_stage(stage: Stage, device: str, say: Callable[[str], None] = print) -
     keep_freed_memory()
     logging.getLogger("speechbrain").setLevel(logging.WARNING)
     inputs = stage_inputs(stage)
-    on_main(_write_settings, stage)
+    on_main(_begin, stage, say)
 
     sb.utils.seed_everything(stage.random_seed)  # before the modules are built
     with open(stage.hparams, encoding="utf-8") as file:
@@ -82,8 +83,14 @@ def train_stage(stage: Stage, device: str, say: Callable[[str], None] = print) -
     on_main(_write_results, stage, inputs, model, logits, _presence_curves(required.values()), best, start)
 
 
-def _write_settings(stage: Stage) -> None:
+def _begin(stage: Stage, say: Callable[[str], None]) -> None:
+    """Write what is trained, and clear away the checkpoints of a head whose encoder was trained again since."""
     stage.save_folder.mkdir(parents=True, exist_ok=True)
+    begun = list(stage.save_folder.glob("CKPT*"))
+    if not stage.note_encoders() and begun:
+        say("  its encoder was trained again since: this stage begins anew")
+        for checkpoint in begun:
+            shutil.rmtree(checkpoint)
     write_json(stage.save_folder / "identity.json", stage.identity)
     write_text(stage.folder / "hyperparams.yaml", resolved_yaml(stage.hparams, stage.overrides))
 
@@ -165,7 +172,9 @@ def _presence_curves(models: Iterable[EmotionModel]) -> list[Curve] | None:
 
 def _embeddings(stage: Stage, required: Stage, model: EmotionModel, frame, speeds, device: str) -> Tensor:
     folder = required.save_folder / "embeddings"
-    return embeddings(folder, required.key, model, frame, stage.data.data_folder, speeds, device, sys.stderr.isatty())
+    return embeddings(
+        folder, f"{required.key} {required.weights}", model, frame, stage.data.data_folder, speeds, device, sys.stderr.isatty()
+    )
 
 
 def _loaders(stage: Stage, train, others: dict) -> Loaders:

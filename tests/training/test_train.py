@@ -17,7 +17,7 @@ from releases import write_wav
 from safetensors.torch import load_file
 
 from mlee_sb.errors import InputError
-from mlee_sb.models.bundle import load_bundle
+from mlee_sb.models.bundle import load_bundle, save_bundle
 from mlee_sb.training import data as data_module
 from mlee_sb.training import embeddings as embeddings_module
 from mlee_sb.training.brains import EmotionBrain
@@ -253,6 +253,29 @@ def test_embeddings_of_another_encoder_in_the_same_place_are_made_anew(fusion, t
     (loaded,) = make_loader(WaveformDataset(inputs.valid, folder, second.encoder, torch.zeros(len(inputs.valid), 2)), 64, 0)
     with torch.no_grad():
         torch.testing.assert_close(b[loaded.items], second.encoder(loaded.inputs, loaded.lengths))
+
+
+def test_a_head_on_an_encoder_that_was_trained_again_is_trained_again_and_reads_its_new_embeddings(fusion):
+    """The kind of the mistake: embeddings and heads were known by settings, and the settings of both encoders are equal."""
+    mlee, _, head = fusion
+    train(head)
+    assert head.finished
+    before = (head.folder / "predictions.csv").read_text()
+    other = load_bundle(mlee.model_folder)
+    weight = other.model.encoder.network.blstm.weight_ih_l0
+    weight.data.mul_(2)
+    save_bundle(mlee.model_folder, other.model, other.config.labels.model_dump(), demo=False)
+    assert not head.finished
+    said = []
+    train_stage(head, "cpu", say=said.append)
+    assert head.finished and any("trained again since" in line for line in said)
+    assert (head.folder / "predictions.csv").read_text() != before
+    frozen = load_bundle(head.model_folder).model.encoders[0]
+    assert torch.equal(frozen.network.blstm.weight_ih_l0, weight)
+    test = stage_inputs(head).test
+    fresh = embeddings(head.folder / "fresh", "key", other.model, test, head.data.data_folder)
+    kept = embeddings(mlee.save_folder / "embeddings", f"{mlee.key} {mlee.weights}", None, test, head.data.data_folder)  # no model: read
+    torch.testing.assert_close(kept, fresh)
 
 
 def test_two_heads_that_want_the_same_embeddings_at_once_compute_them_once(tmp_path, monkeypatch):
