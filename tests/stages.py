@@ -56,7 +56,7 @@ def write_stage(results: Path, stage: Path, required: dict[str, str] | None = No
     for use, ids in uses.items():
         write_used(results / stage, use, ids)
     test = pd.read_csv(results / MANIFESTS / fold / "test.csv")
-    columns = ["ID", "speaker", "dominant", "votes_neu", "votes_hap", "votes_other"]
+    columns = ["ID", "speaker", "dominant", "votes_neu", "votes_hap", "votes_oth"]
     test[columns].assign(p_neu=0.5, p_hap=0.5).to_csv(results / stage / "predictions.csv", index=False)
     noted = {"corpus": "vote_table", "demo": False, "protocol_hash": protocol["hash"], "class_weights": WEIGHTS, "losses": {}}
     write_json(save / "summary.json", {**names, **noted})

@@ -1,9 +1,8 @@
-"""Is a recording fit to be trained on? Answered without reading more of it than the answer needs."""
+"""Is a recording fit to be trained on? Answered without decoding more of it than the answer needs. And which recording is it?"""
 
 import time
-import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,8 @@ import soundfile
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
+from mlee_sb.corpora.kept import Kept
+from mlee_sb.files import sha256_of
 from mlee_sb.wav import why_cut_off
 
 SHORTEST = 0.040
@@ -33,33 +34,49 @@ IDLE = 10  # seconds that workers wait for more to do before they end
 class Audio:
     """What a recording is: seconds, Hz, channels; `reason` says why it cannot be used, and is "" where it can.
 
-    `fingerprint` is of the samples that the check read: other recordings under the same name have another one.
+    `fingerprint` is the SHA-256 of the whole file, "" where it cannot be used: another recording under the same name has another one.
     """
 
     duration: float = 0.0
     sample_rate: int = 0
     channels: int = 0
     reason: str = ""
-    fingerprint: int = field(default=0, compare=False)
+    fingerprint: str = field(default="", compare=False)
 
 
-def check_audio(path: str | Path) -> Audio:
-    """Check one file: present, readable, whole, not empty, finite, not silent, not too short."""
+def check_audio(path: str | Path, known: str = "") -> Audio:
+    """Check one file: present, readable, whole, not empty, finite, not silent, not too short; `known` is its fingerprint, if it is."""
     try:
         if cut_off := why_cut_off(path):
             return Audio(reason=cut_off)
         with soundfile.SoundFile(path) as file:
-            reason, fingerprint = _what_is_wrong(file)
-            return Audio(file.frames / file.samplerate, file.samplerate, file.channels, reason, fingerprint)
+            reason = _what_is_wrong(file)
+            audio = Audio(file.frames / file.samplerate, file.samplerate, file.channels, reason)
+        return audio if reason else replace(audio, fingerprint=known or sha256_of(path))
     except FileNotFoundError:
         return Audio(reason="annotation without a wav: no such file")
     except (soundfile.SoundFileError, OSError, ValueError) as error:
         return Audio(reason=f"unreadable: {error}".replace(str(path), Path(path).name))
 
 
-def check_all(paths: Sequence[str | Path]) -> list[Audio]:
-    """Check many files, in the order of `paths`, with a progress bar where a person can see it."""
-    tasks = [paths[start : start + FILES_A_TASK] for start in range(0, len(paths), FILES_A_TASK)]
+def check_below(data_folder: str | Path, wavs: Sequence[str]) -> list[Audio]:
+    """As `check_all`, for paths below a data folder, whose files are hashed only where they have changed since they were last."""
+    kept = Kept(data_folder, wavs)
+    found = check_all([f"{data_folder}/{wav}" for wav in wavs], kept.known)
+    kept.keep([audio.fingerprint for audio in found])
+    return found
+
+
+def check_all(paths: Sequence[str | Path], known: Sequence[str] = ()) -> list[Audio]:
+    """Check many files, in the order of `paths`, with a progress bar where a person can see it.
+
+    Parameters
+    ----------
+    paths : of the files
+    known : the fingerprint of each, "" where it is not known; none of them are by default
+    """
+    asked = list(zip(paths, known or [""] * len(paths), strict=True))
+    tasks = [asked[start : start + FILES_A_TASK] for start in range(0, len(asked), FILES_A_TASK)]
     results: list[Audio] = []
     with tqdm(total=len(paths), desc="checking audio", unit="file", disable=None) as bar:
         for checked in _in_workers_where_worth_it(tasks):
@@ -68,7 +85,7 @@ def check_all(paths: Sequence[str | Path]) -> list[Audio]:
     return results
 
 
-def _in_workers_where_worth_it(tasks: Sequence[Sequence[str | Path]]) -> Iterator[list[Audio]]:
+def _in_workers_where_worth_it(tasks: Sequence[Sequence[tuple[str | Path, str]]]) -> Iterator[list[Audio]]:
     """The first task is done here and tells how long all will take: compressed files and slow disks take longer."""
     begun = time.perf_counter()
     yield from map(_check_each, tasks[:1])
@@ -77,31 +94,30 @@ def _in_workers_where_worth_it(tasks: Sequence[Sequence[str | Path]]) -> Iterato
     yield from Parallel(workers, return_as="generator", idle_worker_timeout=IDLE)(delayed(_check_each)(task) for task in tasks[1:])
 
 
-def _check_each(paths: Sequence[str | Path]) -> list[Audio]:
-    return [check_audio(path) for path in paths]
+def _check_each(asked: Sequence[tuple[str | Path, str]]) -> list[Audio]:
+    return [check_audio(path, known) for path, known in asked]
 
 
-def _what_is_wrong(file: soundfile.SoundFile) -> tuple[str, int]:
-    """Say what, and a fingerprint of what was read: `file` is read until it is clear that nothing is wrong with its samples.
+def _what_is_wrong(file: soundfile.SoundFile) -> str:
+    """Say what, or "": `file` is read until it is clear that nothing is wrong with its samples.
 
     Integer samples of a wav cannot be NaN, and the size of its data is known from the header, so there the first sound is
     enough; all else is read to the end.
     """
     if file.frames == 0:
-        return "zero samples", 0
+        return "zero samples"
     if file.frames < round(SHORTEST * file.samplerate):
-        return f"shorter than {SHORTEST * 1000:.0f} ms: {file.frames} samples at {file.samplerate} Hz", 0
+        return f"shorter than {SHORTEST * 1000:.0f} ms: {file.frames} samples at {file.samplerate} Hz"
     first_sound_is_enough = file.format in ("WAV", "WAVEX") and file.subtype.startswith(("PCM", "ULAW", "ALAW"))
-    low, high, frames, fingerprint = np.inf, -np.inf, 0, 0
+    low, high, frames = np.inf, -np.inf, 0
     while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):  # [frames, channels]
         frames += len(block)
-        fingerprint = zlib.crc32(block, fingerprint)
         if not np.isfinite(block).all():
-            return "samples that are not finite (NaN or infinity)", fingerprint
+            return "samples that are not finite (NaN or infinity)"
         mono = block.mean(axis=1) if file.channels > 1 else block
         low, high = min(low, mono.min()), max(high, mono.max())
         if first_sound_is_enough and high - low > SILENCE:
-            return "", fingerprint
+            return ""
     if frames < file.frames:
-        return f"truncated: the header promises {file.frames} frames, the file has {frames}", fingerprint
-    return "" if high - low > SILENCE else "silence only", fingerprint
+        return f"truncated: the header promises {file.frames} frames, the file has {frames}"
+    return "" if high - low > SILENCE else "silence only"

@@ -28,7 +28,7 @@ class CremaD(Corpus):
     """The voice-only votes of CREMA-D. Which listener gave which vote is not in the release."""
 
     name = "crema_d"
-    emotions = tuple(CODES.values())
+    emotions = categories = tuple(CODES.values())
     default_emotions = ("neu", "hap", "sad", "ang")
     dominant_rule = "the one emotion with the most votes among all six; none on a tie"
     texts_shared_by_design = True

@@ -200,7 +200,7 @@ def _human(utterances: Predictions, results: str | Path, manifests: str | Path |
     votes = pd.read_csv(folder / VOTES_FILE, dtype=str, keep_default_na=False) if folder else pd.DataFrame()
     if len(votes):
         return agreement_from_annotators(votes, utterances.ids, utterances.emotions, min_votes)
-    return agreement_from_counts(utterances.votes, min_votes)
+    return agreement_from_counts(utterances.all_votes, len(utterances.emotions), min_votes)
 
 
 def _chance(utterances: Predictions) -> dict:

@@ -30,7 +30,7 @@ from mlee_sb.training.predictions import read_existence, write_predictions
 from mlee_sb.training.settings import resolved_yaml
 from mlee_sb.training.stage import Stage
 from mlee_sb.training.targets import TARGETS
-from mlee_sb.training.used import note_use
+from mlee_sb.training.used import note_data_folder, note_use
 
 Loaders = dict[str, DataLoader]
 
@@ -75,6 +75,7 @@ def train_stage(stage: Stage, device: str, say: Callable[[str], None] = print) -
     used["calibration"] = loaders["calibration"].dataset.ids
     for use, ids in used.items():  # of what is trained on, not of what should be
         on_main(note_use, stage.save_folder, use, ids)
+    on_main(note_data_folder, stage.save_folder, stage.data.data_folder)
     brain.train_sampler = loaders["train"].sampler  # else every epoch would have the batches of the first
     brain.fit(brain.epochs, loaders["train"], loaders["valid"], progressbar=sys.stderr.isatty())
 
