@@ -79,7 +79,6 @@ def test_the_convolution_floor_counts_the_operations_of_the_papers_network():
 SMALL = {"repeats": 1, "utterances": 16, "corpus": 200, "embeddings": 64, "epochs": 1, "files": 20, "table": 300, "minutes": 10}
 
 
-@pytest.mark.timeout(300)
 def test_every_benchmark_runs_and_leaves_its_figures(tmp_path):
     import bench
 

@@ -57,24 +57,27 @@ def refused(bundle: Path, *words: str, kind=InputError) -> str:
 
 
 @pytest.mark.parametrize("make", [small_fusion, small_existence])
-def test_a_model_is_read_back_to_the_bit(make, tmp_path):
+def test_a_model_is_read_back_with_every_bit_of_its_weights(make, tmp_path):
     model = make()
     read = load_bundle(write_bundle(tmp_path / "model", model))
+    weights = read.model.state_dict()
+    assert all(torch.equal(tensor, weights[name]) for name, tensor in model.state_dict().items())
     waveforms, lengths = torch.randn(2, 9000), torch.tensor([9000, 5000])
     with torch.no_grad():
-        for ours, theirs in zip(model.logits(waveforms, lengths), read.model.logits(waveforms, lengths), strict=True):
-            assert torch.equal(ours, theirs)
+        torch.testing.assert_close(read.model.logits(waveforms, lengths), model.logits(waveforms, lengths), rtol=0, atol=1e-6)
     assert read.model.calibration == model.calibration
-    assert read.golden_difference == 0
+    assert read.golden_difference <= 1e-6
     assert sorted(path.name for path in (tmp_path / "model").iterdir()) == sorted(FILES)
 
 
 def test_a_fusion_tells_both_things_in_one_pass_and_presence_by_the_head_of_its_mlee_stage(written):
     model = load_bundle(written).model
     waveform, length = torch.randn(1, 8000), torch.tensor([8000])
-    logits, presence = model.logits(waveform, length)
-    alone = model.presence.classifier(model.encoders[0](waveform, length))
-    assert torch.equal(presence, alone) and logits.shape == presence.shape == (1, len(EMOTIONS))
+    with torch.no_grad():  # torch has another program for an LSTM whose gradients are asked for, which rounds otherwise
+        logits, presence = model.logits(waveform, length)
+        alone = model.presence.classifier(model.encoders[0](waveform, length))
+    torch.testing.assert_close(presence, alone, rtol=0, atol=1e-6)
+    assert logits.shape == presence.shape == (1, len(EMOTIONS))
 
 
 def test_loading_leaves_the_random_generator_alone(written):
