@@ -1,5 +1,6 @@
 """Fixtures that several rooms of the house share."""
 
+import os
 import random
 import socket
 import time
@@ -17,6 +18,11 @@ from speechbrain.utils.importutils import LazyModule
 # Hypothesis asks every imported module for its file. SpeechBrain's lazy modules answer by importing what is not installed
 # (k2, for one), and that error ends the whole test run.
 LazyModule.__file__ = None
+
+# One CPU thread, in processes that tests start, too: figures are the same on every machine, as in a stage of a sweep. And a training
+# with two threads, of which one always waits for the other, takes twenty times as long beside others that are at work.
+torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"
 
 # The same examples in every run, and none that a slow machine could refuse: a failure is of the code, and is there again.
 hypothesis.settings.register_profile(

@@ -7,7 +7,6 @@ import sys
 
 import pytest
 from filelock import FileLock
-from threads import one_thread
 
 from mlee_sb.corpora.demo import make_demo_release
 from mlee_sb.evaluation.results import find_stages
@@ -32,11 +31,10 @@ def stages_in(results, folds=FOLDS):
 
 @pytest.fixture
 def undisturbed(tones, tmp_path):
-    """Predictions of the folds, each trained by recipes/train.py on one thread."""
+    """Predictions of the folds, each trained by recipes/train.py on one thread (see tests/conftest.py)."""
     results = tmp_path / "undisturbed"
-    with one_thread():
-        for fold in FOLDS:
-            assert train.main(["hparams/mlee.yaml", "--fold", fold, *of_tones(tones, results), *FLAGS]) == 0
+    for fold in FOLDS:
+        assert train.main(["hparams/mlee.yaml", "--fold", fold, *of_tones(tones, results), *FLAGS]) == 0
     return [stage.predictions.read_bytes() for stage in find_stages(results)]
 
 

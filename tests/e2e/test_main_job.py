@@ -156,7 +156,7 @@ def test_a_misspelt_hparams_file_is_answered_with_the_nearest(tones, tmp_path, c
 
 
 def test_a_killed_run_goes_on_and_ends_as_one_that_was_not_killed(tones, tmp_path, held):
-    flags = ["--max_epochs", "8", "--patience", "8", "--speeds", "1.0"]
+    flags = ["--max_epochs", "5", "--patience", "5", "--speeds", "1.0"]
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     words = lambda results, hparams: [sys.executable, "recipes/train.py", *command(tones, results, *flags, hparams=hparams)]  # noqa: E731
     subprocess.run(words(whole, "hparams/mlee.yaml"), check=True, capture_output=True)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import distributed
 import pytest
-from threads import one_thread
 
 from mlee_sb.errors import InputError
 from mlee_sb.evaluation.scores import score_folder
@@ -166,12 +165,11 @@ def test_a_stage_whose_process_is_killed_is_tried_once_more_and_leaves_the_other
 
 @pytest.fixture(scope="module")
 def alone(corpus, tmp_path_factory):
-    """Predictions of two folds, trained one after the other in this process, on one thread as a stage of a sweep has."""
+    """Predictions of two folds, trained one after the other in this process, on one thread, as all tests are."""
     results = tmp_path_factory.mktemp("alone")
     stages = [stage_on(corpus, results, "mlee", fold=fold, **ONE_EPOCH) for fold in (1, 2)]
-    with one_thread():
-        for part in stages:
-            run(part, "cpu", score_folder, say=lambda line: None)
+    for part in stages:
+        run(part, "cpu", score_folder, say=lambda line: None)
     return [(part.folder / "predictions.csv").read_bytes() for part in stages]
 
 
