@@ -1,5 +1,6 @@
 """Files are written beside their place and renamed into it, so that a reader never meets half of one."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -53,6 +54,19 @@ def write_text(path: str | Path, text: str) -> None:
 def write_json(path: str | Path, content) -> None:
     """Write `content` as indented JSON to `path`, whole or not at all. NaN is refused: it is not JSON."""
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def sha256_of(path: str | Path) -> str:
+    """The SHA-256 of all bytes of a file, as 64 hexadecimal digits.
+
+    >>> import tempfile
+    >>> target = Path(tempfile.mkdtemp()) / "empty"
+    >>> target.touch()
+    >>> sha256_of(target)[:16]
+    'e3b0c44298fc1c14'
+    """
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _remove(path: Path) -> None:
