@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import torch
+from safetensors.torch import load_file
 
 from mlee_sb.calibration import Calibration
 from mlee_sb.files import write_json
@@ -16,6 +17,10 @@ from mlee_sb.models.encoder import CnnBlstmAttention
 from mlee_sb.models.features import LogPowerSpectrogram
 from mlee_sb.models.normalization import ZNorm
 from mlee_sb.models.pipeline import EmotionModel, FrozenEncoders, PresenceHead, UtteranceEncoder
+from mlee_sb.models.weights import save_weights
+
+OF_SCHEMA_2 = Path(__file__).parent / "models/schema2"
+"""A bundle that mlee_sb wrote when config.json did not note the sha256 of the weights."""
 
 EMOTIONS = ["neu", "hap", "sad"]
 RATE = 16000
@@ -78,6 +83,14 @@ def write_bundle(folder: Path, model: EmotionModel | None = None, demo: bool = F
 def copy_of(bundle: Path, to: Path) -> Path:
     """A copy to spoil."""
     return Path(shutil.copytree(bundle, to))
+
+
+def one_weight_a_little_larger(bundle: Path) -> None:
+    """Change four bytes of the weights and nothing else, by so little that the test tone does not tell."""
+    path = bundle / "model.safetensors"
+    weights = load_file(path)
+    weights["classifier.output.bias"][0] += 1e-6
+    save_weights(path, weights, EMOTIONS)
 
 
 def speech(seconds: float, rate: int = RATE, seed: int = 0) -> np.ndarray:

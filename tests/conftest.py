@@ -1,9 +1,16 @@
 """Fixtures that several rooms of the house share."""
 
+import os
+import random
+import socket
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
+import numpy as np
 import pytest
+import torch
 from hub_server import running_hub
 from huggingface_hub import constants
 from speechbrain.utils.importutils import LazyModule
@@ -12,8 +19,48 @@ from speechbrain.utils.importutils import LazyModule
 # (k2, for one), and that error ends the whole test run.
 LazyModule.__file__ = None
 
+# One CPU thread, in processes that tests start, too: figures are the same on every machine, as in a stage of a sweep. And a training
+# with two threads, of which one always waits for the other, takes twenty times as long beside others that are at work.
+torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"
+
+# The same examples in every run, and none that a slow machine could refuse: a failure is of the code, and is there again.
+hypothesis.settings.register_profile(
+    "repeatable", derandomize=True, database=None, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("repeatable")
+
 REAL_SPEECH = Path(__file__).resolve().parents[2] / "shared" / "crema_d"
 """A part of CREMA-D, beside the checkout where there is one."""
+
+
+def _seed() -> None:
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
+
+
+_seed()  # for what the modules of tests draw when they are imported
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_fixture_setup(fixturedef, request) -> None:
+    """Draw the same in every run, whichever tests were run before."""
+    _seed()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_call(item) -> None:
+    """As for fixtures."""
+    _seed()
+
+
+@pytest.fixture
+def deaf_port() -> Iterator[int]:
+    """A port of this machine at which nobody answers, nor can: it is taken, and not listened at."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
 
 
 @pytest.fixture(scope="session")

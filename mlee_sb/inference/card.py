@@ -1,21 +1,19 @@
 """The model card: README.md of a bundle, made from what its training wrote, so that it describes this model and no other."""
 
 import json
-import math
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
 import jinja2
 from huggingface_hub import EvalResult, ModelCardData
-from safetensors import safe_open
 
 from mlee_sb.errors import InputError
 from mlee_sb.files import write_text
 from mlee_sb.inference.hub import LARGEST_TEXT, Place
 from mlee_sb.models.bundle import CARD, SCORES
 from mlee_sb.models.config import BundleConfig, read_bounded, read_config
-from mlee_sb.models.weights import WEIGHTS
+from mlee_sb.models.weights import WEIGHTS, count_values
 
 PLACEHOLDER = "user/name"
 LIBRARY = "mlee_sb"
@@ -101,15 +99,13 @@ def write_card(stage_or_bundle: str | Path) -> Path:
     folder = folder if (folder / WEIGHTS).is_file() else folder / "model"
     place, config = Place(folder, folder), read_config(folder)
     path = folder / CARD
-    write_text(path, card_text(config, read_scores(place, config), count_values(folder)))
+    write_text(path, card_text(config, read_scores(place, config), parameters_of(place, config)))
     return path
 
 
-def count_values(folder: Path) -> int:
-    """How many numbers the weights of a bundle are, read from their header."""
-    with safe_open(folder / WEIGHTS, framework="np") as file:
-        shapes = [file.get_slice(name).get_shape() for name in file.keys()]  # noqa: SIM118, it is no dictionary
-    return sum(math.prod(shape) for shape in shapes)
+def parameters_of(place: Place, config: BundleConfig) -> int:
+    """How many values the model of a bundle has, once its weights were seen to be those of its config.json."""
+    return count_values(place.folder / WEIGHTS, config.weights_sha256, place.root)
 
 
 def _figures(scores: Mapping):

@@ -1,12 +1,18 @@
 """What a bundle is, in a few facts."""
 
-from mlee_sb.inference.card import count_values, read_scores
+from mlee_sb.inference.card import parameters_of, read_scores
 from mlee_sb.inference.hub import Place
 from mlee_sb.models.config import read_config
 
 
 def facts(place: Place) -> dict[str, object]:
-    """Names and values for a person, from config.json and scores.json: the model is not loaded."""
+    """Names and values for a person, from config.json and scores.json: the model is not loaded.
+
+    Raises
+    ------
+    InputError
+        if a file is missing or damaged, or the weights are not those that config.json was written with
+    """
     config = read_config(place.folder, place.root)
     scores = read_scores(place, config) or {}
     rules, calibration = config.labels, config.calibration
@@ -18,7 +24,8 @@ def facts(place: Place) -> dict[str, object]:
         "corpus": f"DEMO: {rules.corpus}, generated speech" if config.demo else rules.corpus,
         "training": f"fold {rules.fold}, seed {rules.seed}, {rules.train_set}, {rules.target}, min_votes {rules.min_votes}",
         "encoders": ", ".join(f"{part.network.name} on {part.front_end.name}" for part in config.encoders),
-        "values": f"{count_values(place.folder):,}",
+        "values": f"{parameters_of(place, config):,}",
+        "weights": f"sha256 {config.weights_sha256}" if config.weights_sha256 else f"schema {config.schema_} notes no sha256 of them",
     }
     for name in ("wa", "ua", "macro_f1"):
         if scores.get(name) is not None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from huggingface_hub import HfApi, ModelCard
 
 from mlee_sb.errors import InputError
-from mlee_sb.inference.card import card_text, count_values, read_scores
+from mlee_sb.inference.card import card_text, parameters_of, read_scores
 from mlee_sb.inference.hub import LARGEST_TEXT, Place, is_repository, told
 from mlee_sb.inference.source import find, load_at
 from mlee_sb.models.bundle import CARD, FILES, SCORES, Bundle
@@ -70,7 +70,7 @@ def card_to_publish(place: Place, bundle: Bundle, licence: str | None, name: str
     InputError
         if there are no scores or no licence, or the figures of an edited card are not those of scores.json
     """
-    config, parameters = bundle.config, count_values(place.folder)
+    config, parameters = bundle.config, parameters_of(place, bundle.config)
     scores = read_scores(place, config)
     if not scores or not scores.get("n_all"):
         raise InputError(f"{place.folder / SCORES}: no scores: how good is this model? recipes/train.py writes them")

@@ -40,13 +40,14 @@ def verify(place: Place) -> list[Check]:
         bundle = load_at(place)
     except InputError as error:
         return [Check(f"{CONFIG}, {WEIGHTS}, {GOLDEN}", False, str(error))]
-    parts = len(bundle.model.state_dict())
+    parts, sha256 = len(bundle.model.state_dict()), bundle.config.weights_sha256
+    known = f"sha256 {sha256} as {CONFIG} notes it" if sha256 else f"{CONFIG} of schema {bundle.config.schema_} notes no sha256 of them"
     done = [
         Check(CONFIG, True, f"schema {bundle.config.schema_}, written by mlee_sb {bundle.config.version}"),
         Check(
             WEIGHTS,
             True,
-            f"{parts} tensors, each of the expected shape and finite; labels in this order: {' '.join(bundle.config.emotions)}",
+            f"{parts} tensors, each of the expected shape and finite; labels in this order: {' '.join(bundle.config.emotions)}; {known}",
         ),
         Check(GOLDEN, True, f"the test tone is answered as noted, up to {bundle.golden_difference:.1e}"),
     ]

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from mlee_sb.errors import InputError
-from mlee_sb.files import write_json, write_text, written_beside
+from mlee_sb.files import sha256_of, write_json, write_text, written_beside
 from mlee_sb.models.classifier import DenseClassifier
 from mlee_sb.models.config import CONFIG, Architecture, BundleConfig, read_config
 from mlee_sb.models.golden import GOLDEN, check_golden, golden_answer
@@ -57,6 +57,7 @@ pretrainer: !new:speechbrain.utils.parameter_transfer.Pretrainer
         classifier: !ref <classifier>
         label_encoder: !ref <label_encoder>
 """
+NOT_WRITTEN = "0" * 64  # in the place of a sha256
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Bundle:
     golden_difference: float
 
 
-def describe_model(model: EmotionModel, labels: dict, demo: bool) -> BundleConfig:
+def describe_model(model: EmotionModel, labels: dict, demo: bool, weights_sha256: str = NOT_WRITTEN) -> BundleConfig:
     """The content of config.json: all that is needed to build `model` again, without its weights.
 
     Parameters
@@ -76,6 +77,7 @@ def describe_model(model: EmotionModel, labels: dict, demo: bool) -> BundleConfi
     model : the model
     labels : the rules that made its targets, and on what it was trained (`mlee_sb.models.config.LabelRules`)
     demo : whether it was trained on the demo release
+    weights_sha256 : of its weights as a file; by default none, to see before training whether the model can be described
     """
     presence = model.presence and {"encoder": model.presence.encoder, "classifier": model.presence.classifier.settings}
     encoders = [
@@ -87,7 +89,7 @@ def describe_model(model: EmotionModel, labels: dict, demo: bool) -> BundleConfi
         for encoder in model.encoders
     ]
     return BundleConfig(
-        schema=2,
+        weights_sha256=weights_sha256,
         version=version("mlee_sb"),
         demo=demo,
         emotions=model.emotions,
@@ -139,12 +141,12 @@ def _presence_head(config: Architecture, encoders: list[UtteranceEncoder]) -> Pr
 
 def save_bundle(folder: str | Path, model: EmotionModel, labels: dict, demo: bool) -> None:
     """Write the bundle of `model` as one folder, whole or not at all. What it says of the tone is asked of what was written."""
-    config = describe_model(model, labels, demo)
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     with written_beside(folder) as beside:
         beside.mkdir()
-        write_json(beside / CONFIG, config.as_json())
         save_weights(beside / WEIGHTS, weights, model.emotions)
+        config = describe_model(model, labels, demo, sha256_of(beside / WEIGHTS))
+        write_json(beside / CONFIG, config.as_json())
         shutil.copymode(beside / CONFIG, beside / WEIGHTS)  # safetensors lets nobody but the owner read
         write_json(beside / GOLDEN, golden_answer(_load(beside)[0]))
         write_text(beside / HYPERPARAMS, speechbrain_yaml(config, model.sample_rate))
@@ -170,7 +172,7 @@ def load_bundle(folder: str | Path, root: Path | None = None) -> Bundle:
     Raises
     ------
     InputError
-        if a file is missing, broken or larger than it may be, the weights are not exactly those that config.json describes,
+        if a file is missing, broken or larger than it may be, the weights are not to the bit those that config.json was written with,
         the labels are in another order, an architecture is not registered here, or the tone is answered otherwise
     """
     folder = Path(folder)
@@ -189,7 +191,7 @@ def _load(folder: Path, root: Path | None = None) -> tuple[EmotionModel, BundleC
         raise type(error)(f"{folder / CONFIG}: {error}") from error
     except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:  # settings of modules that plugins do not make
         raise InputError(f"{folder / CONFIG}: incomplete or misspelt ({error}); get the bundle again") from error
-    model.load_state_dict(load_weights(path, like, config.emotions, root), strict=True)
+    model.load_state_dict(load_weights(path, like, config.emotions, config.weights_sha256, root), strict=True)
     return model.eval(), config
 
 

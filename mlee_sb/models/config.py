@@ -14,7 +14,8 @@ from mlee_sb.calibration import Calibration
 from mlee_sb.errors import InputError, NeedsCode
 
 CONFIG = "config.json"
-SCHEMA = 2  # 2: the head of existence, calibration, and the package of each plugin
+SCHEMA = 3  # 2: the head of existence, calibration, and the package of each plugin; 3: the sha256 of the weights
+WITHOUT_SHA256 = 2  # a schema that is still read
 LARGEST_CONFIG = 256 * 1024  # bytes
 MOST_ENCODERS = 8
 LONGEST_LIST, LONGEST_TEXT, LARGEST_NUMBER, DEEPEST = 64, 200, 2**31, 4  # of the settings of a module
@@ -74,6 +75,7 @@ def _printable(text: str) -> str:
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.\-]*$", max_length=100)]
 Word = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_printable)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Settings = Annotated[dict[str, JsonValue], AfterValidator(_bounded)]
 
 
@@ -142,7 +144,8 @@ class BundleConfig(Architecture):
     """config.json: the architecture, the rules of the labels, and how sure the model may be."""
 
     format: Literal["mlee_sb"] = "mlee_sb"
-    schema_: Annotated[Literal[2], Field(alias="schema")] = SCHEMA
+    schema_: Annotated[Literal[2, 3], Field(alias="schema")] = SCHEMA
+    weights_sha256: Sha256 | None = None  # of model.safetensors; schema 2 did not know it
     version: Word  # of mlee_sb that wrote it
     demo: bool
     labels: LabelRules
@@ -155,9 +158,18 @@ class BundleConfig(Architecture):
             raise ValueError(f"calibration has {len(curves)} curves of presence for {len(self.emotions)} emotions")
         return self
 
+    @model_validator(mode="after")
+    def _is_of_its_schema(self) -> "BundleConfig":
+        if self.schema_ == WITHOUT_SHA256 and "weights_sha256" in self.model_fields_set:
+            raise ValueError(f"schema {WITHOUT_SHA256} has no weights_sha256")
+        if self.schema_ == SCHEMA and self.weights_sha256 is None:
+            raise ValueError("weights_sha256 is missing")
+        return self
+
     def as_json(self) -> dict:
         """As it stands in config.json."""
-        return self.model_dump(mode="json", by_alias=True)
+        unknown = {"weights_sha256"} if self.schema_ == WITHOUT_SHA256 else None
+        return self.model_dump(mode="json", by_alias=True, exclude=unknown)
 
 
 def read_config(folder: Path, root: Path | None = None) -> BundleConfig:
@@ -192,11 +204,12 @@ def parse_config(text: str, where: Path | str) -> BundleConfig:
 
 
 def _check_schema(schema, where: Path | str) -> None:
-    if schema == SCHEMA:
+    reads = f"{WITHOUT_SHA256} and {SCHEMA}"
+    if schema in (WITHOUT_SHA256, SCHEMA):
         return
     if isinstance(schema, int) and schema > SCHEMA:
-        raise InputError(f"{where}: schema {schema}, and this version reads {SCHEMA}: install a newer mlee_sb")
-    raise InputError(f"{where}: schema {_plain(repr(schema))}, and this version reads {SCHEMA}: move the stage away and train it again")
+        raise InputError(f"{where}: schema {schema}, and this version reads {reads}: install a newer mlee_sb")
+    raise InputError(f"{where}: schema {_plain(repr(schema))}, and this version reads {reads}: move the stage away and train it again")
 
 
 def _plain(text: str) -> str:

@@ -1,6 +1,7 @@
 """model.safetensors of a bundle: read only once its header says exactly what the architecture expects."""
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from mlee_sb.errors import InputError
+from mlee_sb.files import sha256_of
 from mlee_sb.models.config import AGAIN, check_place
 
 WEIGHTS = "model.safetensors"
@@ -17,7 +19,7 @@ LARGEST_HEADER = 1024**2  # bytes
 LARGEST_WEIGHTS = 4 * 1024**3  # bytes
 LENGTH_FIELD = 8  # bytes, at the start of the file: how long the header is
 EMOTIONS = "emotions"  # in the header: the labels travel with the weights
-SHOWN = 5  # names in an error
+SHOWN, SHOWN_DIGITS = 5, 12  # names, and digits of a sha256, in an error
 NAMES = {torch.bool: "BOOL", torch.uint8: "U8", torch.int8: "I8", torch.int16: "I16", torch.int32: "I32", torch.int64: "I64"}
 NAMES |= {torch.float16: "F16", torch.bfloat16: "BF16", torch.float32: "F32", torch.float64: "F64"}
 
@@ -34,14 +36,15 @@ def check_memory(model: nn.Module, path: Path) -> None:
         raise InputError(f"{path}: describes a model of {size / 1e9:,.0f} GB, and at most {LARGEST_WEIGHTS / 1e9:.0f} are taken")
 
 
-def load_weights(path: Path, model: nn.Module, emotions: Sequence[str], root: Path | None = None) -> dict[str, Tensor]:
-    """Read the weights of a model: every tensor expected and no other, of its shape and kind, all finite.
+def load_weights(path: Path, model: nn.Module, emotions: Sequence[str], sha256: str | None, root: Path | None = None) -> dict[str, Tensor]:
+    """Read the weights of a model: every tensor expected and no other, of its shape and kind, all finite, and not a bit of them changed.
 
     Parameters
     ----------
     path : the file
     model : with tensors like those that are expected; the meta device will do
     emotions : in the order of the outputs
+    sha256 : of the file, as config.json notes it; None where it does not (schema 2)
     root : as for `mlee_sb.models.config.check_place`
 
     Raises
@@ -60,6 +63,7 @@ def load_weights(path: Path, model: nn.Module, emotions: Sequence[str], root: Pa
         _check_names(path, found, expected)
         if labels != json.dumps(list(emotions)):
             raise InputError(f"{path}: weights of the emotions {labels!r:.200}, and config.json says {list(emotions)}; {AGAIN}")
+        check_sha256(path, sha256)
         weights = load_file(path)
     except SafetensorError as error:
         raise InputError(f"{path}: damaged ({error!s:.200}); {AGAIN}") from error
@@ -67,6 +71,30 @@ def load_weights(path: Path, model: nn.Module, emotions: Sequence[str], root: Pa
     if broken:
         raise InputError(f"{path}: values that are not finite in {_some(broken)}; {AGAIN}")
     return weights
+
+
+def count_values(path: Path, sha256: str | None, root: Path | None = None) -> int:
+    """How many numbers the weights are, read from their header. Parameters and errors as for `load_weights`."""
+    check_place(path, root)
+    _check_header(path)
+    check_sha256(path, sha256)
+    try:
+        with safe_open(path, framework="np") as file:
+            shapes = [file.get_slice(name).get_shape() for name in file.keys()]  # noqa: SIM118, it is no dictionary
+    except SafetensorError as error:
+        raise InputError(f"{path}: damaged ({error!s:.200}); {AGAIN}") from error
+    return sum(math.prod(shape) for shape in shapes)
+
+
+def check_sha256(path: Path, sha256: str | None) -> None:
+    """Refuse weights that are not, to the bit, those that config.json was written with. None allows all: schema 2 notes no sha256."""
+    if (size := path.stat().st_size) > LARGEST_WEIGHTS + LARGEST_HEADER:
+        raise InputError(f"{path}: {size:,} bytes, and at most {LARGEST_WEIGHTS:,} of weights are taken: this is no bundle to trust")
+    if sha256 is not None and (found := sha256_of(path)) != sha256:
+        raise InputError(
+            f"{path}: its sha256 is {found[:SHOWN_DIGITS]}..., and config.json was written with weights of {sha256[:SHOWN_DIGITS]}...: "
+            f"changed, damaged or of another model; {AGAIN}"
+        )
 
 
 def _check_header(path: Path) -> None:

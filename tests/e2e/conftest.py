@@ -1,6 +1,10 @@
 """A small corpus of generated tones as a vote table: enough to turn the machine, nothing that could be learnt from."""
 
 import csv
+import os
+import shutil
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -38,6 +42,59 @@ def of_tones(tones, results):
 def command(tones, results, *flags, hparams="hparams/mlee_fusion.yaml"):
     """The words of one run on the tones."""
     return [hparams, "--fold", "1", *of_tones(tones, results), *flags]
+
+
+HELD = """
+import os, time
+import torch
+
+
+class Adam(torch.optim.Adam):
+    \"\"\"Steps of one epoch, and no further for as long as a file is there.\"\"\"
+
+    steps = 0
+
+    def step(self, closure=None):
+        self.steps += 1
+        while self.steps > int(os.environ["STEPS_OF_AN_EPOCH"]) and os.path.exists(os.environ["HELD_BY"]):
+            time.sleep(0.02)
+        return super().step(closure)
+"""
+STEPS_OF_AN_EPOCH = 2  # 24 utterances of a fold at one speed, in batches of 16
+
+
+class Held:
+    """Trainings that stop after their first epoch until they are let go: to interrupt them there, however fast or slow a machine is.
+
+    `hparams` is a folder with such hparams, `environment` what their processes need.
+    """
+
+    def __init__(self, folder: Path):
+        (folder / "held.py").write_text(HELD)
+        self.hparams = shutil.copytree("hparams", folder / "hparams")
+        part = self.hparams / "parts/adam.yaml"
+        assert "torch.optim.Adam" in part.read_text()
+        part.write_text(part.read_text().replace("torch.optim.Adam", "held.Adam"))
+        self.file = folder / "held"
+        self.file.touch()
+        path = os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH"))))
+        self.environment = {**os.environ, "PYTHONPATH": path, "HELD_BY": str(self.file), "STEPS_OF_AN_EPOCH": str(STEPS_OF_AN_EPOCH)}
+
+    def wait_for_an_epoch(self, process, *stages: Path) -> None:
+        """Wait until each of the stages has a checkpoint, or the process that trains them has ended."""
+        while process.poll() is None and not all(any((stage / "save").glob("CKPT*")) for stage in stages):
+            time.sleep(0.02)
+
+    def let_go(self) -> None:
+        self.file.unlink(missing_ok=True)
+
+
+@pytest.fixture
+def held(tmp_path):
+    (tmp_path / "held_back").mkdir()
+    held = Held(tmp_path / "held_back")
+    yield held
+    held.let_go()  # a test that failed leaves nobody waiting
 
 
 QUICK = ["--max_epochs", "2", "--mlee.max_epochs", "2", "--dominant.max_epochs", "2"]

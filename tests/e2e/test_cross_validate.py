@@ -4,10 +4,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
-import torch
 from filelock import FileLock
 
 from mlee_sb.corpora.demo import make_demo_release
@@ -19,64 +17,63 @@ from .conftest import of_tones
 
 FLAGS = ["--max_epochs", "6", "--patience", "6", "--speeds", "1.0"]
 FOLDS = ("1", "2")
-COMMAND = [sys.executable, "recipes/cross_validate.py", "hparams/mlee.yaml", "--folds", *FOLDS, "--jobs", "2", *FLAGS]
+LONG_ENOUGH = 300  # seconds for a process to end that was told to
+
+
+def command(held, tones, results, *flags):
+    words = ["recipes/cross_validate.py", str(held.hparams / "mlee.yaml"), "--folds", *FOLDS, "--jobs", "2", *FLAGS]
+    return [sys.executable, *words, *of_tones(tones, results), *flags]
+
+
+def stages_in(results, folds=FOLDS):
+    return [results / f"vote_table/mlee/all/seed1/fold{fold}" for fold in folds]
 
 
 @pytest.fixture
 def undisturbed(tones, tmp_path):
-    """Predictions of the folds, each trained by recipes/train.py on one thread."""
-    threads, results = torch.get_num_threads(), tmp_path / "undisturbed"
-    torch.set_num_threads(1)
+    """Predictions of the folds, each trained by recipes/train.py on one thread (see tests/conftest.py)."""
+    results = tmp_path / "undisturbed"
     for fold in FOLDS:
         assert train.main(["hparams/mlee.yaml", "--fold", fold, *of_tones(tones, results), *FLAGS]) == 0
-    torch.set_num_threads(threads)
     return [stage.predictions.read_bytes() for stage in find_stages(results)]
 
 
-def wait_for_an_epoch(process, results):
-    deadline = time.monotonic() + 200
-    while not list(results.rglob("save/CKPT*")) and time.monotonic() < deadline and process.poll() is None:
-        time.sleep(0.05)
-
-
-def nobody_trains_below(results):
-    locks = list(results.rglob(".lock"))
-    assert locks
-    for lock in locks:
-        with FileLock(lock, timeout=10):  # whoever trains holds it
+def nobody_trains(stages):
+    for stage in stages:
+        with FileLock(stage / "save/.lock", timeout=LONG_ENOUGH):  # whoever trains holds it
             pass
 
 
-def test_ctrl_c_stops_everything_and_the_same_command_goes_on(tones, tmp_path, undisturbed):
+def test_ctrl_c_stops_everything_and_the_same_command_goes_on(tones, tmp_path, undisturbed, held):
     results = tmp_path / "results"
-    command = [*COMMAND, *of_tones(tones, results)]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    process = subprocess.Popen(command, start_new_session=True, **pipes)
-    wait_for_an_epoch(process, results)
+    words, stages = command(held, tones, results), stages_in(results)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "env": held.environment}
+    process = subprocess.Popen(words, start_new_session=True, **pipes)
+    held.wait_for_an_epoch(process, *stages)
     os.killpg(process.pid, signal.SIGINT)  # what a terminal does: every process of the command gets it
-    said, complained = process.communicate(timeout=100)
-    assert process.returncode == 130
+    said, complained = process.communicate(timeout=LONG_ENOUGH)
+    assert process.returncode == 130, complained
     assert complained.strip() == "stopped; the same command goes on from the last finished epoch"
-    assert list(results.rglob("save/CKPT*")), "stopped too early to test anything"
-    assert not list(results.rglob("predictions.csv")), "stopped too late to test anything"
-    nobody_trains_below(results)
+    assert not any((stage / "predictions.csv").exists() for stage in stages)
+    nobody_trains(stages)
 
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "2 of 2 folds" in done.stdout
+    held.let_go()
+    done = subprocess.run(words, capture_output=True, text=True, env=held.environment)
+    assert done.returncode == 0 and "2 of 2 folds" in done.stdout, done.stderr
     for stage in find_stages(results):
         assert (stage.folder / "train_log.txt").read_text().count("epoch: 1 -") == 1, "it began anew instead of going on"
     assert [stage.predictions.read_bytes() for stage in find_stages(results)] == undisturbed
 
 
-def test_a_killed_command_leaves_no_training_behind(tones, tmp_path):
-    endless = ["--folds", "1", "--jobs", "1", "--max_epochs", "9999", "--patience", "9999"]
-    command = [*COMMAND, *of_tones(tones, tmp_path), *endless]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait_for_an_epoch(process, tmp_path)
+def test_a_killed_command_leaves_no_training_behind(tones, tmp_path, held):
+    (stage,) = stages_in(tmp_path, folds=["1"])
+    words = command(held, tones, tmp_path, "--folds", "1", "--jobs", "1")
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=held.environment)
+    held.wait_for_an_epoch(process, stage)
     process.kill()
     process.wait()
-    assert list(tmp_path.rglob("save/CKPT*"))
-    nobody_trains_below(tmp_path)
+    assert any((stage / "save").glob("CKPT*")) and not (stage / "predictions.csv").exists()
+    nobody_trains([stage])
 
 
 @pytest.mark.parametrize(

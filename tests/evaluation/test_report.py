@@ -179,7 +179,18 @@ def test_the_templates_are_in_the_wheel(tmp_path):
     shutil.copytree(root / "mlee_sb", source / "mlee_sb")
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(root / name, source)
-    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--quiet", "--wheel-dir", str(tmp_path), str(source)]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--no-deps",
+        "--no-build-isolation",
+        "--quiet",
+        "--wheel-dir",
+        str(tmp_path),
+        str(source),
+    ]
     subprocess.run(command, check=True)
     (wheel,) = tmp_path.glob("*.whl")
     assert "mlee_sb/evaluation/report/templates/report.html.j2" in zipfile.ZipFile(wheel).namelist()

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(
 def browser():
     as_root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*QUIET, *as_root])
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*QUIET, *as_root], timeout=0)
         yield browser
         browser.close()
 
@@ -43,6 +43,7 @@ def file(found, tmp_path_factory):
 @pytest.fixture
 def page(browser, file):
     page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(0)  # a busy machine may take its time; the test itself is given some
     page.said, page.asked = [], []
     page.on("console", lambda message: page.said.append(message.text))
     page.on("pageerror", lambda error: page.said.append(str(error)))

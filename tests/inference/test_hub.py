@@ -44,12 +44,12 @@ def test_speechbrains_encoder_classifier_loads_the_pulled_folder_unchanged(publi
     torch.testing.assert_close(theirs.classify_file(str(hello))[0], EmotionClassifier.from_hparams(bundle).classify_file(hello)[0])
 
 
-def test_what_was_fetched_is_not_fetched_again_and_is_found_without_a_network(published, hello, monkeypatch):
+def test_what_was_fetched_is_not_fetched_again_and_is_found_without_a_network(published, hello, monkeypatch, deaf_port):
     first = EmotionClassifier.from_hparams(NAME).predict(hello)
     published.asked.clear()
     assert EmotionClassifier.from_hparams(NAME).predict(hello) == first
     assert asked_for_files(published) == []
-    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")  # nobody listens there
+    monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{deaf_port}")
     assert EmotionClassifier.from_hparams(NAME).predict(hello) == first
     published.asked.clear()
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
@@ -86,8 +86,8 @@ def test_what_is_not_there_is_told(published, name, revision, words):
         EmotionClassifier.from_hparams(name, revision=revision)
 
 
-def test_without_a_network_and_without_a_cache_the_remedy_is_told(hub, monkeypatch):
-    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+def test_without_a_network_and_without_a_cache_the_remedy_is_told(hub, monkeypatch, deaf_port):
+    monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{deaf_port}")
     with pytest.raises(InputError, match="not in the cache.*try again with a network"):
         EmotionClassifier.from_hparams(NAME)
 

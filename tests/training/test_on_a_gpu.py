@@ -21,7 +21,7 @@ from mlee_sb.training.data import Batch
 EMOTIONS = ["neu", "hap", "sad"]
 K = len(EMOTIONS)
 LENGTHS = torch.tensor([8000, 16000, 12000])  # samples
-BATCH = Batch(torch.randn(3, 16000), LENGTHS, torch.eye(K), torch.arange(3))
+BATCH = Batch(torch.ones(3, 16000), LENGTHS, torch.eye(K), torch.arange(3))
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import distributed
 import pytest
-import torch
 
 from mlee_sb.errors import InputError
 from mlee_sb.evaluation.scores import score_folder
 from mlee_sb.training.run import run
 from mlee_sb.training.stage import plan
+from mlee_sb.training.sweeps import backends
 from mlee_sb.training.sweeps.backends import Workers, open_backend
 from mlee_sb.training.sweeps.process import DIED, FAILED, FINISHED, Ending
 from mlee_sb.training.sweeps.sweep import REUSED, SKIPPED, kind, sweep, waves
@@ -165,13 +165,11 @@ def test_a_stage_whose_process_is_killed_is_tried_once_more_and_leaves_the_other
 
 @pytest.fixture(scope="module")
 def alone(corpus, tmp_path_factory):
-    """Predictions of two folds, trained one after the other in this process, on one thread as a stage of a sweep has."""
-    threads, results = torch.get_num_threads(), tmp_path_factory.mktemp("alone")
-    torch.set_num_threads(1)
+    """Predictions of two folds, trained one after the other in this process, on one thread, as all tests are."""
+    results = tmp_path_factory.mktemp("alone")
     stages = [stage_on(corpus, results, "mlee", fold=fold, **ONE_EPOCH) for fold in (1, 2)]
     for part in stages:
         run(part, "cpu", score_folder, say=lambda line: None)
-    torch.set_num_threads(threads)
     return [(part.folder / "predictions.csv").read_bytes() for part in stages]
 
 
@@ -191,11 +189,16 @@ def test_number_of_jobs_and_backend_change_no_figure(alone, corpus, tmp_path, ba
         ({"name": "looky"}, "did you mean 'loky'"),
         ({"name": "loky", "jobs": 0}, "must be 1 or more"),
         ({"name": "loky", "address": "10.0.0.1:8786"}, "add --backend ray or --backend dask"),
-        ({"name": "dask", "address": "tcp://127.0.0.1:1"}, "no Dask scheduler answers"),
     ],
 )
 def test_a_backend_that_cannot_be_had_is_answered(given, message):
     with pytest.raises(InputError, match=message), open_backend(**{"jobs": 2, "threads": 1, "device": "cpu", **given}):
+        pytest.fail("it was opened")
+
+
+def test_an_address_at_which_no_scheduler_answers_is_told(deaf_port, monkeypatch):
+    monkeypatch.setattr(backends, "ANSWERS_WITHIN", "1s")
+    with pytest.raises(InputError, match="no Dask scheduler answers"), open_backend("dask", 2, 1, "cpu", f"tcp://127.0.0.1:{deaf_port}"):
         pytest.fail("it was opened")
 
 

@@ -15,6 +15,8 @@ from joblib.externals.loky import get_reusable_executor
 from mlee_sb.errors import InputError, choose
 from mlee_sb.training.sweeps.process import DIED, Ending, Task, train_in_own_process
 
+ANSWERS_WITHIN = "30s"  # a scheduler, on a machine that is busy, too
+
 
 @dataclass(frozen=True)
 class Workers:
@@ -102,7 +104,7 @@ def _dask(jobs: int | None, threads: int, device: str, address: str | None) -> I
     distributed = _installed("distributed", extra="dask")
     if address:
         try:
-            cluster, client = None, distributed.Client(address, timeout="5s")
+            cluster, client = None, distributed.Client(address, timeout=ANSWERS_WITHIN)
         except (OSError, ValueError, TimeoutError) as error:
             raise InputError(f"--address {address}: no Dask scheduler answers there ({error})") from error
     else:
