@@ -272,6 +272,7 @@ def report(
     data_folder: Annotated[Path | None, typer.Option("--data_folder", help="the release of the corpus, for figure 3")] = None,
     utterance: Annotated[list[str] | None, typer.Option("--utterance", help="ID for figure 3; may be repeated")] = None,
     manifests: Annotated[Path | None, typer.Option("--manifests", help="those trained with, where they lie elsewhere")] = None,
+    primary: Annotated[str, typer.Option("--primary", help="ua or wa: the score of the declared claims, to be chosen beforehand")] = "ua",
     resamples: Annotated[int, typer.Option("--resamples", min=1, help="of the bootstrap over speakers")] = 2000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="of the bootstrap")] = 0,
     undo_class_weights: Annotated[
@@ -284,7 +285,7 @@ def report(
     """
     from mlee_sb.reporting import make_report
 
-    numbers = {"resamples": resamples, "seed": seed, "undo_class_weights": undo_class_weights}
+    numbers = {"primary": primary, "resamples": resamples, "seed": seed, "undo_class_weights": undo_class_weights}
     path = make_report(results, output, data_folder, manifests, utterance or (), progress=sys.stderr.isatty(), **numbers)
     typer.echo(f"written to {path}")
 

@@ -20,7 +20,7 @@ OF_ALL_ROWS = (*(name for name in SHARED if name not in OF_THE_GRID), *OF_SOFT_T
 
 
 def main(arguments: Sequence[str], description: str = "") -> int:
-    """Train what `arguments` ask for. Returns the exit status: 0, 1 if a stage failed, 2 for a wrong input, 130 after Ctrl-C."""
+    """Train what `arguments` ask for. Returns the exit status: 0, 1 if a stage or report failed, 2 for wrong input, 130 after Ctrl-C."""
     return exit_status(partial(_table3, arguments, description))
 
 

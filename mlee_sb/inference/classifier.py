@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mlee_sb.errors import InputError, choose
+from mlee_sb.errors import InputError, NoAttention, choose
 from mlee_sb.inference.prediction import COVERAGE, MIN_SPEECH, Answers, Asked, Prediction, predictions, without_speech
 from mlee_sb.inference.source import load
 from mlee_sb.inference.speech import make_gate, share_of
@@ -223,7 +223,7 @@ class EmotionClassifier:
         encoders = getattr(self.model, "encoders", [])
         looking = encoders[encoder] if encoder < len(encoders) else None
         if not hasattr(getattr(looking, "network", None), "embed"):
-            raise InputError(f"encoder {encoder} of this model has no attention to show")
+            raise NoAttention(f"encoder {encoder} of this model has no attention to show")
         weights, seconds = looking.attention(upload(self._load(path), self.device))
         return seconds.cpu().numpy(), weights.cpu().numpy()
 
