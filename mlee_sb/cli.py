@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from mlee_sb.errors import InputError, choose
+from mlee_sb.evaluation.paper import PRIMARY
 
 LEAKED, SOME_FAILED, WRONG_INPUT = 1, 1, 2  # exit statuses
 
@@ -272,7 +273,9 @@ def report(
     data_folder: Annotated[Path | None, typer.Option("--data_folder", help="the release of the corpus, for figure 3")] = None,
     utterance: Annotated[list[str] | None, typer.Option("--utterance", help="ID for figure 3; may be repeated")] = None,
     manifests: Annotated[Path | None, typer.Option("--manifests", help="those trained with, where they lie elsewhere")] = None,
-    primary: Annotated[str, typer.Option("--primary", help="ua or wa: the score of the declared claims, to be chosen beforehand")] = "ua",
+    primary: Annotated[
+        str, typer.Option("--primary", help="ua or wa: the score of the declared claims, to be chosen beforehand")
+    ] = PRIMARY,
     resamples: Annotated[int, typer.Option("--resamples", min=1, help="of the bootstrap over speakers")] = 2000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="of the bootstrap")] = 0,
     undo_class_weights: Annotated[

@@ -1,5 +1,7 @@
 """The report with figure 3, and what is left of it where an encoder has no attention."""
 
+import json
+
 import pandas as pd
 import pytest
 import torch
@@ -7,6 +9,7 @@ from bundles import small_existence, write_bundle, write_speech
 from evaluation.fabricated import fabricate
 
 from mlee_sb import reporting
+from mlee_sb.cli import main
 from mlee_sb.errors import InputError
 from mlee_sb.evaluation.predictions import read_predictions
 from mlee_sb.evaluation.results import find_stages
@@ -33,6 +36,14 @@ def classifier(tmp_path, monkeypatch):
     one = EmotionClassifier.from_hparams(write_bundle(tmp_path / "bundle", small_existence()))
     monkeypatch.setattr(reporting.EmotionClassifier, "from_hparams", lambda folder: one)
     return one
+
+
+def test_the_score_of_the_claims_is_chosen_by_a_flag(results, capsys):
+    assert main(["report", str(results), "--primary", "wa", "--resamples", "50"]) == 0
+    assert json.loads((results / "report/report.json").read_text())["primary"] == "wa"
+    assert "about WA" in (results / "report/report.md").read_text()
+    assert main(["report", str(results), "--primary", "f1"]) == 2
+    assert "unknown primary score 'f1'" in capsys.readouterr().err
 
 
 def test_figure_3_shows_an_utterance_of_each_emotion(results, classifier, tmp_path):

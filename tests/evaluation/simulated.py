@@ -1,6 +1,7 @@
 """Corpora in which the truth is known: whom eleven models recognise, of speakers who are easy or hard for all of them.
 
-`python tests/evaluation/simulated.py 3000` prints how often the declared claims are called sure, with a gain and without.
+`python tests/evaluation/simulated.py 3000` prints how often the declared claims are called sure, with a gain and without, and
+how often intervals of UA hold the truth with few speakers, or with few speakers of one emotion.
 """
 
 import sys
@@ -12,6 +13,7 @@ from scipy import stats
 from mlee_sb.evaluation import metrics
 from mlee_sb.evaluation.comparisons import FOLDS, SPEAKERS, Scored, compare
 from mlee_sb.evaluation.paper import DECLARED, ONE_FOR_BOTH, TRAIN_SETS
+from mlee_sb.evaluation.resampling import Resamples, interval
 
 BASELINES = ("dominant_hard", "dominant_soft")
 CELLS = [(row, train_set) for row in (*BASELINES, *DECLARED) for train_set in TRAIN_SETS[: 1 if row in ONE_FOR_BOTH else 2]]
@@ -26,6 +28,7 @@ class Corpus:
     ----------
     speakers, folds : how many; speakers are dealt out to the folds
     utterances, recall : of each emotion
+    rare : speakers who have utterances of the second emotion; None for all
     evenness : how evenly the utterances of an emotion are spread over speakers (Dirichlet); 4 spreads them by half their mean
     speaker : spread of the speakers, and of the emotions of a speaker, for all models alike
     training : spread of the emotions of one trained model, shared by the speakers of its fold
@@ -36,6 +39,7 @@ class Corpus:
     folds: int = 10
     utterances: tuple[int, ...] = (1099, 284, 608, 289)  # IEMOCAP: neu hap sad ang
     recall: tuple[float, ...] = (0.62, 0.45, 0.72, 0.70)
+    rare: int | None = None
     evenness: float = 4.0
     speaker: float = 0.35
     training: float = 0.15
@@ -52,7 +56,9 @@ def draw(corpus: Corpus, rng: np.random.Generator, gain: float = 0.0, trade: flo
     The models of declared rows have `gain` more of each recall, and `trade` more of every other one for as much less of the rest.
     """
     s, k, models = corpus.speakers, len(corpus.utterances), len(CELLS)
-    shares = rng.dirichlet(np.full(s, corpus.evenness), k)
+    shares = rng.dirichlet(np.full(s, corpus.evenness), k)  # [K, s]
+    if corpus.rare:
+        shares[1] = np.append(rng.dirichlet(np.full(corpus.rare, corpus.evenness)), np.zeros(s - corpus.rare))
     counts = np.stack([rng.multinomial(n, share) for n, share in zip(corpus.utterances, shares, strict=True)], axis=1)  # [s, K]
     recall = np.tile(corpus.recall, (models, 1))
     recall[[row in DECLARED for row, _ in CELLS]] += gain + trade * (-1.0) ** np.arange(k)
@@ -104,8 +110,20 @@ def sure(found: list[list[dict]]) -> np.ndarray:
     return np.array([[claim["p_holm"] < 0.05 for claim in comparisons] for comparisons in found])
 
 
+def coverage(corpus: Corpus, corpora: int, seed: int) -> tuple[float, float]:
+    """How often there is an interval of a model's UA, and how often it then holds the truth."""
+    rng, held = np.random.default_rng(seed), []
+    for number in range(corpora):
+        counts, hits = draw(corpus, rng)
+        drawn = Resamples.draw(np.arange(corpus.speakers), 500, seed=number).counts
+        found = interval(metrics.ua_of(confusions(counts, hits[0], drawn)), corpus.speakers)
+        if found.low is not None:
+            held.append(found.low <= np.mean(corpus.recall) <= found.high)
+    return len(held) / corpora, float(np.mean(held)) if held else np.nan
+
+
 def main(corpora: int) -> None:
-    """Print family-wise errors without a gain, and how often a gain of ten points is found."""
+    """Print family-wise errors without a gain, how often a gain of ten points is found, and the coverage of intervals."""
     cases = {f"IEMOCAP, {s} speakers": Corpus(s, s) for s in (10, 30, 52)}
     cases |= {f"IEMOCAP, uneven speakers {evenness}": Corpus(evenness=evenness) for evenness in (2.0, 1.0)}
     cases |= {f"IEMOCAP, training {t}": Corpus(training=t) for t in (0.0, 0.25)}
@@ -116,9 +134,14 @@ def main(corpora: int) -> None:
         alone = np.mean([[claim["p"] < 0.05 for claim in comparisons] for comparisons in none])
         errors = " ".join(f"{sure(found).any(axis=1).mean():.3f}" for found in (none, trade))
         points = 100 * np.median([[claim["detectable"] for claim in comparisons] for comparisons in gain])
-        print(
-            f"{name:33} p < .05 {alone:.3f}  family-wise {errors}  found {sure(gain).mean():.3f}  gain to be found {points:.1f}", flush=True
-        )
+        print(f"{name:33} p < .05 {alone:.3f}  family-wise {errors}  found {sure(gain).mean():.3f}  to be found {points:.1f}", flush=True)
+    few = {f"{s} speakers": Corpus(s, s, tuple(n * s // 10 for n in IEMOCAP.utterances)) for s in (4, 5, 6, 7, 8, 9, 10, 30)}
+    few |= {
+        f"{s} speakers, {n} of an emotion": Corpus(s, s, (1099, 15 * n, 608, 289), rare=n) for s in (10, 52) for n in (1, 2, 3, 4, 5, 8)
+    }
+    for name, corpus in few.items():
+        there, held = coverage(corpus, corpora, seed=3)
+        print(f"{name:33} with an interval {there:.3f}, which holds the truth {held:.3f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -153,6 +153,14 @@ def test_a_model_that_always_says_one_emotion_has_chance_level_without_any_doubt
     assert {(c["p"], c["difference"]["low"]) for c in found["comparisons"]} == {(1, 0)}
 
 
+def test_ua_has_the_degrees_of_freedom_of_the_speakers_of_its_rarest_emotion_and_wa_those_of_all(tmp_path):
+    folder = fabricate(tmp_path, rows=["dominant_hard", "mlee_fusion_hard"], train_sets=["dominant"], folds=range(1, 9))
+    one_of_each_fold = {f"s{2 * fold}" for fold in range(1, 9)}
+    rewrite(folder, lambda frame: rare(frame[frame["speaker"].isin(one_of_each_fold)], ("s2", "s6", "s16")))
+    tests = {c["score"]: (c["units"], c["df"]) for c in evaluate(folder, **QUICK)["comparisons"]}
+    assert tests == {"ua": ("speakers", 2), "wa": ("speakers", 7)}
+
+
 def test_what_hangs_on_an_emotion_of_one_or_two_speakers_has_no_interval_and_says_why(tmp_path):
     folder = fabricate(tmp_path, rows=["dominant_hard", "mlee_fusion_hard"], train_sets=["dominant"], folds=(1, 2, 3, 4))
     rewrite(folder, lambda frame: rare(frame, ("s2",)))

@@ -136,7 +136,7 @@ def test_what_the_differences_say_is_said_in_words(found):
     said = tables.verdict(found | {"comparisons": [sure]})
     assert "MLEE pre-training fusion, soft (all) is worse than Dominant recognition, soft in UA by 3.1 points" in said
     assert "The other claims are not" in tables.verdict(found | {"comparisons": [sure, sure | {"p_holm": 0.06}]})
-    assert "none of the rows can be called better" in tables.verdict(found | {"comparisons": [sure | {"p_holm": 0.06}]})
+    assert "no row can be called better" in tables.verdict(found | {"comparisons": [sure | {"p_holm": 0.06}]})
     assert "None of the claims can be tested" in tables.verdict(found | {"comparisons": [sure | {"p_holm": None}]})
 
 

@@ -77,7 +77,7 @@ def comparisons(found: dict) -> Table:
         verdict(found),
     ]
     header = ["row", "target", "train set", "against", "score", "difference", "p", "p, corrected", "gain to be found", "units"]
-    return Table("comparisons", "Differences between rows: the declared claims", header, rows, notes)
+    return Table("comparisons", "Declared claims: MLEE pre-training and fusion against dominant recognition", header, rows, notes)
 
 
 def exploratory(found: dict) -> Table:
@@ -89,7 +89,7 @@ def exploratory(found: dict) -> Table:
         "have p below 0.05. They may suggest what to test next, on other speakers; they show nothing by themselves.",
     ]
     header = ["row", "target", "train set", "against", "score", "difference", "p, uncorrected", "units"]
-    return Table("exploratory", "Differences between rows: exploratory", header, rows, notes)
+    return Table("exploratory", "Exploratory: all other differences between rows", header, rows, notes)
 
 
 def verdict(found: dict) -> str:
@@ -99,7 +99,7 @@ def verdict(found: dict) -> str:
         return found["why_no_intervals"] or "None of the claims can be tested: an emotion comes from too few speakers."
     sure = [claim for claim in tested if claim["p_holm"] < 1 - found["bootstrap"]["confidence"]]
     if not sure:
-        return "After correction no difference is sure: with these speakers, none of the rows can be called better than its baseline."
+        return "After correction none of the claims is sure: with these speakers, no row can be called better than its baseline."
     return f"After correction sure: {'; '.join(map(_in_words, sure))}." + (" The other claims are not." if len(sure) < len(tested) else "")
 
 
