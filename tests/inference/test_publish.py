@@ -15,6 +15,7 @@ from mlee_sb.inference.hub import Place
 from mlee_sb.inference.publish import push
 from mlee_sb.inference.verify import verify
 from mlee_sb.models.bundle import FILES
+from mlee_sb.training.used import note_data_folder
 
 NAME = "me/mlee-test"
 
@@ -49,6 +50,7 @@ def test_a_bundle_is_published_with_its_card_and_nothing_else(hub, stage):
 
 
 def test_nothing_of_this_machine_is_published(hub, stage, tmp_path):
+    note_data_folder(stage / "save", tmp_path / "release")
     push(stage, NAME, licence="cc-by-4.0")
     sent = b"\n".join(hub.received)
     for private in (str(tmp_path), str(Path.home()), str(Path.cwd()), socket.gethostname(), platform.release(), str(stage)):
