@@ -41,7 +41,7 @@ def read_headers(folder: Path) -> None:
 
 
 def run(folder: Path, again: bool = False) -> None:
-    """Prepare into a new folder, in silence; `again`: with the fingerprints that the last time of this kind left, else without any."""
+    """Prepare into a new folder, in silence; `again`: with what the last time of this kind kept, else without."""
     output = Path(tempfile.mkdtemp()) / "manifests"
     os.environ["MLEE_CACHE"] = str(folder.with_name("cache") if again else output.with_name("cache"))
     with contextlib.redirect_stdout(io.StringIO()), open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
