@@ -12,7 +12,7 @@ import typer
 from mlee_sb.errors import InputError, choose
 from mlee_sb.evaluation.paper import PRIMARY
 
-LEAKED, SOME_FAILED, WRONG_INPUT = 1, 1, 2  # exit statuses
+LEAKED, SOME_FAILED, WRONG_INPUT, NOT_CHECKED = 1, 1, 2, 3  # exit statuses
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -243,12 +243,16 @@ def check_protocol(
         list[Path] | None,
         typer.Option("--manifests", help="manifests that training was given, where they lie elsewhere; may be repeated"),
     ] = None,
-    data_folder: Annotated[Path | None, typer.Option("--data_folder", help="the release of the corpus, to compare its recordings")] = None,
+    data_folder: Annotated[
+        Path | None,
+        typer.Option("--data_folder", help="the release of the corpus, to compare its recordings (default: where training found it)"),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="write one JSON object, with every value")] = False,
 ) -> None:
     """Look for leaks: whether anything of a test set was trained on, chosen with or computed with.
 
-    Exit status: 0 no leak found, 1 leaks found, 2 wrong input.
+    Exit status: 0 all was checked and no leak found, 1 leaks found, 2 wrong input, 3 no leak found in what could be checked, and
+    something could not be: it is named.
     """
     from mlee_sb.corpora.base import load_corpus
     from mlee_sb.evaluation.protocol import check
@@ -264,6 +268,8 @@ def check_protocol(
         typer.echo(checked.summary())
     if checked.leaks:
         raise typer.Exit(LEAKED)
+    if checked.of(UNCHECKED):
+        raise typer.Exit(NOT_CHECKED)
 
 
 @app.command()

@@ -73,7 +73,7 @@ def crema_d_folder() -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def cache_of_the_tests(tmp_path_factory):
-    """Fingerprints of recordings are kept here, and not with those of who runs the tests."""
+    """What is known of recordings is kept here, and not with that of who runs the tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLEE_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield

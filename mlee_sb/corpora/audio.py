@@ -1,8 +1,11 @@
 """Is a recording fit to be trained on? Answered without decoding more of it than the answer needs. And which recording is it?"""
 
+import inspect
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -44,15 +47,15 @@ class Audio:
     fingerprint: str = field(default="", compare=False)
 
 
-def check_audio(path: str | Path, known: str = "") -> Audio:
-    """Check one file: present, readable, whole, not empty, finite, not silent, not too short; `known` is its fingerprint, if it is."""
+def check_audio(path: str | Path) -> Audio:
+    """Check one file: present, readable, whole, not empty, finite, not silent, not too short."""
     try:
         if cut_off := why_cut_off(path):
             return Audio(reason=cut_off)
         with soundfile.SoundFile(path) as file:
             reason = _what_is_wrong(file)
             audio = Audio(file.frames / file.samplerate, file.samplerate, file.channels, reason)
-        return audio if reason else replace(audio, fingerprint=known or sha256_of(path))
+        return audio if reason else replace(audio, fingerprint=sha256_of(path))
     except FileNotFoundError:
         return Audio(reason="annotation without a wav: no such file")
     except (soundfile.SoundFileError, OSError, ValueError) as error:
@@ -60,23 +63,17 @@ def check_audio(path: str | Path, known: str = "") -> Audio:
 
 
 def check_below(data_folder: str | Path, wavs: Sequence[str]) -> list[Audio]:
-    """As `check_all`, for paths below a data folder, whose files are hashed only where they have changed since they were last."""
-    kept = Kept(data_folder, wavs)
-    found = check_all([f"{data_folder}/{wav}" for wav in wavs], kept.known)
-    kept.keep([audio.fingerprint for audio in found])
+    """As `check_all`, for paths below a data folder. Of a file that could be used and did not change since, the answer is kept."""
+    kept = Kept(data_folder, wavs, _rules())
+    checked = iter(check_all([f"{data_folder}/{wav}" for wav, known in zip(wavs, kept.known, strict=True) if known is None]))
+    found = [next(checked) if known is None else Audio(*known) for known in kept.known]
+    kept.keep([None if one.reason else [one.duration, one.sample_rate, one.channels, "", one.fingerprint] for one in found])
     return found
 
 
-def check_all(paths: Sequence[str | Path], known: Sequence[str] = ()) -> list[Audio]:
-    """Check many files, in the order of `paths`, with a progress bar where a person can see it.
-
-    Parameters
-    ----------
-    paths : of the files
-    known : the fingerprint of each, "" where it is not known; none of them are by default
-    """
-    asked = list(zip(paths, known or [""] * len(paths), strict=True))
-    tasks = [asked[start : start + FILES_A_TASK] for start in range(0, len(asked), FILES_A_TASK)]
+def check_all(paths: Sequence[str | Path]) -> list[Audio]:
+    """Check many files, in the order of `paths`, with a progress bar where a person can see it."""
+    tasks = [paths[start : start + FILES_A_TASK] for start in range(0, len(paths), FILES_A_TASK)]
     results: list[Audio] = []
     with tqdm(total=len(paths), desc="checking audio", unit="file", disable=None) as bar:
         for checked in _in_workers_where_worth_it(tasks):
@@ -85,7 +82,13 @@ def check_all(paths: Sequence[str | Path], known: Sequence[str] = ()) -> list[Au
     return results
 
 
-def _in_workers_where_worth_it(tasks: Sequence[Sequence[tuple[str | Path, str]]]) -> Iterator[list[Audio]]:
+def _rules() -> str:
+    """What an answer depends on besides the file: where a check is changed, everything is checked again."""
+    code = [inspect.getsource(sys.modules[name]) for name in (__name__, why_cut_off.__module__)]
+    return sha256("".join([soundfile.__libsndfile_version__, *code]).encode()).hexdigest()
+
+
+def _in_workers_where_worth_it(tasks: Sequence[Sequence[str | Path]]) -> Iterator[list[Audio]]:
     """The first task is done here and tells how long all will take: compressed files and slow disks take longer."""
     begun = time.perf_counter()
     yield from map(_check_each, tasks[:1])
@@ -94,8 +97,8 @@ def _in_workers_where_worth_it(tasks: Sequence[Sequence[tuple[str | Path, str]]]
     yield from Parallel(workers, return_as="generator", idle_worker_timeout=IDLE)(delayed(_check_each)(task) for task in tasks[1:])
 
 
-def _check_each(asked: Sequence[tuple[str | Path, str]]) -> list[Audio]:
-    return [check_audio(path, known) for path, known in asked]
+def _check_each(paths: Sequence[str | Path]) -> list[Audio]:
+    return [check_audio(path) for path in paths]
 
 
 def _what_is_wrong(file: soundfile.SoundFile) -> str:

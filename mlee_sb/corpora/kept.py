@@ -1,8 +1,8 @@
-"""Fingerprints of recordings, kept between runs, so that preparing a corpus a second time does not read all of it again.
+"""What is known of recordings, kept between runs, so that preparing a corpus a second time does not read all of it again.
 
-They lie in a folder of the user, a file for each data folder: `prepare` has no other place that its runs share, and results hold only
-what they are made of. Whatever is wrong with that file or its folder, the fingerprints are computed again. Of two runs at once, the
-last one to end leaves what it knows.
+It lies in a folder of the user, a file for each data folder: `prepare` has no other place that its runs share, and results hold only
+what they are made of. Whatever is wrong with that file or its folder, the recordings are read again. Of two runs at once, the last one
+to end leaves what it knows.
 """
 
 import json
@@ -22,7 +22,7 @@ SETTLED = 2 * 10**9
 
 
 class Kept:
-    """The fingerprints that are known of some recordings.
+    """What is known of some recordings.
 
     Make it before the recordings are read: what changes afterwards is noticed the next time.
 
@@ -30,27 +30,28 @@ class Kept:
     ----------
     data_folder : of the corpus
     wavs : paths below it
+    rules : what an answer depends on besides the file; answers that other rules gave are not known
 
     Attributes
     ----------
-    known : the fingerprint of each recording that has not changed since it was kept, else ""
+    known : the answer for each recording, as JSON holds it; None where there is none, or the recording has changed since
     """
 
-    def __init__(self, data_folder: str | Path, wavs: Sequence[str]):
-        self._wavs, self._file = wavs, _file_of(data_folder)
-        self._kept = _read(self._file)
+    def __init__(self, data_folder: str | Path, wavs: Sequence[str], rules: str):
+        self._wavs, self._file, self._rules = wavs, _file_of(data_folder), rules
+        self._kept = _read(self._file, rules)
         now = time.time_ns()
         self._looks = [_look(f"{data_folder}/{wav}", now) for wav in wavs]
-        entries = (self._kept.get(wav) for wav in wavs)
+        entries = (self._kept.get(wav, (None, None)) for wav in wavs)
         pairs = zip(entries, self._looks, strict=True)
-        self.known = [entry[-1] if entry and look and entry[:-1] == look else "" for entry, look in pairs]
+        self.known = [answer if look and look == then else None for (then, answer), look in pairs]
 
-    def keep(self, fingerprints: Sequence[str]) -> None:
-        """Keep what was found of the recordings, "" where a fingerprint was not needed."""
-        found = zip(self._wavs, self._looks, self.known, fingerprints, strict=True)
-        new = {wav: [*look, fingerprint] for wav, look, known, fingerprint in found if look and fingerprint and not known}
+    def keep(self, answers: Sequence[list | None]) -> None:
+        """Keep what was found of the recordings, None of those that are to be read again."""
+        found = zip(self._wavs, self._looks, self.known, answers, strict=True)
+        new = {wav: [look, answer] for wav, look, known, answer in found if look and answer and not known}
         if self._file and new:
-            _write(self._file, self._kept | new)
+            _write(self._file, self._kept | new, self._rules)
 
 
 def _look(path: str, now: int) -> list[int] | None:
@@ -67,29 +68,29 @@ def _look(path: str, now: int) -> list[int] | None:
 
 
 def _file_of(data_folder: str | Path) -> Path | None:
-    """Where the fingerprints of a data folder are kept; None for a user without a home."""
+    """Where that of a data folder is kept; None for a user without a home."""
     try:
         place = Path(os.environ.get(PLACE) or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mlee_sb")
     except RuntimeError:
         return None
-    return place / "fingerprints" / f"{sha256(os.fsencode(Path(data_folder).resolve())).hexdigest()[:32]}.json"
+    return place / "recordings" / f"{sha256(os.fsencode(Path(data_folder).resolve())).hexdigest()[:32]}.json"
 
 
-def _read(file: Path | None) -> dict[str, list]:
-    """Path below the data folder -> what `_look` saw and the fingerprint; nothing where the file cannot be read or is damaged."""
+def _read(file: Path | None, rules: str) -> dict[str, list]:
+    """Path below the data folder -> what `_look` saw, and the answer; nothing where the file cannot be read or is damaged."""
     try:
         about, _, content = file.read_text(encoding="utf-8").partition("\n") if file else ("", "", "")
-        return json.loads(content) if about == _about(content) else {}
+        return json.loads(content) if about == _about(content, rules) else {}
     except (OSError, ValueError):
         return {}
 
 
-def _write(file: Path, entries: dict[str, list]) -> None:
+def _write(file: Path, entries: dict[str, list], rules: str) -> None:
     content = json.dumps(entries) + "\n"
-    with suppress(OSError):  # where there is no place to write, they are computed again
-        write_text(file, f"{_about(content)}\n{content}")
+    with suppress(OSError):  # where there is no place to write, everything is read again
+        write_text(file, f"{_about(content, rules)}\n{content}")
 
 
-def _about(content: str) -> str:
-    """The first line: how fingerprints are computed, and a sum by which damage shows."""
-    return f"sha256 {sha256(content.encode()).hexdigest()}"
+def _about(content: str, rules: str) -> str:
+    """The first line: the rules, and a sum by which damage shows."""
+    return f"{rules} {sha256(content.encode()).hexdigest()}"

@@ -111,7 +111,7 @@ def prepare_once(corpus_name: str, data_folder: str | Path, output: str | Path, 
         except OSError:
             there = manifest.read_protocol(output)
             if there["hash"] != now["hash"]:
-                raise InputError(_what_changed(output, data_folder, there, now)) from None
+                raise InputError(_what_changed(output, Path(beside) / output.name, data_folder, there, now)) from None
         else:
             for line in report_lines:
                 say(line)
@@ -119,12 +119,29 @@ def prepare_once(corpus_name: str, data_folder: str | Path, output: str | Path, 
     return now
 
 
-def _what_changed(output: Path, data_folder: str | Path, there: dict, now: dict) -> str:
+def _what_changed(output: Path, beside: Path, data_folder: str | Path, there: dict, now: dict) -> str:
+    if not (output / manifest.FINGERPRINTS).is_file():
+        return f"{output}: its manifests were written by an earlier version of mlee_sb: give a new folder with --results"
     counts = [f"{found['counts']['utterances']} utterances of {found['counts']['speakers']} speakers" for found in (there, now)]
     return (
         f"{data_folder}: the corpus has changed since the manifests in {output} were written (there {counts[0]}, now {counts[1]}; "
-        f"hash there {there['hash'][:8]}, now {now['hash'][:8]}): bring the old data back, or give a new folder with --results"
+        f"hash there {there['hash'][:8]}, now {now['hash'][:8]}{_first_change(output, beside)}): bring the old data back, "
+        "or give a new folder with --results"
     )
+
+
+def _first_change(before: Path, after: Path) -> str:
+    """The first utterance that is another one or has another recording, in words; "" where rules or folds differ, or some are gone."""
+    protocols = [manifest.read_protocol(folder) for folder in (before, after)]
+    if manifest.types_of(protocols[0]) != manifest.types_of(protocols[1]):
+        return ""
+    old, new = (manifest.read_table(folder / manifest.UTTERANCES, manifest.types_of(protocols[0])) for folder in (before, after))
+    changed, words = manifest.changed_rows(new, old)
+    if changed:
+        return f"; {changed[0]!r}: {words} there"
+    old, new = (manifest.read_fingerprints(folder).set_index("ID")["fingerprint"] for folder in (before, after))
+    replaced = [id_ for id_, fingerprint in new.items() if old.get(id_) != fingerprint]
+    return f"; {replaced[0]!r} has another recording" if replaced else ""
 
 
 def _refuse_what_is_not_ours(output: Path) -> None:

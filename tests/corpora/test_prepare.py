@@ -370,7 +370,9 @@ def test_a_corpus_that_changed_since_is_named_and_the_old_manifests_stay(data, t
     before = fingerprint(tmp_path / "manifests")
     table = data / "votes.csv"
     table.write_text(table.read_text().replace("anna,2,1,0", "anna,1,2,0"))
-    with pytest.raises(InputError, match="the corpus has changed since the manifests in .* hash there"):
+    with pytest.raises(
+        InputError, match="the corpus has changed .* '1': votes_neu is '1', and '2' in utterances.csv there.: bring the old"
+    ):
         prepare_once("vote_table", data, tmp_path / "manifests", say=lambda line: None)
     assert fingerprint(tmp_path / "manifests") == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "manifests"]
@@ -380,6 +382,23 @@ def replace_the_last_sound(wav):
     """Of as many samples as before; it begins as it did."""
     content = wav.read_bytes()
     wav.write_bytes(content[:-400] + bytes(reversed(content[-400:])))
+
+
+def test_a_recording_that_changed_since_is_named(data, tmp_path):
+    prepare_once("vote_table", data, tmp_path / "manifests", say=lambda line: None)
+    replace_the_last_sound(data / "b.wav")
+    with pytest.raises(InputError, match="the corpus has changed since .* '2' has another recording.: bring the old data back"):
+        prepare_once("vote_table", data, tmp_path / "manifests", say=lambda line: None)
+
+
+def test_manifests_of_an_earlier_version_are_called_so(data, tmp_path):
+    prepare_once("vote_table", data, tmp_path / "manifests", say=lambda line: None)
+    (tmp_path / "manifests/fingerprints.csv").unlink()
+    protocol = json.loads((tmp_path / "manifests/protocol.json").read_text())
+    protocol.pop("categories")
+    (tmp_path / "manifests/protocol.json").write_text(json.dumps(protocol | {"hash": "0123"}))
+    with pytest.raises(InputError, match="manifests were written by an earlier version of mlee_sb: give a new folder with --results"):
+        prepare_once("vote_table", data, tmp_path / "manifests", say=lambda line: None)
 
 
 def test_other_recordings_under_the_same_names_are_another_corpus(data, tmp_path):

@@ -69,7 +69,8 @@ def faults_of_utterances(folder: Path, protocol: dict, rows: pd.DataFrame, finge
     if fingerprints["ID"].tolist() != rows["ID"].tolist():
         yield Fault(folder / FINGERPRINTS, f"its utterances are not those of {UTTERANCES}")
         return
-    now = protocol_hash(protocol, csv_lines(rows.itertuples(index=False, name=None)), fingerprints["fingerprint"])
+    lines = csv_lines(zip(*(rows[column].tolist() for column in rows), strict=True))
+    now = protocol_hash(protocol, lines, fingerprints["fingerprint"])
     if now != protocol["hash"]:
         hashes = f"their hash is {now[:8]}, and {protocol['hash'][:8]} when they were written"
         yield Fault(folder / UTTERANCES, f"this file, {FINGERPRINTS} or {PROTOCOL} was changed: {hashes}")

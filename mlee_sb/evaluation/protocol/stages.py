@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mlee_sb import labels
-from mlee_sb.corpora.manifest import OTHER_VOTES, vote_columns
+from mlee_sb.corpora.manifest import categories_of, vote_columns
 from mlee_sb.errors import InputError
 from mlee_sb.evaluation.protocol.findings import LEAK, NOTE, UNCHECKED, Finding, finding
 from mlee_sb.evaluation.protocol.manifests import Manifests
@@ -45,6 +45,10 @@ def check_stage(stage: StageResult, manifests: Manifests, by_key: Mapping[str, S
         yield finding(UNCHECKED, "stage", stage.folder, f"fold {stage.fold} of its manifests ({manifests.folder}) could not be read")
         return
     identity = stage.identity
+    if identity.get("emotions") != manifests.protocol["emotions"]:
+        what = f"identity.json and protocol.json ({manifests.folder}) are not of the same training, by their"
+        yield finding(LEAK, "stage", stage.folder / "save", what, ["emotions"])
+        return
     differing = [name for name in ("fold", "seed", "row", "train_set") if identity.get(name) != getattr(stage, name)]
     if differing or identity.get("protocol") != stage.protocol_hash:
         names = differing or ["protocol"]
@@ -106,11 +110,11 @@ def _usable(rows: pd.DataFrame, settings: Mapping) -> set[str]:
 
 
 def _targets(rows: pd.DataFrame, settings: Mapping) -> tuple[np.ndarray, np.ndarray] | None:
-    """The targets of some rows of a manifest and which of them are usable; None where their votes are no numbers."""
+    """The targets of some rows of a manifest and which of them are usable; None where they cannot be made."""
     try:
         votes = rows[vote_columns(settings["emotions"])].astype(int).to_numpy()
         return labels.training_targets(settings["target"], settings["train_set"], rows["dominant"].tolist(), votes, settings)
-    except ValueError:
+    except (ValueError, OverflowError, KeyError):
         return None
 
 
@@ -163,7 +167,10 @@ def _weights(frames: list[pd.DataFrame], settings: Mapping) -> np.ndarray | None
 
 
 def _same(noted, computed: np.ndarray | None) -> bool:
-    return computed is not None and np.shape(noted) == computed.shape and np.allclose(noted, computed, rtol=FLOAT32, atol=0)
+    try:
+        return computed is not None and np.shape(noted) == computed.shape and np.allclose(noted, computed, rtol=FLOAT32, atol=0)
+    except (ValueError, TypeError):  # a table of rows of several lengths, or of words
+        return False
 
 
 def _predictions(stage: StageResult, manifests: Manifests) -> Iterator[Finding]:
@@ -171,7 +178,7 @@ def _predictions(stage: StageResult, manifests: Manifests) -> Iterator[Finding]:
     if not path.is_file():
         yield finding(UNCHECKED, "predictions", path, "missing, though the stage is finished")
         return
-    columns = ["ID", "speaker", "dominant", *vote_columns(manifests.protocol["emotions"]), OTHER_VOTES]
+    columns = ["ID", "speaker", "dominant", *vote_columns(categories_of(manifests.protocol))]
     frame, test = _ids(path, ["ID"]), manifests.folds[stage.fold]["test"]
     known = set(test["ID"])
     wrong = {
@@ -179,7 +186,7 @@ def _predictions(stage: StageResult, manifests: Manifests) -> Iterator[Finding]:
         "no prediction of utterances in test.csv": known - set(frame["ID"]),
         "utterances that are predicted more than once": set(frame["ID"][frame["ID"].duplicated()]),
     }
-    columns = [column for column in columns if column in frame]  # an older version did not write votes_other
+    columns = [column for column in columns if column in frame]  # an older version did not write all of them
     there = set(test[columns].itertuples(index=False, name=None))
     rows = zip(frame["ID"], frame[columns].itertuples(index=False, name=None), strict=True)
     wrong["votes, speakers or dominant emotions that are not those of test.csv"] = {i for i, row in rows if i in known and row not in there}
