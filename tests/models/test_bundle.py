@@ -91,8 +91,8 @@ def test_loading_leaves_the_random_generator_alone(written):
 def test_a_model_whose_answer_is_not_finite_is_not_written(tmp_path):
     model = small_existence()
     with torch.no_grad():
-        for layer in (model.classifier.hidden, model.classifier.output):
-            layer.weight.fill_(1e30)  # finite, and too large to compute with
+        model.classifier.hidden.bias.fill_(1e30)
+        model.classifier.output.weight.fill_(1e30)  # finite, and too large to compute with
     with pytest.raises(InputError, match="model: not written: the model's answer to a test tone is not finite"):
         write_bundle(tmp_path / "model", model)
     assert list(tmp_path.iterdir()) == []
