@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+LEAST = 1e-9  # of any unit: memory that did not grow at all is taken for this much
 PACKAGES = ("mlee_sb", "torch", "torchaudio", "speechbrain", "numpy", "pandas")
 
 
@@ -35,8 +36,9 @@ class Result:
 
     def ratios(self) -> dict[str, float]:
         """How many times less than the reference each candidate takes, by medians."""
-        reference, *_ = self.values.values()
-        return {name: statistics.median(reference) / statistics.median(values) for name, values in self.values.items()}
+        medians = {name: max(LEAST, statistics.median(values)) for name, values in self.values.items()}
+        reference, *_ = medians.values()
+        return {name: reference / median for name, median in medians.items()}
 
     def lines(self) -> list[str]:
         """A table for a person."""
@@ -113,4 +115,7 @@ def machine(threads: int, device: str) -> dict:
 def write(path: Path, results: list[Result], about: dict) -> None:
     """All results of a run as one JSON file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"machine": about, "results": [result.as_json() for result in results]}, indent=1) + "\n", encoding="utf-8")
+    path.write_text(
+        json.dumps({"machine": about, "results": [result.as_json() for result in results]}, indent=1, allow_nan=False) + "\n",
+        encoding="utf-8",
+    )

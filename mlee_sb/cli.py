@@ -1,6 +1,5 @@
 """`mlee`: what people do with models and results. A command imports what it needs, so that `mlee --help` is there at once."""
 
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ import typer
 
 from mlee_sb.errors import InputError, choose
 from mlee_sb.evaluation.paper import PRIMARY
+from mlee_sb.files import json_text
 
 LEAKED, SOME_FAILED, WRONG_INPUT, NOT_CHECKED = 1, 1, 2, 3  # exit statuses
 
@@ -117,7 +117,7 @@ def timeline(
     with progress("listening", seconds, unit=False) as done:
         found = classifier.timeline(source, window, hop, coverage, min_confidence, gate, on_progress=done)
     if form == "json":
-        typer.echo(json.dumps(found.as_json(), ensure_ascii=False))
+        typer.echo(json_text(found.as_json()))
     elif form == "csv":
         typer.echo(found.to_frame().to_csv(index=False, lineterminator="\n"), nl=False)
     else:
@@ -156,7 +156,7 @@ def info(source: Source, revision: Revision = None, as_json: Json = False) -> No
 
     found = facts(find(source, revision))
     if as_json:
-        typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        typer.echo(json_text(found, indent=2))
     else:
         show(facts_table(found))
 
@@ -172,7 +172,7 @@ def verify(source: Source, revision: Revision = None, as_json: Json = False) -> 
 
     checks = look_through(find(source, revision))
     if as_json:
-        typer.echo(json.dumps([vars(check) for check in checks], indent=2, ensure_ascii=False))
+        typer.echo(json_text([vars(check) for check in checks], indent=2))
     else:
         for check in checks:
             word = typer.style("right", fg="green") if check.passed else typer.style("WRONG", fg="red")
@@ -260,7 +260,7 @@ def check_protocol(
 
     checked = check.check_protocol(results, load_corpus, manifests or (), data_folder)
     if as_json:
-        typer.echo(json.dumps(checked.as_json(), indent=2, ensure_ascii=False))
+        typer.echo(json_text(checked.as_json(), indent=2))
     else:
         for severity, colour in ((UNCHECKED, None), (NOTE, typer.colors.YELLOW), (LEAK, typer.colors.RED)):  # the worst is read last
             for line in in_lines(checked.of(severity)):

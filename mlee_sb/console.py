@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from mlee_sb.errors import InputError
+from mlee_sb.files import json_text
 from mlee_sb.inference.prediction import Prediction
 from mlee_sb.inference.timeline import Timeline, as_dict, check_plot, columns_of
 
@@ -96,7 +96,7 @@ class Rows:
             print(f"error: {said}", file=sys.stderr)
         if self.form == "json":
             content = {"error": str(said)} if isinstance(said, InputError) else as_dict(said)
-            print(json.dumps({"file": name, **content}, ensure_ascii=False), flush=True)
+            print(json_text({"file": name, **content}), flush=True)
         elif self.form == "csv":
             self._csv(
                 {"file": name, "error": str(said)} if isinstance(said, InputError) else {"file": name, **columns_of(said, self.emotions)}

@@ -53,9 +53,14 @@ def write_text(path: str | Path, text: str) -> None:
         beside.write_text(text, encoding="utf-8", newline="\n")
 
 
+def json_text(content, indent: int | None = None) -> str:
+    """`content` as JSON. NaN is refused (ValueError): it is not JSON, and other programs cannot read it."""
+    return json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=False)
+
+
 def write_json(path: str | Path, content) -> None:
     """Write `content` as indented JSON to `path`, whole or not at all. NaN is refused: it is not JSON."""
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(path, json_text(content, indent=2) + "\n")
 
 
 def sha256_of(path: str | Path) -> str:

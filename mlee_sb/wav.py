@@ -1,11 +1,41 @@
-"""A wav that was cut off: libsndfile reads one without a word, up to where it ends."""
+"""What libsndfile reads without a word, and what is no recording: a wav that was cut off, samples that are no sound."""
 
+import math
 import os
 import struct
 from pathlib import Path
 
 CHUNK_HEADER = struct.Struct("<4sI")
 UNKNOWN_SIZE = 0xFFFFFFFF  # written by programs that stream a wav and cannot go back to fill in its size
+LOUDEST = 64.0
+"""Largest sample of a recording; full scale is 1. Floats may overshoot: resampling by a little, a mix of many by a factor of a few, a
+field recorder of 32-bit floats by some 30 dB. This is 36 dB. Integers that were cast to floats are above it as soon as anything can be
+heard: in steps of 16 bits a peak of 64 is -54 dB."""
+
+LARGEST_INTEGER = 2.0**31  # of those that people cast to floats
+
+
+def why_no_sound(peak: float) -> str:
+    """Says so of samples that no recording has, and what to do about them; "" for all others.
+
+    Parameters
+    ----------
+    peak : the largest magnitude of a sample; NaN where one of them is NaN
+
+    >>> why_no_sound(1.5)
+    ''
+    >>> why_no_sound(float("nan"))
+    'samples that are not finite (NaN or infinity): write it again without them'
+    >>> why_no_sound(32767.0)
+    'samples beyond full scale: up to 32767, and 64 is the most; integers that were cast to floats? divide 16-bit ones by 32768'
+    """
+    if not math.isfinite(peak):
+        return "samples that are not finite (NaN or infinity): write it again without them"
+    if peak <= LOUDEST:
+        return ""
+    may_be_cast = peak <= LARGEST_INTEGER
+    remedy = "integers that were cast to floats? divide 16-bit ones by 32768" if may_be_cast else "full scale is 1: write it again"
+    return f"samples beyond full scale: up to {peak:.6g}, and {LOUDEST:g} is the most; {remedy}"
 
 
 def why_cut_off(path: str | Path) -> str:

@@ -34,6 +34,7 @@ MAY_IMPORT = {
 WITHOUT_TORCH = ("errors", "files", "wav", "labels", "calibration", "corpora", "evaluation")
 TORCH = {"torch", "torchaudio", "speechbrain", "safetensors"}
 DISTRIBUTIONS = {"sklearn": "scikit-learn", "ruamel": "ruamel.yaml", "pyworld": "pyworld-prebuilt"}  # where the import has another name
+SHOWS_VALUES = {"results.py"}  # in an error, of settings that differ
 
 LONGEST_FILE, LONGEST_FUNCTION = 400, 50  # lines; of a function without its docstring
 
@@ -93,6 +94,23 @@ def test_nothing_has_to_be_scrolled_through(file):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             docstring = ast.get_docstring(node, clean=False) or ""
             assert node.end_lineno - node.lineno - docstring.count("\n") < LONGEST_FUNCTION, node.name
+
+
+def is_json(node: ast.AST, *names: str) -> bool:
+    """Whether it is a call of `json` by one of these names."""
+    function = node.func if isinstance(node, ast.Call) else None
+    return isinstance(function, ast.Attribute) and getattr(function.value, "id", "") == "json" and function.attr in names
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(PACKAGE).as_posix())
+def test_json_that_is_written_or_shown_never_holds_nan(file):
+    """Through mlee_sb.files, or with allow_nan=False. What is only digested, or read again at once, is no JSON for anybody."""
+    nodes = list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+    digested = [node.value for node in nodes if isinstance(node, ast.Attribute) and node.attr == "encode"]
+    read_again = [argument for node in nodes if is_json(node, "loads") for argument in node.args]
+    for node in nodes:
+        if is_json(node, "dump", "dumps") and node not in digested + read_again and file.name not in SHOWS_VALUES:
+            assert any(keyword.arg == "allow_nan" and not keyword.value.value for keyword in node.keywords), f"line {node.lineno}"
 
 
 @pytest.mark.parametrize("recipe", sorted((PACKAGE.parent / "recipes").glob("*.py")), ids=lambda file: file.name)

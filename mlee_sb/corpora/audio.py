@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from mlee_sb.corpora.kept import Kept
 from mlee_sb.files import sha256_of
-from mlee_sb.wav import why_cut_off
+from mlee_sb.wav import why_cut_off, why_no_sound
 
 SHORTEST = 0.040
 """Seconds; the window of the model's spectrogram, which a recording must fill once."""
@@ -115,8 +115,8 @@ def _what_is_wrong(file: soundfile.SoundFile) -> str:
     low, high, frames = np.inf, -np.inf, 0
     while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):  # [frames, channels]
         frames += len(block)
-        if not np.isfinite(block).all():
-            return "samples that are not finite (NaN or infinity)"
+        if wrong := _why_no_sound(block):
+            return wrong
         mono = block.mean(axis=1) if file.channels > 1 else block
         low, high = min(low, mono.min()), max(high, mono.max())
         if first_sound_is_enough and high - low > SILENCE:
@@ -124,3 +124,8 @@ def _what_is_wrong(file: soundfile.SoundFile) -> str:
     if frames < file.frames:
         return f"truncated: the header promises {file.frames} frames, the file has {frames}"
     return "" if high - low > SILENCE else "silence only"
+
+
+def _why_no_sound(block: np.ndarray) -> str:
+    """As `mlee_sb.wav.why_no_sound`, of all channels of a block [frames, channels]."""
+    return why_no_sound(float(np.abs(block).max()))

@@ -1,6 +1,5 @@
 """What recipes/cross_validate.py and recipes/table3.py have in common: flags of a sweep, its plan, its end."""
 
-import json
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import redirect_stdout
@@ -14,6 +13,7 @@ from mlee_sb.errors import InputError, choose
 from mlee_sb.evaluation.predictions import read_predictions
 from mlee_sb.evaluation.scores import scores
 from mlee_sb.experiment.finish import finish
+from mlee_sb.files import json_text
 from mlee_sb.reporting import FOLDER, make_report
 from mlee_sb.training.distributed import launched
 from mlee_sb.training.run import check_device, check_stages
@@ -76,7 +76,7 @@ def train_all(wanted: Iterable[Stage], given: dict) -> int:
     stages = plan(*wanted)
     check_stages(stages)
     if given["json"]:
-        print(json.dumps(_as_json(stages), indent=2))
+        print(json_text(_as_json(stages), indent=2))
         return 0
     print("\n".join(_plan_lines(stages)), flush=True)
     if given["dry_run"]:

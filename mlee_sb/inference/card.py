@@ -33,7 +33,7 @@ def read_scores(place: Place, config: BundleConfig) -> dict | None:
     if not path.is_file():
         return None
     try:
-        scores = json.loads(read_bounded(path, LARGEST_TEXT, place.root))
+        scores = json.loads(read_bounded(path, LARGEST_TEXT, place.root), parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         if isinstance(error, InputError):
             raise
@@ -106,6 +106,10 @@ def write_card(stage_or_bundle: str | Path) -> Path:
 def parameters_of(place: Place, config: BundleConfig) -> int:
     """How many values the model of a bundle has, once its weights were seen to be those of its config.json."""
     return count_values(place.folder / WEIGHTS, config.weights_sha256, place.root)
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number of JSON")
 
 
 def _figures(scores: Mapping):

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from mlee_sb.errors import InputError, NoAttention, choose
-from mlee_sb.inference.prediction import COVERAGE, MIN_SPEECH, Answers, Asked, Prediction, predictions, without_speech
+from mlee_sb.inference.prediction import COVERAGE, MIN_SPEECH, Answers, Asked, Prediction, check_finite, predictions, without_speech
 from mlee_sb.inference.source import load
 from mlee_sb.inference.speech import make_gate, share_of
 from mlee_sb.inference.stream import HOP_SECONDS, WINDOW_SECONDS, EmotionStream
 from mlee_sb.inference.timeline import Timeline
-from mlee_sb.models.audio import floats, load_waveform, named, pad, read_blocks, seconds_of
+from mlee_sb.models.audio import check_sound, floats, load_waveform, named, pad, read_blocks, seconds_of
 from mlee_sb.models.device import check_usable, upload
 
 LONGEST_SECONDS = 120  # of one utterance: the memory for it grows with its length
@@ -80,11 +80,12 @@ class EmotionClassifier:
         Raises
         ------
         InputError
-            if the file cannot be read, is shorter than one window of the model (40 ms) or longer than 120 s
+            if the file cannot be read, is shorter than one window of the model (40 ms) or longer than 120 s, has samples far beyond
+            full scale (above 64), or the model's answer is not finite
         """
         asked = Asked(coverage, min_confidence, gate)
         waveform = self._load(path)
-        return self._answer(waveform, self._speech(waveform, asked), asked)
+        return self._answer(waveform, self._speech(waveform, asked), asked, named(path))
 
     def predict_many(
         self,
@@ -134,10 +135,10 @@ class EmotionClassifier:
         Raises
         ------
         InputError
-            if the file cannot be read or is shorter than one window of the model, or an argument is out of its range
+            as `predict` for a file of any length, or if an argument is out of its range
         """
         rate = self.model.sample_rate
-        stream = self.stream(rate, window, hop, coverage, min_confidence, gate)
+        stream = self._stream(rate, window, hop, Asked(coverage, min_confidence, gate), named(path))
         segments, n = [], 0
         for block in read_blocks(path, rate):
             segments += stream.feed(block)
@@ -164,12 +165,7 @@ class EmotionClassifier:
         sample_rate : Hz of the samples that will be fed
         window, hop, coverage, min_confidence, gate : as for `timeline`
         """
-        asked, rate = Asked(coverage, min_confidence, gate), self.model.sample_rate
-
-        def answer(waveform: Tensor, speech: float) -> Prediction:
-            return self._answer(waveform, speech, asked)
-
-        return EmotionStream(answer, make_gate(gate, rate), sample_rate, rate, self.model.min_samples, window, hop)
+        return self._stream(sample_rate, window, hop, Asked(coverage, min_confidence, gate), "what was fed")
 
     @torch.no_grad()
     def encode_batch(self, wavs: Tensor, wav_lens: Tensor | None = None) -> Tensor:
@@ -188,19 +184,25 @@ class EmotionClassifier:
         """
         if not hasattr(self.model, "encoder"):
             raise InputError(f"{type(self.model).__name__}: gives no embeddings; load the bundle that it was made from")
-        return self.model.encoder(*self._batch(wavs, wav_lens))
+        embeddings = self.model.encoder(*self._batch(wavs, wav_lens))
+        check_finite(embeddings, "waveforms")
+        return embeddings
 
     @torch.no_grad()
     def classify_batch(self, wavs: Tensor, wav_lens: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor, list[str]]:
         """Classify waveforms, given as to `encode_batch`. Returns out_prob, score, index, text_lab (see the class)."""
+        return self._classify(wavs, wav_lens, "waveforms")
+
+    def _classify(self, wavs: Tensor, wav_lens: Tensor | None, where: str) -> tuple[Tensor, Tensor, Tensor, list[str]]:
         logits, _ = self.model.logits(*self._batch(wavs, wav_lens))
+        check_finite(logits, where)
         out_prob = self.model.log_probabilities(logits)
         score, index = out_prob.max(dim=-1)
         return out_prob, score, index, [self.emotions[i] for i in index.tolist()]
 
     def classify_file(self, path: str | Path) -> tuple[Tensor, Tensor, Tensor, list[str]]:
         """Classify one utterance, a file as for `predict`. Returns what `classify_batch` returns, and raises as `predict`."""
-        return self.classify_batch(self._load(path))
+        return self._classify(self._load(path), None, named(path))
 
     def attention_file(self, path: str | Path, encoder: int = 0) -> tuple[np.ndarray, np.ndarray]:
         """Where an encoder looks in a recording (figure 3 of the paper).
@@ -225,6 +227,7 @@ class EmotionClassifier:
         if not hasattr(getattr(looking, "network", None), "embed"):
             raise NoAttention(f"encoder {encoder} of this model has no attention to show")
         weights, seconds = looking.attention(upload(self._load(path), self.device))
+        check_finite(weights, named(path))
         return seconds.cpu().numpy(), weights.cpu().numpy()
 
     def _predict_many(self, paths: Iterable, batch_size: int, asked: Asked, on_error: str) -> Iterator[Prediction | InputError]:
@@ -254,18 +257,32 @@ class EmotionClassifier:
                 spoken.append((i, waveform, speech))
         if spoken:
             numbers, waveforms, speech = zip(*spoken, strict=True)
-            yield from zip(numbers, self._answers(*pad(list(waveforms)), speech, asked), strict=True)
+            where = [named(paths[i]) for i in numbers]
+            yield from zip(numbers, self._answers(*pad(list(waveforms)), speech, asked, where), strict=True)
 
-    def _answer(self, waveform: Tensor, speech: float, asked: Asked) -> Prediction:
+    def _stream(self, sample_rate: int, window: float, hop: float, asked: Asked, where: str) -> EmotionStream:
+        rate = self.model.sample_rate
+
+        def answer(waveform: Tensor, speech: float) -> Prediction:
+            return self._answer(waveform, speech, asked, where)
+
+        return EmotionStream(answer, make_gate(asked.gate, rate), sample_rate, rate, self.model.min_samples, window, hop)
+
+    def _answer(self, waveform: Tensor, speech: float, asked: Asked, where: str) -> Prediction:
         if speech < MIN_SPEECH:
             return without_speech(asked, speech, self._seconds(waveform))
-        return self._answers(waveform.unsqueeze(0), torch.tensor([len(waveform)]), [speech], asked)[0]
+        (said,) = self._answers(waveform.unsqueeze(0), torch.tensor([len(waveform)]), [speech], asked, [where])
+        if isinstance(said, InputError):
+            raise said
+        return said
 
     @torch.no_grad()
-    def _answers(self, waveforms: Tensor, n_samples: Tensor, speech, asked: Asked) -> list[Prediction]:
+    def _answers(self, waveforms: Tensor, n_samples: Tensor, speech, asked: Asked, where: list[str]) -> list[Prediction | InputError]:
+        """What is said of each; an error, that begins with what it is called (`where`), for one whose answer is not finite."""
         logits, presence = self.model.logits(upload(waveforms, self.device), n_samples)
         seconds = (n_samples.double() / self.model.sample_rate).tolist()
-        return predictions(self.model, logits.cpu().numpy(), None if presence is None else presence.cpu().numpy(), asked, speech, seconds)
+        presence = None if presence is None else presence.cpu().numpy()
+        return predictions(self.model, logits.cpu().numpy(), presence, asked, speech, seconds, where)
 
     def _speech(self, waveform: Tensor, asked: Asked) -> float:
         hearing = make_gate(asked.gate, self.model.sample_rate)
@@ -296,8 +313,7 @@ class EmotionClassifier:
         if wavs.dim() not in (1, 2) or wavs.numel() == 0:
             raise InputError(f"waveforms of shape {list(wavs.shape)}: give [batch, samples] or [samples]")
         wavs = torch.atleast_2d(floats(wavs)).float()
-        if not wavs.isfinite().all():
-            raise InputError("waveforms with samples that are not finite (NaN or infinity): leave them out")
+        check_sound(wavs, "waveforms")
         return upload(wavs, self.device), self._samples(wavs, wav_lens)
 
     def _samples(self, wavs: Tensor, wav_lens: Tensor | None) -> Tensor:

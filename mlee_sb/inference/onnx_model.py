@@ -1,7 +1,7 @@
 """A model as one ONNX file: written from a bundle and held against it, run by onnxruntime (extra ``export``)."""
 
-import json
 import logging
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from mlee_sb.errors import InputError
-from mlee_sb.files import written_beside
+from mlee_sb.files import json_text, written_beside
 from mlee_sb.models.bundle import Bundle
 from mlee_sb.models.config import LARGEST_CONFIG, parse_config
 from mlee_sb.models.weights import LARGEST_WEIGHTS
@@ -136,7 +136,7 @@ def _write(bundle: Bundle, path: Path) -> None:
     except Exception as error:  # of the exporter: it has one for each thing that it cannot do
         names = ", ".join(type(encoder.network).__name__ for encoder in model.encoders)
         raise InputError(f"the encoders {names} cannot be exported to ONNX: {str(error).strip().splitlines()[0][:200]}") from error
-    config = json.dumps(bundle.config.as_json())
+    config = json_text(bundle.config.as_json())
     program.model.metadata_props.update({CONFIG_KEY: config, RATE_KEY: str(model.sample_rate), LEAST_KEY: str(model.min_samples)})
     program.save(path, external_data=False)
 
@@ -171,7 +171,8 @@ def _compare(bundle: Bundle, exported: OnnxModel) -> float:
         for ours, theirs, kind in zip(model.logits(waveforms, lengths), exported.logits(waveforms, lengths), kinds, strict=True):
             if ours is not None:
                 probability = torch.sigmoid if kind == "sigmoid" else (lambda logits: logits.softmax(-1))
-                worst = max(worst, float((probability(ours) - probability(theirs)).abs().max()))
+                difference = float((probability(ours) - probability(theirs)).abs().max())
+                worst = max(worst, difference if math.isfinite(difference) else math.inf)  # max knows no NaN
     return worst
 
 

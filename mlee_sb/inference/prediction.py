@@ -89,21 +89,51 @@ def without_speech(asked: Asked, speech: float, seconds: float) -> Prediction:
     return Prediction(None, NO_SPEECH, 0.0, None, None, None, asked.coverage, speech, seconds)
 
 
+def check_finite(values: Tensor, where: str) -> None:
+    """Refuse what a model said, any tensor, where a value of it is not finite. The error begins with `where`."""
+    if not values.isfinite().all():
+        raise _not_finite(where)
+
+
+def _not_finite(where: str) -> InputError:
+    return InputError(f"{where}: what the model computes of it is not finite (NaN or infinity), and no answer: use another model")
+
+
 def predictions(
-    model: Answers, logits: np.ndarray, presence: np.ndarray | None, asked: Asked, speech: Sequence[float], seconds: Sequence[float]
-) -> list[Prediction]:
-    """Logits [n, K], and logits of existence [n, K] or None, as predictions; `speech` and `seconds` of each [n]."""
+    model: Answers,
+    logits: np.ndarray,
+    presence: np.ndarray | None,
+    asked: Asked,
+    speech: Sequence[float],
+    seconds: Sequence[float],
+    where: Sequence[str],
+) -> list[Prediction | InputError]:
+    """What a model computed of n recordings, as predictions; an error in the place of an answer that is not finite.
+
+    Parameters
+    ----------
+    model : whose emotions and calibration they are
+    logits, presence : [n, K], and logits of existence [n, K] or None
+    asked : what is asked besides
+    speech, seconds : of each [n]
+    where : what each is called, in that error
+    """
+    finite = np.isfinite(logits if presence is None else np.hstack([logits, presence])).all(axis=-1)
+    logits, presence = (None if values is None else np.where(finite[:, None], values, 0.0).astype(float) for values in (logits, presence))
     calibration = model.calibration
     present = None if presence is None else calibrated_presence(calibration, presence)
     if model.output == "softmax":
-        posterior = softmax(np.asarray(logits, dtype=float), axis=-1) if calibration is None else calibration.posterior(logits)
+        posterior = softmax(logits, axis=-1) if calibration is None else calibration.posterior(logits)
         probabilities = confidence = posterior
     else:
-        posterior, probabilities, confidence = None, expit(np.asarray(logits, dtype=float)), present
+        posterior, probabilities, confidence = None, expit(logits), present
     kept = None if calibration is None else calibration.candidates(probabilities, asked.coverage)
     by_emotion = lambda values, i: None if values is None else dict(zip(model.emotions, values[i].tolist(), strict=True))  # noqa: E731
-    found = []
+    found: list[Prediction | InputError] = []
     for i, best in enumerate(probabilities.argmax(axis=-1)):
+        if not finite[i]:
+            found.append(_not_finite(where[i]))
+            continue
         candidates = None if kept is None else tuple(np.array(model.emotions)[kept[i]].tolist())
         sure = float(confidence[i, best])
         why = _abstains(candidates, len(model.emotions), sure, asked)

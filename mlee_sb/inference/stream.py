@@ -11,7 +11,7 @@ from torch import Tensor
 from mlee_sb.errors import InputError
 from mlee_sb.inference.prediction import Prediction
 from mlee_sb.inference.speech import Gate, Stretches, share_of
-from mlee_sb.models.audio import BlockResampler, floats, to_mono
+from mlee_sb.models.audio import BlockResampler, check_sound, floats, to_mono
 
 WINDOW_SECONDS = 4.0  # about a sentence, as the paper's utterances are
 HOP_SECONDS = 2.0
@@ -77,7 +77,8 @@ class EmotionStream:
         Raises
         ------
         InputError
-            if they have another shape, are no finite floats, or the stream was finished
+            if they have another shape, are no floats or such as no recording has, the stream was finished, or the model's answer is
+            not finite
         """
         if self.finished:
             raise InputError("this stream is finished: make another one for other audio")
@@ -139,7 +140,6 @@ def _checked(samples: np.ndarray | Tensor) -> Tensor:
     samples = floats(torch.as_tensor(samples))
     if samples.dim() not in (1, 2) or (samples.dim() == 2 and samples.shape[1] == 0):
         raise InputError(f"samples of shape {list(samples.shape)}: give [n] or [n, channels]")
-    samples = to_mono(samples.float())
-    if not samples.isfinite().all():
-        raise InputError("samples that are not finite (NaN or infinity): leave them out")
-    return samples
+    samples = samples.float()
+    check_sound(samples, "what was fed")
+    return to_mono(samples)

@@ -1,6 +1,5 @@
 """Emotions over a long recording, and the forms that people want them in: DataFrame, CSV, JSON, Audacity labels, a plot."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from mlee_sb.errors import InputError, choose
-from mlee_sb.files import write_text, written_beside
+from mlee_sb.files import json_text, write_text, written_beside
 from mlee_sb.inference.prediction import NO_SPEECH, Prediction
 from mlee_sb.inference.stream import Segment
 
@@ -79,7 +78,7 @@ class Timeline:
 
     def to_json(self, path: str | Path) -> None:
         """Write `as_json`."""
-        write_text(path, json.dumps(self.as_json(), indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+        write_text(path, json_text(self.as_json(), indent=1) + "\n")
 
     def labels(self, of: str = "dominant") -> list[tuple[float, float, str]]:
         """Stretches of the recording with one label: (start, end, code) in seconds.

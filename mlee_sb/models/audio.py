@@ -15,7 +15,7 @@ import torchaudio
 from torch import Tensor
 
 from mlee_sb.errors import InputError
-from mlee_sb.wav import why_cut_off
+from mlee_sb.wav import why_cut_off, why_no_sound
 
 logger = logging.getLogger(__name__)
 
@@ -96,6 +96,18 @@ def floats(samples: Tensor) -> Tensor:
     return samples
 
 
+def check_sound(samples: Tensor, where: str) -> None:
+    """Refuse samples that no recording has, of all channels, before anything is computed from them.
+
+    Raises
+    ------
+    InputError
+        if one is not finite or far beyond full scale (`mlee_sb.wav.LOUDEST`); it begins with `where` and names a remedy
+    """
+    if samples.numel() and (wrong := why_no_sound(float(torch.stack(samples.aminmax()).abs().max()))):
+        raise InputError(f"{where}: {wrong}")
+
+
 def to_mono(samples: Tensor) -> Tensor:
     """[samples, channels] or [samples] -> [samples], the mean of the channels."""
     return samples if samples.dim() == 1 else samples.mean(dim=1)
@@ -119,7 +131,7 @@ def read_blocks(source: str | Path | BinaryIO, sample_rate: int) -> Iterator[Ten
     Raises
     ------
     InputError
-        if the file is missing, unreadable, cut off, or holds no samples or values that are not finite
+        if the file is missing, unreadable, cut off, or holds no samples or such as no recording has (`check_sound`)
     """
     path = named(source)
     if isinstance(source, str | Path):
@@ -136,10 +148,8 @@ def read_blocks(source: str | Path | BinaryIO, sample_rate: int) -> Iterator[Ten
             resampling = BlockResampler(file.samplerate, sample_rate)
             while len(samples := file.read(BLOCK_SECONDS * file.samplerate, dtype="float32", always_2d=True)):
                 n += len(samples)
-                block = to_mono(torch.from_numpy(samples))
-                if not block.isfinite().all():
-                    raise InputError(f"{path}: samples that are not finite (NaN or infinity); write it again without them")
-                yield resampling.feed(block)
+                check_sound(torch.from_numpy(samples), path)
+                yield resampling.feed(to_mono(torch.from_numpy(samples)))
             yield resampling.finish()
     except soundfile.SoundFileError as error:
         raise InputError(f"{path}: cannot be read as audio ({error}); wav, flac, ogg and mp3 can") from error

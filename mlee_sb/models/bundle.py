@@ -5,6 +5,7 @@ SpeechBrain's EncoderClassifier only, which runs hyperparams.yaml.
 """
 
 import json
+import math
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -140,7 +141,13 @@ def _presence_head(config: Architecture, encoders: list[UtteranceEncoder]) -> Pr
 
 
 def save_bundle(folder: str | Path, model: EmotionModel, labels: dict, demo: bool) -> None:
-    """Write the bundle of `model` as one folder, whole or not at all. What it says of the tone is asked of what was written."""
+    """Write the bundle of `model` as one folder, whole or not at all. What it says of the tone is asked of what was written.
+
+    Raises
+    ------
+    InputError
+        if a part of it is not registered, or its weights or its answer are not finite
+    """
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     with written_beside(folder) as beside:
         beside.mkdir()
@@ -148,7 +155,10 @@ def save_bundle(folder: str | Path, model: EmotionModel, labels: dict, demo: boo
         config = describe_model(model, labels, demo, sha256_of(beside / WEIGHTS))
         write_json(beside / CONFIG, config.as_json())
         shutil.copymode(beside / CONFIG, beside / WEIGHTS)  # safetensors lets nobody but the owner read
-        write_json(beside / GOLDEN, golden_answer(_load(beside)[0]))
+        said = golden_answer(_load(beside)[0])
+        if not all(math.isfinite(value) for by_emotion in said.values() for value in by_emotion.values()):
+            raise InputError(f"{folder}: not written: the model's answer to a test tone is not finite: train it again, with a lower lr")
+        write_json(beside / GOLDEN, said)
         write_text(beside / HYPERPARAMS, speechbrain_yaml(config, model.sample_rate))
         write_text(beside / LABEL_ENCODER, label_encoder_text(model.emotions))
         for prefix, file in CHECKPOINTS.items():
@@ -158,7 +168,9 @@ def save_bundle(folder: str | Path, model: EmotionModel, labels: dict, demo: boo
 def speechbrain_yaml(config: BundleConfig, sample_rate: int) -> str:
     """hyperparams.yaml of a bundle: it follows from config.json alone, so that a changed one can be told."""
     architecture = Architecture(**{name: getattr(config, name) for name in Architecture.model_fields if name != "presence"})
-    return SPEECHBRAIN_YAML.format(config=json.dumps(architecture.model_dump(mode="json", exclude={"presence"})), sample_rate=sample_rate)
+    return SPEECHBRAIN_YAML.format(
+        config=json.dumps(architecture.model_dump(mode="json", exclude={"presence"}), allow_nan=False), sample_rate=sample_rate
+    )
 
 
 def load_bundle(folder: str | Path, root: Path | None = None) -> Bundle:

@@ -29,12 +29,12 @@ def tone(sample_rate: int, min_samples: int = 0) -> Tensor:
 
 @torch.no_grad()
 def golden_answer(model: EmotionModel) -> dict[str, dict[str, float]]:
-    """What the model says of the tone: its output, and presence where it knows existence, by emotion."""
+    """What the model says of the tone: its output, and presence where it knows existence, by emotion; NaN where a logit is not finite."""
     waveform = tone(model.sample_rate, model.min_samples)
     logits, presence = model.logits(waveform.unsqueeze(0), torch.tensor([len(waveform)]))
-    answers = {"posterior" if model.output == "softmax" else "existence": model.log_probabilities(logits).exp()}
+    answers = {"posterior" if model.output == "softmax" else "existence": model.log_probabilities(logits).exp() + 0 * logits}
     if model.presence is not None:
-        answers["presence"] = presence.sigmoid()
+        answers["presence"] = presence.sigmoid() + 0 * presence
     return {name: dict(zip(model.emotions, values[0].double().tolist(), strict=True)) for name, values in answers.items()}
 
 

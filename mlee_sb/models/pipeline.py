@@ -38,8 +38,13 @@ class UtteranceEncoder(nn.Module):
             return self.normalizer(features, n_frames), n_frames
 
     def forward(self, waveforms: Tensor, n_samples: Tensor | list[int]) -> Tensor:
-        """Waveforms [batch, samples], samples of each without padding [batch] (integers) -> embeddings [batch, embedding_size]."""
-        return self.network(*self.features(waveforms, n_samples))
+        """Waveforms [batch, samples], samples of each without padding [batch] (integers) -> embeddings [batch, embedding_size].
+
+        In use, an utterance with a feature that is not finite has an embedding of NaN: a network may hide it (a ReLU makes 0 of it).
+        """
+        features, n_frames = self.features(waveforms, n_samples)
+        embeddings = self.network(features, n_frames)
+        return embeddings if self.training else embeddings + 0 * features.flatten(1).sum(1, keepdim=True)
 
     @torch.no_grad()
     def attention(self, waveform: Tensor) -> tuple[Tensor, Tensor]:

@@ -26,7 +26,7 @@ NAMES |= {torch.float16: "F16", torch.bfloat16: "BF16", torch.float32: "F32", to
 
 def save_weights(path: Path, weights: dict[str, Tensor], emotions: Sequence[str]) -> None:
     """Write the weights, with the emotions in the order of the outputs."""
-    save_file(weights, path, metadata={"format": "pt", EMOTIONS: json.dumps(list(emotions))})
+    save_file(weights, path, metadata={"format": "pt", EMOTIONS: json.dumps(list(emotions), allow_nan=False)})
 
 
 def check_memory(model: nn.Module, path: Path) -> None:
@@ -61,7 +61,7 @@ def load_weights(path: Path, model: nn.Module, emotions: Sequence[str], sha256: 
             slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118, it is no dictionary
             found = {name: (part.get_dtype(), list(part.get_shape())) for name, part in slices.items()}
         _check_names(path, found, expected)
-        if labels != json.dumps(list(emotions)):
+        if labels != json.dumps(list(emotions), allow_nan=False):
             raise InputError(f"{path}: weights of the emotions {labels!r:.200}, and config.json says {list(emotions)}; {AGAIN}")
         check_sha256(path, sha256)
         weights = load_file(path)

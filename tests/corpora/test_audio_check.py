@@ -88,6 +88,22 @@ def test_a_single_sample_that_is_not_finite_is_found_wherever_it_is(tmp_path, ba
     assert "not finite" in check_audio(write_samples(tmp_path / "a.wav", samples)).reason
 
 
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_single_sample_far_beyond_full_scale_is_found_wherever_it_is(tmp_path, channels):
+    samples = np.stack([noise(2)] * channels, axis=1)
+    samples[-1] = [1e20, -1e20][:channels]  # which would cancel each other
+    assert check_audio(write_samples(tmp_path / "a.wav", samples)).reason.startswith("samples beyond full scale: up to 1e+20, and 64")
+
+
+def test_integers_that_were_cast_to_floats_are_told_with_what_to_divide_by(tmp_path):
+    reason = check_audio(write_samples(tmp_path / "a.wav", noise() * 2**15)).reason
+    assert "integers that were cast to floats? divide 16-bit ones by 32768" in reason
+
+
+def test_floats_may_overshoot_full_scale(tmp_path):
+    assert check_audio(write_samples(tmp_path / "a.wav", noise() * 60)).reason == ""
+
+
 @pytest.mark.parametrize("subtype", ["PCM_16", "FLOAT"])
 @pytest.mark.parametrize("level", [0.0, 0.25])
 def test_samples_that_are_all_the_same_are_silence(tmp_path, level, subtype):

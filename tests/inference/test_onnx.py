@@ -1,6 +1,7 @@
 """A model as an ONNX file says what the model says."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -67,6 +68,16 @@ def test_a_file_that_would_answer_otherwise_is_not_written(bundle, tmp_path, mon
     with pytest.raises(InputError, match="not written: it would answer otherwise than the model, by 0.01"):
         export(load_bundle(bundle), tmp_path / "a.onnx")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_whose_answer_is_not_finite_is_not_written(bundle, tmp_path, monkeypatch):
+    loaded = load_bundle(bundle)
+    monkeypatch.setattr(onnx_model, "_write", lambda bundle, path: path.write_bytes(b""))
+    monkeypatch.setattr(
+        onnx_model, "OnnxModel", lambda path: SimpleNamespace(logits=lambda waveforms, n: (torch.full((len(n), 3), torch.nan),) * 2)
+    )
+    with pytest.raises(InputError, match="not written: it would answer otherwise than the model, by inf"):
+        export(loaded, tmp_path / "a.onnx")
 
 
 def test_an_encoder_that_cannot_be_exported_is_named(bundle, tmp_path, monkeypatch):

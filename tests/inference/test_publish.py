@@ -92,7 +92,7 @@ def test_without_scores_nothing_is_published(hub, stage):
     refused(hub, stage, r"scores.json: no scores")
 
 
-@pytest.mark.parametrize("scores", ["{}", '{"n_all": 0}', "[]", "not json", '{"n_all": 3, "fold": 2}'])
+@pytest.mark.parametrize("scores", ["{}", '{"n_all": 0}', "[]", "not json", '{"n_all": 3, "fold": 2}', '{"n_all": 3, "wa": NaN}'])
 def test_scores_that_are_none_or_of_another_model_are_refused(hub, stage, scores):
     (stage / "model/scores.json").write_text(scores)
     refused(hub, stage, r"scores.json")

@@ -91,7 +91,7 @@ def test_an_answer_comes_as_soon_as_its_window_is_complete(classifier):
 
 
 def test_a_stream_holds_little_however_long_it_runs(classifier, monkeypatch):
-    monkeypatch.setattr(classifier, "_answer", lambda waveform, speech, asked: None)
+    monkeypatch.setattr(classifier, "_answer", lambda *_: None)
     stream = classifier.stream(48000, WINDOW, HOP)
     held = []
     for _ in range(300):
@@ -102,7 +102,7 @@ def test_a_stream_holds_little_however_long_it_runs(classifier, monkeypatch):
 
 
 def test_a_file_is_never_held_as_a_whole(classifier, tmp_path, monkeypatch):
-    monkeypatch.setattr(classifier, "_answer", lambda waveform, speech, asked: None)
+    monkeypatch.setattr(classifier, "_answer", lambda *_: None)
     with soundfile.SoundFile(tmp_path / "long.wav", "w", 48000, 2, "PCM_16") as file:
         for _ in range(20):
             file.write(np.zeros((48000 * 30, 2), dtype=np.int16))

@@ -88,6 +88,16 @@ def test_loading_leaves_the_random_generator_alone(written):
     assert torch.rand(1) == expected
 
 
+def test_a_model_whose_answer_is_not_finite_is_not_written(tmp_path):
+    model = small_existence()
+    with torch.no_grad():
+        model.classifier.hidden.bias.fill_(1e30)
+        model.classifier.output.weight.fill_(1e30)  # finite, and too large to compute with
+    with pytest.raises(InputError, match="model: not written: the model's answer to a test tone is not finite"):
+        write_bundle(tmp_path / "model", model)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_everybody_may_read_the_files(written):
     modes = {path.stat().st_mode & 0o777 for path in written.iterdir()}
     assert len(modes) == 1

@@ -6,6 +6,7 @@ import pytest
 import soundfile
 import torch
 
+from mlee_sb.errors import InputError
 from mlee_sb.training.data import EmbeddingDataset, UtteranceSampler, WaveformDataset, make_loader
 
 RATE = 16000
@@ -51,6 +52,14 @@ def test_the_shortest_recording_spoken_faster_still_fills_a_window(frame, tmp_pa
     (waveform,) = WaveformDataset(frame, tmp_path, Encoder, torch.eye(3), [1.1])[[2]].inputs
     assert len(waveform) == Encoder.min_samples
     assert waveform[:500].abs().max() > 0.4 and (waveform[-20:] == 0).all()
+
+
+def test_a_recording_with_a_sample_far_beyond_full_scale_is_named_and_not_learnt_from(frame, tmp_path):
+    samples, _ = soundfile.read(tmp_path / "1.wav")
+    samples[-1] = 1e20
+    soundfile.write(tmp_path / "1.wav", samples, RATE, subtype="FLOAT")
+    with pytest.raises(InputError, match=r"1.wav: samples beyond full scale"):
+        list(make_loader(WaveformDataset(frame, tmp_path, Encoder, torch.eye(3)), 16, num_workers=0))
 
 
 def test_a_batch_has_integer_lengths_and_zeros_after_them(frame, tmp_path):

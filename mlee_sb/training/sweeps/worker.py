@@ -1,6 +1,5 @@
 """The process of one stage: a task comes in through stdin, and how it ended goes out through stdout (see `process`)."""
 
-import json
 import os
 import pickle
 import sys
@@ -10,6 +9,7 @@ import traceback
 import torch
 
 from mlee_sb.errors import InputError
+from mlee_sb.files import json_text
 from mlee_sb.training.run import run_one
 from mlee_sb.training.sweeps.process import FAILED, FINISHED, Task
 
@@ -21,7 +21,7 @@ def main() -> None:
     task: Task = pickle.load(sys.stdin.buffer)
     threading.Thread(target=_leave_with_the_starter, daemon=True).start()
     ending = _train(task)
-    json.dump(ending, answer)
+    answer.write(json_text(ending))
     answer.close()
 
 
