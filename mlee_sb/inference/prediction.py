@@ -11,6 +11,7 @@ from torch import Tensor
 from mlee_sb.calibration import Calibration, percent_of
 from mlee_sb.errors import InputError, choose
 from mlee_sb.inference.speech import GATES
+from mlee_sb.models.pipeline import not_finite
 
 COVERAGE = 0.9
 MIN_SPEECH = 0.1  # share of a recording that must be speech
@@ -89,16 +90,6 @@ def without_speech(asked: Asked, speech: float, seconds: float) -> Prediction:
     return Prediction(None, NO_SPEECH, 0.0, None, None, None, asked.coverage, speech, seconds)
 
 
-def check_finite(values: Tensor, where: str) -> None:
-    """Refuse what a model said, any tensor, where a value of it is not finite. The error begins with `where`."""
-    if not values.isfinite().all():
-        raise _not_finite(where)
-
-
-def _not_finite(where: str) -> InputError:
-    return InputError(f"{where}: what the model computes of it is not finite (NaN or infinity), and no answer: use another model")
-
-
 def predictions(
     model: Answers,
     logits: np.ndarray,
@@ -132,7 +123,7 @@ def predictions(
     found: list[Prediction | InputError] = []
     for i, best in enumerate(probabilities.argmax(axis=-1)):
         if not finite[i]:
-            found.append(_not_finite(where[i]))
+            found.append(not_finite(where[i]))
             continue
         candidates = None if kept is None else tuple(np.array(model.emotions)[kept[i]].tolist())
         sure = float(confidence[i, best])

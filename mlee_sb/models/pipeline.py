@@ -12,6 +12,17 @@ from mlee_sb.models.classifier import DenseClassifier
 OUTPUTS = {"softmax": "one emotion is dominant (equation 1)", "sigmoid": "each emotion exists or not (equation 7)"}
 
 
+def not_finite(where: str) -> InputError:
+    """The error in the place of an answer that is not finite, about what is called `where`."""
+    return InputError(f"{where}: what the model computes of it is not finite (NaN or infinity), and no answer: use another model")
+
+
+def check_finite(values: Tensor, where: str) -> None:
+    """Refuse what a model computed, any tensor, where a value of it is not finite. The error begins with `where`."""
+    if not values.isfinite().all():
+        raise not_finite(where)
+
+
 class UtteranceEncoder(nn.Module):
     """Waveform -> embedding: front end, z-norm, encoder network. They were trained together and stay together."""
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from mlee_sb.models.bundle import build_model
 from mlee_sb.models.config import Architecture
+from mlee_sb.models.pipeline import check_finite
 
 
 class Waveforms(nn.Module):
@@ -38,7 +39,9 @@ class LogProbabilities(nn.Module):
         self.model.encoder = nn.Identity()
 
     def forward(self, embeddings: Tensor) -> Tensor:
-        return self.model.log_probabilities(self.model.classifier(embeddings).float())
+        logits = self.model.classifier(embeddings).float()
+        check_finite(logits, "waveforms")
+        return self.model.log_probabilities(logits)
 
 
 def samples_from_relative(relative_lengths: Tensor, longest: int) -> Tensor:

@@ -4,12 +4,11 @@ import io
 import json
 
 import numpy as np
-import onnx
 import pytest
 import soundfile
 import torch
 from bundles import EMOTIONS, RATE, small_fusion, speech, write_bundle, write_speech
-from onnx import numpy_helper
+from speechbrain.inference.classifiers import EncoderClassifier
 
 from mlee_sb import EmotionClassifier
 from mlee_sb.cli import main
@@ -173,16 +172,22 @@ def test_features_that_are_not_finite_are_refused_though_a_relu_makes_zeros_of_t
 
 
 def test_an_onnx_file_that_answers_nan_answers_nothing(tmp_path, hello):
-    path = tmp_path / "model.onnx"
+    onnx, path = pytest.importorskip("onnx"), tmp_path / "model.onnx"
     export(load_bundle(write_bundle(tmp_path / "model")), path)
     model = onnx.load(path)
     (bias,) = [tensor for tensor in model.graph.initializer if tensor.name.endswith("model.classifier.output.bias")]
-    bias.CopyFrom(numpy_helper.from_array(np.full(len(EMOTIONS), np.nan, dtype=np.float32), bias.name))
+    bias.CopyFrom(onnx.numpy_helper.from_array(np.full(len(EMOTIONS), np.nan, dtype=np.float32), bias.name))
     onnx.save(model, path)
     classifier = EmotionClassifier.from_hparams(path)
     for ask in (classifier.predict, classifier.timeline, classifier.classify_file):
         with pytest.raises(InputError, match=r"hello.wav: what the model computes"):
             ask(hello)
+
+
+def test_speechbrains_own_class_answers_nothing_either(bundle, loud, tmp_path):
+    theirs = EncoderClassifier.from_hparams(source=str(bundle), savedir=str(tmp_path / "sb"))
+    with pytest.raises(InputError, match="waveforms: what the model computes"):
+        theirs.classify_file(str(loud), savedir=str(tmp_path))
 
 
 def test_the_command_line_reports_the_file_goes_on_and_ends_with_1(bundle, loud, hello, capsys):
