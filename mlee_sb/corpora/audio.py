@@ -4,7 +4,7 @@ import inspect
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
@@ -54,8 +54,8 @@ def check_audio(path: str | Path) -> Audio:
             return Audio(reason=cut_off)
         with soundfile.SoundFile(path) as file:
             reason = _what_is_wrong(file)
-            audio = Audio(file.frames / file.samplerate, file.samplerate, file.channels, reason)
-        return audio if reason else replace(audio, fingerprint=sha256_of(path))
+            found = file.frames / file.samplerate, file.samplerate, file.channels, reason
+        return Audio(*found, fingerprint="" if reason else sha256_of(path))
     except FileNotFoundError:
         return Audio(reason="annotation without a wav: no such file")
     except (soundfile.SoundFileError, OSError, ValueError) as error:
