@@ -189,7 +189,7 @@ def training_class_weights(targets: np.ndarray, dominant: Sequence[str], setting
         if an emotion has no example
     """
     counted = targets
-    if settings["target"] == "soft" and settings["class_frequency"] == "dominant":
+    if settings["target"] == "soft" and settings.get("class_frequency") == "dominant":
         counted, _ = hard_targets(dominant, settings["emotions"])
     weigh = existence_class_weights if settings["target"] == "existence" else softmax_class_weights
     weights = weigh(counted, settings["emotions"])

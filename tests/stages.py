@@ -8,6 +8,7 @@ from releases import write_table
 from mlee_sb.corpora.manifest import read_protocol
 from mlee_sb.corpora.prepare import prepare
 from mlee_sb.evaluation.protocol.stages import key_of
+from mlee_sb.evaluation.results import VERSION
 from mlee_sb.files import write_json
 
 VOTES = """
@@ -48,6 +49,7 @@ def write_stage(results: Path, stage: Path, required: dict[str, str] | None = No
     protocol, (_, row, train_set, _, fold) = read_protocol(results / MANIFESTS), stage.parts
     names = {"row": row, "train_set": train_set, "fold": int(fold.removeprefix("fold")), "seed": 1}
     settings = {"target": "hard", "emotions": ["neu", "hap"], "min_votes": 1, "class_weights": True, "protocol": protocol["hash"]}
+    settings[VERSION] = "0.2.0"
     identity = {**names, **settings, **{f"required {name}": key for name, key in (required or {}).items()}}
     save = results / stage / "save"
     write_json(save / "identity.json", identity)

@@ -148,7 +148,7 @@ def plurality(votes: Mapping[str, int]) -> str:
 def grouped_folds(speakers: Iterable[str], n_groups: int) -> list[Fold]:
     """Folds over groups of speakers: the i-th speaker in sorted order (from 1) belongs to group i mod `n_groups`.
 
-    Fold k tests group k and validates on group k+1 (the last fold on the first group); the others train. Where there are
+    Fold k tests group k and, [choice], validates on group k+1 (the last fold on the first group); the others train. Where there are
     no more speakers than groups, each speaker is a group: leave-one-speaker-out.
 
     Raises

@@ -56,7 +56,7 @@ class CremaD(Corpus):
                 yield Skipped(stem, f"{AUDIO}/{file}", f"wav without an annotation in {VOTES}")
 
     def folds(self, speakers: Sequence[str]) -> list[Fold]:
-        """Ten groups of actors; fold k tests group k and validates on group k+1."""
+        """Make ten groups of actors. [choice] Fold k tests group k and validates on group k+1."""
         return grouped_folds(speakers, N_GROUPS)
 
     @staticmethod

@@ -86,7 +86,7 @@ def _read(file: Path | None, rules: str) -> dict[str, list]:
 
 
 def _write(file: Path, entries: dict[str, list], rules: str) -> None:
-    content = json.dumps(entries) + "\n"
+    content = json.dumps(entries, allow_nan=False) + "\n"  # names of files may be no UTF-8: they stay escaped
     with suppress(OSError):  # where there is no place to write, everything is read again
         write_text(file, f"{_about(content, rules)}\n{content}")
 

@@ -7,9 +7,13 @@ from pathlib import Path
 
 from mlee_sb.corpora.manifest import PROTOCOL, read_protocol
 from mlee_sb.errors import InputError
+from mlee_sb.files import sha256_of
 
 SUMMARY = Path("save") / "summary.json"  # the last thing that training writes
 IDENTITY = Path("save") / "identity.json"
+ENCODERS = Path("save") / "encoders.json"
+WEIGHTS = Path("model") / "model.safetensors"
+VERSION = "version of mlee_sb"  # in the identity of a stage, since 0.2.0
 DATA_FOLDER = Path("save") / "data_folder.json"
 REQUIRED = "required "  # before the name of a required stage, in the identity of the one that requires it
 DECIDES = ("corpus", "demo", "emotions", "rules", "min_votes", "options", "folds")  # what makes two protocols differ, if not the data
@@ -51,6 +55,18 @@ class StageResult:
         """Where its recordings lay when it was trained; None where an earlier version trained it, which did not note that."""
         path = self.folder / DATA_FOLDER
         return Path(str(_json(path).get("data_folder"))) if path.is_file() else None
+
+    @property
+    def weights(self) -> str | None:
+        """The sha256 of its weights; None where they are not there."""
+        path = self.folder / WEIGHTS
+        return sha256_of(path) if path.is_file() else None
+
+    @property
+    def encoders(self) -> dict[str, str]:
+        """The sha256 of the weights of each encoder that it froze, by name."""
+        path = self.folder / ENCODERS
+        return _json(path) if path.is_file() else {}
 
     @property
     def class_weights(self) -> list | None:

@@ -18,6 +18,7 @@ from mlee_sb.evaluation.protocol import manifests as manifest_check
 from mlee_sb.evaluation.protocol import stages as stage_check
 from mlee_sb.evaluation.protocol.check import check_protocol
 from mlee_sb.evaluation.protocol.findings import LEAK, NOTE, UNCHECKED
+from mlee_sb.evaluation.results import VERSION
 from mlee_sb.training.used import USES, note_data_folder
 
 
@@ -315,6 +316,19 @@ def without_noted_class_weights(results):
     path.write_text(json.dumps({name: value for name, value in json.loads(path.read_text()).items() if name != "class_weights"}))
 
 
+def trained_with_a_version_that_noted_none(results):
+    """Its class weights had another scale, and are no leak."""
+    path = results / ENCODER / "save/identity.json"
+    path.write_text(json.dumps({name: value for name, value in json.loads(path.read_text()).items() if name != VERSION}))
+
+
+def with_other_weights_in_its_encoder(results):
+    """Its settings are the same, and the head noted the weights that it froze."""
+    (results / ENCODER / "model").mkdir()
+    (results / ENCODER / "model/model.safetensors").write_bytes(b"trained again")
+    (results / HEAD / "save/encoders.json").write_text(json.dumps({"dominant": "0" * 64}))
+
+
 def without_manifests(results):
     shutil.rmtree(results / MANIFESTS)
 
@@ -349,6 +363,8 @@ UNSEEN = [
     (without_the_z_norm_of_the_encoder, "use", "missing"),
     (with_half_of_what_was_trained_on, "use", "not all noted"),
     (without_noted_class_weights, "class_weights", "older version"),
+    (trained_with_a_version_that_noted_none, "class_weights", "older version"),
+    (with_other_weights_in_its_encoder, "encoder", "trained again since"),
     (without_manifests, "stage", "give them with --manifests"),
     (without_a_file_of_the_fold, "manifests", "missing"),
     (without_a_file_of_the_fold, "stage", "could not be read"),

@@ -13,7 +13,7 @@ from mlee_sb.corpora.manifest import categories_of, vote_columns
 from mlee_sb.errors import InputError
 from mlee_sb.evaluation.protocol.findings import LEAK, NOTE, UNCHECKED, Finding, finding
 from mlee_sb.evaluation.protocol.manifests import Manifests
-from mlee_sb.evaluation.results import REQUIRED, StageResult
+from mlee_sb.evaluation.results import REQUIRED, VERSION, StageResult
 
 USED = Path("save") / "used"
 SPLIT_OF_USE = {"training": "train", "z_norm": "train", "class_weights": "train", "selection": "valid", "calibration": "valid"}
@@ -57,7 +57,7 @@ def check_stage(stage: StageResult, manifests: Manifests, by_key: Mapping[str, S
     yield from _class_weights(stage, manifests)
     yield from _predictions(stage, manifests)
     for name, key in _required(identity).items():
-        if key in by_key:
+        if key in by_key and by_key[key].weights in (None, stage.encoders.get(name)):
             yield from _encoder(stage, manifests, name, by_key[key])
         else:
             what = f"its encoder {name} is not among these results, or was trained again since: what that saw is not known"
@@ -141,8 +141,9 @@ def _tested(used: set[str], manifests: Manifests, fold: int) -> set[str]:
 def _class_weights(stage: StageResult, manifests: Manifests) -> Iterator[Finding]:
     noted, settings = stage.class_weights, stage.identity
     path = stage.folder / "save" / "summary.json"
-    if noted is None:
-        yield finding(UNCHECKED, "class_weights", path, "no class weights in it: trained with an older version, which did not note them")
+    if noted is None or VERSION not in settings:
+        what = "trained with an older version, which did not note its class weights or had other ones"
+        yield finding(UNCHECKED, "class_weights", path, what)
         return
     splits = manifests.folds[stage.fold]
     if _same(noted, _weights([splits["train"]], settings)):
