@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlee_sb.corpora.manifest import PROTOCOL, read_protocol
+from mlee_sb.corpora.manifest import PROTOCOL
 from mlee_sb.errors import InputError
 from mlee_sb.files import sha256_of
 
@@ -111,11 +111,11 @@ def one_protocol(stages: Iterable[StageResult]) -> str:
 
 
 def find_protocols(results: str | Path) -> dict[str, tuple[Path, dict]]:
-    """The prepared folders of manifests below `results`: hash -> folder and protocol."""
+    """The prepared folders of manifests below `results`: hash -> folder and protocol, as it is."""
     found = {}
     for path in sorted(Path(results).rglob(PROTOCOL)):
-        protocol = read_protocol(path.parent)
-        found.setdefault(protocol["hash"], (path.parent, protocol))
+        protocol = _json(path)
+        found.setdefault(str(protocol.get("hash")), (path.parent, protocol))
     return found
 
 

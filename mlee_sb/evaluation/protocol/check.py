@@ -69,7 +69,7 @@ def _protocols(results: Path, stages: Iterable[StageResult], given: Sequence[str
                 f"{', '.join(sorted(hashes))}: give the manifests that training was given"
             )
         found[protocol["hash"]] = (Path(folder), protocol)
-    return {protocol_hash: place for protocol_hash, place in found.items() if protocol_hash in hashes}
+    return {protocol_hash: (folder, read_protocol(folder)) for protocol_hash, (folder, _) in found.items() if protocol_hash in hashes}
 
 
 def _places(stages: Iterable[StageResult], manifests: Manifests, given: str | Path | None) -> list[Path]:
