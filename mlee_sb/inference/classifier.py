@@ -189,11 +189,11 @@ class EmotionClassifier:
         check_finite(embeddings, "waveforms")
         return embeddings
 
-    @torch.no_grad()
     def classify_batch(self, wavs: Tensor, wav_lens: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor, list[str]]:
         """Classify waveforms, given as to `encode_batch`. Returns out_prob, score, index, text_lab (see the class)."""
         return self._classify(wavs, wav_lens, "waveforms")
 
+    @torch.no_grad()
     def _classify(self, wavs: Tensor, wav_lens: Tensor | None, where: str) -> tuple[Tensor, Tensor, Tensor, list[str]]:
         logits, _ = self.model.logits(*self._batch(wavs, wav_lens))
         check_finite(logits, where)

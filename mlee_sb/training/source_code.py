@@ -36,9 +36,12 @@ def code_of(settings: Mapping) -> dict[str, str]:
 
 @cache
 def _source_hash(module: str) -> str:
-    """Hash the source of an imported module, or of all modules of an imported package."""
-    file = Path(sys.modules[module].__file__)
+    """Hash the source of an imported module, or of all modules of an imported package; of one without a file, nothing can be said."""
+    found = sys.modules.get(module)
+    folders = [Path(folder) for folder in getattr(found, "__path__", ())]  # several where packages share a namespace
+    file = getattr(found, "__file__", None)
+    files = [path for folder in folders for path in sorted(folder.rglob("*.py"))] or ([Path(file)] if file else [])
     digest = hashlib.sha256()
-    for path in sorted(file.parent.rglob("*.py")) if file.name == "__init__.py" else [file]:
-        digest.update(path.relative_to(file.parent).as_posix().encode() + b"\0" + path.read_bytes())
+    for path in files:
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:SHOWN]
