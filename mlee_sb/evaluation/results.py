@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mlee_sb.corpora.manifest import PROTOCOL
 from mlee_sb.errors import InputError
-from mlee_sb.files import sha256_of
+from mlee_sb.files import read_json, sha256_of
 
 SUMMARY = Path("save") / "summary.json"  # the last thing that training writes
 IDENTITY = Path("save") / "identity.json"
@@ -146,12 +146,4 @@ def _read(path: Path) -> StageResult:
 
 
 def _json(path: Path) -> dict:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: missing: train the stage again") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: damaged ({error}): train the stage again") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: damaged ({_short(content)} is all of it): train the stage again")
-    return content
+    return read_json(path, "train the stage again")

@@ -15,9 +15,17 @@ PRECISIONS = ("fp32", "bf16", "fp16")
 PLAIN_MEAN, WEIGHTED_MEAN = "plain", "weighted"  # of the loss over utterances
 OF_TARGETS, OF_DOMINANT = "targets", "dominant"  # what the frequency of a class is counted on
 
-NEEDED = ("row", "target", "train_set", "fold", "seed", "emotions", "min_votes", "class_weights", "loss_mean", "requires", "encoder")
-NEEDED += ("classifier", "speeds", "batch_size", "lr", "opt_class", "max_epochs", "patience", "max_grad_norm", "precision", "num_workers")
-OF_SOFT_TARGETS = ("alpha", "class_frequency")  # settings of rows that may have a soft target
+NUMBER = int | float
+KINDS = {  # of the settings of an hparams file
+    **dict.fromkeys(("row", "target", "train_set", "loss_mean", "precision"), str),
+    **dict.fromkeys(("fold", "seed", "min_votes", "batch_size", "max_epochs", "patience", "num_workers"), int),
+    **dict.fromkeys(("lr", "max_grad_norm"), NUMBER),
+    **dict.fromkeys(("emotions", "speeds"), list),
+    **dict.fromkeys(("requires", "encoder", "classifier", "opt_class"), Mapping),
+    "class_weights": bool,
+}
+OF_SOFT_TARGETS = {"alpha": NUMBER, "class_frequency": str}  # of rows that may have a soft target
+WORDS = {bool: "True or False", int: "a whole number", NUMBER: "a number", list: "a list", str: "text", Mapping: "settings by name"}
 CHOICES = {
     "train_set": TRAIN_SETS,
     "precision": PRECISIONS,
@@ -27,19 +35,18 @@ CHOICES = {
 POSITIVE = ("lr", "batch_size", "max_epochs", "patience", "max_grad_norm", "min_votes")
 NOT_NEGATIVE = ("seed", "num_workers", "alpha")
 LARGEST_SEED = 2**32 - 1  # numpy's
-BUILDS = ("!new:", "!name:")  # tags before the class of a module
+BUILDS = ("!new:", "!name:", "!apply:", "!applyref:")  # tags before the class of a module
 
 
-def check_names(settings: Mapping, in_file: Mapping, text: str, file: str | Path) -> None:
-    """Check that an hparams file has every setting that training needs, and none that nothing reads.
+def check_names(settings: Mapping, in_file: Mapping, file: str | Path) -> None:
+    """Check that an hparams file has every setting that training needs, each of its kind, and none that nothing reads.
 
     A name of the user's own is no mistake where another setting refers to it (``!ref <name>``).
 
     Parameters
     ----------
     settings : resolved to plain values, as `mlee_sb.training.settings.read_settings` makes them
-    in_file : the settings of the file alone, without overrides
-    text : of the file, for its references
+    in_file : the settings of the file alone, neither resolved nor with overrides
     file : named in the errors
 
     Raises
@@ -47,34 +54,35 @@ def check_names(settings: Mapping, in_file: Mapping, text: str, file: str | Path
     InputError
         that names the setting and the nearest known one
     """
-    known = (*NEEDED, *OF_SOFT_TARGETS)
-    referred_to = set(re.findall(r"<(\w+)", text))
+    kinds = {**KINDS, **(OF_SOFT_TARGETS if in_file.get("target") in DOMINANT_TARGETS else {})}
+    referred_to = set(_references(in_file))
     for name in settings:
         if name not in referred_to:
-            choose(name, known, f"setting in {file}")
-    may_be_soft = in_file.get("target") in DOMINANT_TARGETS
-    missing = [name for name in (*NEEDED, *(OF_SOFT_TARGETS if may_be_soft else ())) if name not in settings]
+            choose(name, kinds, f"setting in {file}")
+    missing = [name for name in kinds if name not in settings]
     if missing:
         raise InputError(f"{file}: the setting {', '.join(missing)} is missing: copy its line from a file in hparams/ that has it")
+    for name, kind in kinds.items():
+        value = settings[name]
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise InputError(f"{file}: {name} is {value!r}, and must be {WORDS[kind]}")
+    for name, part in settings["requires"].items():
+        if not isinstance(part, Mapping) or not isinstance(part.get("hparams"), str):
+            raise InputError(f"{file}: requires {name}: {part!r}: give it an hparams file: {{hparams: mlee.yaml}}")
     for name, module in settings.items():
         for place, tag, arguments in _built(module, name):
             _check_arguments(tag, arguments, f"{place} in {file}")
 
 
-def check_type(name: str, value, default, file: str | Path) -> None:
-    """Check that a value given for a setting is of the kind that the file has.
-
-    Parameters
-    ----------
-    name, value : of the setting
-    default : the plain value in the file
-    file : named in the error
-    """
-    numbers = (int, float)
-    expected = numbers if isinstance(default, float) else type(default)
-    if not isinstance(value, expected) or (isinstance(value, bool) and not isinstance(default, bool)):
-        kind = {bool: "True or False", int: "a whole number", numbers: "a number", list: "a list"}.get(expected, "text")
-        raise InputError(f"{file}: {name} is {value!r}, and must be {kind} (in the file: {default!r})")
+def _references(node) -> Iterator[str]:
+    """The names that settings refer to."""
+    if isinstance(node, Mapping):
+        node = list(node.values())
+    if isinstance(node, list):
+        for inner in node:
+            yield from _references(inner)
+    elif isinstance(node, str):
+        yield from re.findall(r"<(\w+)", node)
 
 
 def check_values(settings: Mapping, target_in_file: str, file: str | Path) -> None:
@@ -134,7 +142,11 @@ def _located(tag: str, where: str):
 
 
 def _check_arguments(tag: str, arguments: Mapping, where: str) -> None:
-    parameters = inspect.signature(_located(tag, where)).parameters.values()
+    found = _located(tag, where)
+    try:
+        parameters = inspect.signature(found).parameters.values()
+    except (TypeError, ValueError):  # of some classes written in C, Python cannot tell
+        return
     if any(parameter.kind == inspect.Parameter.VAR_KEYWORD for parameter in parameters):
         return
     for name in arguments:

@@ -1,47 +1,80 @@
-"""The code that a stage is trained with, as far as it can change the result: this package by its version, plug-ins by their source."""
+"""The code that a stage is trained with, as far as it can change the result: ours, and that of each plug-in that the settings name."""
 
+import ast
 import hashlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 from mlee_sb import __version__
 from mlee_sb.training.check_settings import built_classes
 
-LIBRARIES = ("torch", "torchaudio", "speechbrain")  # come with the environment: nobody experiments in them
-OURS = "mlee_sb"
+OURS, PACKAGE = "mlee_sb", Path(__file__).parents[1]
+DECIDE = ("labels.py", "calibration.py", "models/**/*.py", "training/*.py")  # files of this package that can change a result
+LIBRARIES = {OURS, "torch", "torchaudio", "speechbrain", *sys.stdlib_module_names}  # given, and not what is experimented with
+INSTALLED = ("site-packages", "dist-packages")  # folders that hold the modules of many authors
 SHOWN = 16  # hexadecimal digits of a hash
 
 
 def code_of(settings: Mapping) -> dict[str, str]:
-    """Return the version of this package, and a hash of the source of each plug-in that the settings name.
+    """Return the version of this package, a hash of its source, and a hash of the source of each plug-in that the settings name.
 
-    A class of this package is hashed by its file, so that a change in a checkout is noticed too; of another package all files count,
-    because a plug-in may be spread over them.
+    Of this package, the files count that can change a result; of a plug-in, all files of its package, or a module with those that it
+    imports from its own folder.
 
     Parameters
     ----------
     settings : of a stage, as `mlee_sb.training.settings.read_settings` returns them
 
     >>> from mlee_sb.training.settings import read_settings
-    >>> list(code_of(read_settings("hparams/mlee.yaml")))[:2]
-    ['version of mlee_sb', 'source of mlee_sb.models.classifier']
+    >>> list(code_of(read_settings("hparams/mlee.yaml")))
+    ['version of mlee_sb', 'source of mlee_sb']
     """
-    modules = sorted({found.__module__ for found in built_classes(settings)})
-    modules = [module for module in modules if module.split(".")[0] not in LIBRARIES]
-    names = dict.fromkeys(module if module.split(".")[0] == OURS else module.split(".")[0] for module in modules)
-    return {f"version of {OURS}": __version__, **{f"source of {name}": _source_hash(name) for name in names}}
+    plug_ins = sorted({found.__module__.split(".")[0] for found in built_classes(settings)} - LIBRARIES)
+    found = {f"version of {OURS}": __version__, f"source of {OURS}": _our_hash()}
+    return {**found, **{f"source of {name}": _plug_in_hash(name) for name in plug_ins}}
 
 
 @cache
-def _source_hash(module: str) -> str:
-    """Hash the source of an imported module, or of all modules of an imported package; of one without a file, nothing can be said."""
-    found = sys.modules.get(module)
-    folders = [Path(folder) for folder in getattr(found, "__path__", ())]  # several where packages share a namespace
-    file = getattr(found, "__file__", None)
-    files = [path for folder in folders for path in sorted(folder.rglob("*.py"))] or ([Path(file)] if file else [])
+def _our_hash() -> str:
+    return _hash(path for pattern in DECIDE for path in PACKAGE.glob(pattern))
+
+
+@cache
+def _plug_in_hash(name: str) -> str:
+    return _hash(_files_of(name, seen=set()))
+
+
+def _hash(files: Iterable[Path]) -> str:
     digest = hashlib.sha256()
-    for path in files:
+    for path in sorted(files):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:SHOWN]
+
+
+def _files_of(name: str, seen: set[str]) -> Iterator[Path]:
+    """Find the files of a package, or of a module and of those that it imports from its own folder. A module without a file has none."""
+    seen.add(name)
+    spec = find_spec(name) if name not in sys.modules or sys.modules[name].__spec__ else None
+    for folder in (spec and spec.submodule_search_locations) or ():  # several where packages share a namespace
+        yield from Path(folder).rglob("*.py")
+    if spec and spec.has_location and not spec.submodule_search_locations:
+        file = Path(spec.origin)
+        yield file
+        if file.suffix == ".py" and file.parent.name not in INSTALLED:
+            beside = {path.stem for path in file.parent.glob("*.py")} | {path.name for path in file.parent.iterdir() if path.is_dir()}
+            for imported in sorted(_imported(file) & beside - seen):
+                yield from _files_of(imported, seen)
+
+
+def _imported(file: Path) -> set[str]:
+    """The first parts of the names of the modules that a file imports."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_bytes())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.split(".")[0])
+    return found

@@ -2,18 +2,21 @@
 
 import hashlib
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from mlee_sb.corpora.manifest import fold_numbers
 from mlee_sb.errors import InputError, choose
-from mlee_sb.files import sha256_of, write_json
+from mlee_sb.files import read_json, sha256_of, write_json
 from mlee_sb.models.config import CONFIG
 from mlee_sb.models.weights import WEIGHTS
 from mlee_sb.training.check_settings import OF_SOFT_TARGETS
 from mlee_sb.training.settings import SHARED, read_settings
 from mlee_sb.training.source_code import code_of
 
+SUMMARY, SCORES = "summary.json", "scores.json"  # the last things that training, and scoring, write
+DAMAGED = "move the folder of this stage away, and train it again"
 ENCODERS = "encoders.json"  # in the save folder of a stage: the sha256 of the weights of each encoder that it froze, by name
 NO_RESULT = ("num_workers", "requires")  # settings that change no result; what is required has an identity of its own
 
@@ -99,7 +102,7 @@ class Stage:
         The summary is the last thing that training writes.
         """
         model = (self.model_folder / CONFIG, self.model_folder / WEIGHTS)
-        whole = all(path.is_file() for path in (self.save_folder / "summary.json", self.folder / "predictions.csv", *model))
+        whole = all(path.is_file() for path in (self.save_folder / SUMMARY, self.folder / "predictions.csv", *model))
         return whole and self.stands_on_its_encoders
 
     @property
@@ -108,25 +111,37 @@ class Stage:
 
         An encoder that is missing tells nothing.
         """
-        noted = self._noted_encoders()
+        noted = self.noted_encoders
         return all(stage.weights in (None, noted.get(name)) for name, stage in self.requires.items())
 
-    def note_encoders(self) -> bool:
-        """Note the weights of the encoders that are being frozen. Return whether they are those that were noted before."""
-        now = {name: stage.weights for name, stage in self.requires.items()}
-        same = now == self._noted_encoders()
-        write_json(self.save_folder / ENCODERS, now)
-        return same
-
-    def _noted_encoders(self) -> dict[str, str]:
+    @property
+    def noted_encoders(self) -> dict[str, str]:
+        """The sha256 of the weights of each encoder that it froze, by name, as it noted them when it was begun; none where it did not."""
         path = self.save_folder / ENCODERS
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        return read_json(path, DAMAGED) if path.is_file() else {}
+
+    def begin_on_its_encoders(self) -> str:
+        """Note the weights of the encoders that are being frozen. Clear away what stands on others, and say why; "" where nothing does.
+
+        The summary goes first: without it nothing is taken for finished, whenever the process is killed.
+        """
+        noted, now = self.noted_encoders, {name: stage.weights for name, stage in self.requires.items()}
+        summary, checkpoints = self.save_folder / SUMMARY, list(self.save_folder.glob("CKPT*"))
+        stale = noted != now and (summary.is_file() or bool(checkpoints))
+        if stale:
+            summary.unlink(missing_ok=True)
+            for checkpoint in checkpoints:
+                shutil.rmtree(checkpoint)
+        (self.folder / SCORES).unlink(missing_ok=True)  # of an earlier training; it is scored when it is finished
+        write_json(self.save_folder / ENCODERS, now)
+        why = "its encoder was trained again since" if noted else "which encoder it stood on is not known"
+        return f"{why}: this stage begins anew" if stale else ""
 
     @property
     def scored(self) -> bool:
         """Whether its scores are there, and whole."""
         try:
-            return isinstance(json.loads((self.folder / "scores.json").read_text(encoding="utf-8")), dict)
+            return isinstance(json.loads((self.folder / SCORES).read_text(encoding="utf-8")), dict)
         except (OSError, ValueError):
             return False
 
@@ -136,13 +151,15 @@ class Stage:
         Raises
         ------
         InputError
-            naming the settings that differ
+            naming the settings that differ, or if what the folder holds cannot be known
         """
         path = self.save_folder / "identity.json"
         began = self.finished or any(self.save_folder.glob("CKPT*"))
-        if not began or not path.is_file():
+        if not began:
             return
-        there = json.loads(path.read_text(encoding="utf-8"))
+        if not path.is_file():
+            raise InputError(f"{path}: missing, so it is not known what the results in {self.folder} are of: {DAMAGED}")
+        there = read_json(path, DAMAGED)
         here = json.loads(json.dumps(self.identity))
         differing = [name for name in sorted({*there, *here}) if there.get(name) != here.get(name)]
         if differing:

@@ -1,7 +1,6 @@
 """Train one stage: data in, checkpoints, bundle and predictions out."""
 
 import logging
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -28,7 +27,7 @@ from mlee_sb.training.inputs import StageInputs, stage_inputs
 from mlee_sb.training.memory import keep_freed_memory
 from mlee_sb.training.predictions import read_existence, write_predictions
 from mlee_sb.training.settings import resolved_yaml
-from mlee_sb.training.stage import Stage
+from mlee_sb.training.stage import SUMMARY, Stage
 from mlee_sb.training.targets import TARGETS
 from mlee_sb.training.used import note_data_folder, note_use
 
@@ -85,13 +84,10 @@ def train_stage(stage: Stage, device: str, say: Callable[[str], None] = print) -
 
 
 def _begin(stage: Stage, say: Callable[[str], None]) -> None:
-    """Write what is trained, and clear away the checkpoints of a head whose encoder was trained again since."""
+    """Write what is trained; what stands on other encoders than those of today is cleared away."""
     stage.save_folder.mkdir(parents=True, exist_ok=True)
-    begun = list(stage.save_folder.glob("CKPT*"))
-    if not stage.note_encoders() and begun:
-        say("  its encoder was trained again since: this stage begins anew")
-        for checkpoint in begun:
-            shutil.rmtree(checkpoint)
+    if why := stage.begin_on_its_encoders():
+        say(f"  {why}")
     write_json(stage.save_folder / "identity.json", stage.identity)
     write_text(stage.folder / "hyperparams.yaml", resolved_yaml(stage.hparams, stage.overrides))
 
@@ -238,7 +234,7 @@ def _label_rules(stage: Stage) -> dict:
 def _write_summary(stage: Stage, best: dict, class_weights: list, seconds: float) -> None:
     settings, protocol = stage.settings, stage.data.protocol
     write_json(
-        stage.save_folder / "summary.json",
+        stage.save_folder / SUMMARY,
         {
             "row": settings["row"],
             "train_set": settings["train_set"],

@@ -140,6 +140,14 @@ def edited(folder: Path, file: str, old: str, new: str) -> Path:
         ("mlee.yaml", "    lr: !ref <lr>", "    lrr: !ref <lr>", "opt_class in mlee.yaml 'lrr': did you mean 'lr'"),
         ("parts/paper_encoder.yaml", "encoder.CnnBlstmAttention", "encoder.CnnBlstm", "there is no class mlee_sb.models.encoder.CnnBlstm"),
         ("mlee.yaml", "max_epochs: 50", "# max_epochs: 50", "mlee.yaml: the setting max_epochs is missing"),
+        ("mlee.yaml", "patience: 5", "patiense: 5  # not <patiense>", "unknown setting in mlee.yaml 'patiense'"),
+        ("mlee.yaml", "lr: 0.0002", "lr: 0.0002\nalpha: 0.75", "unknown setting in mlee.yaml 'alpha'"),
+        ("mlee.yaml", "class_weights: True", "class_weights: Flase", "class_weights is 'Flase', and must be True or False"),
+        ("mlee.yaml", "emotions: [neu, hap, sad, ang]", "emotions: neu", "emotions is 'neu', and must be a list"),
+        ("mlee.yaml", "batch_size: 16", "batch_size: 16.5", "batch_size is 16.5, and must be a whole number"),
+        ("mlee.yaml", "requires: {}", "requires: 0", "requires is 0, and must be settings by name"),
+        ("mlee.yaml", "requires: {}", "requires: {mlee: mlee.yaml}", "requires mlee: 'mlee.yaml': give it an hparams file"),
+        ("mlee.yaml", "requires: {}", "requires: {mlee: {hprams: mlee.yaml}}", "give it an hparams file: {hparams: mlee.yaml}"),
     ],
 )
 def test_a_name_in_a_file_that_nothing_reads_is_an_error_with_the_nearest_one(tmp_path, file, old, new, message):
@@ -151,3 +159,16 @@ def test_a_name_in_a_file_that_nothing_reads_is_an_error_with_the_nearest_one(tm
 def test_a_name_of_the_users_own_may_be_referred_to(tmp_path):
     file = edited(tmp_path, "mlee.yaml", "lr: 0.0002", "scale: 2\nlr: !ref <scale> * 0.0001")
     assert read_settings(file)["lr"] == pytest.approx(2e-4)
+
+
+def test_the_arguments_of_what_is_applied_are_checked_too(tmp_path):
+    file = edited(tmp_path, "parts/paper_encoder.yaml", "lstm_size", "lstm_sise")
+    file.write_text(file.read_text().replace("!new:mlee_sb.models.encoder", "!apply:mlee_sb.models.encoder"))
+    with pytest.raises(InputError, match="did you mean 'lstm_size'"):
+        read_settings(tmp_path / "hparams" / "mlee.yaml")
+
+
+def test_a_class_that_python_knows_no_arguments_of_is_left_to_the_user(tmp_path):
+    file = edited(tmp_path, "mlee.yaml", "lr: 0.0002", "extra: !new:dict {}\nlr: 0.0002  # !ref <extra>")
+    file.write_text(file.read_text().replace("    lr: !ref <lr>", "    lr: !ref <lr>\n    foreach: !ref <extra>"))
+    assert read_settings(file)["lr"] == 0.0002

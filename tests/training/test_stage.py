@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from mlee_sb.errors import InputError
+from mlee_sb.files import write_json
 from mlee_sb.training import source_code
 from mlee_sb.training.stage import make_stage, plan
 
@@ -92,6 +93,12 @@ def hparams_with(folder, network):
     return copied
 
 
+def forget_hashes():
+    """Another process would look at the files again."""
+    source_code._plug_in_hash.cache_clear()
+    source_code._our_hash.cache_clear()
+
+
 @pytest.mark.parametrize("file", ["layers.py", "__init__.py"])
 def test_a_plug_in_whose_source_changed_is_another_stage(data, tmp_path, monkeypatch, file):
     name = f"mean_{file.removesuffix('.py').strip('_')}"
@@ -100,8 +107,25 @@ def test_a_plug_in_whose_source_changed_is_another_stage(data, tmp_path, monkeyp
     before = make_stage(hparams / "mlee_fusion.yaml", overrides, on, tmp_path / "results").key
     assert make_stage(hparams / "mlee_fusion.yaml", overrides, on, tmp_path / "results").key == before
     (package / file).write_text((package / file).read_text() + "# changed\n")
-    source_code._source_hash.cache_clear()  # another process would see it
+    forget_hashes()
     assert make_stage(hparams / "mlee_fusion.yaml", overrides, on, tmp_path / "results").key != before
+
+
+def test_of_a_plug_in_of_one_file_what_it_imports_from_its_folder_counts_too(data, tmp_path, monkeypatch):
+    folder = tmp_path / "authors"
+    folder.mkdir()
+    (folder / "mean_alone.py").write_text("import torch, mean_helper\nclass Mean:\n    def __init__(self, size=1):\n        pass\n")
+    (folder / "mean_helper.py").write_text("SCALE = 1\n")
+    (folder / "not_imported.py").write_text("")
+    monkeypatch.syspath_prepend(str(folder))
+    on, hparams = data(), hparams_with(tmp_path, "mean_alone")
+    keys = []
+    for file, text in (("not_imported.py", "# changed\n"), ("mean_helper.py", "SCALE = 2\n")):
+        keys.append(make_stage(hparams / "mlee.yaml", {"emotions": ["neu", "hap"]}, on, tmp_path / "results").key)
+        (folder / file).write_text(text)
+        forget_hashes()
+    keys.append(make_stage(hparams / "mlee.yaml", {"emotions": ["neu", "hap"]}, on, tmp_path / "results").key)
+    assert keys[0] == keys[1] != keys[2]
 
 
 def test_another_version_of_this_package_is_another_stage(stage, monkeypatch):
@@ -110,5 +134,44 @@ def test_another_version_of_this_package_is_another_stage(stage, monkeypatch):
     assert stage("mlee").key != before
 
 
-def test_the_source_of_our_own_encoder_is_part_of_a_stage(stage):
-    assert {"source of mlee_sb.models.encoder", "source of mlee_sb.models.features"} < stage("mlee").identity.keys()
+@pytest.mark.parametrize("file", ["labels.py", "training/losses.py", "training/brains.py", "models/encoder.py", "models/features.py"])
+def test_a_change_in_our_own_code_is_another_stage(stage, tmp_path, monkeypatch, file):
+    package = shutil.copytree(source_code.PACKAGE, tmp_path / "mlee_sb", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(source_code, "PACKAGE", package)
+    forget_hashes()
+    before = stage("mlee").key
+    (package / file).write_text((package / file).read_text() + "# changed\n")
+    forget_hashes()
+    assert stage("mlee").key != before
+    (package / file).write_text((package / file).read_text().removesuffix("# changed\n"))
+    (package / "cli.py").write_text("# what is shown changes no result\n")
+    forget_hashes()
+    assert stage("mlee").key == before
+    monkeypatch.undo()
+    forget_hashes()
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "null", ""])
+@pytest.mark.parametrize("file", ["encoders.json", "identity.json"])
+def test_a_damaged_note_of_a_finished_stage_is_named(stage, file, content):
+    part = finished(stage("mlee_fusion"))
+    (part.save_folder / file).write_text(content)
+    with pytest.raises(InputError, match=f"{file}: damaged.*move the folder of this stage away"):
+        part.check_folder()
+
+
+def test_results_without_an_identity_are_not_taken_for_those_of_these_settings(stage):
+    part = finished(stage("mlee_fusion"))
+    part.check_folder()
+    (part.save_folder / "identity.json").unlink()
+    with pytest.raises(InputError, match="identity.json: missing, so it is not known"):
+        part.check_folder()
+
+
+def finished(part):
+    """A stage that looks as if it had been trained, on encoders that are not there."""
+    for path in (part.save_folder / "summary.json", part.folder / "predictions.csv", part.model_folder / "config.json"):
+        write_json(path, {})
+    (part.model_folder / "model.safetensors").write_bytes(b"")
+    write_json(part.save_folder / "identity.json", part.identity)
+    return part

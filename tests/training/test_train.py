@@ -17,6 +17,8 @@ from releases import write_wav
 from safetensors.torch import load_file
 
 from mlee_sb.errors import InputError
+from mlee_sb.evaluation.scores import score_folder
+from mlee_sb.files import write_json
 from mlee_sb.models.bundle import load_bundle, save_bundle
 from mlee_sb.training import data as data_module
 from mlee_sb.training import embeddings as embeddings_module
@@ -261,21 +263,53 @@ def test_a_head_on_an_encoder_that_was_trained_again_is_trained_again_and_reads_
     train(head)
     assert head.finished
     before = (head.folder / "predictions.csv").read_text()
+    change_weights_of(mlee)
     other = load_bundle(mlee.model_folder)
-    weight = other.model.encoder.network.blstm.weight_ih_l0
-    weight.data.mul_(2)
-    save_bundle(mlee.model_folder, other.model, other.config.labels.model_dump(), demo=False)
     assert not head.finished
     said = []
     train_stage(head, "cpu", say=said.append)
     assert head.finished and any("trained again since" in line for line in said)
     assert (head.folder / "predictions.csv").read_text() != before
     frozen = load_bundle(head.model_folder).model.encoders[0]
-    assert torch.equal(frozen.network.blstm.weight_ih_l0, weight)
+    assert torch.equal(frozen.network.blstm.weight_ih_l0, other.model.encoder.network.blstm.weight_ih_l0)
     test = stage_inputs(head).test
     fresh = embeddings(head.folder / "fresh", "key", other.model, test, head.data.data_folder)
     kept = embeddings(mlee.save_folder / "embeddings", f"{mlee.key} {mlee.weights}", None, test, head.data.data_folder)  # no model: read
     torch.testing.assert_close(kept, fresh)
+
+
+def change_weights_of(stage):
+    """Train the encoder of a stage again, as far as others can see."""
+    other = load_bundle(stage.model_folder)
+    other.model.encoder.network.blstm.weight_ih_l0.data.mul_(2)
+    save_bundle(stage.model_folder, other.model, other.config.labels.model_dump(), demo=False)
+
+
+def test_a_head_that_is_trained_again_is_scored_again(fusion):
+    mlee, _, head = fusion
+    run(head, "cpu", score_folder, say=lambda line: None)
+    change_weights_of(mlee)
+    write_json(head.folder / "scores.json", {"wa": 0.987})
+    run(head, "cpu", score_folder, say=lambda line: None)
+    assert json.loads((head.folder / "scores.json").read_text())["wa"] != 0.987
+    assert (head.model_folder / "scores.json").is_file()
+
+
+def test_a_head_that_was_killed_while_it_was_trained_again_is_not_taken_for_finished(fusion, monkeypatch):
+    mlee, _, head = fusion
+    train(head)
+    change_weights_of(mlee)
+
+    def killed(*args, **kwargs):
+        raise Begun
+
+    monkeypatch.setattr(EmotionBrain, "fit", killed)
+    with pytest.raises(Begun):
+        train(head)
+    assert head.stands_on_its_encoders and not head.finished
+    monkeypatch.undo()
+    train(head)
+    assert head.finished
 
 
 def test_two_heads_that_want_the_same_embeddings_at_once_compute_them_once(tmp_path, monkeypatch):
