@@ -115,9 +115,13 @@ class Iemocap(Corpus):
         data_folder: str | Path,
         *,
         dialogs: Annotated[Literal["improvised", "all"], "which dialogs to use; the paper uses the improvised ones"] = "improvised",
+        validation: Annotated[
+            Literal["partner", "next"],
+            "[choice] who validates: the other speaker of the test speaker's session, or the next speaker (the partner trains then)",
+        ] = "partner",
     ):
         super().__init__(data_folder)
-        self.dialogs = dialogs
+        self.dialogs, self.validation = dialogs, validation
         if (self.data_folder / DEMO_MARKER).is_file():
             self.demo, self.published = True, None
         self.session_folders = sorted(self.data_folder.glob("Session[1-5]"))
@@ -144,18 +148,23 @@ class Iemocap(Corpus):
                     yield Skipped(path.stem, wav, WITHOUT_ANNOTATION)
 
     def folds(self, speakers: Sequence[str]) -> list[Fold]:
-        """Leave one speaker out, in the order of `speakers`. [choice] The other speaker of the test speaker's session validates."""
+        """Leave one speaker out, in the order of `speakers`. [choice] The option ``validation`` says who validates."""
         folds = []
         for number, test in enumerate(speakers, start=1):
-            session = test[:-1]
-            partners = [speaker for speaker in speakers if speaker != test and speaker[:-1] == session]
-            if not partners:
-                raise InputError(
-                    f"{self.data_folder}: {test} is the only speaker of {session} with usable utterances: nobody to validate on"
-                )
-            held_out = {test, *partners}
-            folds.append(Fold(number, tuple(s for s in speakers if s not in held_out), tuple(partners), (test,)))
+            valid = self._partners(test, speakers) if self.validation == "partner" else (speakers[number % len(speakers)],)
+            held_out = {test, *valid}
+            folds.append(Fold(number, tuple(s for s in speakers if s not in held_out), valid, (test,)))
         return folds
+
+    def _partners(self, test: str, speakers: Sequence[str]) -> tuple[str, ...]:
+        session = test[:-1]
+        partners = tuple(speaker for speaker in speakers if speaker != test and speaker[:-1] == session)
+        if not partners:
+            raise InputError(
+                f"{self.data_folder}: {test} is the only speaker of {session} with usable utterances: nobody to validate on "
+                "(--validation next takes the next speaker)"
+            )
+        return partners
 
     @staticmethod
     def text_of(utterance: str) -> str | None:

@@ -139,6 +139,17 @@ def test_each_speaker_is_tested_once_in_the_order_of_the_sessions_and_the_other_
         assert sorted((*fold.train, *fold.valid, *fold.test)) == speakers
 
 
+def test_the_next_speaker_validates_where_that_is_chosen_and_the_other_of_the_session_trains(tmp_path):
+    folds = Iemocap(write_iemocap(tmp_path), validation="next").folds(["Ses01F", "Ses01M", "Ses02F", "Ses02M"])
+    assert [(fold.test, fold.valid) for fold in folds] == [
+        (("Ses01F",), ("Ses01M",)),
+        (("Ses01M",), ("Ses02F",)),
+        (("Ses02F",), ("Ses02M",)),
+        (("Ses02M",), ("Ses01F",)),
+    ]
+    assert folds[1].train == ("Ses01F", "Ses02M")
+
+
 def test_a_speaker_alone_in_a_session_has_nobody_to_validate_on(tmp_path):
     with pytest.raises(InputError, match="Ses02F is the only speaker of Ses02"):
         Iemocap(write_iemocap(tmp_path)).folds(["Ses01F", "Ses01M", "Ses02F"])

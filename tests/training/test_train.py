@@ -276,6 +276,10 @@ def test_a_head_on_an_encoder_that_was_trained_again_is_trained_again_and_reads_
     fresh = embeddings(head.folder / "fresh", "key", other.model, test, head.data.data_folder)
     kept = embeddings(mlee.save_folder / "embeddings", f"{mlee.key} {mlee.weights}", None, test, head.data.data_folder)  # no model: read
     torch.testing.assert_close(kept, fresh)
+    again = (head.folder / "predictions.csv").read_bytes()
+    shutil.rmtree(head.folder)
+    train(head)
+    assert (head.folder / "predictions.csv").read_bytes() == again  # nothing of the old head had been gone on with
 
 
 def change_weights_of(stage):
