@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from mlee_sb.corpora.manifest import PROTOCOL
@@ -14,6 +15,7 @@ IDENTITY = Path("save") / "identity.json"
 ENCODERS = Path("save") / "encoders.json"
 WEIGHTS = Path("model") / "model.safetensors"
 VERSION = "version of mlee_sb"  # in the identity of a stage, since 0.2.0
+SOURCE = "source of "  # before the name of a module or package, in the identity of a stage that was trained with it
 DATA_FOLDER = Path("save") / "data_folder.json"
 REQUIRED = "required "  # before the name of a required stage, in the identity of the one that requires it
 DECIDES = ("corpus", "demo", "emotions", "rules", "min_votes", "options", "folds")  # what makes two protocols differ, if not the data
@@ -56,7 +58,7 @@ class StageResult:
         path = self.folder / DATA_FOLDER
         return Path(str(_json(path).get("data_folder"))) if path.is_file() else None
 
-    @property
+    @cached_property
     def weights(self) -> str | None:
         """The sha256 of its weights; None where they are not there."""
         path = self.folder / WEIGHTS
