@@ -19,7 +19,7 @@ from mlee_sb.evaluation.metrics import SCORES, Score
 from mlee_sb.evaluation.origins import doubts
 from mlee_sb.evaluation.predictions import Predictions
 from mlee_sb.evaluation.resampling import CONFIDENCE, RESAMPLES, Resamples, interval
-from mlee_sb.evaluation.results import find_protocols, find_stages
+from mlee_sb.evaluation.results import find_protocols, find_stages, readable_stages
 
 AT_ONCE = 256  # resamples: bounds the memory
 PER_EMOTION = {"auc": metrics.existence_auc, "average_precision": metrics.existence_average_precision, "f1": metrics.existence_f1}
@@ -91,7 +91,7 @@ def evaluate(
         "n_speakers": len(draws.speakers),
         "bootstrap": {"resamples": resamples, "seed": seed, "confidence": confidence},
         "why_no_intervals": why_none,
-        "cautions": cautions(utterances, len(cells.folds)) + doubts(cells, find_stages(results)),
+        "cautions": cautions(utterances, len(cells.folds)) + doubts(cells, readable_stages(results)),
         "folds_without": folds_without(utterances, cells.fold_of, cells.folds),
         "class_weights_undone": undo_class_weights,
         "chance": _chance(utterances),

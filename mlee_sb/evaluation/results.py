@@ -91,6 +91,19 @@ def find_stages(results: str | Path, only: Collection[Path] | None = None) -> li
     return sorted(found, key=lambda stage: (stage.corpus, stage.row, stage.train_set, stage.seed, stage.fold, stage.folder))
 
 
+def readable_stages(results: str | Path) -> list[StageResult]:
+    """The finished stages below `results` whose summary and identity can be read, without the damaged ones."""
+    found = []
+    for path in sorted(Path(results).rglob(str(SUMMARY))):
+        try:
+            stage = _read(path)
+            _json(stage.folder / IDENTITY)
+        except InputError:
+            continue
+        found.append(stage)
+    return found
+
+
 def one_protocol(stages: Iterable[StageResult]) -> str:
     """The hash of the protocol that all of `stages` share.
 

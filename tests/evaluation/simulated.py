@@ -131,7 +131,7 @@ def main(corpora: int) -> None:
     cases |= {f"CREMA-D, training {t}": Corpus(**{**vars(CREMA_D), "training": t}) for t in (0.0, 0.15, 0.25)}
     few_folds = {
         f"{s} speakers, {folds} folds, training {t}": Corpus(s, folds, training=t)
-        for s, folds in ((12, 2), (52, 2), (30, 3), (52, 4), (12, 4), (30, 5))
+        for s, folds in ((12, 2), (52, 2), (30, 3), (52, 4), (12, 4), (30, 5), (52, 10))
         for t in (0.15, 0.25)
     }
     for name, corpus in (cases | few_folds).items():

@@ -77,6 +77,14 @@ def test_an_encoder_that_was_trained_again_with_other_settings_is_not_the_one_th
     assert "was trained again since" in caution and "in 3 stages " in caution
 
 
+def test_a_damaged_stage_that_is_not_reported_does_not_stop_the_report_of_others(results):
+    heads = [results / f"mlee_pretrain_soft/all/seed1/fold{fold}" for fold in (1, 2, 3)]
+    (results / "mlee/all/seed1/fold1/save/summary.json").write_text("{")
+    (results / "mlee/all/seed1/fold3/save/identity.json").unlink()
+    (caution,) = cautions(results, only=heads)
+    assert "in 2 stages " in caution
+
+
 def test_encoders_that_are_not_reported_themselves_are_looked_for_too(results):
     heads = [results / f"mlee_pretrain_soft/all/seed1/fold{fold}" for fold in (1, 2, 3)]
     assert cautions(results, only=heads) == []
