@@ -285,7 +285,10 @@ def report(
     resamples: Annotated[int, typer.Option("--resamples", min=1, help="of the bootstrap over speakers")] = 2000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="of the bootstrap")] = 0,
     undo_class_weights: Annotated[
-        bool, typer.Option("--undo_class_weights", help="decide at the frequencies of the training set, not at the paper's balanced ones")
+        bool,
+        typer.Option(
+            "--undo_class_weights", help="decide at the training set's frequencies, not at the paper's balanced ones; exploratory"
+        ),
     ] = False,
 ) -> None:
     """Write the report: tables with intervals beside the paper's, differences between rows, calibration, plots, figure 3.

@@ -5,9 +5,13 @@ corpora (tests/evaluation/test_comparisons.py) t = difference / standard error k
 also where some speakers have most of an emotion's utterances, which makes the bootstrap's standard error too small.
 Two things can make speakers say less than their number, and both are counted:
 
-- The speakers of a fold are judged by the same trained model, and share its luck. Where the jackknife over whole folds gives
-  the larger standard error, folds are the units of the test.
+- The speakers of a fold are judged by the same trained model, and share its luck. The standard error is the larger one of
+  the jackknife over speakers and the jackknife over folds, and the degrees of freedom are the fewer ones of the two, whichever
+  standard error is larger: which one that is depends on chance, and the folds are not more for it.
 - A mean over the emotions hangs on the rarest one. Its degrees of freedom are one less than the units that have it.
+
+With two or three folds of several speakers the test keeps its level (it calls next to nothing sure) and finds hardly anything.
+It is given nevertheless, with the gain that could have been found. A single fold has no test.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,6 +30,7 @@ COMPARED = ("wa", "ua")  # the paper's scores, in which rows are held against th
 SPEAKERS, FOLDS = "speakers", "folds"  # units of a test
 POWER = 0.9  # [choice] how often the gain that is called detectable would be found
 ROUNDING = 1e-12  # a difference or a standard error below it is none
+LARGEST_GAIN = 1.0  # of a score in 0..1: no true gain is larger
 
 Key = tuple[str, str]  # row and train set
 
@@ -50,7 +55,7 @@ class Scored:
 class Difference:
     """How much better one cell is than another: a value with its standard error, in degrees of freedom of the t distribution.
 
-    `error`, `df` and `units` are None where there is no test.
+    `error`, `df` and `units` are None where there is no test. `units` are those of the standard error; `df` are of the fewest units.
     """
 
     value: float
@@ -60,7 +65,7 @@ class Difference:
 
     @classmethod
     def between(cls, one: Scored, other: Scored) -> "Difference":
-        """Of two cells with the same utterances; over the units that give the larger standard error.
+        """Of two cells with the same utterances: the larger standard error of all units, in the least degrees of freedom of them.
 
         Without a test where a score is not defined without one of the units: that unit alone has an emotion.
         """
@@ -69,7 +74,7 @@ class Difference:
         if not errors or not np.isfinite([value, *errors.values()]).all():
             return cls(float(value))
         units = max(errors, key=errors.get)  # the first, speakers, where they are equal
-        return cls(float(value), errors[units], one.df[units], units)
+        return cls(float(value), errors[units], min(one.df.values()), units)
 
     @property
     def p(self) -> float | None:
@@ -94,8 +99,13 @@ class Difference:
 
         The t statistic of a true gain g follows the noncentral t distribution with noncentrality g / error; g is the gain for
         which it exceeds the critical value with probability `power`. It is about (t at level / 2 + t at 1 - power) * error.
+        None where there is no test, where two rows answer alike (a standard error of 0 says nothing about other speakers), and
+        where the gain would be larger than a score can be.
         """
-        return None if self.error is None else self.error * _noncentrality(self.df, level, power)
+        if self.error is None or self.error < ROUNDING:
+            return None
+        gain = self.error * _noncentrality(self.df, level, power)
+        return gain if gain <= LARGEST_GAIN else None
 
 
 def jackknife_error(without: np.ndarray) -> float:
@@ -120,14 +130,15 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return corrected[np.argsort(order, kind="stable")].tolist()
 
 
-def compare(scored: Mapping[Key, Mapping[str, Scored]], primary: str, confidence: float) -> list[dict]:
+def compare(scored: Mapping[Key, Mapping[str, Scored]], primary: str | None, confidence: float) -> list[dict]:
     """Hold each cell against its baseline with the same target and train set (`paper.BASELINES`).
 
     Parameters
     ----------
     scored : cell -> name of a score of `COMPARED` -> the score
-    primary : the score that the claims of `paper.DECLARED` are about
-    confidence : of the intervals; a claim is tested at 1 - confidence, over all claims that can be tested (Holm)
+    primary : the score that the claims of `paper.DECLARED` are about; None where every comparison is exploratory
+    confidence : of the intervals; a claim is tested at 1 - confidence, over all `paper.CLAIMS` (Holm). A claim whose rows are
+        not there, or that cannot be tested, counts as one with p = 1: leaving rows out makes no p smaller
 
     Returns
     -------
@@ -147,8 +158,9 @@ def compare(scored: Mapping[Key, Mapping[str, Scored]], primary: str, confidence
             claim = {"declared": row in paper.DECLARED and name == primary, "p_holm": None, "detectable": None}
             found.append({**names, "difference": asdict(difference.estimate(confidence)), **test, **claim})
     tested = [(c, d) for c, d in zip(found, differences, strict=True) if c["declared"] and c["p"] is not None]
-    for (claim, difference), corrected in zip(tested, holm([claim["p"] for claim, _ in tested]), strict=True):
-        claim |= {"p_holm": corrected, "detectable": difference.detectable((1 - confidence) / len(tested))}
+    p_values = [claim["p"] for claim, _ in tested] + [1.0] * (paper.CLAIMS - len(tested))
+    for (claim, difference), corrected in zip(tested, holm(p_values), strict=False):
+        claim |= {"p_holm": corrected, "detectable": difference.detectable((1 - confidence) / paper.CLAIMS)}
     return found
 
 

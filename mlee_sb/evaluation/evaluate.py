@@ -16,9 +16,10 @@ from mlee_sb.evaluation.ceiling import HumanAgreement, agreement_from_annotators
 from mlee_sb.evaluation.cells import Cell, Cells, learning_curve, read_cells
 from mlee_sb.evaluation.comparisons import COMPARED, FOLDS, SPEAKERS, Scored, compare
 from mlee_sb.evaluation.metrics import SCORES, Score
+from mlee_sb.evaluation.origins import doubts
 from mlee_sb.evaluation.predictions import Predictions
 from mlee_sb.evaluation.resampling import CONFIDENCE, RESAMPLES, Resamples, interval
-from mlee_sb.evaluation.results import find_protocols, find_stages
+from mlee_sb.evaluation.results import find_protocols, find_stages, readable_stages
 
 AT_ONCE = 256  # resamples: bounds the memory
 PER_EMOTION = {"auc": metrics.existence_auc, "average_precision": metrics.existence_average_precision, "f1": metrics.existence_f1}
@@ -40,8 +41,8 @@ def evaluate(
 
     Every score is given over the test utterances of all folds pooled, and as the mean over the folds; with intervals by
     bootstrap over speakers, the same resamples for all rows. With several seeds it is the mean over the seeds. Rows are
-    held against their baselines by `mlee_sb.evaluation.comparisons`. With too few speakers there are no intervals and no
-    tests, and `why_no_intervals` says so.
+    held against their baselines by `mlee_sb.evaluation.comparisons`. With a single fold, or too few speakers, there are no
+    intervals and no tests, and `why_no_intervals` says so.
 
     Parameters
     ----------
@@ -51,7 +52,8 @@ def evaluate(
     resamples, seed : of the bootstrap
     confidence : of all intervals; the claims are tested at 1 - confidence
     primary : ``"ua"`` or ``"wa"``, the score that the declared claims are about; to be chosen before the figures are seen
-    undo_class_weights : whether to decide at the training set's own frequencies instead of the paper's balanced ones
+    undo_class_weights : whether to decide at the training set's own frequencies instead of the paper's balanced ones; this is
+        a second look at the same predictions, so that nothing is declared then: every comparison is exploratory
     progress : whether to show a bar
 
     Returns
@@ -89,7 +91,7 @@ def evaluate(
         "n_speakers": len(draws.speakers),
         "bootstrap": {"resamples": resamples, "seed": seed, "confidence": confidence},
         "why_no_intervals": why_none,
-        "cautions": cautions(utterances, len(cells.folds)),
+        "cautions": cautions(utterances, len(cells.folds)) + doubts(cells, readable_stages(results)),
         "folds_without": folds_without(utterances, cells.fold_of, cells.folds),
         "class_weights_undone": undo_class_weights,
         "chance": _chance(utterances),
@@ -97,7 +99,7 @@ def evaluate(
         "table1": _table1(utterances),
         "cells": found,
         "primary": primary,
-        "comparisons": compare(scored, primary, confidence),
+        "comparisons": compare(scored, None if undo_class_weights else primary, confidence),
         "human": {"source": human.source, **{name: sample.estimate(values) for name, values in ceilings.items()}},
         "thirds": {"ends_of_entropy": list(sample.ends), "n": {name: int(rows.sum()) for name, rows in sample.thirds.items()}},
     }
@@ -140,11 +142,15 @@ class _Sample:
         parts = np.array_split(weights, -(-len(weights) // AT_ONCE))
         return np.mean([np.concatenate([score(p.take(rows), part) for part in parts]) for p in cell.predictions.values()], axis=0)
 
-    def mean_over_folds(self, cell: Cell, score: Callable) -> np.ndarray:
-        """[1 + resamples]; in a resample, a fold counts as often as its speakers were drawn."""
-        by_fold = np.stack([self.pooled(cell, score, rows) for rows in self.folds], axis=1)  # [1 + resamples, folds]
+    def mean_over_folds(self, cell: Cell, score: Score) -> dict:
+        """The estimate; in a resample, a fold counts as often as its speakers were drawn.
+
+        Without an interval where a fold lacks an emotion that the score is a mean over: its value there is one of another score.
+        """
+        by_fold = np.stack([self.pooled(cell, score.of, rows) for rows in self.folds], axis=1)  # [1 + resamples, folds]
         defined = ~np.isnan(by_fold)
-        return metrics.ratio((np.where(defined, by_fold, 0) * self.drawn).sum(axis=1), (defined * self.drawn).sum(axis=1))
+        values = metrics.ratio((np.where(defined, by_fold, 0) * self.drawn).sum(axis=1), (defined * self.drawn).sum(axis=1))
+        return self.estimate(values if score.same_emotions(cell.any_seed, self.folds) else values[:1])
 
     def estimate(self, values: np.ndarray) -> dict:
         return asdict(interval(values, self.n_speakers, self.confidence))
@@ -166,7 +172,7 @@ def _cell(cell: Cell, sample: _Sample, ceilings: dict[str, np.ndarray]) -> dict:
         "train_set": cell.train_set,
         "seeds": list(cell.predictions),
         "pooled": {name: sample.estimate(values) for name, values in drawn.items()},
-        "mean_over_folds": {name: sample.estimate(sample.mean_over_folds(cell, SCORES[name].of)) for name in drawn},
+        "mean_over_folds": {name: sample.mean_over_folds(cell, SCORES[name]) for name in drawn},
         "share_of_human": {name: sample.estimate(metrics.ratio(drawn[name], ceilings[name])) for name in drawn if name in ceilings},
         "by_seed": {name: [_number(SCORES[name].of(p, once)[0]) for p in cell.predictions.values()] for name in drawn},
         "recall": sample.estimates(sample.pooled(cell, metrics.recalls), emotions),

@@ -9,7 +9,7 @@ mean (NaN). The mean over what is left would be another score: a model that alwa
 resamples and 33 in those without `hap`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -48,6 +48,16 @@ class Score:
         if self.needs == "existence":
             return predictions.is_existence  # a head repeats the existence of the encoder that it stands on
         return not (self.needs == "posterior" and predictions.is_existence)
+
+    def same_emotions(self, predictions: Predictions, parts: Sequence[np.ndarray]) -> bool:
+        """Whether the score is a mean over the same emotions in each of some parts (bool [n]) of the utterances as in all."""
+        if self.needs == "existence":
+            there = [predictions.exists, ~predictions.exists]  # an AUC needs both
+        elif self.by_emotion:
+            there = [predictions.dominant[:, None] == np.arange(len(predictions.emotions))]
+        else:
+            return True
+        return all((of[rows].any(axis=0) == of.any(axis=0)).all() for of in there for rows in parts)
 
 
 def confusion(predictions: Predictions, weights: np.ndarray) -> np.ndarray:

@@ -49,6 +49,9 @@ DECLARED = ("mlee_pretrain_hard", "mlee_pretrain_soft", "mlee_fusion_hard", "mle
 """Rows whose difference to their baseline is a claim, declared before the figures are seen: eight claims with both train
 sets, tested together. Every other comparison is exploratory. [choice]"""
 
+CLAIMS = len(DECLARED) * len(TRAIN_SETS)
+"""How many claims there are, whichever of their rows lie in a folder of results."""
+
 PRIMARY = "ua"
 """The one score that the claims are about. WA follows the most frequent emotion. [choice]"""
 

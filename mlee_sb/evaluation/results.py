@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from mlee_sb.corpora.manifest import PROTOCOL
@@ -14,6 +15,7 @@ IDENTITY = Path("save") / "identity.json"
 ENCODERS = Path("save") / "encoders.json"
 WEIGHTS = Path("model") / "model.safetensors"
 VERSION = "version of mlee_sb"  # in the identity of a stage, since 0.2.0
+SOURCE = "source of "  # before the name of a module or package, in the identity of a stage that was trained with it
 DATA_FOLDER = Path("save") / "data_folder.json"
 REQUIRED = "required "  # before the name of a required stage, in the identity of the one that requires it
 DECIDES = ("corpus", "demo", "emotions", "rules", "min_votes", "options", "folds")  # what makes two protocols differ, if not the data
@@ -56,7 +58,7 @@ class StageResult:
         path = self.folder / DATA_FOLDER
         return Path(str(_json(path).get("data_folder"))) if path.is_file() else None
 
-    @property
+    @cached_property
     def weights(self) -> str | None:
         """The sha256 of its weights; None where they are not there."""
         path = self.folder / WEIGHTS
@@ -87,6 +89,19 @@ def find_stages(results: str | Path, only: Collection[Path] | None = None) -> li
     if not found:
         raise InputError(f"{results}: no finished stage below it: train one with recipes/train.py, or give the folder that --results named")
     return sorted(found, key=lambda stage: (stage.corpus, stage.row, stage.train_set, stage.seed, stage.fold, stage.folder))
+
+
+def readable_stages(results: str | Path) -> list[StageResult]:
+    """The finished stages below `results` whose summary and identity can be read, without the damaged ones."""
+    found = []
+    for path in sorted(Path(results).rglob(str(SUMMARY))):
+        try:
+            stage = _read(path)
+            _json(stage.folder / IDENTITY)
+        except InputError:
+            continue
+        found.append(stage)
+    return found
 
 
 def one_protocol(stages: Iterable[StageResult]) -> str:

@@ -1,11 +1,14 @@
 """Results as training leaves them, without any training: predictions of a known quality, with their summaries and logs."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
+from mlee_sb.evaluation.predictions import read_predictions
+from mlee_sb.evaluation.results import find_stages
 
 EMOTIONS = ["neu", "hap", "sad"]
 ROWS = {  # row -> how much its posterior knows of the votes
@@ -78,3 +81,22 @@ def write_stage(folder: Path, frame: pd.DataFrame, summary: dict) -> None:
     (folder / "save" / "identity.json").write_text(json.dumps(identity))
     losses = [(1, 1.2, 1.0), (2, 0.9, 0.9), (3, 0.5, 1.1)]
     (folder / "train_log.txt").write_text("".join(f"epoch: {e} - train loss: {t:.6f} - valid loss: {v:.6f}\n" for e, t, v in losses))
+
+
+def cell(found: dict, row: str, train_set: str) -> dict:
+    """The cell of a row and train set in what `evaluate` found."""
+    (one,) = [cell for cell in found["cells"] if (cell["row"], cell["train_set"]) == (row, train_set)]
+    return one
+
+
+def rewrite(folder: Path, change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
+    """Change the predictions of every stage: `change` takes and returns a frame."""
+    for stage in find_stages(folder):
+        change(read_predictions(stage.predictions)).to_csv(stage.predictions, index=False)
+
+
+def rare(frame: pd.DataFrame, speakers: tuple[str, ...]) -> pd.DataFrame:
+    """With `sad` as the dominant emotion of two utterances of some speakers, and of no other."""
+    first = frame.groupby("speaker").cumcount() < 2
+    others = frame["dominant"].replace({"sad": "hap", "oth": "neu", "": "neu"})
+    return frame.assign(dominant=others.mask(first & frame["speaker"].isin(speakers), "sad"))

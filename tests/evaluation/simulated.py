@@ -1,7 +1,7 @@
 """Corpora in which the truth is known: whom eleven models recognise, of speakers who are easy or hard for all of them.
 
 `python tests/evaluation/simulated.py 3000` prints how often the declared claims are called sure, with a gain and without, and
-how often intervals of UA hold the truth with few speakers, or with few speakers of one emotion.
+how often intervals of UA hold the truth with few folds, with few speakers, or with few speakers of one emotion.
 """
 
 import sys
@@ -129,17 +129,22 @@ def main(corpora: int) -> None:
     cases |= {f"IEMOCAP, training {t}": Corpus(training=t) for t in (0.0, 0.25)}
     cases |= {f"IEMOCAP, sessions, training {t}": Corpus(folds=5, training=t) for t in (0.0, 0.15, 0.25)}
     cases |= {f"CREMA-D, training {t}": Corpus(**{**vars(CREMA_D), "training": t}) for t in (0.0, 0.15, 0.25)}
-    for name, corpus in cases.items():
+    few_folds = {
+        f"{s} speakers, {folds} folds, training {t}": Corpus(s, folds, training=t)
+        for s, folds in ((12, 2), (52, 2), (30, 3), (52, 4), (12, 4), (30, 5), (52, 10))
+        for t in (0.15, 0.25)
+    }
+    for name, corpus in (cases | few_folds).items():
         none, trade, gain = (claims(corpus, corpora, seed, **e) for seed, e in enumerate(({}, {"trade": 0.1}, {"gain": 0.1})))
         alone = np.mean([[claim["p"] < 0.05 for claim in comparisons] for comparisons in none])
         errors = " ".join(f"{sure(found).any(axis=1).mean():.3f}" for found in (none, trade))
-        points = 100 * np.median([[claim["detectable"] for claim in comparisons] for comparisons in gain])
+        points = 100 * np.median([[claim["detectable"] or np.inf for claim in comparisons] for comparisons in gain])
         print(f"{name:33} p < .05 {alone:.3f}  family-wise {errors}  found {sure(gain).mean():.3f}  to be found {points:.1f}", flush=True)
     few = {f"{s} speakers": Corpus(s, s, tuple(n * s // 10 for n in IEMOCAP.utterances)) for s in (4, 5, 6, 7, 8, 9, 10, 30)}
     few |= {
         f"{s} speakers, {n} of an emotion": Corpus(s, s, (1099, 15 * n, 608, 289), rare=n) for s in (10, 52) for n in (1, 2, 3, 4, 5, 8)
     }
-    for name, corpus in few.items():
+    for name, corpus in (few_folds | few).items():
         there, held = coverage(corpus, corpora, seed=3)
         print(f"{name:33} with an interval {there:.3f}, which holds the truth {held:.3f}", flush=True)
 

@@ -23,7 +23,7 @@ from mlee_sb.evaluation.report.latex import latex_table3
 from mlee_sb.evaluation.report.write import write_report
 from mlee_sb.evaluation.results import find_stages
 
-from .fabricated import fabricate
+from .fabricated import fabricate, rewrite
 
 QUICK = {"resamples": 100}
 HOSTILE = "<script>alert(1)</script>|`*_&%"
@@ -140,7 +140,9 @@ def test_what_the_differences_say_is_said_in_words(found):
     assert "None of the claims can be tested" in tables.verdict(found | {"comparisons": [sure | {"p_holm": None}]})
 
 
-def test_claims_and_what_is_exploratory_stand_apart(found, folder):
+def test_claims_and_what_is_exploratory_stand_apart(tmp_path):
+    found = evaluate(fabricate(tmp_path, folds=range(1, 8)), **QUICK)
+    folder = write_report(found, tmp_path / "report").parent
     claims, others = tables.comparisons(found), tables.exploratory(found)
     assert (len(claims.rows), len(others.rows)) == (8, 16)
     assert "p, corrected" in claims.header and "p, uncorrected" in others.header and "p, corrected" not in others.header
@@ -150,6 +152,42 @@ def test_claims_and_what_is_exploratory_stand_apart(found, folder):
     page = (folder / "report.html").read_text()
     gains = [100 * c["detectable"] for c in found["comparisons"] if c["declared"]]
     assert f"here {min(gains):.1f} to {max(gains):.1f} points" in page and "Not declared beforehand" in page
+    assert "8 claims are declared before the figures" in page and "a test at 0.05 / 8 finds" in page
+
+
+def test_where_no_gain_could_be_found_or_rows_answer_alike_no_gain_is_told(found):
+    claim = next(c for c in found["comparisons"] if c["declared"])
+    none, alike = claim | {"error": 0.2, "detectable": None}, claim | {"error": 0.0, "detectable": None}
+    said = tables.comparisons(found | {"comparisons": [none, alike]})
+    assert any("For 1 of the claims no gain could be found, however large" in note for note in said.notes)
+    assert [row[8].text for row in said.rows] == [tables.NOTHING] * 2 and not any("Gain to be found" in note for note in said.notes)
+    both = tables.comparisons(found | {"comparisons": [claim | {"detectable": 0.07}, alike]}).notes
+    assert any("here 7.0 to 7.0 points" in note for note in both) and not any("however large" in note for note in both)
+
+
+def test_a_score_that_was_chosen_for_the_report_is_said_to_be(results, found):
+    chosen = tables.comparisons(evaluate(results, primary="wa", **QUICK)).notes
+    assert any("about WA and not about UA was chosen by whoever made this report" in note for note in chosen)
+    assert not any("chosen by whoever" in note for note in tables.comparisons(found).notes)
+
+
+def test_with_class_weights_undone_nothing_is_declared_or_sure(results, tmp_path):
+    undone = evaluate(results, undo_class_weights=True, **QUICK)
+    output = write_report(undone, tmp_path / "report").parent
+    for name in ("report.html", "report.md"):
+        text = (output / name).read_text()
+        assert "With the class weights undone nothing is declared" in text and "none: they are about decisions as trained" in text
+        assert "Declared claims" not in text and "After correction" not in text and "Exploratory: all differences" in text
+
+
+@pytest.mark.parametrize("dominant", ["", "oth"], ids=["no majority", "other emotions"])
+def test_without_a_dominant_emotion_there_is_a_report_of_existence_and_no_plot_of_decisions(tmp_path, dominant):
+    folder = fabricate(tmp_path, train_sets=["all"])
+    rewrite(folder, lambda frame: frame.assign(dominant=dominant))
+    undecided = evaluate(folder, **QUICK)
+    output = write_report(undecided, tmp_path / "report").parent
+    assert {path.name for path in (output / "plots").iterdir()} == {"curves.png"}
+    assert undecided["n"] == 0 and "Existence of each emotion" in (output / "report.html").read_text()
 
 
 def test_too_few_speakers_make_a_whole_report_that_says_why_there_are_no_intervals(tmp_path):
@@ -159,7 +197,7 @@ def test_too_few_speakers_make_a_whole_report_that_says_why_there_are_no_interva
         text = (output / name).read_text().replace("\\", "")
         assert "No intervals and no tests: 2 test speakers are too few" in text and "95% intervals" not in text
     latex = (output / "table3.tex").read_text()
-    assert "no intervals: too few speakers" in latex and "scriptsize" not in latex
+    assert "no intervals: too few folds or speakers" in latex and "scriptsize" not in latex
     assert f"{100 * found['cells'][-1]['pooled']['ua']['value']:.1f}" in latex
     assert json.loads((output / "report.json").read_text()) == found
 

@@ -56,12 +56,19 @@ def check_stage(stage: StageResult, manifests: Manifests, by_key: Mapping[str, S
     yield from _used(stage, manifests, needs_z_norm=not _required(identity))
     yield from _class_weights(stage, manifests)
     yield from _predictions(stage, manifests)
-    for name, key in _required(identity).items():
-        if key in by_key and by_key[key].weights in (None, stage.encoders.get(name)):
-            yield from _encoder(stage, manifests, name, by_key[key])
+    for name, encoder in frozen_encoders(stage, by_key).items():
+        if encoder:
+            yield from _encoder(stage, manifests, name, encoder)
         else:
             what = f"its encoder {name} is not among these results, or was trained again since: what that saw is not known"
             yield finding(UNCHECKED, "encoder", stage.folder, what)
+
+
+def frozen_encoders(stage: StageResult, by_key: Mapping[str, StageResult]) -> dict[str, StageResult | None]:
+    """The stages that a stage froze, by name; None for one that is not there, or was trained again since and has other weights."""
+    noted = stage.encoders
+    there = {name: by_key.get(key) for name, key in _required(stage.identity).items()}
+    return {name: one if one and one.weights in (None, noted.get(name)) else None for name, one in there.items()}
 
 
 def read_used(stage: StageResult, use: str) -> list[str] | None:

@@ -28,7 +28,9 @@ def latex_table3(found: dict) -> str:
         lines.append(" & ".join([escape(title), escape(target), *columns]) + r" \\")
     demo = "DEMO: generated speech. " if found["demo"] else ""
     percent = f"{100 * found['bootstrap']['confidence']:g}"
-    intervals = "no intervals: too few speakers" if found["why_no_intervals"] else rf"{percent}\% intervals by bootstrap over speakers"
+    intervals = (
+        "no intervals: too few folds or speakers" if found["why_no_intervals"] else rf"{percent}\% intervals by bootstrap over speakers"
+    )
     caption = (
         f"{demo}WA and UA (\\%) on {escape(found['corpus'])}, {found['n']} test utterances of {found['n_speakers']} speakers, "
         f"folds {' '.join(map(str, found['folds']))} pooled; {intervals}."

@@ -37,8 +37,10 @@ class Plot:
 
 def all_plots(found: dict) -> list[Plot]:
     """Every plot of the report, in its order."""
-    plots = [forest(found), confusions(found), learning_curves(found)]
-    return plots if not any(cell["reliability"] for cell in found["cells"]) else [*plots[:2], reliability(found), plots[2]]
+    plots = [forest(found), confusions(found)] if found["n"] else []  # without a dominant emotion there is nothing to decide
+    if any(cell["reliability"] for cell in found["cells"]):
+        plots.append(reliability(found))
+    return [*plots, learning_curves(found)]
 
 
 def forest(found: dict) -> Plot:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from mlee_sb.evaluation import paper
-from mlee_sb.evaluation.comparisons import POWER
+from mlee_sb.evaluation.comparisons import POWER, ROUNDING
 from mlee_sb.evaluation.metrics import SCORES
 
 NOTHING = "–"
@@ -68,11 +68,14 @@ def comparisons(found: dict) -> Table:
     rows = [[*_compared(claim), _p(claim["p"]), _p(claim["p_holm"]), _plain(claim["detectable"]), _text(_units(claim))] for claim in claims]
     score, level = SCORES[found["primary"]].title, 1 - found["bootstrap"]["confidence"]
     notes = [
-        f"These {len(claims)} claims were declared before the figures: MLEE pre-training, alone and in the fusion, changes {score}. p, "
-        f"corrected is over them (Holm): a difference is sure where it is below {level:g}.",
+        f"{paper.CLAIMS} claims are declared before the figures: MLEE pre-training, alone and in the fusion, changes {score}. p, corrected "
+        f"is over all of them (Holm), also over those that are not here or cannot be tested: a difference is sure where it is below "
+        f"{level:g}.",
+        *_chosen_words(found),
         "Differences in percentage points. p and interval are of one t test: difference / standard error, by leaving out one unit at a "
         "time (jackknife). Units are the speakers, or the folds where these give the larger standard error, because the speakers of a "
-        "fold are judged by one trained model. Intervals are not corrected.",
+        "fold are judged by one trained model. The degrees of freedom (df) are always those of the fewer units. Intervals are not "
+        "corrected.",
         *_detectable_words(claims, level),
         verdict(found),
     ]
@@ -88,8 +91,11 @@ def exploratory(found: dict) -> Table:
         "Not declared beforehand and not corrected for their number: of twenty such lines without any true difference, one is expected to "
         "have p below 0.05. They may suggest what to test next, on other speakers; they show nothing by themselves.",
     ]
+    if found["class_weights_undone"]:
+        notes.append("With the class weights undone nothing is declared: the claims are about the decisions as trained.")
     header = ["row", "target", "train set", "against", "score", "difference", "p, uncorrected", "units"]
-    return Table("exploratory", "Exploratory: all other differences between rows", header, rows, notes)
+    other = "" if found["class_weights_undone"] else "other "
+    return Table("exploratory", f"Exploratory: all {other}differences between rows", header, rows, notes)
 
 
 def verdict(found: dict) -> str:
@@ -116,17 +122,31 @@ def _units(comparison: dict) -> str:
     return NOTHING if comparison["units"] is None else f"{comparison['units']} ({comparison['df']} df)"
 
 
+def _chosen_words(found: dict) -> list[str]:
+    """Who chose the score of the claims, where it is not the declared one."""
+    if found["primary"] == paper.PRIMARY:
+        return []
+    chosen, declared = SCORES[found["primary"]].title, SCORES[paper.PRIMARY].title
+    return [
+        f"That the claims are about {chosen} and not about {declared} was chosen by whoever made this report. If it was chosen after "
+        "figures were seen, they are no claims, and nothing here is sure."
+    ]
+
+
 def _detectable_words(claims: list[dict], level: float) -> list[str]:
     """How large a true gain must be to be found, and how far that can be believed."""
     found = [claim for claim in claims if claim["detectable"] is not None]
+    too_large = sum(claim["detectable"] is None and (claim["error"] or 0) >= ROUNDING for claim in claims)
+    none = [f"For {too_large} of the claims no gain could be found, however large: there are too few folds or speakers."] * bool(too_large)
     if not found:
-        return []
+        return none
     gains = [100 * claim["detectable"] for claim in found]
     unsure = max((2 * claim["df"]) ** -0.5 for claim in found)
     return [
-        f"Gain to be found: the least true gain that a test at {level:g} / {len(found)} finds in {POWER:.0%} of test sets like this one, "
+        f"Gain to be found: the least true gain that a test at {level:g} / {paper.CLAIMS} finds in {POWER:.0%} of test sets like this one, "
         f"here {min(gains):.1f} to {max(gains):.1f} points. It is about (t at half that level + t at {POWER:.0%}) x standard error, and "
-        f"as unsure as the standard error: by about {unsure:.0%}. A smaller gain may be there and not be found."
+        f"as unsure as the standard error: by about {unsure:.0%}. A smaller gain may be there and not be found.",
+        *none,
     ]
 
 
@@ -231,7 +251,7 @@ def _folds_without_words(found: dict) -> list[str]:
         return ["Every fold tests every emotion."]
     return [
         f"No test utterance with dominant {'; '.join(lacking)}: UA and macro-F1 of such a fold are means over its other emotions, and "
-        "chance is higher there. The pooled scores of table 3 are over all emotions."
+        "chance is higher there; the means of folds have no interval. The pooled scores of table 3 are over all emotions."
     ]
 
 

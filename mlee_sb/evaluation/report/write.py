@@ -19,6 +19,7 @@ from mlee_sb.files import write_json, written_beside
 HTML, MARKDOWN, LATEX, NUMBERS, PLOTS = "report.html", "report.md", "table3.tex", "report.json", "plots"
 HASH_SHOWN = 12  # digits of a hash that people compare
 MEANT_IN_MARKDOWN = "\\`*_{}[]<>#|$~"
+WITH_WEIGHTS = "as trained, with class weights"
 
 
 @dataclass(frozen=True)
@@ -99,10 +100,11 @@ def _facts(found: dict) -> list[tuple[str, str]]:
     seeds = sorted({seed for cell in found["cells"] for seed in cell["seeds"]})
     bootstrap = found["bootstrap"]
     intervals = f"{100 * bootstrap['confidence']:g}%, {bootstrap['resamples']} resamples of the speakers, seed {bootstrap['seed']}"
-    decisions = (
-        "at the frequencies of the training set (class weights undone)"
+    decisions = "at the frequencies of the training set (class weights undone)" if found["class_weights_undone"] else WITH_WEIGHTS
+    claims = (
+        f"none: they are about decisions {WITH_WEIGHTS}; all comparisons are exploratory"
         if found["class_weights_undone"]
-        else "as trained, with class weights"
+        else f"about {SCORES[found['primary']].title}; all other comparisons are exploratory"
     )
     return [
         ("corpus", found["corpus"]),
@@ -112,7 +114,7 @@ def _facts(found: dict) -> list[tuple[str, str]]:
         ("test utterances", f"{found['n_all']}, of which {found['n']} with a dominant emotion, of {found['n_speakers']} speakers"),
         ("intervals", found["why_no_intervals"] or intervals),
         *(("caution", words) for words in found["cautions"]),
-        ("claims", f"about {SCORES[found['primary']].title}; all other comparisons are exploratory"),
+        ("claims", claims),
         ("decisions", decisions),
         ("protocol", found["protocol_hash"][:HASH_SHOWN]),
     ]
