@@ -50,9 +50,7 @@ def prepare(
     corpus_class = load_corpus(corpus_name)
     options = all_options(corpus_class, corpus_options)
     corpus = corpus_class(data_folder, **options)
-    emotions = _targets(corpus, emotions)
-    if min_votes < 1:
-        raise InputError(f"min_votes {min_votes}: an emotion exists from 1 vote on, or more")
+    emotions = _targets(corpus, emotions, min_votes)
 
     items = list(corpus.utterances())
     _check_votes(corpus, items)
@@ -159,7 +157,9 @@ def _refuse_what_is_not_ours(output: Path) -> None:
         )
 
 
-def _targets(corpus: Corpus, emotions: Sequence[str] | None) -> list[str]:
+def _targets(corpus: Corpus, emotions: Sequence[str] | None, min_votes: int) -> list[str]:
+    if min_votes < 1:
+        raise InputError(f"min_votes {min_votes}: an emotion exists from 1 vote on, or more")
     emotions = list(emotions if emotions is not None else corpus.default_emotions)
     for emotion in emotions:
         choose(emotion, corpus.emotions, f"emotion of {corpus.name}")
