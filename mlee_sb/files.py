@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mlee_sb.errors import InputError
+
 BLOCK = 1 << 17  # bytes read at a time
 
 
@@ -61,6 +63,30 @@ def json_text(content, indent: int | None = None) -> str:
 def write_json(path: str | Path, content) -> None:
     """Write `content` as indented JSON to `path`, whole or not at all. NaN is refused: it is not JSON."""
     write_text(path, json_text(content, indent=2) + "\n")
+
+
+def read_json(path: str | Path, remedy: str) -> dict:
+    """Read an object that `write_json` wrote.
+
+    Parameters
+    ----------
+    path : the file
+    remedy : what a person can do where it is missing or damaged
+
+    Raises
+    ------
+    InputError
+        if it is missing, no JSON, or another kind of value
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: missing: {remedy}") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: damaged ({error}): {remedy}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: damaged ({content!r:.40} is no object): {remedy}")
+    return content
 
 
 def sha256_of(path: str | Path) -> str:

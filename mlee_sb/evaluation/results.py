@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mlee_sb.corpora.manifest import PROTOCOL, read_protocol
 from mlee_sb.errors import InputError
-from mlee_sb.files import sha256_of
+from mlee_sb.files import read_json, sha256_of
 
 SUMMARY = Path("save") / "summary.json"  # the last thing that training writes
 IDENTITY = Path("save") / "identity.json"
@@ -65,7 +65,7 @@ class StageResult:
         if not path.is_file():
             return None
         remedy = "give --data_folder"
-        noted = _json(path, remedy).get("data_folder")
+        noted = read_json(path, remedy).get("data_folder")
         if not noted or not isinstance(noted, str):
             raise InputError(f"{path}: damaged (data_folder is {_short(noted)}): {remedy}")
         return Path(noted)
@@ -176,13 +176,5 @@ def _read(path: Path) -> StageResult:
     return StageResult(path.parents[1], **{name: summary[name] for name in SUMMARISED})
 
 
-def _json(path: Path, remedy: str = "train the stage again") -> dict:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: missing: {remedy}") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: damaged ({error}): {remedy}") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: damaged ({_short(content)} is all of it): {remedy}")
-    return content
+def _json(path: Path) -> dict:
+    return read_json(path, "train the stage again")

@@ -479,8 +479,8 @@ def test_a_summary_with_a_value_of_another_kind_is_an_error_that_names_it(result
         (ENCODER / "save/used/training.csv", "utterance\na0\n", "training.csv: no column ID"),
         (ENCODER / "save/identity.json", "{", "identity.json: damaged"),
         (MANIFESTS / "protocol.json", "{", "protocol.json: damaged"),
-        (MANIFESTS / "protocol.json", "-1", "protocol.json: damaged .-1 is all of it"),
-        (ENCODER / "save/summary.json", "-1", "summary.json: damaged .-1 is all of it.: train the stage again"),
+        (MANIFESTS / "protocol.json", "-1", "protocol.json: damaged .-1 is no object"),
+        (ENCODER / "save/summary.json", "-1", "summary.json: damaged .-1 is no object.: train the stage again"),
     ],
 )
 def test_a_damaged_file_is_an_error_that_names_it(results, file, content, words):
