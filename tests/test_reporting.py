@@ -18,7 +18,8 @@ from mlee_sb.reporting import make_report
 
 QUICK = {"resamples": 50}
 FOLD = {"fold": 1, "train": ["a"], "valid": ["b"], "test": ["c"]}
-PROTOCOL = {"corpus": "crema_d", "demo": False, "emotions": EMOTIONS, "rules": {"min_votes": 1}, "folds": [FOLD], "counts": {}, "hash": HASH}
+RULES = {"min_votes": 1}
+PROTOCOL = {"corpus": "crema_d", "demo": False, "emotions": EMOTIONS, "rules": RULES, "folds": [FOLD], "counts": {}, "hash": HASH}
 
 
 @pytest.fixture
