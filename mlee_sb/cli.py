@@ -265,6 +265,8 @@ def check_protocol(
         for severity, colour in ((UNCHECKED, None), (NOTE, typer.colors.YELLOW), (LEAK, typer.colors.RED)):  # the worst is read last
             for line in in_lines(checked.of(severity)):
                 typer.echo(f"{typer.style('not checked' if severity == UNCHECKED else severity, fg=colour)}  {line}")
+        for place in checked.data_folders:
+            typer.echo(f"recordings were looked for in {place}")
         typer.echo(checked.summary())
     if checked.leaks:
         raise typer.Exit(LEAKED)

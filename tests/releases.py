@@ -1,10 +1,14 @@
 """Small releases, written as their makers write them, for the tests to read."""
 
+import json
 import zlib
 from pathlib import Path
 
 import numpy as np
 import soundfile
+
+from mlee_sb.corpora.manifest import FINGERPRINTS, UTTERANCES, VOTES_HASH
+from mlee_sb.corpora.manifest.protocol import protocol_hash
 
 HEADER = "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]"
 
@@ -77,3 +81,13 @@ def write_table(folder: Path, text: str, name: str = "votes.csv") -> Path:
     for wav in {field for line in text.split() for field in line.split(",") if field.endswith(".wav") and ".." not in field}:
         write_wav(folder / wav)
     return folder
+
+
+def without_the_hash_of_votes(manifests: Path) -> str:
+    """Make manifests those of a version that noted no hash of votes.csv; return their own hash."""
+    protocol = json.loads((manifests / "protocol.json").read_text())
+    del protocol[VOTES_HASH]
+    lines, fingerprints = ((manifests / file).read_text().splitlines(keepends=True)[1:] for file in (UTTERANCES, FINGERPRINTS))
+    protocol["hash"] = protocol_hash(protocol, lines, [line.strip().split(",")[1] for line in fingerprints])
+    (manifests / "protocol.json").write_text(json.dumps(protocol))
+    return protocol["hash"]

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import torch
 from bundles import small_existence, write_bundle, write_speech
-from evaluation.fabricated import fabricate
+from evaluation.fabricated import EMOTIONS, HASH, fabricate
 
 from mlee_sb import reporting
 from mlee_sb.cli import main
@@ -17,6 +17,9 @@ from mlee_sb.inference.classifier import EmotionClassifier
 from mlee_sb.reporting import make_report
 
 QUICK = {"resamples": 50}
+FOLD = {"fold": 1, "train": ["a"], "valid": ["b"], "test": ["c"]}
+RULES = {"min_votes": 1}
+PROTOCOL = {"corpus": "crema_d", "demo": False, "emotions": EMOTIONS, "rules": RULES, "folds": [FOLD], "counts": {}, "hash": HASH}
 
 
 @pytest.fixture
@@ -25,7 +28,7 @@ def results(tmp_path, monkeypatch):
     folder = fabricate(tmp_path / "results", rows=["dominant_hard", "dominant_soft", "mlee"], train_sets=["all"])
     ids = pd.concat(read_predictions(stage.predictions) for stage in find_stages(folder))["ID"].unique()
     write_speech(tmp_path / "speech.wav")
-    (tmp_path / "votes.csv").write_text("ID,annotator,label\n")
+    (tmp_path / "protocol.json").write_text(json.dumps(PROTOCOL))
     monkeypatch.setattr(reporting, "read_utterances", lambda manifests: pd.DataFrame({"ID": ids, "wav": "speech.wav"}))
     return folder
 

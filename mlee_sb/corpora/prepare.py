@@ -12,7 +12,7 @@ from mlee_sb.corpora.base import OTHER, Corpus, Fold, Skipped, Utterance, load_c
 from mlee_sb.corpora.manifest import SPLITS
 from mlee_sb.corpora.options import all_options
 from mlee_sb.corpora.report import report
-from mlee_sb.corpora.write import MICROSECONDS, csv_lines, manifest_row, others_of, protocol_of, write_manifests
+from mlee_sb.corpora.write import MICROSECONDS, csv_lines, manifest_row, others_of, protocol_of, vote_lines, write_manifests
 from mlee_sb.errors import InputError, choose
 from mlee_sb.files import written_beside
 
@@ -50,12 +50,10 @@ def prepare(
     corpus_class = load_corpus(corpus_name)
     options = all_options(corpus_class, corpus_options)
     corpus = corpus_class(data_folder, **options)
-    emotions = _targets(corpus, emotions)
-    if min_votes < 1:
-        raise InputError(f"min_votes {min_votes}: an emotion exists from 1 vote on, or more")
+    emotions = _targets(corpus, emotions, min_votes)
 
     items = list(corpus.utterances())
-    _check_codes(corpus, items)
+    _check_votes(corpus, items)
     utterances, audio, skipped = _usable(items, corpus.data_folder)
     folds = _checked_folds(corpus, sorted({utterance.speaker for utterance in utterances}))
     utterances, skipped = _without_strangers(utterances, skipped, folds)
@@ -64,9 +62,10 @@ def prepare(
     rows = [manifest_row(utterance, audio[utterance.id].duration, emotions, others, min_votes) for utterance in utterances]
     lines = csv_lines(rows)
     fingerprints = [audio[utterance.id].fingerprint for utterance in utterances]
-    protocol = protocol_of(corpus, options, emotions, min_votes, folds, rows, lines, fingerprints, skipped)
+    votes = vote_lines(utterances)
+    protocol = protocol_of(corpus, options, emotions, min_votes, folds, rows, lines, fingerprints, votes, skipped)
     with written_beside(output) as folder:
-        write_manifests(folder, protocol, utterances, lines, fingerprints, skipped)
+        write_manifests(folder, protocol, utterances, lines, fingerprints, votes, skipped)
     report(corpus, protocol, items, [audio[utterance.id] for utterance in utterances], say)
     return protocol
 
@@ -120,7 +119,7 @@ def prepare_once(corpus_name: str, data_folder: str | Path, output: str | Path, 
 
 
 def _what_changed(output: Path, beside: Path, data_folder: str | Path, there: dict, now: dict) -> str:
-    if not (output / manifest.FINGERPRINTS).is_file():
+    if not (output / manifest.FINGERPRINTS).is_file() or manifest.VOTES_HASH not in there:
         return f"{output}: its manifests were written by an earlier version of mlee_sb: give a new folder with --results"
     counts = [f"{found['counts']['utterances']} utterances of {found['counts']['speakers']} speakers" for found in (there, now)]
     return (
@@ -158,7 +157,9 @@ def _refuse_what_is_not_ours(output: Path) -> None:
         )
 
 
-def _targets(corpus: Corpus, emotions: Sequence[str] | None) -> list[str]:
+def _targets(corpus: Corpus, emotions: Sequence[str] | None, min_votes: int) -> list[str]:
+    if min_votes < 1:
+        raise InputError(f"min_votes {min_votes}: an emotion exists from 1 vote on, or more")
     emotions = list(emotions if emotions is not None else corpus.default_emotions)
     for emotion in emotions:
         choose(emotion, corpus.emotions, f"emotion of {corpus.name}")
@@ -170,8 +171,8 @@ def _targets(corpus: Corpus, emotions: Sequence[str] | None) -> list[str]:
     return emotions
 
 
-def _check_codes(corpus: Corpus, items: Iterable[Utterance | Skipped]) -> None:
-    """A vote for a category that the corpus does not name would be counted nowhere."""
+def _check_votes(corpus: Corpus, items: Iterable[Utterance | Skipped]) -> None:
+    """A vote for a category that the corpus does not name would be counted nowhere; votes.csv and utterances.csv must say the same."""
     votes, dominant = set(corpus.categories), {"", OTHER, *corpus.categories}
     for item in items:
         if isinstance(item, Utterance) and not (votes.issuperset(item.votes) and item.dominant in dominant):
@@ -180,6 +181,8 @@ def _check_codes(corpus: Corpus, items: Iterable[Utterance | Skipped]) -> None:
                 f"corpus {corpus.name}: {item.id!r} has the code {code!r}, and its categories are {', '.join(corpus.categories)}; "
                 "its utterances() or its categories must be repaired"
             )
+        if isinstance(item, Utterance) and item.annotations and Counter(code for _, code in item.annotations) != Counter(item.votes):
+            raise InputError(f"corpus {corpus.name}: {item.id!r} has other votes than annotations; its utterances() must be repaired")
 
 
 def _usable(items: Iterable[Utterance | Skipped], data_folder: Path) -> tuple[list[Utterance], dict[str, Audio], list[Skipped]]:

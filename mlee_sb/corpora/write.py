@@ -1,5 +1,6 @@
 """The rows, the protocol and the files of a manifest folder, from utterances that were found usable."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -8,12 +9,24 @@ import numpy as np
 import pandas as pd
 
 from mlee_sb.corpora.base import Corpus, Fold, Skipped, Utterance
-from mlee_sb.corpora.manifest import FINGERPRINTS, PROTOCOL, SKIPPED, SPLITS, UTTERANCES, VOTES, types_of
+from mlee_sb.corpora.manifest import FINGERPRINTS, PROTOCOL, SKIPPED, SPLITS, UTTERANCES, VOTE_COLUMNS, VOTES, VOTES_HASH, types_of
 from mlee_sb.corpora.manifest.columns import csv_lines
 from mlee_sb.corpora.manifest.protocol import counts_of, protocol_hash
 from mlee_sb.files import write_json
 
 MICROSECONDS = 6  # decimals of a duration in seconds
+
+
+ENCODING = {"encoding": "utf-8", "errors": "backslashreplace"}  # names of files may be no UTF-8
+
+
+def vote_lines(utterances: Iterable[Utterance]) -> list[str]:
+    """The lines of votes.csv, its header first: a vote each, where the corpus names its annotators.
+
+    >>> vote_lines([Utterance("a", "a.wav", "s1", "", {"neu": 1}, 1, "neu", (("E1", "neu"),))])
+    ['ID,annotator,label\\n', 'a,E1,neu\\n']
+    """
+    return csv_lines([VOTE_COLUMNS, *((utterance.id, *annotation) for utterance in utterances for annotation in utterance.annotations)])
 
 
 def others_of(corpus: Corpus, emotions: Sequence[str]) -> list[str]:
@@ -46,12 +59,13 @@ def protocol_of(
     rows: Sequence[Sequence],
     lines: Sequence[str],
     fingerprints: Sequence[str],
+    votes: Sequence[str],
     skipped: Sequence[Skipped],
 ) -> dict:
     """What was done, as protocol.json says it, with the hash that tells two preparations apart.
 
     `rows` are the utterances as `manifest_row` gives them, `lines` the same as `csv_lines` writes them, `fingerprints`
-    those of their recordings.
+    those of their recordings, `votes` the lines of votes.csv.
     """
     protocol = {
         "corpus": corpus.name,
@@ -61,6 +75,7 @@ def protocol_of(
         "rules": {"min_votes": min_votes, "dominant": corpus.dominant_rule},
         "options": options,
         "folds": [{"fold": fold.number, **{split: list(getattr(fold, split)) for split in SPLITS}} for fold in folds],
+        VOTES_HASH: hashlib.sha256("".join(votes).encode(**ENCODING)).hexdigest(),
     }
     counts = counts_of(pd.DataFrame(rows, columns=list(types_of(protocol))), emotions, protocol["folds"])
     counts["skipped"] = dict(Counter(item.reason.split(":")[0] for item in skipped))
@@ -73,25 +88,26 @@ def write_manifests(
     utterances: Sequence[Utterance],
     lines: Sequence[str],
     fingerprints: Sequence[str],
+    votes: Sequence[str],
     skipped: Sequence[Skipped],
 ) -> None:
     """Write all files of the manifests into `folder`, an utterance as its line of `lines`; the protocol comes last."""
-    header = list(types_of(protocol))
-    _write_csv(folder / UTTERANCES, header, lines)
+    header = csv_lines([list(types_of(protocol))])
+    _write(folder / UTTERANCES, [*header, *lines])
     speakers, speaker_of_line = np.unique([utterance.speaker for utterance in utterances], return_inverse=True)
     lines = np.array(lines, dtype=object)
     for fold in protocol["folds"]:
         for split in SPLITS:
-            _write_csv(folder / f"fold{fold['fold']}" / f"{split}.csv", header, lines[np.isin(speakers, fold[split])[speaker_of_line]])
+            of_split = lines[np.isin(speakers, fold[split])[speaker_of_line]]
+            _write(folder / f"fold{fold['fold']}" / f"{split}.csv", [*header, *of_split])
     ids = [utterance.id for utterance in utterances]
-    _write_csv(folder / FINGERPRINTS, ["ID", "fingerprint"], csv_lines(zip(ids, fingerprints, strict=True)))
-    votes = ((utterance.id, *annotation) for utterance in utterances for annotation in utterance.annotations)
-    _write_csv(folder / VOTES, ["ID", "annotator", "label"], csv_lines(votes))
-    _write_csv(folder / SKIPPED, ["ID", "wav", "reason"], csv_lines((item.id, item.wav, item.reason) for item in skipped))
+    _write(folder / FINGERPRINTS, csv_lines([["ID", "fingerprint"], *zip(ids, fingerprints, strict=True)]))
+    _write(folder / VOTES, votes)
+    _write(folder / SKIPPED, csv_lines([["ID", "wav", "reason"], *((item.id, item.wav, item.reason) for item in skipped)]))
     write_json(folder / PROTOCOL, protocol)
 
 
-def _write_csv(path: Path, header: Sequence[str], lines: Iterable[str]) -> None:
+def _write(path: Path, lines: Iterable[str]) -> None:
     path.parent.mkdir(exist_ok=True, parents=True)
-    with open(path, "w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-        file.writelines([*csv_lines([header]), *lines])
+    with open(path, "w", newline="", **ENCODING) as file:
+        file.writelines(lines)

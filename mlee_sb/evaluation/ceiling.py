@@ -6,13 +6,26 @@ the agreement to be expected of one drawn at random.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from mlee_sb.corpora.manifest import read_votes
 from mlee_sb.evaluation import metrics
+from mlee_sb.evaluation.predictions import Predictions
+from mlee_sb.evaluation.results import StageResult, find_protocols, given_protocol
 
 CEILINGS = ("wa", "ua", "macro_f1", "existence_f1")  # scores that are defined for a listener, who gives answers and no probabilities
+
+
+COUNTS_ONLY = "the corpus has counts only"
+NO_MANIFESTS = "its manifests, which may name the annotators, were not found: give them as --manifests"
+UNHASHED = "its votes.csv is not used: an earlier version of mlee_sb prepared it, and nothing tells whether it was changed"
+LUMPED_VOTES = (
+    "not known, because an earlier version of mlee_sb trained these stages: it counted all votes for no target together (votes_other), "
+    "whatever their categories. Prepare and train again in a new folder"
+)
 
 
 @dataclass(frozen=True)
@@ -45,7 +58,36 @@ class HumanAgreement:
         }
 
 
-def agreement_from_counts(votes: np.ndarray, n_targets: int, min_votes: int) -> HumanAgreement:
+def human_agreement(utterances: Predictions, stage: StageResult, results: str | Path, manifests: str | Path | None) -> HumanAgreement:
+    """Agreement of the listeners of tested utterances: of annotators where votes.csv names them, else of votes that were counted.
+
+    Where neither is known, nothing is defined, and `source` says why.
+
+    Parameters
+    ----------
+    utterances : what was tested
+    stage : any that tested some of it
+    results : the folder that it lies in
+    manifests : those that it was trained with; by default those that are found below `results`
+
+    Raises
+    ------
+    InputError
+        if `manifests` are of another protocol, or votes.csv is missing or was changed since it was prepared
+    """
+    if manifests:
+        given_protocol(manifests, [stage], results)
+    folder = manifests or find_protocols(results).get(stage.protocol_hash, (None,))[0]
+    votes = read_votes(folder) if folder else None
+    if votes is not None and len(votes):
+        return agreement_from_annotators(votes, utterances.ids, utterances.emotions, stage.min_votes)
+    if utterances.all_votes is None:
+        return _Collector(len(utterances), len(utterances.emotions), stage.min_votes).result(LUMPED_VOTES)
+    why = COUNTS_ONLY if votes is not None else (UNHASHED if folder else NO_MANIFESTS)
+    return agreement_from_counts(utterances.all_votes, len(utterances.emotions), stage.min_votes, why)
+
+
+def agreement_from_counts(votes: np.ndarray, n_targets: int, min_votes: int, why: str = COUNTS_ONLY) -> HumanAgreement:
     """Expected agreement of a vote with the other votes of its utterance.
 
     Parameters
@@ -54,6 +96,7 @@ def agreement_from_counts(votes: np.ndarray, n_targets: int, min_votes: int) -> 
         the others' plurality; together they would outvote a target that has more votes than any of them
     n_targets : K, how many of them, from the first on, are target emotions
     min_votes : an emotion exists from this many votes on
+    why : no annotators are compared, in words for `source`
     """
     n, width = votes.shape
     collector = _Collector(n, n_targets, min_votes)
@@ -61,7 +104,7 @@ def agreement_from_counts(votes: np.ndarray, n_targets: int, min_votes: int) -> 
         for k in np.flatnonzero(counts):
             share = np.eye(width)[k]
             collector.add(i, share, counts - share, weight=counts[k] / counts.sum())
-    return collector.result("each vote against the other votes of its utterance (the corpus has counts only)")
+    return collector.result(f"each vote against the other votes of its utterance ({why})")
 
 
 def agreement_from_annotators(votes: pd.DataFrame, ids: np.ndarray, emotions: list[str], min_votes: int) -> HumanAgreement:

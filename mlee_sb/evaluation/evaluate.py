@@ -5,25 +5,23 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from tqdm import tqdm
 
-from mlee_sb.errors import InputError, choose
+from mlee_sb.errors import choose
 from mlee_sb.evaluation import metrics, paper
 from mlee_sb.evaluation.ambiguity import THIRDS, thirds, vote_entropy
 from mlee_sb.evaluation.cautions import cautions, folds_without, why_no_intervals
-from mlee_sb.evaluation.ceiling import HumanAgreement, agreement_from_annotators, agreement_from_counts
+from mlee_sb.evaluation.ceiling import human_agreement
 from mlee_sb.evaluation.cells import Cell, Cells, learning_curve, read_cells
 from mlee_sb.evaluation.comparisons import COMPARED, FOLDS, SPEAKERS, Scored, compare
 from mlee_sb.evaluation.metrics import SCORES, Score
 from mlee_sb.evaluation.origins import doubts
 from mlee_sb.evaluation.predictions import Predictions
 from mlee_sb.evaluation.resampling import CONFIDENCE, RESAMPLES, Resamples, interval
-from mlee_sb.evaluation.results import find_protocols, find_stages, readable_stages
+from mlee_sb.evaluation.results import find_stages, readable_stages
 
 AT_ONCE = 256  # resamples: bounds the memory
 PER_EMOTION = {"auc": metrics.existence_auc, "average_precision": metrics.existence_average_precision, "f1": metrics.existence_f1}
-VOTES_FILE = "votes.csv"
 
 
 def evaluate(
@@ -47,7 +45,7 @@ def evaluate(
     Parameters
     ----------
     results : a folder with the results of one corpus
-    manifests : where votes.csv is; by default the manifests of this protocol below `results`
+    manifests : those that the stages were trained with, for votes.csv; by default the manifests of this protocol below `results`
     only : folders of the stages to evaluate; by default all that are finished below `results`
     resamples, seed : of the bootstrap
     confidence : of all intervals; the claims are tested at 1 - confidence
@@ -64,7 +62,8 @@ def evaluate(
     Raises
     ------
     InputError
-        if nothing is finished, the stages have different protocols, or `primary` is no score that rows are compared in
+        if nothing is finished, the stages have different protocols, or `manifests` are of another one; if votes.csv was changed, or
+        `primary` is no score that rows are compared in
     """
     choose(primary, COMPARED, "primary score")
     cells = read_cells(find_stages(results, only), undo_class_weights)
@@ -72,7 +71,7 @@ def evaluate(
     why_none = why_no_intervals(len(np.unique(utterances.speakers)), len(cells.folds))
     draws = Resamples.draw(utterances.speakers, 0 if why_none else resamples, seed)
     sample = _Sample(cells, draws, confidence)
-    human = _human(utterances, results, manifests, cells.first.protocol_hash)
+    human = human_agreement(utterances, cells.first, results, manifests)
     ceilings = human.scores(sample.weights)
     scored, found = {}, []
     for cell in tqdm(cells.cells, desc="scores and intervals", disable=not progress, dynamic_ncols=True, leave=False):
@@ -200,18 +199,6 @@ def _reliability(cell: Cell, once: np.ndarray) -> list[dict]:
     return [
         {"n": int(n), "confidence": float(c / n), "accuracy": float(h / n)} for n, c, h in zip(count, confidence, hits, strict=True) if n
     ]
-
-
-def _human(utterances: Predictions, results: str | Path, manifests: str | Path | None, protocol_hash: str) -> HumanAgreement:
-    there = utterances.exists & (utterances.votes[:, :-1] > 0)
-    min_votes = int(utterances.votes[:, :-1][there].min()) if there.any() else 1
-    folder = Path(manifests) if manifests else find_protocols(results).get(protocol_hash, (None,))[0]
-    if manifests and not (folder / VOTES_FILE).is_file():
-        raise InputError(f"{folder / VOTES_FILE}: no such file: give a folder that recipes/prepare.py wrote")
-    votes = pd.read_csv(folder / VOTES_FILE, dtype=str, keep_default_na=False) if folder else pd.DataFrame()
-    if len(votes):
-        return agreement_from_annotators(votes, utterances.ids, utterances.emotions, min_votes)
-    return agreement_from_counts(utterances.all_votes, len(utterances.emotions), min_votes)
 
 
 def _chance(utterances: Predictions) -> dict:

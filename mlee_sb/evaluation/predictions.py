@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mlee_sb.corpora.manifest import vote_columns, vote_columns_in
+from mlee_sb.corpora.manifest import LUMPED, vote_columns, vote_columns_in
 from mlee_sb.errors import InputError
 
 POSTERIOR, EXISTENCE_PROBABILITY, EXISTENCE = "p_", "e_", "exist_"
@@ -72,7 +72,7 @@ class Predictions:
     exists : bool [n, K], which emotions exist by the label rules
     posterior : [n, K]; for a stage that learnt existence, the probability of existence of each
     existence : [n, K], probability that each emotion exists; None where the stage does not know
-    all_votes : [n, C], for each category of the corpus, the targets first; None where `votes` are all that is known
+    all_votes : [n, C], for each category of the corpus, the targets first; None where an earlier version lumped the others
     """
 
     emotions: list[str]
@@ -91,7 +91,8 @@ class Predictions:
         emotions = emotions_of(frame)
         number = {emotion: k for k, emotion in enumerate(emotions)}
         knows_existence = EXISTENCE_PROBABILITY + emotions[0] in frame
-        all_votes = frame[_vote_columns(frame, emotions)].to_numpy(float)
+        columns = _vote_columns(frame, emotions)
+        all_votes = frame[columns].to_numpy(float)
         return cls(
             emotions,
             frame["ID"].to_numpy(),
@@ -101,7 +102,7 @@ class Predictions:
             _columns(frame, EXISTENCE, emotions).astype(bool),
             _columns(frame, POSTERIOR, emotions),
             _columns(frame, EXISTENCE_PROBABILITY, emotions) if knows_existence else None,
-            all_votes,
+            None if columns[len(emotions) :] == vote_columns([LUMPED]) else all_votes,
         )
 
     def __len__(self) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from mlee_sb.corpora.manifest import PROTOCOL
+from mlee_sb.corpora.manifest import PROTOCOL, read_protocol
 from mlee_sb.errors import InputError
 from mlee_sb.files import read_json, sha256_of
 
@@ -53,10 +53,24 @@ class StageResult:
         return _json(self.folder / IDENTITY)
 
     @property
+    def min_votes(self) -> int:
+        """The number of votes from which an emotion exists."""
+        found = self.identity.get("min_votes")
+        if type(found) is not int or found < 1:
+            raise InputError(f"{self.folder / IDENTITY}: damaged (min_votes is {_short(found)}): train the stage again")
+        return found
+
+    @property
     def data_folder(self) -> Path | None:
         """Where its recordings lay when it was trained; None where an earlier version trained it, which did not note that."""
         path = self.folder / DATA_FOLDER
-        return Path(str(_json(path).get("data_folder"))) if path.is_file() else None
+        if not path.is_file():
+            return None
+        remedy = "give --data_folder"
+        noted = read_json(path, remedy).get("data_folder")
+        if not noted or not isinstance(noted, str):
+            raise InputError(f"{path}: damaged (data_folder is {_short(noted)}): {remedy}")
+        return Path(noted)
 
     @cached_property
     def weights(self) -> str | None:
@@ -132,6 +146,23 @@ def find_protocols(results: str | Path) -> dict[str, tuple[Path, dict]]:
         protocol = _json(path)
         found.setdefault(str(protocol.get("hash")), (path.parent, protocol))
     return found
+
+
+def given_protocol(folder: str | Path, stages: Iterable[StageResult], results: str | Path) -> dict:
+    """The protocol of manifests that a person gave for `stages`, which lie below `results`.
+
+    Raises
+    ------
+    InputError
+        if there are none in `folder`, or none of the stages was trained on them
+    """
+    protocol, hashes = read_protocol(folder), {stage.protocol_hash for stage in stages}
+    if protocol["hash"] not in hashes:
+        raise InputError(
+            f"{folder}: manifests of the protocol {protocol['hash']}, and the stages below {results} were trained on "
+            f"{', '.join(sorted(hashes))}: give the manifests that training was given"
+        )
+    return protocol
 
 
 def _difference(first: StageResult, second: StageResult) -> str:

@@ -3,11 +3,12 @@
 import json
 
 import pytest
-from releases import write_table
+from releases import without_the_hash_of_votes, write_iemocap, write_table
 
-from mlee_sb.corpora.manifest import column_types, read_fingerprints, read_fold, read_protocol, read_split, read_utterances
+from mlee_sb.corpora.manifest import column_types, read_fingerprints, read_fold, read_protocol, read_split, read_utterances, read_votes
 from mlee_sb.corpora.prepare import prepare
 from mlee_sb.errors import InputError
+from mlee_sb.files import sha256_of
 
 TABLE = """
     ID,wav,speaker,votes_neu,votes_hap,votes_other
@@ -149,6 +150,33 @@ def test_a_change_that_could_be_true_is_found_by_the_hash(folder, file):
         path.write_text(path.read_text().replace(old, new))
     with pytest.raises(InputError, match=r"utterances\.csv: this file, fingerprints\.csv or protocol\.json was changed: their hash is"):
         read_fold(folder, 1)
+
+
+@pytest.mark.parametrize("corpus", ["named", "not named"])
+def test_votes_of_other_listeners_are_refused_by_every_reader(folder, tmp_path, corpus):
+    """Where a corpus does not name its annotators, the file has no rows, and none may come."""
+    if corpus == "named":
+        prepare("iemocap", write_iemocap(tmp_path / "release"), folder, say=lambda line: None)
+    (folder / "votes.csv").write_text("ID,annotator,label\n001,E1,hap\n")
+    for read in (read_utterances, lambda folder: read_fold(folder, 1), read_votes):
+        with pytest.raises(InputError, match=r"votes\.csv: this file was changed: its hash is .*; run recipes/prepare\.py"):
+            read(folder)
+    (folder / "votes.csv").unlink()
+    with pytest.raises(InputError, match=r"votes\.csv: missing; run recipes/prepare\.py"):
+        read_votes(folder)
+
+
+def test_the_hash_of_the_votes_is_part_of_the_protocols(folder):
+    (folder / "votes.csv").write_text("ID,annotator,label\n001,E1,hap\n")
+    protocol = read_protocol(folder)
+    (folder / "protocol.json").write_text(json.dumps(protocol | {"votes_sha256": sha256_of(folder / "votes.csv")}))
+    with pytest.raises(InputError, match=r"protocol\.json was changed: their hash is"):
+        read_utterances(folder)
+
+
+def test_manifests_of_a_version_without_a_hash_of_the_votes_are_read_and_their_votes_are_not(folder):
+    without_the_hash_of_votes(folder)
+    assert len(read_utterances(folder)) == 4 and read_votes(folder) is None
 
 
 def test_counts_that_are_not_those_of_the_utterances_are_refused(folder):

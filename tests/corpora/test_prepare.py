@@ -10,7 +10,7 @@ import sys
 
 import pandas as pd
 import pytest
-from releases import block, write_crema_d, write_dialog, write_iemocap, write_table, write_wav
+from releases import block, without_the_hash_of_votes, write_crema_d, write_dialog, write_iemocap, write_table, write_wav
 
 from mlee_sb.corpora import prepare as prepare_module
 from mlee_sb.corpora.base import Corpus, Fold, Utterance
@@ -178,6 +178,13 @@ def test_a_speaker_in_no_fold_is_skipped(plugin, tmp_path):
     prepare_quietly("plugin", tmp_path / "data", tmp_path / "out")
     assert skipped_of(tmp_path / "out") == {"z": "in no fold: speaker z"}
     assert list(read_utterances(tmp_path / "out")["ID"]) == ["a", "b", "c"]
+
+
+def test_a_corpus_whose_annotators_say_something_else_than_its_counts_is_refused(plugin, tmp_path, monkeypatch):
+    annotations = (("E1", "neu"), ("E2", "hap"))
+    monkeypatch.setattr(Plugin, "utterances", lambda self: iter([Utterance("u", "a.wav", "a", "", {"neu": 2}, 2, "neu", annotations)]))
+    with pytest.raises(InputError, match="corpus plugin: 'u' has other votes than annotations; its utterances.. must be repaired"):
+        prepare_quietly("plugin", tmp_path / "data", tmp_path / "out")
 
 
 @pytest.mark.parametrize(("votes", "dominant", "code"), [({"neu": 1, "joy": 1}, "neu", "joy"), ({"neu": 1}, "joy", "joy")])
@@ -391,12 +398,18 @@ def test_a_recording_that_changed_since_is_named(data, tmp_path):
         prepare_once("vote_table", data, tmp_path / "manifests", say=lambda line: None)
 
 
-def test_manifests_of_an_earlier_version_are_called_so(data, tmp_path):
-    prepare_once("vote_table", data, tmp_path / "manifests", say=lambda line: None)
-    (tmp_path / "manifests/fingerprints.csv").unlink()
-    protocol = json.loads((tmp_path / "manifests/protocol.json").read_text())
+def without_categories(manifests):
+    """As before votes were counted for every category."""
+    (manifests / "fingerprints.csv").unlink()
+    protocol = json.loads((manifests / "protocol.json").read_text())
     protocol.pop("categories")
-    (tmp_path / "manifests/protocol.json").write_text(json.dumps(protocol | {"hash": "0123"}))
+    (manifests / "protocol.json").write_text(json.dumps(protocol | {"hash": "0123"}))
+
+
+@pytest.mark.parametrize("make_older", [without_categories, without_the_hash_of_votes])
+def test_manifests_of_an_earlier_version_are_called_so(data, tmp_path, make_older):
+    prepare_once("vote_table", data, tmp_path / "manifests", say=lambda line: None)
+    make_older(tmp_path / "manifests")
     with pytest.raises(InputError, match="manifests were written by an earlier version of mlee_sb: give a new folder with --results"):
         prepare_once("vote_table", data, tmp_path / "manifests", say=lambda line: None)
 

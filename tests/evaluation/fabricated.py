@@ -11,6 +11,7 @@ from mlee_sb.evaluation.predictions import read_predictions
 from mlee_sb.evaluation.results import find_stages
 
 EMOTIONS = ["neu", "hap", "sad"]
+HASH = "0123abcd" * 8  # of the protocol
 ROWS = {  # row -> how much its posterior knows of the votes
     "dominant_hard": 1.0,
     "dominant_soft": 1.5,
@@ -75,9 +76,9 @@ def write_stage(folder: Path, frame: pd.DataFrame, summary: dict) -> None:
     emotions = [column for column in frame if column.startswith("p_")]
     weights = [([0.4, 1.6] if summary["row"] == "mlee" else 0.5 + k / len(emotions)) for k in range(len(emotions))]
     trained = {"losses": {"train": 0.5, "valid": 0.9}, "epochs": 2, "seconds": 60.0, "class_weights": weights}
-    whole = {"demo": False, "protocol_hash": "0123abcd" * 8, **trained} | summary
+    whole = {"demo": False, "protocol_hash": HASH, **trained} | summary
     (folder / "save" / "summary.json").write_text(json.dumps(whole))
-    identity = {"protocol": whole["protocol_hash"], **{name: whole[name] for name in ("row", "train_set", "seed", "fold")}}
+    identity = {"protocol": whole["protocol_hash"], "min_votes": 1, **{name: whole[name] for name in ("row", "train_set", "seed", "fold")}}
     (folder / "save" / "identity.json").write_text(json.dumps(identity))
     losses = [(1, 1.2, 1.0), (2, 0.9, 0.9), (3, 0.5, 1.1)]
     (folder / "train_log.txt").write_text("".join(f"epoch: {e} - train loss: {t:.6f} - valid loss: {v:.6f}\n" for e, t, v in losses))

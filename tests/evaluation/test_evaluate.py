@@ -256,19 +256,7 @@ def test_scores_are_shares_of_the_human_ceiling(found):
     fusion = cell(found, "mlee_fusion_soft", "all")
     share = fusion["pooled"]["wa"]["value"] / found["human"]["wa"]["value"]
     assert fusion["share_of_human"]["wa"]["value"] == pytest.approx(share)
-    assert "counts only" in found["human"]["source"]
-
-
-def test_annotators_are_the_ceiling_where_the_manifests_name_them(tmp_path):
-    folder = fabricate(tmp_path, rows=["mlee"], train_sets=["all"])
-    frame = pd.concat(read_predictions(stage.predictions) for stage in find_stages(folder))
-    answers = [(row.ID, f"E{n}", emotion) for row in frame.itertuples() for n, emotion in enumerate(EMOTIONS[:1] * 3)]
-    (tmp_path / "given").mkdir()
-    pd.DataFrame(answers, columns=["ID", "annotator", "label"]).to_csv(tmp_path / "given/votes.csv", index=False)
-    human = evaluate(folder, manifests=tmp_path / "given", **QUICK)["human"]
-    assert human["source"] == "each annotator against the others" and human["wa"]["value"] == 1
-    with pytest.raises(InputError, match="votes.csv: no such file"):
-        evaluate(folder, manifests=tmp_path / "nothing")
+    assert "each vote against the other votes" in found["human"]["source"]
 
 
 def test_the_papers_figures_are_for_iemocap_and_its_emotions_only(tmp_path, found):

@@ -10,11 +10,14 @@ PROTOCOL, UTTERANCES, VOTES, SKIPPED = "protocol.json", "utterances.csv", "votes
 FINGERPRINTS = "fingerprints.csv"  # a file of its own: protocol.json stays short enough for a person, and utterances.csv has no such column
 FILES = (PROTOCOL, UTTERANCES, VOTES, SKIPPED, FINGERPRINTS)
 
+VOTE_COLUMNS = ("ID", "annotator", "label")  # of votes.csv
+
 MOST_VOTES = 1_000_000  # for an emotion: more is a mistake
 
 RUN_PREPARE = "run recipes/prepare.py (again)"
 
 VOTES_FOR = "votes_"  # before the code of a category
+LUMPED = "other"  # where earlier versions counted all votes for no target, of whatever category; today the votes for none at all are "oth"
 
 DRIVE = re.compile(r"[A-Za-z]:")
 

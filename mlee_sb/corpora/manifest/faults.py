@@ -13,13 +13,15 @@ from mlee_sb.corpora.manifest.columns import (
     PROTOCOL,
     RUN_PREPARE,
     UTTERANCES,
+    VOTES,
     csv_lines,
     existence_columns,
     vote_columns,
     why_not_inside,
 )
-from mlee_sb.corpora.manifest.protocol import categories_of, counts_of, protocol_hash, types_of
+from mlee_sb.corpora.manifest.protocol import VOTES_HASH, categories_of, counts_of, protocol_hash, types_of
 from mlee_sb.errors import InputError
+from mlee_sb.files import sha256_of
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,17 @@ def faults_of_utterances(folder: Path, protocol: dict, rows: pd.DataFrame, finge
     if now != protocol["hash"]:
         hashes = f"their hash is {now[:8]}, and {protocol['hash'][:8]} when they were written"
         yield Fault(folder / UTTERANCES, f"this file, {FINGERPRINTS} or {PROTOCOL} was changed: {hashes}")
+
+
+def faults_of_votes(folder: Path, protocol: dict) -> Iterator[Fault]:
+    """What is wrong with votes.csv: it is missing, or not the file that was prepared. Nothing where its hash was not noted."""
+    path, then = folder / VOTES, protocol.get(VOTES_HASH)
+    if then is None:
+        return
+    if not path.is_file():
+        yield Fault(path, "missing")
+    elif (now := sha256_of(path)) != then:
+        yield Fault(path, f"this file was changed: its hash is {now[:8]}, and {then[:8]} when it was written")
 
 
 def faults_of_split(path: Path, rows: pd.DataFrame, utterances: pd.DataFrame, speakers: Sequence[str]) -> Iterator[Fault]:

@@ -8,12 +8,15 @@ from pathlib import Path
 import pandas as pd
 from pydantic import BaseModel, Field, ValidationError
 
-from mlee_sb.corpora.manifest.columns import PROTOCOL, RUN_PREPARE, SPLITS, column_types, existence_columns
+from mlee_sb.corpora.manifest.columns import LUMPED, PROTOCOL, RUN_PREPARE, SPLITS, column_types, existence_columns
 from mlee_sb.errors import InputError
 
-WHAT_MATTERS = ("corpus", "demo", "emotions", "categories", "rules", "folds")
-"""Entries of the protocol that, with the utterance table and the recordings, decide what a model is trained and tested on. Counts follow
-from these; options of the corpus act through the table; the place of the data and the date change nothing."""
+VOTES_HASH = "votes_sha256"  # of votes.csv; not in the protocols of earlier versions
+
+WHAT_MATTERS = ("corpus", "demo", "emotions", "categories", "rules", "folds", VOTES_HASH)
+"""Entries of the protocol that, with the utterance table and the recordings, decide what a model is trained and tested on, and what
+listeners reach beside it. Counts follow from these; options of the corpus act through the table; the place of the data and the date
+change nothing."""
 
 
 class _Rules(BaseModel):
@@ -38,6 +41,7 @@ class _Protocol(BaseModel):
     folds: list[_Fold] = Field(min_length=1)
     counts: dict
     hash: str
+    votes_sha256: str | None = None
 
 
 def read_protocol(folder: str | Path) -> dict:
@@ -78,7 +82,7 @@ def categories_of(protocol: dict) -> list[str]:
     >>> categories_of({"emotions": ["neu", "hap"], "categories": ["neu", "hap", "exc", "oth"]})
     ['neu', 'hap', 'exc', 'oth']
     """
-    return protocol.get("categories") or [*protocol["emotions"], "other"]  # earlier versions wrote one column for all others
+    return protocol.get("categories") or [*protocol["emotions"], LUMPED]
 
 
 def types_of(protocol: dict) -> dict[str, type]:
@@ -97,12 +101,12 @@ def protocol_hash(protocol: dict, lines: Sequence[str], fingerprints: Sequence[s
 
     Parameters
     ----------
-    protocol : with the entries of `WHAT_MATTERS`
+    protocol : with the entries of `WHAT_MATTERS`, as far as the version that wrote it had them
     lines : of utterances.csv, without its header, as `csv_lines` writes them
     fingerprints : of the recordings, in the same order
     """
     digest = hashlib.sha256()
-    digest.update(json.dumps({key: protocol.get(key) for key in WHAT_MATTERS}, sort_keys=True).encode())
+    digest.update(json.dumps({key: protocol[key] for key in WHAT_MATTERS if key in protocol}, sort_keys=True).encode())
     digest.update("".join(lines).encode(errors="backslashreplace"))
     digest.update(json.dumps(list(fingerprints)).encode())
     return digest.hexdigest()

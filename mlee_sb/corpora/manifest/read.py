@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from mlee_sb.corpora.manifest.columns import FINGERPRINTS, PROTOCOL, RUN_PREPARE, SPLITS, UTTERANCES
-from mlee_sb.corpora.manifest.faults import Fault, faults_of_split, faults_of_utterances
-from mlee_sb.corpora.manifest.protocol import fold_numbers, read_protocol, types_of
+from mlee_sb.corpora.manifest.columns import FINGERPRINTS, PROTOCOL, RUN_PREPARE, SPLITS, UTTERANCES, VOTE_COLUMNS, VOTES
+from mlee_sb.corpora.manifest.faults import Fault, faults_of_split, faults_of_utterances, faults_of_votes
+from mlee_sb.corpora.manifest.protocol import VOTES_HASH, fold_numbers, read_protocol, types_of
 from mlee_sb.errors import InputError, choose
 
 
@@ -44,6 +44,23 @@ def read_fold(folder: str | Path, fold: int) -> dict[str, pd.DataFrame]:
 def read_fingerprints(folder: str | Path) -> pd.DataFrame:
     """Return fingerprints.csv: the columns ID and fingerprint (of the whole recording)."""
     return read_table(Path(folder) / FINGERPRINTS, ("ID", "fingerprint"))
+
+
+def read_votes(folder: str | Path) -> pd.DataFrame | None:
+    """Return votes.csv: the columns ID, annotator and label, a row a vote; no rows where the corpus does not name its annotators.
+
+    None for manifests of an earlier version, which noted no hash of the file: nothing tells whether it is the one that was prepared.
+
+    Raises
+    ------
+    InputError
+        if the file is missing or was changed since it was prepared
+    """
+    folder, protocol = Path(folder), read_protocol(folder)
+    if protocol.get(VOTES_HASH) is None:
+        return None
+    _refuse(faults_of_votes(folder, protocol))
+    return read_table(folder / VOTES, VOTE_COLUMNS)
 
 
 def read_table(path: Path, columns: Iterable[str]) -> pd.DataFrame:
@@ -84,6 +101,7 @@ def _splits(folder: Path, fold: int, names: Iterable[str]) -> dict[str, pd.DataF
 def _checked_utterances(folder: Path, protocol: dict) -> pd.DataFrame:
     rows = read_table(folder / UTTERANCES, types_of(protocol))
     _refuse(faults_of_utterances(folder, protocol, rows, read_fingerprints(folder)))
+    _refuse(faults_of_votes(folder, protocol))
     return rows
 
 

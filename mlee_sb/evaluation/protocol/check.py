@@ -12,7 +12,7 @@ from mlee_sb.evaluation.protocol.findings import LEAK, UNCHECKED, CheckedProtoco
 from mlee_sb.evaluation.protocol.manifests import Manifests, check_manifests, read_raw
 from mlee_sb.evaluation.protocol.recordings import fingerprints
 from mlee_sb.evaluation.protocol.stages import check_stage, key_of
-from mlee_sb.evaluation.results import IDENTITY, SUMMARY, StageResult, find_protocols, find_stages
+from mlee_sb.evaluation.results import IDENTITY, SUMMARY, StageResult, find_protocols, find_stages, given_protocol
 
 MANIFESTS = "manifests"  # the folder below a corpus's results that training prepares them in
 NO_DATA_FOLDER = "no --data_folder was given"  # and training with an earlier version did not note it
@@ -43,14 +43,16 @@ def check_protocol(
     if data_folder is not None and not Path(data_folder).is_dir():
         raise InputError(f"{data_folder}: no such folder; give the one that the corpus was prepared from")
     found = {protocol_hash: read_raw(*place) for protocol_hash, place in _protocols(Path(results), stages, manifests).items()}
+    places = {protocol_hash: _place(stages, each, data_folder) for protocol_hash, each in found.items()}
     findings = [
         *_unfinished(Path(results)),
         *_twice(stages),
         *_without_manifests(stages, found),
-        *(one for each in found.values() for one in _of_manifests(each, load_corpus, _places(stages, each, data_folder))),
+        *(one for name, each in found.items() for one in _of_manifests(each, load_corpus, *places[name])),
         *_of_stages(stages, found),
     ]
-    return CheckedProtocol(len(stages), sum(len(each.folds) for each in found.values()), tuple(findings))
+    looked_in = dict.fromkeys(str(place) for place, _ in places.values() if place)
+    return CheckedProtocol(len(stages), sum(len(each.folds) for each in found.values()), tuple(findings), tuple(looked_in))
 
 
 def _protocols(results: Path, stages: Iterable[StageResult], given: Sequence[str | Path]) -> dict[str, tuple[Path, dict]]:
@@ -62,38 +64,40 @@ def _protocols(results: Path, stages: Iterable[StageResult], given: Sequence[str
         if stage.protocol_hash not in found and len(above) > 3:  # RESULTS may be the folder of a row
             found |= find_protocols(above[3] / MANIFESTS)
     for folder in given:
-        protocol = read_protocol(folder)
-        if protocol["hash"] not in hashes:
-            raise InputError(
-                f"{folder}: manifests of the protocol {protocol['hash']}, and the stages below {results} were trained on "
-                f"{', '.join(sorted(hashes))}: give the manifests that training was given"
-            )
+        protocol = given_protocol(folder, stages, results)
         found[protocol["hash"]] = (Path(folder), protocol)
     return {protocol_hash: (folder, read_protocol(folder)) for protocol_hash, (folder, _) in found.items() if protocol_hash in hashes}
 
 
-def _places(stages: Iterable[StageResult], manifests: Manifests, given: str | Path | None) -> list[Path]:
-    """Where the recordings of manifests may lie: the folder that was given, or those that the stages were trained with."""
+def _place(stages: Iterable[StageResult], manifests: Manifests, given: str | Path | None) -> tuple[Path | None, str]:
+    """Where to look for the recordings of manifests, or None and why they lie nowhere.
+
+    That is the folder that was given, or else the first one with any of them in it that stages were trained with.
+    """
     if given is not None:
-        return [Path(given)]
+        return Path(given), ""
     noted = (stage.data_folder for stage in stages if stage.protocol_hash == manifests.protocol["hash"])
-    return list(dict.fromkeys(place for place in noted if place))
+    places, wavs = list(dict.fromkeys(place for place in noted if place)), manifests.utterances["wav"].tolist()
+    for place in places:
+        if any((place / wav).is_file() for wav in wavs):
+            return place, ""
+    why = f"the recordings do not lie where training found them, in {', '.join(map(str, places))}: give --data_folder"
+    return None, why if places else NO_DATA_FOLDER
 
 
-def _of_manifests(manifests: Manifests, load_corpus: Callable[[str], type], places: Sequence[Path]) -> Iterator[Finding]:
+def _of_manifests(manifests: Manifests, load_corpus: Callable[[str], type], data_folder: Path | None, why_not: str) -> Iterator[Finding]:
     try:
         corpus = load_corpus(manifests.protocol["corpus"])
         text_of, by_design = corpus.text_of, corpus.texts_shared_by_design
     except InputError:  # a plug-in of another machine
         text_of, by_design = None, False
-    recordings, data_folder = None, next((place for place in places if place.is_dir()), None)
+    recordings = None
     if data_folder:
         wavs = [wav for splits in manifests.folds.values() for frame in splits.values() for wav in frame["wav"]]
         recordings, of_recordings = fingerprints(wavs, data_folder, manifests.prepared_recordings())
         yield from of_recordings
     else:
-        why = f"the recordings do not lie where training found them, in {places[0]}: give --data_folder" if places else NO_DATA_FOLDER
-        yield finding(UNCHECKED, "copy", manifests.folder, f"{why}, so recordings were compared by name only")
+        yield finding(UNCHECKED, "copy", manifests.folder, f"{why_not}, so recordings were compared by name only")
     yield from check_manifests(manifests, text_of, by_design, recordings)
 
 

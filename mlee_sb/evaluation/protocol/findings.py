@@ -39,11 +39,12 @@ class Finding:
 
 @dataclass(frozen=True)
 class CheckedProtocol:
-    """The outcome of a check: how many finished stages and folds were looked at, and what was found."""
+    """The outcome of a check: how many finished stages and folds were looked at, what was found, and where recordings were looked for."""
 
     stages: int
     folds: int
     findings: tuple[Finding, ...]
+    data_folders: tuple[str, ...] = ()
 
     def of(self, severity: str) -> list[Finding]:
         """The findings of one severity."""
@@ -64,7 +65,8 @@ class CheckedProtocol:
     def as_json(self) -> dict:
         """All of it, for a program to read."""
         lists = {severity: [asdict(finding) for finding in self.of(severity)] for severity in (LEAK, NOTE, UNCHECKED)}
-        return {"stages": self.stages, "folds": self.folds, "leaks": lists[LEAK], "notes": lists[NOTE], "unchecked": lists[UNCHECKED]}
+        counts = {"stages": self.stages, "folds": self.folds, "data_folders": list(self.data_folders)}
+        return {**counts, "leaks": lists[LEAK], "notes": lists[NOTE], "unchecked": lists[UNCHECKED]}
 
 
 def finding(severity: str, kind: str, where, what: str, values: Iterable[str] = ()) -> Finding:

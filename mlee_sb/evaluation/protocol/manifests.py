@@ -15,8 +15,11 @@ from mlee_sb.corpora.manifest import (
     RUN_PREPARE,
     SPLITS,
     UTTERANCES,
+    VOTES,
+    VOTES_HASH,
     changed_rows,
     faults_of_utterances,
+    faults_of_votes,
     read_fingerprints,
     read_table,
     types_of,
@@ -113,13 +116,18 @@ def check_manifests(
 
 
 def _as_prepared(manifests: Manifests) -> Iterator[Finding]:
-    """utterances.csv and protocol.json say what they said when they were written, and nothing that cannot be."""
-    for fault in faults_of_utterances(manifests.folder, manifests.protocol, manifests.utterances, manifests.fingerprints):
+    """utterances.csv, votes.csv and protocol.json say what they said when they were written, and nothing that cannot be."""
+    folder, protocol = manifests.folder, manifests.protocol
+    of_utterances = faults_of_utterances(folder, protocol, manifests.utterances, manifests.fingerprints)
+    for fault in (*of_utterances, *faults_of_votes(folder, protocol)):
         first = f" ({fault.ids[0]}: {fault.what})" if fault.ids else f": {fault.what}"
         yield finding(LEAK, "manifests", fault.path, f"changed since it was prepared{first}", fault.ids)
     if manifests.fingerprints is None:
         what = f"missing, as in earlier versions, so nothing tells whether {UTTERANCES} and the recordings were changed; {RUN_PREPARE}"
-        yield finding(UNCHECKED, "manifests", manifests.folder / FINGERPRINTS, what)
+        yield finding(UNCHECKED, "manifests", folder / FINGERPRINTS, what)
+    if protocol.get(VOTES_HASH) is None:
+        what = f"its hash is not in the protocol, as in earlier versions, so nothing tells whether it was changed; {RUN_PREPARE}"
+        yield finding(UNCHECKED, "manifests", folder / VOTES, what)
 
 
 def _speakers(manifests: Manifests, fold: int) -> Iterator[Finding]:
