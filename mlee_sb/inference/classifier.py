@@ -189,17 +189,9 @@ class EmotionClassifier:
         check_finite(embeddings, "waveforms")
         return embeddings
 
-    @torch.no_grad()
     def classify_batch(self, wavs: Tensor, wav_lens: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor, list[str]]:
         """Classify waveforms, given as to `encode_batch`. Returns out_prob, score, index, text_lab (see the class)."""
         return self._classify(wavs, wav_lens, "waveforms")
-
-    def _classify(self, wavs: Tensor, wav_lens: Tensor | None, where: str) -> tuple[Tensor, Tensor, Tensor, list[str]]:
-        logits, _ = self.model.logits(*self._batch(wavs, wav_lens))
-        check_finite(logits, where)
-        out_prob = self.model.log_probabilities(logits)
-        score, index = out_prob.max(dim=-1)
-        return out_prob, score, index, [self.emotions[i] for i in index.tolist()]
 
     def classify_file(self, path: str | Path) -> tuple[Tensor, Tensor, Tensor, list[str]]:
         """Classify one utterance, a file as for `predict`. Returns what `classify_batch` returns, and raises as `predict`."""
@@ -230,6 +222,14 @@ class EmotionClassifier:
         weights, seconds = looking.attention(upload(self._load(path), self.device))
         check_finite(weights, named(path))
         return seconds.cpu().numpy(), weights.cpu().numpy()
+
+    @torch.no_grad()
+    def _classify(self, wavs: Tensor, wav_lens: Tensor | None, where: str) -> tuple[Tensor, Tensor, Tensor, list[str]]:
+        logits, _ = self.model.logits(*self._batch(wavs, wav_lens))
+        check_finite(logits, where)
+        out_prob = self.model.log_probabilities(logits)
+        score, index = out_prob.max(dim=-1)
+        return out_prob, score, index, [self.emotions[i] for i in index.tolist()]
 
     def _predict_many(self, paths: Iterable, batch_size: int, asked: Asked, on_error: str) -> Iterator[Prediction | InputError]:
         paths = iter(paths)

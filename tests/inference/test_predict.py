@@ -128,6 +128,12 @@ def test_no_file_gives_no_answer(classifier):
     assert list(classifier.predict_many([])) == []
 
 
+def test_answers_hold_no_gradients(classifier, hello):
+    samples = torch.from_numpy(soundfile.read(hello, dtype="float32")[0])
+    answers = classifier.classify_file(hello)[0], classifier.classify_batch(samples)[0], classifier.encode_batch(samples)
+    assert not any(answer.requires_grad for answer in answers)
+
+
 def test_samples_that_are_integers_are_refused_and_not_taken_for_loud_ones(classifier):
     with pytest.raises(InputError, match="int16: give floats"):
         classifier.classify_batch((torch.randn(1, 16000) * 3000).to(torch.int16))
