@@ -13,7 +13,7 @@ demo: $(INSTALLED)
 	$(BIN)/mlee demo
 
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 test-real: $(INSTALLED)
 	$(BIN)/pytest -m real

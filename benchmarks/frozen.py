@@ -50,6 +50,7 @@ def seconds_to_train_the_head(n: int, epochs: int) -> float:
             encoder=Precomputed(),
             classifier=head,
             class_weights=torch.ones(EMOTIONS),
+            loss_mean="plain",
             epochs=counter,
             start=time.monotonic(),
             say=lambda line: None,

@@ -28,7 +28,7 @@ def losses_of(which: str, manifests: str, data_folder: str, seed: int) -> list[f
     """Validation loss after each epoch."""
     emotions, splits = read_protocol(manifests)["emotions"], read_fold(manifests, 1)
     used = {name: usable_for("existence", "all", splits[name], {"emotions": emotions, "min_votes": 1}) for name in ("train", "valid")}
-    weights = torch.as_tensor(labels.class_weights("existence", used["train"][1], emotions), dtype=torch.float32)
+    weights = torch.as_tensor(labels.existence_class_weights(used["train"][1], emotions), dtype=torch.float32)
     torch.manual_seed(seed)
     encoder, head = our_encoder(), DenseClassifier(256, len(emotions))
     train, valid = (

@@ -1,6 +1,6 @@
 """Prepare a vote_table, and read the headers of its wav files alone. Prints the seconds, or the peak memory in MB.
 
-python benchmarks/preparation.py seconds|megabytes|megabytes_alone FOLDER
+python benchmarks/preparation.py seconds|seconds_again|megabytes|megabytes_alone FOLDER
 """
 
 import contextlib
@@ -40,9 +40,10 @@ def read_headers(folder: Path) -> None:
         soundfile.info(path)
 
 
-def run(folder: Path) -> None:
-    """Prepare into a new folder, in silence."""
+def run(folder: Path, again: bool = False) -> None:
+    """Prepare into a new folder, in silence; `again`: with what the last time of this kind kept, else without."""
     output = Path(tempfile.mkdtemp()) / "manifests"
+    os.environ["MLEE_CACHE"] = str(folder.with_name("cache") if again else output.with_name("cache"))
     with contextlib.redirect_stdout(io.StringIO()), open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
         prepare("vote_table", folder, output, EMOTIONS)
     shutil.rmtree(output.parent)
@@ -56,7 +57,9 @@ def measure(n: int, repeats: int) -> Result:
         candidates = {
             "the wav headers alone": lambda: seconds(lambda: read_headers(folder)),
             "prepare": lambda: in_own_process("preparation.py", "seconds", folder),
+            "prepare again": lambda: in_own_process("preparation.py", "seconds_again", folder),
         }
+        in_own_process("preparation.py", "seconds_again", folder)  # the time before
         result = by_turns(f"prepare a vote_table of {n:,} utterances", "s", candidates, repeats)
         with_workers, alone = (in_own_process("preparation.py", what, folder) for what in ("megabytes", "megabytes_alone"))
         result.notes.append(f"peak memory of the preparation: {with_workers:.0f} MB with its workers, {alone:.0f} MB without them")
@@ -64,5 +67,6 @@ def measure(n: int, repeats: int) -> Result:
 
 
 if __name__ == "__main__":
-    took = seconds(lambda: run(Path(sys.argv[2])))
-    print({"seconds": lambda: took, "megabytes": peak_memory, "megabytes_alone": lambda: status_of("VmHWM")}[sys.argv[1]]())
+    took = seconds(lambda: run(Path(sys.argv[2]), again=sys.argv[1] == "seconds_again"))
+    shown = {"megabytes": peak_memory, "megabytes_alone": lambda: status_of("VmHWM")}.get(sys.argv[1], lambda: took)
+    print(shown())

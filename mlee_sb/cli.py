@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 
 from mlee_sb.errors import InputError, choose
+from mlee_sb.evaluation.paper import PRIMARY
 from mlee_sb.files import json_text
 
-LEAKED, SOME_FAILED, WRONG_INPUT = 1, 1, 2  # exit statuses
+LEAKED, SOME_FAILED, WRONG_INPUT, NOT_CHECKED = 1, 1, 2, 3  # exit statuses
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -242,12 +243,16 @@ def check_protocol(
         list[Path] | None,
         typer.Option("--manifests", help="manifests that training was given, where they lie elsewhere; may be repeated"),
     ] = None,
-    data_folder: Annotated[Path | None, typer.Option("--data_folder", help="the release of the corpus, to compare its recordings")] = None,
+    data_folder: Annotated[
+        Path | None,
+        typer.Option("--data_folder", help="the release of the corpus, to compare its recordings (default: where training found it)"),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="write one JSON object, with every value")] = False,
 ) -> None:
     """Look for leaks: whether anything of a test set was trained on, chosen with or computed with.
 
-    Exit status: 0 no leak found, 1 leaks found, 2 wrong input.
+    Exit status: 0 all was checked and no leak found, 1 leaks found, 2 wrong input, 3 no leak found in what could be checked, and
+    something could not be: it is named.
     """
     from mlee_sb.corpora.base import load_corpus
     from mlee_sb.evaluation.protocol import check
@@ -263,6 +268,8 @@ def check_protocol(
         typer.echo(checked.summary())
     if checked.leaks:
         raise typer.Exit(LEAKED)
+    if checked.of(UNCHECKED):
+        raise typer.Exit(NOT_CHECKED)
 
 
 @app.command()
@@ -272,6 +279,9 @@ def report(
     data_folder: Annotated[Path | None, typer.Option("--data_folder", help="the release of the corpus, for figure 3")] = None,
     utterance: Annotated[list[str] | None, typer.Option("--utterance", help="ID for figure 3; may be repeated")] = None,
     manifests: Annotated[Path | None, typer.Option("--manifests", help="those trained with, where they lie elsewhere")] = None,
+    primary: Annotated[
+        str, typer.Option("--primary", help="ua or wa: the score of the declared claims, to be chosen beforehand")
+    ] = PRIMARY,
     resamples: Annotated[int, typer.Option("--resamples", min=1, help="of the bootstrap over speakers")] = 2000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="of the bootstrap")] = 0,
     undo_class_weights: Annotated[
@@ -284,7 +294,7 @@ def report(
     """
     from mlee_sb.reporting import make_report
 
-    numbers = {"resamples": resamples, "seed": seed, "undo_class_weights": undo_class_weights}
+    numbers = {"primary": primary, "resamples": resamples, "seed": seed, "undo_class_weights": undo_class_weights}
     path = make_report(results, output, data_folder, manifests, utterance or (), progress=sys.stderr.isatty(), **numbers)
     typer.echo(f"written to {path}")
 

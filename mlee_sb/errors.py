@@ -8,6 +8,10 @@ class InputError(ValueError):
     """Something given from outside cannot be used. The message names the file, the value and the remedy."""
 
 
+class NoAttention(InputError):
+    """An encoder has no attention weights, so there is nothing to show of where it looks."""
+
+
 class NeedsCode(InputError):
     """A model cannot be built from its config.json alone: only code that comes with it could."""
 

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+BLOCK = 1 << 17  # bytes read at a time
+
 
 @contextmanager
 def written_beside(path: str | Path) -> Iterator[Path]:
@@ -70,8 +72,11 @@ def sha256_of(path: str | Path) -> str:
     >>> sha256_of(target)[:16]
     'e3b0c44298fc1c14'
     """
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    with open(path, "rb", buffering=0) as file:  # hashlib.file_digest takes twice the time for the small files of a corpus
+        while block := file.read(BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _remove(path: Path) -> None:

@@ -76,7 +76,9 @@ def existence_targets(votes: np.ndarray, min_votes: int = 1) -> tuple[np.ndarray
 
 
 def softmax_class_weights(targets: np.ndarray, emotions: Sequence[str] | None = None) -> np.ndarray:
-    """Inverse class frequency for the softmax losses (equation 2), scaled to mean 1.
+    """Return inverse class frequencies for the softmax losses (equation 2): N / (K n[k]), with n[k] of N the mass of class k.
+
+    [choice] One factor for all weights, such that every class has the same weight in the sum and an example weighs 1 on average.
 
     Parameters
     ----------
@@ -93,16 +95,18 @@ def softmax_class_weights(targets: np.ndarray, emotions: Sequence[str] | None = 
     InputError
         if an emotion has no example
 
-    >>> softmax_class_weights(np.array([[1, 0], [1, 0], [1, 0], [0, 1]])).tolist()
-    [0.5, 1.5]
+    >>> softmax_class_weights(np.array([[1, 0], [1, 0], [1, 0], [0, 1]])).round(3).tolist()
+    [0.667, 2.0]
     """
     mass = np.asarray(targets, dtype=np.float64).sum(axis=0)
     _refuse_empty(mass, emotions, "no training example of")
-    return _mean_one(1 / mass)
+    return mass.sum() / (len(mass) * mass)
 
 
 def existence_class_weights(targets: np.ndarray, emotions: Sequence[str] | None = None) -> np.ndarray:
-    """Inverse frequency of absent and present for each emotion (equation 6), each pair scaled to mean 1.
+    """Return inverse frequencies of absent and present for each emotion (equation 6): N / (2 n), with n of N utterances.
+
+    [choice] One factor for the whole table: present and absent of every emotion have the same weight in the sum, however rare it is.
 
     Parameters
     ----------
@@ -119,15 +123,15 @@ def existence_class_weights(targets: np.ndarray, emotions: Sequence[str] | None 
     InputError
         if an emotion is never present, or never absent
 
-    >>> existence_class_weights(np.array([[1], [0], [0], [0]])).tolist()
-    [[0.5, 1.5]]
+    >>> existence_class_weights(np.array([[1], [0], [0], [0]])).round(3).tolist()
+    [[0.667, 2.0]]
     """
     targets = np.asarray(targets, dtype=np.float64)
     present = targets.sum(axis=0)
     absent = len(targets) - present
     _refuse_empty(present, emotions, "no training example with")
     _refuse_empty(absent, emotions, "no training example without")
-    return _mean_one(1 / np.stack([absent, present], axis=1))
+    return len(targets) / (2 * np.stack([absent, present], axis=1))
 
 
 def training_targets(
@@ -164,13 +168,32 @@ def training_targets(
     return targets.astype(np.float32), usable
 
 
-def class_weights(target: str, targets: np.ndarray, emotions: Sequence[str] | None = None) -> np.ndarray:
-    """The class weights of the loss for a kind of target: [K, 2] for existence, [K] for hard and soft."""
-    return (existence_class_weights if target == "existence" else softmax_class_weights)(targets, emotions)
+def training_class_weights(targets: np.ndarray, dominant: Sequence[str], settings: Mapping) -> np.ndarray:
+    """Return the class weights of the loss of a stage, from its training set.
 
+    Parameters
+    ----------
+    targets : [n, K], of the utterances that the stage learns from
+    dominant : code of the dominant emotion of each of them, ``""`` where there is none
+    settings : target, emotions, class_weights (False: every class weighs 1), and class_frequency for soft: ``"targets"`` counts the
+        mass of the targets, ``"dominant"`` the utterances of each dominant emotion
 
-def _mean_one(weights: np.ndarray) -> np.ndarray:
-    return weights / weights.mean(axis=-1, keepdims=True)
+    Returns
+    -------
+    np.ndarray
+        [K, 2] for existence (absent and present), [K] for hard and soft
+
+    Raises
+    ------
+    InputError
+        if an emotion has no example
+    """
+    counted = targets
+    if settings["target"] == "soft" and settings.get("class_frequency") == "dominant":
+        counted, _ = hard_targets(dominant, settings["emotions"])
+    weigh = existence_class_weights if settings["target"] == "existence" else softmax_class_weights
+    weights = weigh(counted, settings["emotions"])
+    return weights if settings["class_weights"] else np.ones_like(weights)
 
 
 def _refuse_empty(mass: np.ndarray, emotions: Sequence[str] | None, words: str) -> None:

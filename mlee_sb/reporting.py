@@ -3,10 +3,11 @@
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+import numpy as np
 import soundfile
 
 from mlee_sb.corpora.manifest import read_utterances
-from mlee_sb.errors import InputError, choose
+from mlee_sb.errors import InputError, NoAttention, choose
 from mlee_sb.evaluation.cells import Cells, read_cells
 from mlee_sb.evaluation.evaluate import evaluate
 from mlee_sb.evaluation.report.attention import ENCODERS, AttentionFigure, chosen_utterances, stages_of_figure
@@ -39,7 +40,7 @@ def make_report(
     utterances : IDs for figure 3; by default some that listeners dispute
     only : folders of the stages to report; by default all that are finished below `results`
     progress : whether to show bars
-    evaluation : `resamples`, `seed`, `undo_class_weights` of `mlee_sb.evaluation.evaluate.evaluate`
+    evaluation : `resamples`, `seed`, `primary`, `undo_class_weights` of `mlee_sb.evaluation.evaluate.evaluate`
 
     Returns
     -------
@@ -59,8 +60,11 @@ def make_report(
         manifests = manifests or find_protocols(results).get(found["protocol_hash"], (None,))[0]
         if manifests is None:
             raise InputError(f"{results}: no manifests of these stages below it: give the folder that was trained with as --manifests")
-        attention = figures(read_cells(find_stages(results, only)), manifests, data_folder, utterances)
         why_none = f"Train the rows {', '.join(ENCODERS)} with train set {TRAIN_SET} to see where their encoders look."
+        try:
+            attention = figures(read_cells(find_stages(results, only)), manifests, data_folder, utterances)
+        except NoAttention as error:
+            why_none = f"There is no figure 3 for these encoders. {error}"
     return write_report(found, output, attention, why_none)
 
 
@@ -84,6 +88,8 @@ def figures(
 
     Raises
     ------
+    NoAttention
+        if an encoder of these rows has no attention
     InputError
         if an utterance is not tested in any of the folds, or a recording or model cannot be read
     """
@@ -100,10 +106,15 @@ def figures(
         if not wav.is_file():
             raise InputError(f"{wav}: no such file: is --data_folder the one that was prepared?")
         samples, rate = soundfile.read(wav, dtype="float32", always_2d=True)
-        attention = {
-            name: EmotionClassifier.from_hparams(stages[row][int(cells.fold_of[i])].folder).attention_file(wav)
-            for row, name in ENCODERS.items()
-        }
+        attention = {name: _attention(stages[row][int(cells.fold_of[i])].folder, wav) for row, name in ENCODERS.items()}
         votes = dict(zip([*utterances.emotions, "other"], utterances.votes[i].astype(int).tolist(), strict=True))
         found.append(AttentionFigure(number, ID, votes, samples.mean(axis=1), rate, attention))
     return found
+
+
+def _attention(stage: Path, wav: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Middles of the steps in seconds, and the weights of the encoder of a stage, [steps] each."""
+    try:
+        return EmotionClassifier.from_hparams(stage).attention_file(wav)
+    except NoAttention as error:
+        raise NoAttention(f"{stage}: {error}") from error

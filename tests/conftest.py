@@ -71,6 +71,14 @@ def crema_d_folder() -> Path:
     return REAL_SPEECH
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_the_tests(tmp_path_factory):
+    """What is known of recordings is kept here, and not with that of who runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLEE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 class Impatient:
     """The clock of who does not wait between two tries."""
 

@@ -8,6 +8,7 @@ from releases import write_table
 from mlee_sb.corpora.manifest import read_protocol
 from mlee_sb.corpora.prepare import prepare
 from mlee_sb.evaluation.protocol.stages import key_of
+from mlee_sb.evaluation.results import VERSION
 from mlee_sb.files import write_json
 
 VOTES = """
@@ -26,8 +27,8 @@ d1.wav,d,sd,3,0,0
 d2.wav,d,sd,0,3,0
 """
 TRAIN, VALID = ["c0", "c1", "c2", "d0", "d1", "d2"], ["b0", "b1"]  # of fold 1, which tests a; b2 has no dominant emotion
-WEIGHTS = [2 / 3, 4 / 3]  # 4 neu and 2 hap in training: 1/4 and 1/2, over their mean
-WEIGHTS_WITH_TEST = [8 / 9, 10 / 9]  # 5 neu and 4 hap
+WEIGHTS = [6 / 8, 6 / 4]  # 4 neu and 2 hap in training: 6 / (2 * 4) and 6 / (2 * 2)
+WEIGHTS_WITH_TEST = [9 / 10, 9 / 8]  # 5 neu and 4 hap
 ENCODER, HEAD = Path("vote_table/dominant_hard/dominant/seed1/fold1"), Path("vote_table/mlee_pretrain_hard/dominant/seed1/fold1")
 MANIFESTS = Path("vote_table/manifests/tones")
 
@@ -48,6 +49,7 @@ def write_stage(results: Path, stage: Path, required: dict[str, str] | None = No
     protocol, (_, row, train_set, _, fold) = read_protocol(results / MANIFESTS), stage.parts
     names = {"row": row, "train_set": train_set, "fold": int(fold.removeprefix("fold")), "seed": 1}
     settings = {"target": "hard", "emotions": ["neu", "hap"], "min_votes": 1, "class_weights": True, "protocol": protocol["hash"]}
+    settings[VERSION] = "0.2.0"
     identity = {**names, **settings, **{f"required {name}": key for name, key in (required or {}).items()}}
     save = results / stage / "save"
     write_json(save / "identity.json", identity)
@@ -56,7 +58,7 @@ def write_stage(results: Path, stage: Path, required: dict[str, str] | None = No
     for use, ids in uses.items():
         write_used(results / stage, use, ids)
     test = pd.read_csv(results / MANIFESTS / fold / "test.csv")
-    columns = ["ID", "speaker", "dominant", "votes_neu", "votes_hap", "votes_other"]
+    columns = ["ID", "speaker", "dominant", "votes_neu", "votes_hap", "votes_oth"]
     test[columns].assign(p_neu=0.5, p_hap=0.5).to_csv(results / stage / "predictions.csv", index=False)
     noted = {"corpus": "vote_table", "demo": False, "protocol_hash": protocol["hash"], "class_weights": WEIGHTS, "losses": {}}
     write_json(save / "summary.json", {**names, **noted})

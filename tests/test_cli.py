@@ -32,7 +32,7 @@ def test_help_is_there_without_torch():
 def test_a_protocol_is_checked_without_torch(results):
     code = "import sys; from mlee_sb.cli import main; status = main(sys.argv[1:]); print(status, 'torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code, "check-protocol", results], check=True, capture_output=True, text=True)
-    assert done.stdout.endswith("0 False\n")
+    assert done.stdout.endswith("3 False\n")
 
 
 def test_the_program_mlee_is_installed():
@@ -40,8 +40,8 @@ def test_the_program_mlee_is_installed():
     assert point.load() is main
 
 
-def test_clean_results_end_with_0_and_say_what_was_not_looked_at(results, capsys):
-    assert main(["check-protocol", str(results)]) == 0
+def test_results_without_a_leak_that_could_not_be_looked_through_end_with_3_and_say_why(results, capsys):
+    assert main(["check-protocol", str(results)]) == 3
     said = capsys.readouterr().out
     assert "not checked  copy: no --data_folder was given" in said
     assert said.splitlines()[-1] == "2 stages and 4 folds looked at: 0 leaks, 0 notes, 2 not checked; no leak in what could be checked"
@@ -90,7 +90,7 @@ def test_a_wrong_input_ends_with_2_and_a_message(results, arguments, message, ca
 
 def test_manifests_that_lie_elsewhere_are_given_by_their_folder(results, tmp_path, capsys):
     elsewhere = shutil.move(results / MANIFESTS, tmp_path / "elsewhere")
-    assert main(["check-protocol", str(results), "--manifests", str(elsewhere)]) == 0
+    assert main(["check-protocol", str(results), "--manifests", str(elsewhere)]) == 3
     assert "4 folds looked at" in capsys.readouterr().out
 
 

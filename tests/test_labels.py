@@ -48,16 +48,38 @@ def test_an_utterance_without_a_target_vote_is_all_absent_and_left_out_of_soft(c
 
 
 @given(arrays(np.float64, st.tuples(st.integers(1, 20), st.just(4)), elements=st.floats(0.01, 1)))
-def test_softmax_weights_average_one_and_are_inverse_to_the_mass(targets):
+def test_softmax_weights_give_every_class_the_same_mass_and_an_example_one_on_average(targets):
     weights = labels.softmax_class_weights(targets)
-    assert weights.mean() == pytest.approx(1)
-    products = weights * targets.sum(axis=0)
-    np.testing.assert_allclose(products, products[0])
+    np.testing.assert_allclose(weights * targets.sum(axis=0), targets.sum() / 4)
 
 
-def test_existence_weights_average_one_for_each_emotion():
-    weights = labels.existence_class_weights(np.array([[1, 0], [1, 1], [0, 0], [1, 0]]))
-    np.testing.assert_allclose(weights, [[1.5, 0.5], [0.5, 1.5]])
+TABLE_1 = {"neu": 582, "hap": 154, "sad": 305, "ang": 159}  # of 1,000 utterances: the paper's table 1, dominant set
+N_OVER_2N = {  # absent and present, by hand: 1000 / (2 * 418) and 1000 / (2 * 582), ...
+    "neu": [1.196172, 0.859107],
+    "hap": [0.591017, 3.246753],
+    "sad": [0.719424, 1.639344],
+    "ang": [0.594530, 3.144654],
+}
+
+
+def test_existence_weights_of_the_papers_table_1_by_hand():
+    targets = np.stack([np.arange(1000) < present for present in TABLE_1.values()], axis=1).astype(float)
+    np.testing.assert_allclose(labels.existence_class_weights(targets), list(N_OVER_2N.values()), rtol=1e-6)
+
+
+def test_softmax_weights_of_the_dominant_emotions_of_iemocap_by_hand():
+    counts = {"neu": 1099, "hap": 284, "sad": 608, "ang": 289}  # 2,280 in all: 2280 / (4 * 1099), ...
+    targets = np.repeat(np.eye(4), list(counts.values()), axis=0)
+    np.testing.assert_allclose(labels.softmax_class_weights(targets), [0.518653, 2.007042, 0.9375, 1.972318], rtol=1e-6)
+
+
+def test_no_emotion_loses_existence_weight_by_being_rare():
+    """The kind of the mistake: pairs scaled to mean 1 one by one leave 4p(1-p) of the weight, .52 for hap on the dominant set."""
+    rng = np.random.default_rng(0)
+    targets = (rng.random((500, 3)) < [0.5, 0.1, 0.02]).astype(float)
+    weights = labels.existence_class_weights(targets)
+    total = (targets * weights[:, 1] + (1 - targets) * weights[:, 0]).sum(axis=0)
+    np.testing.assert_allclose(total, 500)
 
 
 @pytest.mark.parametrize("targets", [[[1, 0], [1, 0]], [[1, 1], [0, 1]]])

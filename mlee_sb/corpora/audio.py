@@ -1,9 +1,11 @@
-"""Is a recording fit to be trained on? Answered without reading more of it than the answer needs."""
+"""Is a recording fit to be trained on? Answered without decoding more of it than the answer needs. And which recording is it?"""
 
+import inspect
+import sys
 import time
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,8 @@ import soundfile
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
+from mlee_sb.corpora.kept import Kept
+from mlee_sb.files import sha256_of
 from mlee_sb.wav import why_cut_off, why_no_sound
 
 SHORTEST = 0.040
@@ -33,14 +37,14 @@ IDLE = 10  # seconds that workers wait for more to do before they end
 class Audio:
     """What a recording is: seconds, Hz, channels; `reason` says why it cannot be used, and is "" where it can.
 
-    `fingerprint` is of the samples that the check read: other recordings under the same name have another one.
+    `fingerprint` is the SHA-256 of the whole file, "" where it cannot be used: another recording under the same name has another one.
     """
 
     duration: float = 0.0
     sample_rate: int = 0
     channels: int = 0
     reason: str = ""
-    fingerprint: int = field(default=0, compare=False)
+    fingerprint: str = field(default="", compare=False)
 
 
 def check_audio(path: str | Path) -> Audio:
@@ -49,12 +53,22 @@ def check_audio(path: str | Path) -> Audio:
         if cut_off := why_cut_off(path):
             return Audio(reason=cut_off)
         with soundfile.SoundFile(path) as file:
-            reason, fingerprint = _what_is_wrong(file)
-            return Audio(file.frames / file.samplerate, file.samplerate, file.channels, reason, fingerprint)
+            reason = _what_is_wrong(file)
+            found = file.frames / file.samplerate, file.samplerate, file.channels, reason
+        return Audio(*found, fingerprint="" if reason else sha256_of(path))
     except FileNotFoundError:
         return Audio(reason="annotation without a wav: no such file")
     except (soundfile.SoundFileError, OSError, ValueError) as error:
         return Audio(reason=f"unreadable: {error}".replace(str(path), Path(path).name))
+
+
+def check_below(data_folder: str | Path, wavs: Sequence[str]) -> list[Audio]:
+    """As `check_all`, for paths below a data folder. Of a file that could be used and did not change since, the answer is kept."""
+    kept = Kept(data_folder, wavs, _rules())
+    checked = iter(check_all([f"{data_folder}/{wav}" for wav, known in zip(wavs, kept.known, strict=True) if known is None]))
+    found = [next(checked) if known is None else Audio(*known) for known in kept.known]
+    kept.keep([None if one.reason else [one.duration, one.sample_rate, one.channels, "", one.fingerprint] for one in found])
+    return found
 
 
 def check_all(paths: Sequence[str | Path]) -> list[Audio]:
@@ -66,6 +80,12 @@ def check_all(paths: Sequence[str | Path]) -> list[Audio]:
             results += checked
             bar.update(len(checked))
     return results
+
+
+def _rules() -> str:
+    """What an answer depends on besides the file: where a check is changed, everything is checked again."""
+    code = [inspect.getsource(sys.modules[name]) for name in (__name__, why_cut_off.__module__)]
+    return sha256("".join([soundfile.__libsndfile_version__, *code]).encode()).hexdigest()
 
 
 def _in_workers_where_worth_it(tasks: Sequence[Sequence[str | Path]]) -> Iterator[list[Audio]]:
@@ -81,30 +101,29 @@ def _check_each(paths: Sequence[str | Path]) -> list[Audio]:
     return [check_audio(path) for path in paths]
 
 
-def _what_is_wrong(file: soundfile.SoundFile) -> tuple[str, int]:
-    """Say what, and a fingerprint of what was read: `file` is read until it is clear that nothing is wrong with its samples.
+def _what_is_wrong(file: soundfile.SoundFile) -> str:
+    """Say what, or "": `file` is read until it is clear that nothing is wrong with its samples.
 
     Integer samples of a wav cannot be NaN, and the size of its data is known from the header, so there the first sound is
     enough; all else is read to the end.
     """
     if file.frames == 0:
-        return "zero samples", 0
+        return "zero samples"
     if file.frames < round(SHORTEST * file.samplerate):
-        return f"shorter than {SHORTEST * 1000:.0f} ms: {file.frames} samples at {file.samplerate} Hz", 0
+        return f"shorter than {SHORTEST * 1000:.0f} ms: {file.frames} samples at {file.samplerate} Hz"
     first_sound_is_enough = file.format in ("WAV", "WAVEX") and file.subtype.startswith(("PCM", "ULAW", "ALAW"))
-    low, high, frames, fingerprint = np.inf, -np.inf, 0, 0
+    low, high, frames = np.inf, -np.inf, 0
     while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):  # [frames, channels]
         frames += len(block)
-        fingerprint = zlib.crc32(block, fingerprint)
         if wrong := _why_no_sound(block):
-            return wrong, fingerprint
+            return wrong
         mono = block.mean(axis=1) if file.channels > 1 else block
         low, high = min(low, mono.min()), max(high, mono.max())
         if first_sound_is_enough and high - low > SILENCE:
-            return "", fingerprint
+            return ""
     if frames < file.frames:
-        return f"truncated: the header promises {file.frames} frames, the file has {frames}", fingerprint
-    return "" if high - low > SILENCE else "silence only", fingerprint
+        return f"truncated: the header promises {file.frames} frames, the file has {frames}"
+    return "" if high - low > SILENCE else "silence only"
 
 
 def _why_no_sound(block: np.ndarray) -> str:

@@ -30,7 +30,7 @@ class Utterance:
     wav : path of the recording below the data folder, with ``/``
     speaker : who speaks; splits are made of whole speakers
     session : the recording session, or ""
-    votes : emotion code (of `Corpus.emotions`, or `OTHER`) -> number of annotators who voted for it; absent means none
+    votes : code (of `Corpus.categories`) -> number of annotators who voted for it; absent means none
     n_annotators : number of annotators who voted; one of them may vote for several emotions
     dominant : code of the dominant emotion by the corpus's own rule, or "" where there is none
     annotations : (annotator, code), one a vote; empty where the corpus does not name its annotators
@@ -91,6 +91,8 @@ class Corpus:
     ----------
     name : the name that the entry point has, too
     emotions : codes that a vote can name, `OTHER` not among them
+    categories : all that a vote can be for: `emotions`, and `OTHER` unless a subclass says that no listener could answer so.
+        Manifests count the votes for each of them
     default_emotions : the targets if none are asked for
     dominant_rule : one sentence on what makes an emotion dominant
     demo : whether the speech is made up, so that everything made from it must say DEMO
@@ -109,6 +111,10 @@ class Corpus:
         self.data_folder = Path(data_folder)
         if not self.data_folder.is_dir():
             raise InputError(f"{self.data_folder}: no such folder; the data folder must be the one that holds the {self.name} release")
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        return (*self.emotions, OTHER)
 
     def utterances(self) -> Iterator[Utterance | Skipped]:
         """Read the release: everything in it, as an utterance or as what is left out and why."""
@@ -142,7 +148,7 @@ def plurality(votes: Mapping[str, int]) -> str:
 def grouped_folds(speakers: Iterable[str], n_groups: int) -> list[Fold]:
     """Folds over groups of speakers: the i-th speaker in sorted order (from 1) belongs to group i mod `n_groups`.
 
-    Fold k tests group k and validates on group k+1 (the last fold on the first group); the others train. Where there are
+    Fold k tests group k and, [choice], validates on group k+1 (the last fold on the first group); the others train. Where there are
     no more speakers than groups, each speaker is a group: leave-one-speaker-out.
 
     Raises

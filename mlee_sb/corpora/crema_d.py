@@ -28,7 +28,7 @@ class CremaD(Corpus):
     """The voice-only votes of CREMA-D. Which listener gave which vote is not in the release."""
 
     name = "crema_d"
-    emotions = tuple(CODES.values())
+    emotions = categories = tuple(CODES.values())
     default_emotions = ("neu", "hap", "sad", "ang")
     dominant_rule = "the one emotion with the most votes among all six; none on a tie"
     texts_shared_by_design = True
@@ -56,7 +56,7 @@ class CremaD(Corpus):
                 yield Skipped(stem, f"{AUDIO}/{file}", f"wav without an annotation in {VOTES}")
 
     def folds(self, speakers: Sequence[str]) -> list[Fold]:
-        """Ten groups of actors; fold k tests group k and validates on group k+1."""
+        """Make ten groups of actors. [choice] Fold k tests group k and validates on group k+1."""
         return grouped_folds(speakers, N_GROUPS)
 
     @staticmethod

@@ -144,7 +144,7 @@ class Iemocap(Corpus):
                     yield Skipped(path.stem, wav, WITHOUT_ANNOTATION)
 
     def folds(self, speakers: Sequence[str]) -> list[Fold]:
-        """Leave-one-speaker-out in the order of `speakers`; the other speaker of the test speaker's session validates."""
+        """Leave one speaker out, in the order of `speakers`. [choice] The other speaker of the test speaker's session validates."""
         folds = []
         for number, test in enumerate(speakers, start=1):
             session = test[:-1]

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from mlee_sb.corpora import manifest
-from mlee_sb.corpora.audio import Audio, check_all
-from mlee_sb.corpora.base import Corpus, Fold, Skipped, Utterance, load_corpus
+from mlee_sb.corpora.audio import Audio, check_below
+from mlee_sb.corpora.base import OTHER, Corpus, Fold, Skipped, Utterance, load_corpus
 from mlee_sb.corpora.manifest import SPLITS
 from mlee_sb.corpora.options import all_options
 from mlee_sb.corpora.report import report
-from mlee_sb.corpora.write import MICROSECONDS, csv_lines, manifest_row, protocol_of, write_manifests
+from mlee_sb.corpora.write import MICROSECONDS, csv_lines, manifest_row, others_of, protocol_of, write_manifests
 from mlee_sb.errors import InputError, choose
 from mlee_sb.files import written_beside
 
@@ -55,40 +55,40 @@ def prepare(
         raise InputError(f"min_votes {min_votes}: an emotion exists from 1 vote on, or more")
 
     items = list(corpus.utterances())
+    _check_codes(corpus, items)
     utterances, audio, skipped = _usable(items, corpus.data_folder)
     folds = _checked_folds(corpus, sorted({utterance.speaker for utterance in utterances}))
     utterances, skipped = _without_strangers(utterances, skipped, folds)
 
-    rows = [manifest_row(utterance, audio[utterance.id].duration, emotions, min_votes) for utterance in utterances]
+    others = others_of(corpus, emotions)
+    rows = [manifest_row(utterance, audio[utterance.id].duration, emotions, others, min_votes) for utterance in utterances]
     lines = csv_lines(rows)
     fingerprints = [audio[utterance.id].fingerprint for utterance in utterances]
     protocol = protocol_of(corpus, options, emotions, min_votes, folds, rows, lines, fingerprints, skipped)
     with written_beside(output) as folder:
-        write_manifests(folder, protocol, utterances, lines, skipped)
+        write_manifests(folder, protocol, utterances, lines, fingerprints, skipped)
     report(corpus, protocol, items, [audio[utterance.id] for utterance in utterances], say)
     return protocol
 
 
 def check_recordings(manifests: str | Path, data_folder: str | Path) -> None:
-    """Look whether the recordings that manifests name are still fit to be trained on, and as long as they were.
+    """Look whether the recordings that manifests name are still fit to be trained on, and the ones that were prepared.
 
     Raises
     ------
     InputError
         naming the first recording that is not
     """
-    frame = manifest.read_utterances(manifests)
-    paths = [f"{data_folder}/{wav}" for wav in frame["wav"]]
-    for path, duration, found in zip(paths, frame["duration"], check_all(paths), strict=True):
-        changed = (
-            ""
-            if round(found.duration, MICROSECONDS) == duration
-            else f"{found.duration:.3f} s long, and {duration:.3f} s when it was prepared"
-        )
-        if found.reason or changed:
-            raise InputError(
-                f"{path}: {found.reason or changed}: is --data_folder the one of {manifests}? If it is, {manifest.RUN_PREPARE}"
-            )
+    frame, fingerprints = manifest.read_utterances(manifests), manifest.read_fingerprints(manifests)["fingerprint"]
+    wavs = frame["wav"].tolist()
+    for wav, duration, fingerprint, found in zip(wavs, frame["duration"], fingerprints, check_below(data_folder, wavs), strict=True):
+        wrong = found.reason
+        if not wrong and round(found.duration, MICROSECONDS) != duration:
+            wrong = f"{found.duration:.3f} s long, and {duration:.3f} s when it was prepared"
+        if not wrong and found.fingerprint != fingerprint:
+            wrong = f"not the recording that was prepared (fingerprint {found.fingerprint}, and {fingerprint} then)"
+        if wrong:
+            raise InputError(f"{data_folder}/{wav}: {wrong}: is --data_folder the one of {manifests}? If it is, {manifest.RUN_PREPARE}")
 
 
 def prepare_once(corpus_name: str, data_folder: str | Path, output: str | Path, say: Callable[[str], None] = print, **settings) -> dict:
@@ -111,7 +111,7 @@ def prepare_once(corpus_name: str, data_folder: str | Path, output: str | Path, 
         except OSError:
             there = manifest.read_protocol(output)
             if there["hash"] != now["hash"]:
-                raise InputError(_what_changed(output, data_folder, there, now)) from None
+                raise InputError(_what_changed(output, Path(beside) / output.name, data_folder, there, now)) from None
         else:
             for line in report_lines:
                 say(line)
@@ -119,12 +119,29 @@ def prepare_once(corpus_name: str, data_folder: str | Path, output: str | Path, 
     return now
 
 
-def _what_changed(output: Path, data_folder: str | Path, there: dict, now: dict) -> str:
+def _what_changed(output: Path, beside: Path, data_folder: str | Path, there: dict, now: dict) -> str:
+    if not (output / manifest.FINGERPRINTS).is_file():
+        return f"{output}: its manifests were written by an earlier version of mlee_sb: give a new folder with --results"
     counts = [f"{found['counts']['utterances']} utterances of {found['counts']['speakers']} speakers" for found in (there, now)]
     return (
         f"{data_folder}: the corpus has changed since the manifests in {output} were written (there {counts[0]}, now {counts[1]}; "
-        f"hash there {there['hash'][:8]}, now {now['hash'][:8]}): bring the old data back, or give a new folder with --results"
+        f"hash there {there['hash'][:8]}, now {now['hash'][:8]}{_first_change(output, beside)}): bring the old data back, "
+        "or give a new folder with --results"
     )
+
+
+def _first_change(before: Path, after: Path) -> str:
+    """The first utterance that is another one or has another recording, in words; "" where rules or folds differ, or some are gone."""
+    protocols = [manifest.read_protocol(folder) for folder in (before, after)]
+    if manifest.types_of(protocols[0]) != manifest.types_of(protocols[1]):
+        return ""
+    old, new = (manifest.read_table(folder / manifest.UTTERANCES, manifest.types_of(protocols[0])) for folder in (before, after))
+    changed, words = manifest.changed_rows(new, old)
+    if changed:
+        return f"; {changed[0]!r}: {words} there"
+    old, new = (manifest.read_fingerprints(folder).set_index("ID")["fingerprint"] for folder in (before, after))
+    replaced = [id_ for id_, fingerprint in new.items() if old.get(id_) != fingerprint]
+    return f"; {replaced[0]!r} has another recording" if replaced else ""
 
 
 def _refuse_what_is_not_ours(output: Path) -> None:
@@ -153,6 +170,18 @@ def _targets(corpus: Corpus, emotions: Sequence[str] | None) -> list[str]:
     return emotions
 
 
+def _check_codes(corpus: Corpus, items: Iterable[Utterance | Skipped]) -> None:
+    """A vote for a category that the corpus does not name would be counted nowhere."""
+    votes, dominant = set(corpus.categories), {"", OTHER, *corpus.categories}
+    for item in items:
+        if isinstance(item, Utterance) and not (votes.issuperset(item.votes) and item.dominant in dominant):
+            code = next((code for code in item.votes if code not in votes), item.dominant)
+            raise InputError(
+                f"corpus {corpus.name}: {item.id!r} has the code {code!r}, and its categories are {', '.join(corpus.categories)}; "
+                "its utterances() or its categories must be repaired"
+            )
+
+
 def _usable(items: Iterable[Utterance | Skipped], data_folder: Path) -> tuple[list[Utterance], dict[str, Audio], list[Skipped]]:
     """Tell the utterances that can be used (sorted by ID, with their audio by ID) from what is skipped (in corpus order)."""
     skipped: list[Skipped] = []
@@ -168,7 +197,7 @@ def _usable(items: Iterable[Utterance | Skipped], data_folder: Path) -> tuple[li
             ids.add(item.id)
             wavs[item.wav] = item.id
     usable, audio = [], {}
-    for utterance, checked in zip(claimed, check_all([f"{data_folder}/{utterance.wav}" for utterance in claimed]), strict=True):
+    for utterance, checked in zip(claimed, check_below(data_folder, [utterance.wav for utterance in claimed]), strict=True):
         if checked.reason:
             skipped.append(Skipped(utterance.id, utterance.wav, checked.reason))
         else:
@@ -192,6 +221,9 @@ def _why_not(utterance: Utterance, ids: set[str], wavs: dict[str, str]) -> str:
         return "no speaker"
     if not any(utterance.votes.values()):
         return "no votes"
+    for code, count in utterance.votes.items():
+        if count > utterance.n_annotators:
+            return f"more votes than annotators: {count} for {code}, of {utterance.n_annotators}"
     return manifest.why_not_inside(utterance.wav)
 
 

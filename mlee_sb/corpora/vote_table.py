@@ -27,7 +27,7 @@ from typing import Annotated
 import pandas as pd
 
 from mlee_sb.corpora.base import OTHER, Corpus, Fold, Skipped, Utterance, grouped_folds, plurality
-from mlee_sb.corpora.manifest import why_not_inside
+from mlee_sb.corpora.manifest.columns import MOST_VOTES, why_not_inside
 from mlee_sb.errors import InputError
 
 PREFIX = "votes_"
@@ -35,7 +35,6 @@ NAMES_OF_OTHER = ("other", OTHER)
 CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 """A code becomes part of the names of columns."""
 
-MOST_VOTES = 1_000_000  # for an emotion: more is a mistake
 FIRST_LINE = 2  # of the file, after the header
 AUDIO_ENDINGS = (".wav", ".flac", ".ogg", ".mp3")
 
@@ -66,7 +65,13 @@ class VoteTable(Corpus):
         else:
             codes = self._count_columns()
         self.emotions = self.default_emotions = tuple(code for code in codes if code != OTHER)
+        self.has_other = OTHER in codes
         self._check_codes()
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """Those that have votes in the table."""
+        return (*self.emotions, OTHER) if self.has_other else self.emotions
 
     def utterances(self) -> Iterator[Utterance | Skipped]:
         """The rows (of one utterance, in the long form), then recordings beside theirs that are in no row."""

@@ -45,15 +45,23 @@ class HumanAgreement:
         }
 
 
-def agreement_from_counts(votes: np.ndarray, min_votes: int) -> HumanAgreement:
-    """Expected agreement from the numbers of votes [n, K + 1], the last column for all that is no target emotion."""
+def agreement_from_counts(votes: np.ndarray, n_targets: int, min_votes: int) -> HumanAgreement:
+    """Expected agreement of a vote with the other votes of its utterance.
+
+    Parameters
+    ----------
+    votes : [n, C], numbers of votes for each category of the corpus. Categories that are no target stay apart, as each of them can be
+        the others' plurality; together they would outvote a target that has more votes than any of them
+    n_targets : K, how many of them, from the first on, are target emotions
+    min_votes : an emotion exists from this many votes on
+    """
     n, width = votes.shape
-    empty = _Collector(n, width - 1, min_votes)
+    collector = _Collector(n, n_targets, min_votes)
     for i, counts in enumerate(votes):
         for k in np.flatnonzero(counts):
             share = np.eye(width)[k]
-            empty.add(i, share, counts - share, weight=counts[k] / counts.sum())
-    return empty.result("each vote against the other votes of its utterance (the corpus has counts only)")
+            collector.add(i, share, counts - share, weight=counts[k] / counts.sum())
+    return collector.result("each vote against the other votes of its utterance (the corpus has counts only)")
 
 
 def agreement_from_annotators(votes: pd.DataFrame, ids: np.ndarray, emotions: list[str], min_votes: int) -> HumanAgreement:

@@ -8,17 +8,18 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from mlee_sb.errors import InputError
+from mlee_sb.errors import InputError, choose
 from mlee_sb.evaluation import metrics, paper
 from mlee_sb.evaluation.ambiguity import THIRDS, thirds, vote_entropy
+from mlee_sb.evaluation.cautions import cautions, folds_without, why_no_intervals
 from mlee_sb.evaluation.ceiling import HumanAgreement, agreement_from_annotators, agreement_from_counts
 from mlee_sb.evaluation.cells import Cell, Cells, learning_curve, read_cells
-from mlee_sb.evaluation.metrics import SCORES
+from mlee_sb.evaluation.comparisons import COMPARED, FOLDS, SPEAKERS, Scored, compare
+from mlee_sb.evaluation.metrics import SCORES, Score
 from mlee_sb.evaluation.predictions import Predictions
-from mlee_sb.evaluation.resampling import CONFIDENCE, RESAMPLES, Resamples, holm, interval, p_value
+from mlee_sb.evaluation.resampling import CONFIDENCE, RESAMPLES, Resamples, interval
 from mlee_sb.evaluation.results import find_protocols, find_stages
 
-COMPARED = ("wa", "ua")  # the paper's scores, in which rows are held against their baselines
 AT_ONCE = 256  # resamples: bounds the memory
 PER_EMOTION = {"auc": metrics.existence_auc, "average_precision": metrics.existence_average_precision, "f1": metrics.existence_f1}
 VOTES_FILE = "votes.csv"
@@ -31,20 +32,25 @@ def evaluate(
     resamples: int = RESAMPLES,
     seed: int = 0,
     confidence: float = CONFIDENCE,
+    primary: str = paper.PRIMARY,
     undo_class_weights: bool = False,
     progress: bool = False,
 ) -> dict:
     """Evaluate all rows of table 3 that are found below a folder.
 
     Every score is given over the test utterances of all folds pooled, and as the mean over the folds; with intervals by
-    bootstrap over speakers, the same resamples for all rows. With several seeds it is the mean over the seeds.
+    bootstrap over speakers, the same resamples for all rows. With several seeds it is the mean over the seeds. Rows are
+    held against their baselines by `mlee_sb.evaluation.comparisons`. With too few speakers there are no intervals and no
+    tests, and `why_no_intervals` says so.
 
     Parameters
     ----------
     results : a folder with the results of one corpus
     manifests : where votes.csv is; by default the manifests of this protocol below `results`
     only : folders of the stages to evaluate; by default all that are finished below `results`
-    resamples, seed, confidence : of the bootstrap
+    resamples, seed : of the bootstrap
+    confidence : of all intervals; the claims are tested at 1 - confidence
+    primary : ``"ua"`` or ``"wa"``, the score that the declared claims are about; to be chosen before the figures are seen
     undo_class_weights : whether to decide at the training set's own frequencies instead of the paper's balanced ones
     progress : whether to show a bar
 
@@ -56,20 +62,20 @@ def evaluate(
     Raises
     ------
     InputError
-        if nothing is finished, the stages have different protocols, or there are fewer than two test speakers
+        if nothing is finished, the stages have different protocols, or `primary` is no score that rows are compared in
     """
+    choose(primary, COMPARED, "primary score")
     cells = read_cells(find_stages(results, only), undo_class_weights)
     utterances = cells.utterances
-    draws = Resamples.draw(utterances.speakers, resamples, seed)
+    why_none = why_no_intervals(len(np.unique(utterances.speakers)), len(cells.folds))
+    draws = Resamples.draw(utterances.speakers, 0 if why_none else resamples, seed)
     sample = _Sample(cells, draws, confidence)
     human = _human(utterances, results, manifests, cells.first.protocol_hash)
     ceilings = human.scores(sample.weights)
-    drawn, found = {}, []
+    scored, found = {}, []
     for cell in tqdm(cells.cells, desc="scores and intervals", disable=not progress, dynamic_ncols=True, leave=False):
-        drawn[cell.row, cell.train_set] = {
-            name: sample.pooled(cell, score.of) for name, score in SCORES.items() if score.defined_for(cell.any_seed)
-        }
-        found.append(_cell(cell, sample, drawn[cell.row, cell.train_set], ceilings))
+        found.append(_cell(cell, sample, ceilings))
+        scored[cell.row, cell.train_set] = {name: sample.scored(cell, SCORES[name]) for name in COMPARED}
     first = cells.first
     return {
         "corpus": first.corpus,
@@ -82,12 +88,16 @@ def evaluate(
         "n_all": len(utterances),
         "n_speakers": len(draws.speakers),
         "bootstrap": {"resamples": resamples, "seed": seed, "confidence": confidence},
+        "why_no_intervals": why_none,
+        "cautions": cautions(utterances, len(cells.folds)),
+        "folds_without": folds_without(utterances, cells.fold_of, cells.folds),
         "class_weights_undone": undo_class_weights,
         "chance": _chance(utterances),
         "why_no_figures_of_the_paper": paper.why_no_figures(first.corpus, utterances.emotions, first.demo),
         "table1": _table1(utterances),
         "cells": found,
-        "comparisons": _comparisons(drawn, sample),
+        "primary": primary,
+        "comparisons": compare(scored, primary, confidence),
         "human": {"source": human.source, **{name: sample.estimate(values) for name, values in ceilings.items()}},
         "thirds": {"ends_of_entropy": list(sample.ends), "n": {name: int(rows.sum()) for name, rows in sample.thirds.items()}},
     }
@@ -105,11 +115,28 @@ class _Sample:
         self.drawn = np.stack([draws.counts[:, of_fold].mean(axis=1) for of_fold in speakers], axis=1)  # [1 + resamples, folds]
         third, self.ends = thirds(vote_entropy(utterances.votes))
         self.thirds = {name: third == number for number, name in enumerate(THIRDS)}
+        units = {SPEAKERS: utterances.speakers, **({FOLDS: cells.fold_of} if 1 < len(cells.folds) < self.n_speakers else {})}
+        tested = len(draws.counts) > 1  # where there are no intervals, there are no tests
+        self.members = {name: of == np.unique(of)[:, None] for name, of in units.items()} if tested else {}  # units -> bool [m, n]
+        self.dominant = utterances.dominant
 
-    def pooled(self, cell: Cell, score: Callable, rows: np.ndarray | None = None) -> np.ndarray:
-        """[1 + resamples, ...] of a cell over `rows`, the mean over its seeds."""
-        rows = np.ones(self.weights.shape[1], dtype=bool) if rows is None else rows
-        weights = self.weights[:, rows]
+    def scored(self, cell: Cell, score: Score) -> Scored:
+        """A score of a cell as rows are compared by it: without each speaker, and without each fold where these hold several."""
+        whole = self.pooled(cell, score.of, weights=self.weights[:1])[0]
+        without = {units: self.pooled(cell, score.of, weights=~members * 1.0) for units, members in self.members.items()}
+        return Scored(whole, without, {units: self._df(members, score) for units, members in self.members.items()})
+
+    def _df(self, members: np.ndarray, score: Score) -> int:
+        """One less than the units with tested utterances: of the rarest emotion, for a mean over the emotions."""
+        tested = self.dominant >= 0
+        parts = [self.dominant == k for k in np.unique(self.dominant[tested])] if score.by_emotion else [tested]
+        return min((int(members[:, part].any(axis=1).sum()) for part in parts), default=0) - 1
+
+    def pooled(self, cell: Cell, score: Callable, rows: np.ndarray | None = None, weights: np.ndarray | None = None) -> np.ndarray:
+        """[r, ...] of a cell over `rows`, the mean over its seeds; for weights [r, n], by default those of the resamples."""
+        weights = self.weights if weights is None else weights
+        rows = np.ones(weights.shape[1], dtype=bool) if rows is None else rows
+        weights = weights[:, rows]
         parts = np.array_split(weights, -(-len(weights) // AT_ONCE))
         return np.mean([np.concatenate([score(p.take(rows), part) for part in parts]) for p in cell.predictions.values()], axis=0)
 
@@ -127,8 +154,9 @@ class _Sample:
         return {emotion: self.estimate(values[:, k]) for k, emotion in enumerate(emotions)}
 
 
-def _cell(cell: Cell, sample: _Sample, drawn: dict[str, np.ndarray], ceilings: dict[str, np.ndarray]) -> dict:
+def _cell(cell: Cell, sample: _Sample, ceilings: dict[str, np.ndarray]) -> dict:
     emotions, once = cell.any_seed.emotions, np.ones((1, len(cell.any_seed)))
+    drawn = {name: sample.pooled(cell, score.of) for name, score in SCORES.items() if score.defined_for(cell.any_seed)}
     has_posterior = not cell.any_seed.is_existence
     existence = (
         {} if has_posterior else {name: sample.estimates(sample.pooled(cell, score), emotions) for name, score in PER_EMOTION.items()}
@@ -168,29 +196,6 @@ def _reliability(cell: Cell, once: np.ndarray) -> list[dict]:
     ]
 
 
-def _comparisons(drawn: dict, sample: _Sample) -> list[dict]:
-    """Each row against its baseline with the same train set, on the same resamples; p values corrected over the table."""
-    found = []
-    for (row, train_set), values in drawn.items():
-        baseline = paper.BASELINES.get(row)
-        other = drawn.get((baseline, train_set)) or drawn.get((baseline, "dominant") if baseline in paper.ONE_FOR_BOTH else None)
-        for name in COMPARED if other else ():
-            difference = values[name] - other[name]
-            found.append(
-                {
-                    "row": row,
-                    "baseline": baseline,
-                    "train_set": train_set,
-                    "score": name,
-                    "difference": sample.estimate(difference),
-                    "p": p_value(difference, sample.n_speakers),
-                }
-            )
-    for comparison, corrected in zip(found, holm([comparison["p"] for comparison in found]), strict=True):
-        comparison["p_holm"] = corrected
-    return found
-
-
 def _human(utterances: Predictions, results: str | Path, manifests: str | Path | None, protocol_hash: str) -> HumanAgreement:
     there = utterances.exists & (utterances.votes[:, :-1] > 0)
     min_votes = int(utterances.votes[:, :-1][there].min()) if there.any() else 1
@@ -200,7 +205,7 @@ def _human(utterances: Predictions, results: str | Path, manifests: str | Path |
     votes = pd.read_csv(folder / VOTES_FILE, dtype=str, keep_default_na=False) if folder else pd.DataFrame()
     if len(votes):
         return agreement_from_annotators(votes, utterances.ids, utterances.emotions, min_votes)
-    return agreement_from_counts(utterances.votes, min_votes)
+    return agreement_from_counts(utterances.all_votes, len(utterances.emotions), min_votes)
 
 
 def _chance(utterances: Predictions) -> dict:

@@ -3,10 +3,15 @@
 Each function takes `Predictions` of n utterances and weights [r, n] (how often each utterance counts in each of r
 resamples; one row of ones for the score itself) and returns [r], or [r, K] with a value an emotion. NaN stands where a
 resample does not define the score. Over rows of ones the values are those of scikit-learn; the tests hold them to it.
+
+A mean over the emotions is over those of the whole test set, in every resample: one that lacks an emotion has no such
+mean (NaN). The mean over what is left would be another score: a model that always says `neu` would have UA 25 in most
+resamples and 33 in those without `hap`.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -28,6 +33,7 @@ class Score:
     higher_is_better : direction
     percent : whether people read it in percent
     needs : ``"posterior"`` (a distribution over the emotions), ``"existence"``, or ``""`` where any prediction will do
+    by_emotion : whether it is a mean over the dominant emotions, in which a rare one counts as much as a frequent one
     """
 
     title: str
@@ -35,6 +41,7 @@ class Score:
     higher_is_better: bool = True
     percent: bool = True
     needs: str = ""
+    by_emotion: bool = False
 
     def defined_for(self, predictions: Predictions) -> bool:
         """Whether a stage with these predictions has the score at all."""
@@ -65,13 +72,13 @@ def wa(predictions: Predictions, weights: np.ndarray) -> np.ndarray:
 
 
 def ua(predictions: Predictions, weights: np.ndarray) -> np.ndarray:
-    """Unweighted accuracy: the mean of the recalls, over the emotions that have an utterance."""
-    return mean_of_defined(recalls(predictions, weights))
+    """Unweighted accuracy: the mean of the recalls, over the emotions that `predictions` has an utterance of."""
+    return _mean_over_emotions(recalls, predictions, weights)
 
 
 def macro_f1(predictions: Predictions, weights: np.ndarray) -> np.ndarray:
-    """Mean over the emotions that have an utterance of 2 TP / (2 TP + FP + FN)."""
-    return macro_f1_of(confusion(predictions, weights))
+    """Mean of 2 TP / (2 TP + FP + FN), over the emotions that `predictions` has an utterance of."""
+    return _mean_over_emotions(lambda p, w: _f1s_of(confusion(p, w)), predictions, weights)
 
 
 def accuracy_of(table: np.ndarray) -> np.ndarray:
@@ -85,15 +92,13 @@ def recalls_of(table: np.ndarray) -> np.ndarray:
 
 
 def ua_of(table: np.ndarray) -> np.ndarray:
-    """Confusion matrices [r, K, decisions] -> unweighted accuracy [r]."""
+    """Confusion matrices [r, K, decisions] -> unweighted accuracy [r], over the emotions that any of the matrices has."""
     return mean_of_defined(recalls_of(table))
 
 
 def macro_f1_of(table: np.ndarray) -> np.ndarray:
-    """Confusion matrices [r, K, decisions] -> macro-F1 [r]; decisions past K are for no target emotion."""
-    right = np.diagonal(table, axis1=-2, axis2=-1)  # [r, K]
-    truths, decisions = table.sum(axis=-1), table.sum(axis=-2)[..., : right.shape[-1]]
-    return mean_of_defined(np.where(truths > 0, ratio(2 * right, truths + decisions), np.nan))
+    """Confusion matrices [r, K, decisions] -> macro-F1 [r], over the emotions that any of the matrices has."""
+    return mean_of_defined(_f1s_of(table))
 
 
 def nll(predictions: Predictions, weights: np.ndarray) -> np.ndarray:
@@ -209,10 +214,24 @@ def _mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return ratio(weights @ values, weights.sum(axis=1))
 
 
-def mean_of_defined(values: np.ndarray) -> np.ndarray:
-    """Mean over the last axis of what is not NaN; NaN where all is."""
-    defined = ~np.isnan(values)
-    return ratio(np.where(defined, values, 0).sum(axis=-1), defined.sum(axis=-1))
+def mean_of_defined(values: np.ndarray, defined: np.ndarray | None = None) -> np.ndarray:
+    """Mean of the values of some emotions, the same in every resample.
+
+    Parameters
+    ----------
+    values : [r, K], NaN where a resample does not define the value of an emotion
+    defined : bool [K], the emotions to take; by default those that any resample defines
+
+    Returns
+    -------
+    np.ndarray
+        [r], NaN in a resample that does not define one of the emotions
+
+    >>> mean_of_defined(np.array([[1.0, 0.0, np.nan], [1.0, np.nan, np.nan]])).tolist()
+    [0.5, nan]
+    """
+    defined = ~np.isnan(values).all(axis=0) if defined is None else defined
+    return ratio(values[:, defined].sum(axis=1), defined.sum())
 
 
 def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
@@ -221,19 +240,28 @@ def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
     return np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0)
 
 
-def _mean_over_emotions(score: Callable) -> Callable:
-    return lambda predictions, weights: mean_of_defined(score(predictions, weights))
+def _f1s_of(table: np.ndarray) -> np.ndarray:
+    """Confusion matrices [r, K, decisions] -> F1 of each emotion [r, K]; decisions past K are for no target emotion."""
+    right = np.diagonal(table, axis1=-2, axis2=-1)  # [r, K]
+    truths, decisions = table.sum(axis=-1), table.sum(axis=-2)[..., : right.shape[-1]]
+    return np.where(truths > 0, ratio(2 * right, truths + decisions), np.nan)
+
+
+def _mean_over_emotions(score: Callable, predictions: Predictions, weights: np.ndarray) -> np.ndarray:
+    """Mean [r] of a score by emotion, over the emotions that the whole of `predictions` defines it for."""
+    whole = score(predictions, np.ones((1, len(predictions))))[0]
+    return mean_of_defined(score(predictions, weights), ~np.isnan(whole))
 
 
 SCORES = {
     "wa": Score("WA", wa),
-    "ua": Score("UA", ua),
-    "macro_f1": Score("macro-F1", macro_f1),
+    "ua": Score("UA", ua, by_emotion=True),
+    "macro_f1": Score("macro-F1", macro_f1, by_emotion=True),
     "nll": Score("NLL (nats)", nll, higher_is_better=False, percent=False, needs="posterior"),
     "brier": Score("Brier", brier, higher_is_better=False, percent=False, needs="posterior"),
     "jensen_shannon": Score("JSD to the votes (bits)", jensen_shannon, higher_is_better=False, percent=False, needs="posterior"),
     "ece": Score("ECE", expected_calibration_error, higher_is_better=False, needs="posterior"),
-    "existence_auc": Score("existence AUC", _mean_over_emotions(existence_auc), needs="existence"),
-    "existence_ap": Score("existence AP", _mean_over_emotions(existence_average_precision), needs="existence"),
-    "existence_f1": Score("existence F1", _mean_over_emotions(existence_f1), needs="existence"),
+    "existence_auc": Score("existence AUC", partial(_mean_over_emotions, existence_auc), needs="existence"),
+    "existence_ap": Score("existence AP", partial(_mean_over_emotions, existence_average_precision), needs="existence"),
+    "existence_f1": Score("existence F1", partial(_mean_over_emotions, existence_f1), needs="existence"),
 }

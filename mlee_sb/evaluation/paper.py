@@ -45,6 +45,13 @@ BASELINES = {
 }
 """What each row is held against: does existence help, with the same target? And do soft targets?"""
 
+DECLARED = ("mlee_pretrain_hard", "mlee_pretrain_soft", "mlee_fusion_hard", "mlee_fusion_soft")
+"""Rows whose difference to their baseline is a claim, declared before the figures are seen: eight claims with both train
+sets, tested together. Every other comparison is exploratory. [choice]"""
+
+PRIMARY = "ua"
+"""The one score that the claims are about. WA follows the most frequent emotion. [choice]"""
+
 
 def why_no_figures(corpus: str, emotions: list[str], demo: bool) -> str:
     """Why the paper's figures do not stand beside those of this corpus; "" where they do."""

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from mlee_sb.corpora.manifest import vote_columns, vote_columns_in
 from mlee_sb.errors import InputError
 
-POSTERIOR, EXISTENCE_PROBABILITY, EXISTENCE, VOTES = "p_", "e_", "exist_", "votes_"
-OTHER = "votes_other"
+POSTERIOR, EXISTENCE_PROBABILITY, EXISTENCE = "p_", "e_", "exist_"
 
 
 def read_predictions(path: str | Path) -> pd.DataFrame:
@@ -28,7 +28,7 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
     knows_existence = any(column.startswith(EXISTENCE_PROBABILITY) for column in frame)
     prefixes = [POSTERIOR, EXISTENCE, *([EXISTENCE_PROBABILITY] if knows_existence else [])]
     probabilities = [prefix + emotion for prefix in prefixes for emotion in emotions]
-    votes = [*(VOTES + emotion for emotion in emotions), OTHER]
+    votes = _vote_columns(frame, emotions)
     missing = [column for column in ("ID", "speaker", "dominant", *probabilities, *votes) if column not in frame]
     if missing or not emotions:
         raise InputError(f"{path}: no column {missing[0] if missing else 'p_<emotion>'}: train the stage again")
@@ -43,6 +43,11 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
 def emotions_of(frame: pd.DataFrame) -> list[str]:
     """The target emotions, in the order of the outputs."""
     return [column.removeprefix(POSTERIOR) for column in frame if column.startswith(POSTERIOR)]
+
+
+def _vote_columns(frame: pd.DataFrame, emotions: list[str]) -> list[str]:
+    """Those of the targets, in their order, then those of all other categories that the file counts."""
+    return list(dict.fromkeys([*vote_columns(emotions), *vote_columns_in(frame)]))
 
 
 def _numbers(texts: pd.Series, most: float, words: str, path: Path) -> pd.Series:
@@ -67,6 +72,7 @@ class Predictions:
     exists : bool [n, K], which emotions exist by the label rules
     posterior : [n, K]; for a stage that learnt existence, the probability of existence of each
     existence : [n, K], probability that each emotion exists; None where the stage does not know
+    all_votes : [n, C], for each category of the corpus, the targets first; None where `votes` are all that is known
     """
 
     emotions: list[str]
@@ -77,6 +83,7 @@ class Predictions:
     exists: np.ndarray
     posterior: np.ndarray
     existence: np.ndarray | None
+    all_votes: np.ndarray | None = None
 
     @classmethod
     def of(cls, frame: pd.DataFrame) -> "Predictions":
@@ -84,15 +91,17 @@ class Predictions:
         emotions = emotions_of(frame)
         number = {emotion: k for k, emotion in enumerate(emotions)}
         knows_existence = EXISTENCE_PROBABILITY + emotions[0] in frame
+        all_votes = frame[_vote_columns(frame, emotions)].to_numpy(float)
         return cls(
             emotions,
             frame["ID"].to_numpy(),
             frame["speaker"].to_numpy(),
             np.array([number.get(code, -1) for code in frame["dominant"]], dtype=int),
-            frame[[*(VOTES + emotion for emotion in emotions), OTHER]].to_numpy(float),
+            np.column_stack([all_votes[:, : len(emotions)], all_votes[:, len(emotions) :].sum(axis=1)]),
             _columns(frame, EXISTENCE, emotions).astype(bool),
             _columns(frame, POSTERIOR, emotions),
             _columns(frame, EXISTENCE_PROBABILITY, emotions) if knows_existence else None,
+            all_votes,
         )
 
     def __len__(self) -> int:
@@ -100,9 +109,8 @@ class Predictions:
 
     def take(self, rows: np.ndarray) -> "Predictions":
         """Those of some rows: indices, or a mask [n]."""
-        existence = None if self.existence is None else self.existence[rows]
-        columns = (self.ids, self.speakers, self.dominant, self.votes, self.exists, self.posterior)
-        return Predictions(self.emotions, *(column[rows] for column in columns), existence)
+        columns = (self.ids, self.speakers, self.dominant, self.votes, self.exists, self.posterior, self.existence, self.all_votes)
+        return Predictions(self.emotions, *(None if column is None else column[rows] for column in columns))
 
     @property
     def is_existence(self) -> bool:

@@ -5,14 +5,26 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlee_sb.corpora.manifest import PROTOCOL
 from mlee_sb.errors import InputError
+from mlee_sb.files import sha256_of
 
 SUMMARY = Path("save") / "summary.json"  # the last thing that training writes
 IDENTITY = Path("save") / "identity.json"
-PROTOCOL = "protocol.json"
+ENCODERS = Path("save") / "encoders.json"
+WEIGHTS = Path("model") / "model.safetensors"
+VERSION = "version of mlee_sb"  # in the identity of a stage, since 0.2.0
+DATA_FOLDER = Path("save") / "data_folder.json"
 REQUIRED = "required "  # before the name of a required stage, in the identity of the one that requires it
 DECIDES = ("corpus", "demo", "emotions", "rules", "min_votes", "options", "folds")  # what makes two protocols differ, if not the data
 LONGEST_VALUE = 120  # characters of it in an error
+SUMMARISED = {
+    **dict.fromkeys(("corpus", "row", "train_set"), str),
+    **dict.fromkeys(("seed", "fold"), int),
+    "demo": bool,
+    "protocol_hash": str,
+    "losses": dict,
+}
 
 
 @dataclass(frozen=True)
@@ -37,6 +49,24 @@ class StageResult:
     def identity(self) -> dict:
         """All that decided its result: its settings, its protocol, and the keys of the stages that it requires."""
         return _json(self.folder / IDENTITY)
+
+    @property
+    def data_folder(self) -> Path | None:
+        """Where its recordings lay when it was trained; None where an earlier version trained it, which did not note that."""
+        path = self.folder / DATA_FOLDER
+        return Path(str(_json(path).get("data_folder"))) if path.is_file() else None
+
+    @property
+    def weights(self) -> str | None:
+        """The sha256 of its weights; None where they are not there."""
+        path = self.folder / WEIGHTS
+        return sha256_of(path) if path.is_file() else None
+
+    @property
+    def encoders(self) -> dict[str, str]:
+        """The sha256 of the weights of each encoder that it froze, by name."""
+        path = self.folder / ENCODERS
+        return _json(path) if path.is_file() else {}
 
     @property
     def class_weights(self) -> list | None:
@@ -81,11 +111,11 @@ def one_protocol(stages: Iterable[StageResult]) -> str:
 
 
 def find_protocols(results: str | Path) -> dict[str, tuple[Path, dict]]:
-    """The prepared folders of manifests below `results`: hash -> folder and protocol."""
+    """The prepared folders of manifests below `results`: hash -> folder and protocol, as it is."""
     found = {}
     for path in sorted(Path(results).rglob(PROTOCOL)):
         protocol = _json(path)
-        found.setdefault(protocol["hash"], (path.parent, protocol))
+        found.setdefault(str(protocol.get("hash")), (path.parent, protocol))
     return found
 
 
@@ -107,17 +137,21 @@ def _short(value) -> str:
 
 def _read(path: Path) -> StageResult:
     summary = _json(path)
-    names = ("corpus", "row", "train_set", "seed", "fold", "demo", "protocol_hash", "losses")
-    missing = [name for name in names if name not in summary]
-    if missing:
-        raise InputError(f"{path}: no {missing[0]} in it: train the stage again")
-    return StageResult(path.parents[1], **{name: summary[name] for name in names})
+    for name, kind in SUMMARISED.items():
+        if name not in summary:
+            raise InputError(f"{path}: no {name} in it: train the stage again")
+        if type(summary[name]) is not kind:  # True is an int, too
+            raise InputError(f"{path}: damaged ({name} is {_short(summary[name])}): train the stage again")
+    return StageResult(path.parents[1], **{name: summary[name] for name in SUMMARISED})
 
 
 def _json(path: Path) -> dict:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise InputError(f"{path}: missing: train the stage again") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: damaged ({error}): train the stage again") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: damaged ({_short(content)} is all of it): train the stage again")
+    return content

@@ -11,7 +11,7 @@ from mlee_sb.training.stage import make_stage
 
 
 def main(arguments: Sequence[str], description: str = "") -> int:
-    """Train what `arguments` ask for. Returns the exit status: 0, 1 if a stage failed, 2 for a wrong input, 130 after Ctrl-C."""
+    """Train what `arguments` ask for. Returns the exit status: 0, 1 if a stage or report failed, 2 for wrong input, 130 after Ctrl-C."""
     return exit_status(partial(_cross_validate, arguments, description))
 
 

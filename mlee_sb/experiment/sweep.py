@@ -66,7 +66,10 @@ def chosen_folds(words: Sequence[str], protocol: dict) -> list[int]:
 
 
 def train_all(wanted: Iterable[Stage], given: dict) -> int:
-    """Show the plan of the stages that are wanted, and carry it out unless it is a dry run. Returns the exit status."""
+    """Show the plan of the stages that are wanted, and carry it out unless it is a dry run.
+
+    Returns the exit status: 0, or 1 if a stage failed or the report could not be written.
+    """
     if launched():
         raise InputError("started by torchrun, each of its processes would train everything: start it with python, and give --jobs")
     wanted = list({stage.folder: stage for stage in wanted}.values())
@@ -84,8 +87,8 @@ def train_all(wanted: Iterable[Stage], given: dict) -> int:
         say(f"training on {device} with {workers.jobs} jobs; Ctrl-C stops, and the same command goes on")
         outcomes = sweep(stages, workers, device, finish, given["threads"], say)
     print("\n".join(_end_lines(wanted, outcomes)))
-    print(_report(wanted, outcomes))
-    return 0 if all(outcome.stands for outcome in outcomes) else 1
+    reported = _report(wanted, outcomes)
+    return 0 if reported and all(outcome.stands for outcome in outcomes) else 1
 
 
 def _as_json(stages: list[Stage]) -> dict:
@@ -139,17 +142,20 @@ def _end_lines(wanted: list[Stage], outcomes: list[Outcome]) -> list[str]:
     return lines
 
 
-def _report(wanted: list[Stage], outcomes: list[Outcome]) -> str:
-    """Write the report of what was wanted and stands, and say where it is."""
+def _report(wanted: list[Stage], outcomes: list[Outcome]) -> bool:
+    """Write the report of what was wanted and stands, and say where it is, or why there is none. Returns whether there is one."""
     stands = {outcome.stage.folder for outcome in outcomes if outcome.stands}
     row = wanted[0].folder.parents[2]
     one_row = all(stage.folder.parents[2] == row for stage in wanted)
     output = (row if one_row else row.parent) / FOLDER
     data, only = wanted[0].data, stands & {stage.folder for stage in wanted}
     try:
-        return f"report: {make_report(row.parent, output, data.data_folder, data.manifests, only=only, progress=sys.stderr.isatty())}"
-    except InputError as error:
-        return f"no report: {error}"
+        page = make_report(row.parent, output, data.data_folder, data.manifests, only=only, progress=sys.stderr.isatty())
+    except (InputError, OSError) as error:
+        print(f"no report: {error}\n  the stages that are finished stand; the same command tries the report again")
+        return False
+    print(f"report: {page}")
+    return True
 
 
 def _pooled(stages: list[Stage]) -> str:

@@ -8,18 +8,19 @@ from pathlib import Path
 from mlee_sb.errors import choose
 from mlee_sb.experiment.command import add_settings, corpus_data, exit_status, first_look, make_parser, parse, take_settings
 from mlee_sb.experiment.sweep import add_sweep_flags, chosen_folds, output_of, train_all
+from mlee_sb.training.check_settings import DOMINANT_TARGETS, OF_SOFT_TARGETS, TRAIN_SETS
 from mlee_sb.training.run import check_device
-from mlee_sb.training.settings import DOMINANT_TARGETS, SHARED, TRAIN_SETS, overridable, read_settings
+from mlee_sb.training.settings import SHARED, overridable, read_settings
 from mlee_sb.training.stage import Data, Stage, make_stage
 
 ROWS = ("dominant", "mlee", "mlee_pretrain", "mlee_fusion")  # hparams files, as table 3 has them from top to bottom
 HPARAMS = "hparams"  # in the current folder, else in the checkout
 OF_THE_GRID = ("fold", "seed", "train_set", "target")  # settings that the grid goes through
-OF_ALL_ROWS = (*(name for name in SHARED if name not in OF_THE_GRID), "alpha")  # settings with one value for the whole grid
+OF_ALL_ROWS = (*(name for name in SHARED if name not in OF_THE_GRID), *OF_SOFT_TARGETS)  # settings with one value for the whole grid
 
 
 def main(arguments: Sequence[str], description: str = "") -> int:
-    """Train what `arguments` ask for. Returns the exit status: 0, 1 if a stage failed, 2 for a wrong input, 130 after Ctrl-C."""
+    """Train what `arguments` ask for. Returns the exit status: 0, 1 if a stage or report failed, 2 for wrong input, 130 after Ctrl-C."""
     return exit_status(partial(_table3, arguments, description))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mlee_sb.errors import InputError, choose
+from mlee_sb.errors import InputError, NoAttention, choose
 from mlee_sb.inference.prediction import COVERAGE, MIN_SPEECH, Answers, Asked, Prediction, predictions, without_speech
 from mlee_sb.inference.source import load
 from mlee_sb.inference.speech import make_gate, share_of
@@ -193,6 +193,14 @@ class EmotionClassifier:
         """Classify waveforms, given as to `encode_batch`. Returns out_prob, score, index, text_lab (see the class)."""
         return self._classify(wavs, wav_lens, "waveforms")
 
+    @torch.no_grad()
+    def _classify(self, wavs: Tensor, wav_lens: Tensor | None, where: str) -> tuple[Tensor, Tensor, Tensor, list[str]]:
+        logits, _ = self.model.logits(*self._batch(wavs, wav_lens))
+        check_finite(logits, where)
+        out_prob = self.model.log_probabilities(logits)
+        score, index = out_prob.max(dim=-1)
+        return out_prob, score, index, [self.emotions[i] for i in index.tolist()]
+
     def classify_file(self, path: str | Path) -> tuple[Tensor, Tensor, Tensor, list[str]]:
         """Classify one utterance, a file as for `predict`. Returns what `classify_batch` returns, and raises as `predict`."""
         return self._classify(self._load(path), None, named(path))
@@ -218,18 +226,10 @@ class EmotionClassifier:
         encoders = getattr(self.model, "encoders", [])
         looking = encoders[encoder] if encoder < len(encoders) else None
         if not hasattr(getattr(looking, "network", None), "embed"):
-            raise InputError(f"encoder {encoder} of this model has no attention to show")
+            raise NoAttention(f"encoder {encoder} of this model has no attention to show")
         weights, seconds = looking.attention(upload(self._load(path), self.device))
         check_finite(weights, named(path))
         return seconds.cpu().numpy(), weights.cpu().numpy()
-
-    @torch.no_grad()
-    def _classify(self, wavs: Tensor, wav_lens: Tensor | None, where: str) -> tuple[Tensor, Tensor, Tensor, list[str]]:
-        logits, _ = self.model.logits(*self._batch(wavs, wav_lens))
-        check_finite(logits, where)
-        out_prob = self.model.log_probabilities(logits)
-        score, index = out_prob.max(dim=-1)
-        return out_prob, score, index, [self.emotions[i] for i in index.tolist()]
 
     def _predict_many(self, paths: Iterable, batch_size: int, asked: Asked, on_error: str) -> Iterator[Prediction | InputError]:
         paths = iter(paths)

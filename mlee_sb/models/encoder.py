@@ -18,7 +18,7 @@ POOL = 2  # max pooling over frequency and time after each CNN layer
 class CnnLayer(nn.Module):
     """Convolution, batch normalisation, ReLU and 2x2 max pooling, of each utterance as if it were alone.
 
-    'Same' padding is a fixed amount per side. (TensorFlow's depends on the length when the stride is 2, so an
+    [choice] 'Same' padding, a fixed amount per side. (TensorFlow's depends on the length when the stride is 2, so an
     utterance would get other frames alone than in a batch.)
     """
 

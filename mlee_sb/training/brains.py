@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from mlee_sb.errors import InputError
 from mlee_sb.files import write_text
 from mlee_sb.models.device import upload
+from mlee_sb.training.check_settings import WEIGHTED_MEAN
 from mlee_sb.training.checkpoints import AtomicCheckpointer, EarlyStopping
 from mlee_sb.training.data import Batch
 from mlee_sb.training.distributed import gathered, is_main, on_main, processes, summed
@@ -36,10 +37,13 @@ class Precomputed(nn.Module):
 class EmotionBrain(sb.Brain):
     """What the three kinds share. Losses are kept per utterance, so a mean is over the set and not over batches.
 
+    [choice] `loss_mean` says which mean: ``"plain"`` over utterances, or ``"weighted"`` by their class weights.
+
     Parameters
     ----------
     encoder, classifier : the modules; `Precomputed` where the encoders are frozen
     class_weights : as the loss takes them
+    loss_mean : ``"plain"`` or ``"weighted"``
     epochs : counts epochs and stops early
     start : `time.monotonic()` when training began, less the seconds of the runs that this one resumes
     say : called with a line after each epoch
@@ -53,6 +57,7 @@ class EmotionBrain(sb.Brain):
         encoder: nn.Module,
         classifier: nn.Module,
         class_weights: Tensor,
+        loss_mean: str,
         epochs: EarlyStopping,
         start: float,
         say: Callable[[str], None],
@@ -64,7 +69,7 @@ class EmotionBrain(sb.Brain):
         super().__init__(
             modules={"encoder": encoder, "classifier": classifier}, opt_class=opt_class, checkpointer=checkpointer, run_opts=run_opts
         )
-        self.class_weights = class_weights.to(self.device)
+        self.class_weights, self.loss_mean = class_weights.to(self.device), loss_mean
         self.epochs, self.start, self.say = epochs, start, say
         self.log = FileTrainLogger(log_file, precision=LOG_DIGITS)
         self.losses: dict[str, float] = {}
@@ -78,7 +83,7 @@ class EmotionBrain(sb.Brain):
             write_text(log, "".join(lines[: self.epochs.current]))
 
     def on_stage_start(self, stage: sb.Stage, epoch: int | None = None) -> None:
-        self.utterance_losses: list[tuple[Tensor, Tensor]] = []  # items and losses
+        self.utterance_losses: list[tuple[Tensor, Tensor]] = []  # items [batch], and losses and what each weighs [batch, 2]
         self.outputs: list[tuple[Tensor, Tensor]] = []  # items and logits
         self.not_finite = torch.zeros((), dtype=torch.long, device=self.device)  # losses of batches
         number, n = processes()
@@ -91,18 +96,21 @@ class EmotionBrain(sb.Brain):
         return self.modules.classifier(self.modules.encoder(inputs, batch.lengths.tolist()))
 
     def compute_objectives(self, logits: Tensor, batch: Batch, stage: sb.Stage) -> Tensor:
-        """Logits [batch, K] -> mean loss of the batch; of several processes, this one's part of it.
+        """Logits [batch, K] -> mean loss of the batch; of several processes, this one's part of it; in a test, 0.
 
-        DDP takes the mean of the processes' gradients, so a part is `n` times its sum over the number of utterances in the batch.
+        DDP takes the mean of the processes' gradients, so a part is `n` times its sum over what all utterances of the batch weigh.
         """
-        losses = TARGETS[self.target].loss(logits.float(), upload(batch.targets, self.device), self.class_weights)
-        self.utterance_losses.append((batch.items, losses.detach()))
-        if stage == sb.Stage.TEST:
+        if stage == sb.Stage.TEST:  # what is predicted has no targets
             self.outputs.append((batch.items, logits.detach().float()))
+            return logits.new_zeros(())
+        kind, targets = TARGETS[self.target], upload(batch.targets, self.device)
+        losses = kind.loss(logits.float(), targets, self.class_weights)
+        weights = kind.weight(targets, self.class_weights) if self.loss_mean == WEIGHTED_MEAN else torch.ones_like(losses)
+        self.utterance_losses.append((batch.items, torch.stack([losses.detach(), weights], dim=-1)))
         _, n = processes()
         if n == 1 or stage != sb.Stage.TRAIN:
-            return losses.mean()
-        return losses.sum() * n / summed(torch.tensor(len(losses), device=losses.device))
+            return losses.sum() / weights.sum()
+        return losses.sum() * n / summed(weights.sum())
 
     def fit_batch(self, batch: Batch) -> Tensor:
         """As SpeechBrain's, which waits for a GPU twice in every step: to look at the loss, and to bring it home."""
@@ -115,10 +123,10 @@ class EmotionBrain(sb.Brain):
 
     def update_average(self, loss: Tensor, avg_loss: float) -> float:
         """What the progress bar shows: at the first step, and every `LOOK_STEPS`, the mean over the utterances of the epoch up to then."""
-        if self.step % LOOK_STEPS != 1:
+        if self.step % LOOK_STEPS != 1 or not self.utterance_losses:
             return avg_loss
         self._check_losses_are_finite()
-        return float(torch.cat([losses for _, losses in self.utterance_losses]).mean())
+        return _mean(torch.cat([losses for _, losses in self.utterance_losses]))
 
     def _check_losses_are_finite(self) -> None:
         """As SpeechBrain, which lets a few such batches pass and then gives up; with a remedy in the error, and on all processes."""
@@ -127,11 +135,12 @@ class EmotionBrain(sb.Brain):
             raise InputError(f"the training loss was not finite (NaN or infinity) in {n} batches of this epoch: {LESS}")
 
     def on_stage_end(self, stage: sb.Stage, stage_loss: float, epoch: int | None = None) -> None:
-        name = stage.name.lower()
+        if stage == sb.Stage.TEST:
+            return
         if stage == sb.Stage.TRAIN:
             self._check_losses_are_finite()
         # Summed in a fixed order: how utterances fell into batches and to processes must not show.
-        self.losses[name] = float(in_order(self.utterance_losses).double().mean())
+        self.losses[stage.name.lower()] = _mean(in_order(self.utterance_losses))
         if stage == sb.Stage.VALID:
             self._end_of_epoch(epoch)
 
@@ -162,6 +171,12 @@ class EmotionBrain(sb.Brain):
         """Logits of every item of the loader's data in the order of the items, [n, K], with the best checkpoint."""
         self.evaluate(loader, progressbar=False)
         return in_order(self.outputs)
+
+
+def _mean(losses: Tensor) -> float:
+    """Losses and what each weighs, [n, 2] -> their mean."""
+    loss, weight = losses.double().sum(dim=0).tolist()
+    return loss / weight
 
 
 def in_order(parts: list[tuple[Tensor, Tensor]]) -> Tensor:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -55,11 +54,10 @@ def stage_inputs(stage: Stage) -> StageInputs:
         raise InputError(f"{where}: the test set is empty: choose another fold")
     _check_heard(used["train"][0], settings["emotions"], where)
     try:
-        weights = labels.class_weights(settings["target"], used["train"][1], settings["emotions"])
+        rows, targets = used["train"]
+        weights = labels.training_class_weights(targets, rows["dominant"].tolist(), settings)
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
-    if not settings["class_weights"]:
-        weights = np.ones_like(weights)
     _check_files(stage, list(splits.values()))
     (train, train_targets), (valid, valid_targets) = used["train"], used["valid"]
     return StageInputs(

@@ -1,4 +1,8 @@
-"""Loss of each utterance; the mean over utterances is what is minimised and what early stopping watches."""
+"""Loss of each utterance, and how much it weighs where the mean is taken over class weights.
+
+The mean over utterances is what is minimised and what early stopping watches. [choice] The paper does not say which mean; `loss_mean`
+in hparams/ chooses.
+"""
 
 from torch import Tensor
 from torch.nn import functional as F
@@ -38,3 +42,19 @@ def existence_cross_entropy(logits: Tensor, targets: Tensor, weights: Tensor) ->
     present = weights[:, 1] * targets * F.logsigmoid(logits)
     absent = weights[:, 0] * (1 - targets) * F.logsigmoid(-logits)
     return -(present + absent).sum(dim=-1)
+
+
+def softmax_weight(targets: Tensor, weights: Tensor) -> Tensor:
+    """Return what each utterance weighs in a weighted mean of `softmax_cross_entropy`: [batch, K] and [K] -> [batch].
+
+    As the denominator of torch's ``CrossEntropyLoss(weight=...)``: the class weight of its class, or the mean over a soft target.
+    """
+    return (weights * targets).sum(dim=-1)
+
+
+def existence_weight(targets: Tensor, weights: Tensor) -> Tensor:
+    """Return what each utterance weighs in a weighted mean of `existence_cross_entropy`: [batch, K] and [K, 2] -> [batch].
+
+    The mean over the emotions of the weights of present and absent, so that the loss stays a sum over the emotions.
+    """
+    return (weights[:, 1] * targets + weights[:, 0] * (1 - targets)).mean(dim=-1)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mlee_sb.corpora.manifest import OTHER_VOTES, existence_columns, vote_columns
+from mlee_sb.corpora.manifest import existence_columns, vote_columns_in
 from mlee_sb.files import written_beside
 
 EXACT = "%.9g"  # the digits that tell every float32 from its neighbours
@@ -34,7 +34,7 @@ def write_predictions(
     probabilities : [n, K], posteriors, or probabilities of existence for the mlee row
     existence : [n, K], probabilities of existence, where the stage knows them
     """
-    frame = test[["ID", "speaker", "dominant", *vote_columns(emotions), OTHER_VOTES, *existence_columns(emotions)]].copy()
+    frame = test[["ID", "speaker", "dominant", *vote_columns_in(test), *existence_columns(emotions)]].copy()
     frame[posterior_columns(emotions)] = probabilities
     if existence is not None:
         frame[existence_probability_columns(emotions)] = existence

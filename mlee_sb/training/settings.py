@@ -1,6 +1,5 @@
 """An hparams file as plain settings: read without building anything, overridden by name, checked before hours are spent."""
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,15 +7,10 @@ import ruamel.yaml
 from hyperpyyaml import resolve_references
 
 from mlee_sb.errors import InputError, choose
+from mlee_sb.training.check_settings import check_names, check_type, check_values
 
-TRAIN_SETS = ("dominant", "all")
-DOMINANT_TARGETS = ("hard", "soft")
-PRECISIONS = ("fp32", "bf16", "fp16")
 # A required stage has these as the stage that requires it.
-SHARED = ("fold", "seed", "train_set", "emotions", "min_votes", "precision")
-POSITIVE = ("lr", "batch_size", "max_epochs", "patience", "max_grad_norm", "min_votes")
-NOT_NEGATIVE = ("seed", "num_workers", "alpha")
-LARGEST_SEED = 2**32 - 1  # numpy's
+SHARED = ("fold", "seed", "train_set", "emotions", "min_votes", "loss_mean", "precision")
 
 
 def read_settings(hparams: str | Path, overrides: Mapping | None = None) -> dict:
@@ -32,15 +26,18 @@ def read_settings(hparams: str | Path, overrides: Mapping | None = None) -> dict
     Raises
     ------
     InputError
-        if the file is missing or broken, or an override is not one of its settings or has a wrong value
+        if the file is missing or broken, a setting in it is unknown or missing, or an override is not one of its settings or has a
+        wrong value
     """
-    tree = _load(hparams)
+    tree, file = _load(hparams), Path(hparams).name
+    in_file = _plain(tree)
     for name, value in (overrides or {}).items():
-        choose(name, tree, f"setting of {Path(hparams).name}")
+        choose(name, tree, f"setting of {file}")
         if name != "requires":
-            _check_type(name, value, tree[name], hparams)
+            check_type(name, value, in_file[name], file)
     settings = _plain(ruamel.yaml.YAML().load(_resolved(hparams, overrides)))
-    _check(settings, overrides or {}, _plain(tree), Path(hparams).name)
+    check_names(settings, in_file, Path(hparams).read_text(encoding="utf-8"), file)
+    check_values(settings, in_file["target"], file)
     return settings
 
 
@@ -120,32 +117,3 @@ def _plain(node):
         if isinstance(node, kind):
             return kind(node)
     return node if node is None else str(getattr(node, "value", node))
-
-
-def _check_type(name: str, value, default, hparams: str | Path) -> None:
-    numbers = (int, float)
-    expected = numbers if isinstance(default, float) else type(_plain(default))
-    wrong = not isinstance(value, expected) or (isinstance(value, bool) and not isinstance(default, bool))
-    if wrong:
-        kind = {bool: "True or False", int: "a whole number", numbers: "a number", list: "a list"}.get(expected, "text")
-        raise InputError(f"{Path(hparams).name}: {name} is {value!r}, and must be {kind} (in the file: {_plain(default)!r})")
-
-
-def _check(settings: dict, overrides: Mapping, in_file: dict, file: str) -> None:
-    target = settings.get("target")
-    if in_file["target"] == "existence" and target != "existence":
-        raise InputError(f"{file} trains existence and has no target to choose; {', '.join(DOMINANT_TARGETS)} belong to the other rows")
-    if in_file["target"] != "existence":
-        choose(target, DOMINANT_TARGETS, "target")
-    choose(settings["train_set"], TRAIN_SETS, "train_set")
-    choose(settings["precision"], PRECISIONS, "precision")
-    for names, in_range, words in ((POSITIVE, lambda v: v > 0, "above 0"), (NOT_NEGATIVE, lambda v: v >= 0, "0 or more")):
-        for name in [name for name in names if name in settings]:
-            value = settings[name]
-            if not isinstance(value, int | float) or not math.isfinite(value) or not in_range(value):
-                raise InputError(f"{file}: {name} is {value!r}, and must be {words}")
-    if settings["seed"] > LARGEST_SEED:
-        raise InputError(f"{file}: seed is {settings['seed']!r}, and must be {LARGEST_SEED} or less")
-    speeds = settings["speeds"]
-    if not speeds or len(set(speeds)) != len(speeds) or not all(isinstance(s, int | float) and 0.1 <= s <= 10 for s in speeds):
-        raise InputError(f"{file}: speeds are {speeds!r}, and must be different factors such as 0.9 1.0 1.1")

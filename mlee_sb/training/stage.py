@@ -7,10 +7,14 @@ from pathlib import Path
 
 from mlee_sb.corpora.manifest import fold_numbers
 from mlee_sb.errors import InputError, choose
+from mlee_sb.files import sha256_of, write_json
 from mlee_sb.models.config import CONFIG
 from mlee_sb.models.weights import WEIGHTS
+from mlee_sb.training.check_settings import OF_SOFT_TARGETS
 from mlee_sb.training.settings import SHARED, read_settings
+from mlee_sb.training.source_code import code_of
 
+ENCODERS = "encoders.json"  # in the save folder of a stage: the sha256 of the weights of each encoder that it froze, by name
 NO_RESULT = ("num_workers", "requires")  # settings that change no result; what is required has an identity of its own
 
 
@@ -58,11 +62,21 @@ class Stage:
         return self.folder / "save"
 
     @property
+    def random_seed(self) -> int:
+        """The seed of first weights, batches and dropout, drawn from the seed and the row.
+
+        Rows of one seed draw different numbers: the paper trains the two encoders of a fusion independently.
+        """
+        drawn = hashlib.sha256(f"{self.settings['seed']} {self.settings['row']}".encode()).digest()
+        return int.from_bytes(drawn[:4], "big")  # numpy's seeds have four bytes
+
+    @property
     def identity(self) -> dict:
         """Everything that changes the result, and nothing else."""
-        without = (*NO_RESULT, "alpha") if self.settings["target"] == "hard" else NO_RESULT  # alpha smooths soft targets only
+        without = (*NO_RESULT, *OF_SOFT_TARGETS) if self.settings["target"] == "hard" else NO_RESULT
         return {
             **{name: value for name, value in self.settings.items() if name not in without},
+            **code_of(self.settings),
             "protocol": self.data.protocol["hash"],
             **{f"required {name}": stage.key for name, stage in self.requires.items()},
         }
@@ -73,10 +87,40 @@ class Stage:
         return hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()
 
     @property
+    def weights(self) -> str | None:
+        """The sha256 of its weights; None where it has none yet."""
+        path = self.model_folder / WEIGHTS
+        return sha256_of(path) if path.is_file() else None
+
+    @property
     def finished(self) -> bool:
-        """Whether it was trained to its end, and nothing was taken away since. The summary is the last thing that training writes."""
+        """Whether it was trained to its end, on the encoders that are there, and nothing was taken away since.
+
+        The summary is the last thing that training writes.
+        """
         model = (self.model_folder / CONFIG, self.model_folder / WEIGHTS)
-        return all(path.is_file() for path in (self.save_folder / "summary.json", self.folder / "predictions.csv", *model))
+        whole = all(path.is_file() for path in (self.save_folder / "summary.json", self.folder / "predictions.csv", *model))
+        return whole and self.stands_on_its_encoders
+
+    @property
+    def stands_on_its_encoders(self) -> bool:
+        """Whether the encoders that it froze are those of the required stages today: they may have been trained again since.
+
+        An encoder that is missing tells nothing.
+        """
+        noted = self._noted_encoders()
+        return all(stage.weights in (None, noted.get(name)) for name, stage in self.requires.items())
+
+    def note_encoders(self) -> bool:
+        """Note the weights of the encoders that are being frozen. Return whether they are those that were noted before."""
+        now = {name: stage.weights for name, stage in self.requires.items()}
+        same = now == self._noted_encoders()
+        write_json(self.save_folder / ENCODERS, now)
+        return same
+
+    def _noted_encoders(self) -> dict[str, str]:
+        path = self.save_folder / ENCODERS
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
     @property
     def scored(self) -> bool:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mlee_sb.corpora.manifest import vote_columns
 from mlee_sb.labels import training_targets
-from mlee_sb.training.losses import existence_cross_entropy, softmax_cross_entropy
+from mlee_sb.training.losses import existence_cross_entropy, existence_weight, softmax_cross_entropy, softmax_weight
 
 
 @dataclass(frozen=True)
@@ -18,18 +18,20 @@ class TargetKind:
 
     Attributes
     ----------
-    loss : (logits, targets, weights) -> loss of each utterance [batch]
+    loss : (logits, targets, class weights) -> loss of each utterance [batch]
+    weight : (targets, class weights) -> what each utterance weighs in a weighted mean of the loss [batch]
     output : what turns logits into probabilities, a key of `mlee_sb.models.pipeline.OUTPUTS`
     """
 
     loss: Callable[[Tensor, Tensor, Tensor], Tensor]
+    weight: Callable[[Tensor, Tensor], Tensor]
     output: str
 
 
 TARGETS = {
-    "hard": TargetKind(softmax_cross_entropy, "softmax"),
-    "soft": TargetKind(softmax_cross_entropy, "softmax"),
-    "existence": TargetKind(existence_cross_entropy, "sigmoid"),
+    "hard": TargetKind(softmax_cross_entropy, softmax_weight, "softmax"),
+    "soft": TargetKind(softmax_cross_entropy, softmax_weight, "softmax"),
+    "existence": TargetKind(existence_cross_entropy, existence_weight, "sigmoid"),
 }
 
 

@@ -1,6 +1,7 @@
 """Train one stage: data in, checkpoints, bundle and predictions out."""
 
 import logging
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -29,7 +30,7 @@ from mlee_sb.training.predictions import read_existence, write_predictions
 from mlee_sb.training.settings import resolved_yaml
 from mlee_sb.training.stage import Stage
 from mlee_sb.training.targets import TARGETS
-from mlee_sb.training.used import note_use
+from mlee_sb.training.used import note_data_folder, note_use
 
 Loaders = dict[str, DataLoader]
 
@@ -50,9 +51,9 @@ def train_stage(stage: Stage, device: str, say: Callable[[str], None] = print) -
     keep_freed_memory()
     logging.getLogger("speechbrain").setLevel(logging.WARNING)
     inputs = stage_inputs(stage)
-    on_main(_write_settings, stage)
+    on_main(_begin, stage, say)
 
-    sb.utils.seed_everything(stage.settings["seed"])  # before the modules are built
+    sb.utils.seed_everything(stage.random_seed)  # before the modules are built
     with open(stage.hparams, encoding="utf-8") as file:
         hparams = load_hyperpyyaml(file, stage.overrides)
     checkpointer = AtomicCheckpointer(stage.save_folder, allow_partial_load=False)
@@ -74,6 +75,7 @@ def train_stage(stage: Stage, device: str, say: Callable[[str], None] = print) -
     used["calibration"] = loaders["calibration"].dataset.ids
     for use, ids in used.items():  # of what is trained on, not of what should be
         on_main(note_use, stage.save_folder, use, ids)
+    on_main(note_data_folder, stage.save_folder, stage.data.data_folder)
     brain.train_sampler = loaders["train"].sampler  # else every epoch would have the batches of the first
     brain.fit(brain.epochs, loaders["train"], loaders["valid"], progressbar=sys.stderr.isatty())
 
@@ -82,8 +84,14 @@ def train_stage(stage: Stage, device: str, say: Callable[[str], None] = print) -
     on_main(_write_results, stage, inputs, model, logits, _presence_curves(required.values()), best, start)
 
 
-def _write_settings(stage: Stage) -> None:
+def _begin(stage: Stage, say: Callable[[str], None]) -> None:
+    """Write what is trained, and clear away the checkpoints of a head whose encoder was trained again since."""
     stage.save_folder.mkdir(parents=True, exist_ok=True)
+    begun = list(stage.save_folder.glob("CKPT*"))
+    if not stage.note_encoders() and begun:
+        say("  its encoder was trained again since: this stage begins anew")
+        for checkpoint in begun:
+            shutil.rmtree(checkpoint)
     write_json(stage.save_folder / "identity.json", stage.identity)
     write_text(stage.folder / "hyperparams.yaml", resolved_yaml(stage.hparams, stage.overrides))
 
@@ -165,12 +173,14 @@ def _presence_curves(models: Iterable[EmotionModel]) -> list[Curve] | None:
 
 def _embeddings(stage: Stage, required: Stage, model: EmotionModel, frame, speeds, device: str) -> Tensor:
     folder = required.save_folder / "embeddings"
-    return embeddings(folder, required.key, model, frame, stage.data.data_folder, speeds, device, sys.stderr.isatty())
+    return embeddings(
+        folder, f"{required.key} {required.weights}", model, frame, stage.data.data_folder, speeds, device, sys.stderr.isatty()
+    )
 
 
 def _loaders(stage: Stage, train, others: dict) -> Loaders:
     size, workers = stage.settings["batch_size"], stage.settings["num_workers"]
-    seeds = {"train": stage.settings["seed"]}
+    seeds = {"train": stage.random_seed}
     return {name: make_loader(data, size, workers, seeds.get(name), processes()) for name, data in {"train": train, **others}.items()}
 
 
@@ -192,6 +202,7 @@ def _brain(
         encoder=learning,
         classifier=classifier,
         class_weights=inputs.class_weights,
+        loss_mean=settings["loss_mean"],
         epochs=epochs,
         start=start,
         say=say,

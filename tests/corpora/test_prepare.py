@@ -47,16 +47,25 @@ def data(tmp_path):
 def test_a_row_says_what_was_voted(data, tmp_path):
     prepare_quietly("vote_table", data, tmp_path / "out", min_votes=2)
     lines = (tmp_path / "out" / "utterances.csv").read_text().splitlines()
-    assert lines[0] == "ID,wav,duration,speaker,session,n_annotators,votes_neu,votes_hap,votes_other,dominant,exist_neu,exist_hap"
+    assert lines[0] == "ID,wav,duration,speaker,session,n_annotators,votes_neu,votes_hap,votes_oth,dominant,exist_neu,exist_hap"
     assert lines[1] == "1,a.wav,0.1,anna,,3,2,1,0,neu,1,0"
 
 
-def test_votes_for_what_is_no_target_are_other_and_its_dominant_keeps_its_code(tmp_path):
+def test_votes_are_counted_for_every_category_of_the_corpus_and_the_targets_come_first(tmp_path):
     turn = block("Ses01F_impro01_F009", "exc", "C-E1:\tExcited;\t()", "C-E2:\tExcited; Happiness;\t()", "C-E3:\tOther;\t(?)")
     write_dialog(write_iemocap(tmp_path / "data"), "Ses01F_impro02", [turn])
     prepare_quietly("iemocap", tmp_path / "data", tmp_path / "out")
     row = read_utterances(tmp_path / "out").set_index("ID").loc["Ses01F_impro01_F009"]
-    assert (row["votes_hap"], row["votes_other"], row["n_annotators"], row["dominant"]) == (1, 3, 3, "exc")
+    votes = {column.removeprefix("votes_"): count for column, count in row.items() if column.startswith("votes_")}
+    assert list(votes) == ["neu", "hap", "sad", "ang", "exc", "dis", "fru", "fea", "sur", "oth"]
+    assert {code: count for code, count in votes.items() if count} == {"hap": 1, "exc": 2, "oth": 1}
+    assert (row["n_annotators"], row["dominant"]) == (3, "exc")
+
+
+def test_a_corpus_whose_listeners_could_answer_nothing_else_has_no_column_for_it(tmp_path):
+    prepare_quietly("crema_d", write_crema_d(tmp_path / "data"), tmp_path / "out", ["hap", "sad"])
+    columns = [column for column in read_utterances(tmp_path / "out") if column.startswith("votes_")]
+    assert columns == ["votes_hap", "votes_sad", "votes_ang", "votes_dis", "votes_fea", "votes_neu"]
 
 
 def test_every_vote_of_a_named_annotator_is_a_row_of_votes_csv(tmp_path):
@@ -128,6 +137,14 @@ def test_a_bad_row_of_many_is_skipped_and_said(tmp_path, row, reason):
     assert skipped_of(tmp_path / "out")[row.split(",")[0]] == reason
 
 
+def test_an_utterance_with_more_votes_for_an_emotion_than_annotators_is_skipped(tmp_path):
+    rows = [line.strip() for line in TABLE.strip().splitlines()]
+    rows = [f"{rows[0]},n_annotators", *(f"{row},3" for row in rows[1:]), "9,e.wav,anna,4,1,0,3"]
+    data = write_table(tmp_path / "data", "\n".join(rows))
+    prepare_quietly("vote_table", data, tmp_path / "out")
+    assert skipped_of(tmp_path / "out")["9"] == "more votes than annotators: 4 for neu, of 3"
+
+
 def test_a_second_row_with_the_same_id_is_skipped(tmp_path):
     data = write_table(tmp_path / "data", TABLE + "    1,e.wav,bert,0,5,0\n")
     prepare_quietly("vote_table", data, tmp_path / "out")
@@ -161,6 +178,13 @@ def test_a_speaker_in_no_fold_is_skipped(plugin, tmp_path):
     prepare_quietly("plugin", tmp_path / "data", tmp_path / "out")
     assert skipped_of(tmp_path / "out") == {"z": "in no fold: speaker z"}
     assert list(read_utterances(tmp_path / "out")["ID"]) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(("votes", "dominant", "code"), [({"neu": 1, "joy": 1}, "neu", "joy"), ({"neu": 1}, "joy", "joy")])
+def test_a_corpus_that_gives_votes_for_a_category_that_it_does_not_name_is_refused(plugin, tmp_path, monkeypatch, votes, dominant, code):
+    monkeypatch.setattr(Plugin, "utterances", lambda self: iter([Utterance("u", "a.wav", "a", "", votes, 2, dominant)]))
+    with pytest.raises(InputError, match=f"corpus plugin: 'u' has the code '{code}', and its categories are neu, hap, oth"):
+        prepare_quietly("plugin", tmp_path / "data", tmp_path / "out")
 
 
 def test_a_corpus_whose_fold_shares_a_speaker_between_splits_is_refused(plugin, tmp_path, monkeypatch):
@@ -346,15 +370,40 @@ def test_a_corpus_that_changed_since_is_named_and_the_old_manifests_stay(data, t
     before = fingerprint(tmp_path / "manifests")
     table = data / "votes.csv"
     table.write_text(table.read_text().replace("anna,2,1,0", "anna,1,2,0"))
-    with pytest.raises(InputError, match="the corpus has changed since the manifests in .* hash there"):
+    with pytest.raises(
+        InputError, match="the corpus has changed .* '1': votes_neu is '1', and '2' in utterances.csv there.: bring the old"
+    ):
         prepare_once("vote_table", data, tmp_path / "manifests", say=lambda line: None)
     assert fingerprint(tmp_path / "manifests") == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "manifests"]
 
 
+def replace_the_last_sound(wav):
+    """Of as many samples as before; it begins as it did."""
+    content = wav.read_bytes()
+    wav.write_bytes(content[:-400] + bytes(reversed(content[-400:])))
+
+
+def test_a_recording_that_changed_since_is_named(data, tmp_path):
+    prepare_once("vote_table", data, tmp_path / "manifests", say=lambda line: None)
+    replace_the_last_sound(data / "b.wav")
+    with pytest.raises(InputError, match="the corpus has changed since .* '2' has another recording.: bring the old data back"):
+        prepare_once("vote_table", data, tmp_path / "manifests", say=lambda line: None)
+
+
+def test_manifests_of_an_earlier_version_are_called_so(data, tmp_path):
+    prepare_once("vote_table", data, tmp_path / "manifests", say=lambda line: None)
+    (tmp_path / "manifests/fingerprints.csv").unlink()
+    protocol = json.loads((tmp_path / "manifests/protocol.json").read_text())
+    protocol.pop("categories")
+    (tmp_path / "manifests/protocol.json").write_text(json.dumps(protocol | {"hash": "0123"}))
+    with pytest.raises(InputError, match="manifests were written by an earlier version of mlee_sb: give a new folder with --results"):
+        prepare_once("vote_table", data, tmp_path / "manifests", say=lambda line: None)
+
+
 def test_other_recordings_under_the_same_names_are_another_corpus(data, tmp_path):
     before = prepare_quietly("vote_table", data, tmp_path / "before")["hash"]
-    (data / "a.wav").write_bytes((data / "b.wav").read_bytes())  # as long as it was
+    replace_the_last_sound(data / "a.wav")
     assert prepare_quietly("vote_table", data, tmp_path / "after")["hash"] != before
 
 
@@ -374,4 +423,11 @@ def test_a_recording_that_changed_after_its_manifest_was_written_is_named(data, 
         check_recordings(tmp_path / "out", data)
     (data / "b.wav").write_bytes((data / "a.wav").read_bytes()[:1000])
     with pytest.raises(InputError, match="b.wav: truncated"):
+        check_recordings(tmp_path / "out", data)
+
+
+def test_a_recording_whose_sound_was_replaced_after_its_manifest_was_written_is_named(data, tmp_path):
+    prepare_quietly("vote_table", data, tmp_path / "out")
+    replace_the_last_sound(data / "b.wav")
+    with pytest.raises(InputError, match="b.wav: not the recording that was prepared .fingerprint [0-9a-f]{64}, and [0-9a-f]{64} then"):
         check_recordings(tmp_path / "out", data)

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from mlee_sb.corpora.base import load_corpus
+from mlee_sb.corpora.prepare import prepare
 from mlee_sb.evaluation.protocol.check import check_protocol
 from mlee_sb.evaluation.protocol.findings import UNCHECKED
 from mlee_sb.experiment.train import main
@@ -18,10 +19,27 @@ TEST_SET = tuple(f"s0_{number}" for number in range(6))
 
 
 def test_what_training_leaves_is_clean(trained, tones):
-    checked = check_protocol(trained, load_corpus, data_folder=tones)
-    assert not checked.leaks
-    assert (checked.stages, checked.folds) == (3, 6)
-    assert {finding.kind for finding in checked.of(UNCHECKED)} == {"session", "text"}, "a vote table of tones has neither"
+    for data_folder in (tones, None):  # None: training noted where it found the recordings
+        checked = check_protocol(trained, load_corpus, data_folder=data_folder)
+        assert not checked.leaks
+        assert (checked.stages, checked.folds) == (3, 6)
+        assert {finding.kind for finding in checked.of(UNCHECKED)} == {"text"}, "a vote table does not say which text was spoken"
+
+
+def test_where_the_recordings_lay_is_told_to_nobody_who_gets_the_model(trained, tones):
+    place = str(tones.resolve())
+    telling = {file.parent.name for file in trained.rglob("*") if file.is_file() and place.encode() in file.read_bytes()}
+    assert telling == {"save"}
+
+
+def test_votes_that_were_edited_in_a_fold_are_not_trained_on(tones, tmp_path, capsys):
+    prepare("vote_table", tones, tmp_path / "manifests", ["neu", "hap"], say=lambda line: None)
+    train_csv = tmp_path / "manifests/fold1/train.csv"
+    train_csv.write_text(train_csv.read_text().replace(",s3,,3,3,0,0,", ",s3,,3,77,0,0,", 1))
+    flags = ["--manifests", str(tmp_path / "manifests"), "--data_folder", str(tones), "--results", str(tmp_path / "results")]
+    assert main(["hparams/mlee.yaml", "--fold", "1", "--device", "cpu", *flags]) == 2
+    assert "train.csv: 's3_0': votes_neu is '77', and '3' in utterances.csv; run recipes/prepare.py" in capsys.readouterr().err
+    assert not list(tmp_path.rglob("CKPT*"))
 
 
 def z_norm_of_training_and_test(monkeypatch):

@@ -63,7 +63,22 @@ def test_a_failed_stage_is_named_with_its_log_and_the_same_command_tries_it_agai
     assert main([*of_tones(tones, tmp_path), *SMALL]) == 0
     said = capsys.readouterr().out
     assert "1 are finished" in said and "[1/3] finished before, reused" in said
-    assert said.count("1 of 1 folds") == 2 and "failed" not in said
+    assert said.count("1 of 1 folds") == 2 and "failed:" not in said
+
+
+def test_a_report_that_cannot_be_written_is_a_failure_and_the_same_command_tries_it_again(tones, tmp_path, capsys):
+    place = tmp_path / "vote_table/mlee/report"
+    place.mkdir(parents=True)
+    (place / "mine.txt").write_text("no report")
+    arguments = [*of_tones(tones, tmp_path), "--rows", "mlee", "--train_sets", "all", "--folds", "1", *QUICK]
+    assert main(arguments) == 1
+    said = capsys.readouterr().out
+    assert "1 of 1 folds" in said and f"no report: {place}: holds something that is no report" in said
+
+    (place / "mine.txt").unlink()
+    assert main(arguments) == 0
+    assert f"report: {place / 'report.html'}" in capsys.readouterr().out
+    assert "No intervals and no tests: 1 test speaker is too few" in (place / "report.html").read_text()
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def predictions(row: str, train_set: str, seed: int, fold: int, emotions: list[s
     dominant = [[*emotions, "oth"][row.argmax()] if one else "" for row, one in zip(votes, alone, strict=True)]
     frame = pd.DataFrame({"ID": [f"{speaker}_{i:02}" for i, speaker in enumerate(speakers)], "speaker": speakers, "dominant": dominant})
     frame[[f"votes_{emotion}" for emotion in emotions]] = votes[:, :k]
-    frame["votes_other"] = votes[:, k]
+    frame["votes_oth"] = votes[:, k]
     frame[[f"exist_{emotion}" for emotion in emotions]] = (votes[:, :k] > 0).astype(int)
     noise = np.random.default_rng([fold, seed, list(ROWS).index(row) if row in ROWS else 99, len(train_set)])
     logits = ROWS.get(row, 1.0) * votes[:, :k] + noise.normal(0, 2, (len(frame), k))

@@ -94,12 +94,29 @@ def test_certainty_that_was_wrong_has_a_finite_likelihood():
     assert metrics.nll(by_hand([[1.0, 0.0]], [1]), np.ones((1, 1)))[0] == pytest.approx(-np.log(1e-12))
 
 
-def test_a_resample_without_an_emotion_leaves_it_out_of_the_means():
-    predictions = by_hand([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7]], [0, 0, 1])
-    weights = np.array([[1.0, 1.0, 0.0], [0.0, 0.0, 0.0]])
-    assert metrics.ua(predictions, weights)[0] == pytest.approx(0.5)
-    assert metrics.macro_f1(predictions, weights)[0] == pytest.approx(2 / 3)
-    assert np.isnan(metrics.ua(predictions, weights)[1]) and np.isnan(metrics.wa(predictions, weights)[1])
+def test_a_resample_without_an_emotion_of_the_whole_set_has_no_mean_over_the_emotions():
+    existence = np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7]])
+    predictions = by_hand(existence, [0, 0, 1], votes=[[1, 0, 0], [0, 1, 0], [0, 1, 0]], existence=existence)
+    whole, without_hap, nothing = np.array([[1.0, 1.0, 1.0], [1.0, 1.0, 0.0], [0.0, 0.0, 0.0]])[:, None]
+    assert metrics.ua(predictions, whole)[0] == pytest.approx((1 / 2 + 1) / 2)
+    for score in (metrics.ua, metrics.macro_f1):
+        assert np.isnan(score(predictions, without_hap)[0]) and np.isnan(score(predictions, nothing)[0])
+    assert metrics.wa(predictions, without_hap)[0] == 0.5 and np.isnan(metrics.wa(predictions, nothing)[0])
+    assert SCORES["existence_auc"].of(predictions, whole)[0] == 1 and np.isnan(
+        SCORES["existence_auc"].of(predictions, whole * [1, 0, 0])[0]
+    )
+
+
+def test_an_emotion_that_the_whole_set_lacks_is_left_out_of_the_means():
+    predictions = by_hand([[0.9, 0.1], [0.2, 0.8]], [0, 0])
+    assert metrics.ua(predictions, np.ones((1, 2)))[0] == 0.5
+    assert metrics.macro_f1(predictions, np.ones((1, 2)))[0] == pytest.approx(2 / 3)
+
+
+def test_matrices_of_a_set_and_its_resamples_have_their_means_over_the_emotions_of_the_set():
+    whole, without_hap = np.array([[2, 1], [0, 3]]), np.array([[2, 2], [0, 0]])
+    np.testing.assert_allclose(metrics.ua_of(np.stack([whole, without_hap])), [(2 / 3 + 1) / 2, np.nan])
+    np.testing.assert_allclose(metrics.macro_f1_of(np.stack([whole, without_hap])), [(4 / 5 + 6 / 7) / 2, np.nan])
 
 
 def test_a_stage_that_learnt_existence_has_no_posterior_and_a_head_repeats_no_existence():

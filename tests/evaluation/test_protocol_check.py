@@ -9,14 +9,17 @@ import soundfile
 from releases import write_crema_d, write_iemocap
 from stages import ENCODER, HEAD, MANIFESTS, TRAIN, VALID, WEIGHTS_WITH_TEST, write_results, write_stage, write_used
 
+from mlee_sb.cli import main
 from mlee_sb.corpora.base import load_corpus
 from mlee_sb.corpora.prepare import prepare
+from mlee_sb.corpora.vote_table import VoteTable
 from mlee_sb.errors import InputError
 from mlee_sb.evaluation.protocol import manifests as manifest_check
 from mlee_sb.evaluation.protocol import stages as stage_check
 from mlee_sb.evaluation.protocol.check import check_protocol
 from mlee_sb.evaluation.protocol.findings import LEAK, NOTE, UNCHECKED
-from mlee_sb.training.used import USES
+from mlee_sb.evaluation.results import VERSION
+from mlee_sb.training.used import USES, note_data_folder
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +153,48 @@ def a_row_lost_since_it_was_prepared(results):
     edit_csv(results / MANIFESTS / "fold1/test.csv", lambda rows: rows[rows["ID"] != "a0"])
 
 
+def _everywhere(results, change):
+    """In utterances.csv and in every file of the folds."""
+    for path in (results / MANIFESTS).rglob("*.csv"):
+        if path.parent.name.startswith("fold") or path.name == "utterances.csv":
+            edit_csv(path, change)
+
+
+def votes_of_one_changed_everywhere(results):
+    _everywhere(results, lambda rows: rows.assign(votes_neu=rows["votes_neu"].where(rows["ID"] != "c0", "2")))
+
+
+def more_votes_than_annotators(results):
+    _everywhere(results, lambda rows: rows.assign(votes_neu=rows["votes_neu"].where(rows["ID"] != "c0", "77")))
+
+
+def a_number_beyond_all_integers(results):
+    edit_csv(results / MANIFESTS / "fold1/valid.csv", lambda rows: rows.assign(votes_neu="9" * 20))
+
+
+def an_existence_that_does_not_follow_from_the_votes(results):
+    _everywhere(results, lambda rows: rows.assign(exist_hap=rows["exist_hap"].where(rows["ID"] != "c0", "1")))
+
+
+def other_counts(results):
+    path = results / MANIFESTS / "protocol.json"
+    edit_json(path, counts=json.loads(path.read_text())["counts"] | {"utterances": 11})
+
+
+def the_end_of_a_recording_replaced(results):
+    path = results.parent / "release/c1.wav"
+    content = path.read_bytes()
+    path.write_bytes(content[:-2] + bytes(byte ^ 1 for byte in content[-2:]))
+
+
+def an_identity_of_other_emotions(results):
+    edit_json(results / HEAD / "save/identity.json", emotions=["neu", "=cmd()"])
+
+
+def class_weights_of_no_shape(results):
+    edit_json(results / HEAD / "save/summary.json", class_weights=[[1.0, 1.0], [1.0]])
+
+
 def an_encoder_of_another_fold(results):
     """Fold 2 tests b, validates on c, trains on d and a: the encoder did right, and the head must not have it."""
     encoder = write_stage(results, ENCODER.with_name("fold2"))
@@ -194,6 +239,15 @@ PLANTED = [
     (a_prediction_twice, "predictions", ("a0",), "more than once"),
     (votes_changed_since_the_prediction, "predictions", ("a2",), "not those of test.csv"),
     (a_row_changed_since_it_was_prepared, "manifests", ("c0",), "rows that are not those of utterances.csv"),
+    (a_row_changed_since_it_was_prepared, "manifests", ("c0",), "(c0: dominant is 'hap', and 'neu' in utterances.csv)"),
+    (votes_of_one_changed_everywhere, "manifests", (), "this file, fingerprints.csv or protocol.json was changed: their hash is"),
+    (more_votes_than_annotators, "manifests", ("c0",), "votes_neu is '77': more votes than there are annotators (n_annotators is '3')"),
+    (a_number_beyond_all_integers, "manifests", ("b0", "b1", "b2"), "votes_neu is '99999999999999999999', and '0' in utterances.csv"),
+    (an_existence_that_does_not_follow_from_the_votes, "manifests", ("c0",), "exist_hap is '1': it must be 0, as votes_hap is '0'"),
+    (other_counts, "manifests", (), "its counts are not those of utterances.csv"),
+    (the_end_of_a_recording_replaced, "recording", ("c1.wav",), "not those that were prepared"),
+    (an_identity_of_other_emotions, "stage", ("emotions",), "not of the same training"),
+    (class_weights_of_no_shape, "class_weights", (), "not those of the training set"),
     (a_row_lost_since_it_was_prepared, "manifests", ("a0",), "without utterances that utterances.csv has"),
     (an_encoder_of_another_fold, "encoder", ("a",), "trains or validates on test speakers of fold 1"),
     (an_encoder_of_another_fold, "encoder", ("a0", "a1", "a2"), "used utterances of this stage's test set"),
@@ -262,6 +316,19 @@ def without_noted_class_weights(results):
     path.write_text(json.dumps({name: value for name, value in json.loads(path.read_text()).items() if name != "class_weights"}))
 
 
+def trained_with_a_version_that_noted_none(results):
+    """Its class weights had another scale, and are no leak."""
+    path = results / ENCODER / "save/identity.json"
+    path.write_text(json.dumps({name: value for name, value in json.loads(path.read_text()).items() if name != VERSION}))
+
+
+def with_other_weights_in_its_encoder(results):
+    """Its settings are the same, and the head noted the weights that it froze."""
+    (results / ENCODER / "model").mkdir()
+    (results / ENCODER / "model/model.safetensors").write_bytes(b"trained again")
+    (results / HEAD / "save/encoders.json").write_text(json.dumps({"dominant": "0" * 64}))
+
+
 def without_manifests(results):
     shutil.rmtree(results / MANIFESTS)
 
@@ -283,8 +350,8 @@ def with_a_stage_that_is_not_finished(results):
     (results / HEAD.with_name("fold2") / "save/summary.json").unlink()
 
 
-def with_a_corpus_that_is_not_installed(results):
-    edit_json(results / MANIFESTS / "protocol.json", corpus="elsewhere")
+def without_fingerprints(results):
+    (results / MANIFESTS / "fingerprints.csv").unlink()
 
 
 def with_a_recording_that_is_gone(results):
@@ -296,13 +363,15 @@ UNSEEN = [
     (without_the_z_norm_of_the_encoder, "use", "missing"),
     (with_half_of_what_was_trained_on, "use", "not all noted"),
     (without_noted_class_weights, "class_weights", "older version"),
+    (trained_with_a_version_that_noted_none, "class_weights", "older version"),
+    (with_other_weights_in_its_encoder, "encoder", "trained again since"),
     (without_manifests, "stage", "give them with --manifests"),
     (without_a_file_of_the_fold, "manifests", "missing"),
     (without_a_file_of_the_fold, "stage", "could not be read"),
     (without_predictions, "predictions", "missing"),
     (with_an_encoder_that_was_trained_again, "encoder", "trained again"),
     (with_a_stage_that_is_not_finished, "stage", "not finished"),
-    (with_a_corpus_that_is_not_installed, "text", "does not say which text"),
+    (without_fingerprints, "manifests", "as in earlier versions"),
     (with_a_recording_that_is_gone, "copy", "missing or cannot be decoded"),
 ]
 
@@ -313,6 +382,48 @@ def test_what_cannot_be_looked_at_is_said_and_is_no_leak(results, remove, kind, 
     checked = check(results, data_folder=results.parent / "release")
     assert [finding for finding in checked.of(UNCHECKED) if finding.kind == kind and words in finding.what]
     assert not checked.leaks and not checked.summary().endswith("clean")
+
+
+def test_a_corpus_that_is_not_installed_does_not_say_which_text_was_spoken(results):
+    def not_installed(name):
+        raise InputError(f"unknown corpus {name!r}")
+
+    checked = check_protocol(results, not_installed, data_folder=results.parent / "release")
+    assert not checked.leaks
+    assert [finding.what for finding in checked.of(UNCHECKED)] == ["the corpus vote_table does not say which text an utterance has"]
+
+
+def test_recordings_are_found_where_training_found_them(results):
+    a_test_recording_in_another_container(results)
+    note_data_folder(results / HEAD / "save", results.parent / "release")
+    assert {"copy", "recording"} <= {leak.kind for leak in check(results).leaks}
+    assert not check(results, data_folder=results).leaks, "a folder that is given goes before"
+
+
+def test_recordings_that_were_moved_since_training_are_asked_for(results):
+    note_data_folder(results / HEAD / "save", results.parent / "moved")
+    (of_copies,) = [finding for finding in check(results).of(UNCHECKED) if finding.kind == "copy"]
+    assert f"training found them, in {results.parent / 'moved'}: give --data_folder" in of_copies.what
+
+
+@pytest.mark.parametrize(
+    ("plant", "texts_are_known", "status"),
+    [(None, True, 0), (None, False, 3), (a_test_utterance_in_training, False, 1), (without_manifests, True, 3)],
+    ids=["all is fine", "the texts are not known", "a leak", "no manifests"],
+)
+def test_the_status_tells_clean_leaking_and_not_checked_apart(results, monkeypatch, capsys, plant, texts_are_known, status):
+    if texts_are_known:
+        monkeypatch.setattr(VoteTable, "text_of", staticmethod(lambda utterance: utterance))
+    if plant:
+        plant(results)
+    assert main(["check-protocol", str(results), "--data_folder", str(results.parent / "release")]) == status
+    assert capsys.readouterr().out.strip().endswith("clean") == (status == 0)
+
+
+def test_the_help_tells_every_status(capsys):
+    assert main(["check-protocol", "--help"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "0 all was checked and no leak found, 1 leaks found, 2 wrong input, 3 no leak found in what could be checked" in said
 
 
 def test_without_a_data_folder_copies_are_not_found_and_that_is_said(results):
@@ -342,6 +453,19 @@ def test_manifests_that_no_stage_was_trained_on_are_refused(results):
         check(results, manifests=[results / MANIFESTS])
 
 
+def test_a_protocol_with_an_entry_of_another_kind_is_an_error_that_names_it(results):
+    edit_json(results / MANIFESTS / "protocol.json", folds=[{"fold": 1, "train": ["c", ["d"]], "valid": ["b"], "test": ["a"]}])
+    with pytest.raises(InputError, match=r"protocol.json: damaged .folds.0.train.1 is \['d'\]"):
+        check(results)
+
+
+@pytest.mark.parametrize(("name", "value"), [("protocol_hash", -1), ("train_set", 1), ("fold", "1"), ("losses", None), ("demo", 0)])
+def test_a_summary_with_a_value_of_another_kind_is_an_error_that_names_it(results, name, value):
+    edit_json(results / HEAD / "save/summary.json", **{name: value})
+    with pytest.raises(InputError, match=f"summary.json: damaged .{name} is {json.dumps(value)}.: train the stage again"):
+        check(results)
+
+
 @pytest.mark.parametrize(
     ("file", "content", "words"),
     [
@@ -349,6 +473,8 @@ def test_manifests_that_no_stage_was_trained_on_are_refused(results):
         (ENCODER / "save/used/training.csv", "utterance\na0\n", "training.csv: no column ID"),
         (ENCODER / "save/identity.json", "{", "identity.json: damaged"),
         (MANIFESTS / "protocol.json", "{", "protocol.json: damaged"),
+        (MANIFESTS / "protocol.json", "-1", "protocol.json: damaged .-1 is all of it"),
+        (ENCODER / "save/summary.json", "-1", "summary.json: damaged .-1 is all of it.: train the stage again"),
     ],
 )
 def test_a_damaged_file_is_an_error_that_names_it(results, file, content, words):

@@ -84,7 +84,7 @@ def test_page_and_markdown_say_the_numbers_that_were_found(folder, found):
 
 def test_every_table_is_whole(found):
     keys = [table.key for table in tables.all_tables(found)]
-    assert keys == ["table3", "comparisons", "recalls", "posteriors", "existence", "ambiguity", "over_folds", "table1"]
+    assert keys == ["table3", "comparisons", "exploratory", "recalls", "posteriors", "existence", "ambiguity", "over_folds", "table1"]
     for table in tables.all_tables(found):
         assert {len(row) for row in table.rows} == {len(table.header)}
 
@@ -131,10 +131,47 @@ def test_hostile_names_are_text_on_the_page_in_markdown_and_in_latex(tmp_path):
 
 def test_what_the_differences_say_is_said_in_words(found):
     sure = {"row": "mlee_fusion_soft", "baseline": "dominant_soft", "train_set": "all", "score": "ua", "p": 0.001, "p_holm": 0.01}
+    sure["declared"] = True
     sure["difference"] = {"value": -0.031, "low": -0.05, "high": -0.01}
     said = tables.verdict(found | {"comparisons": [sure]})
     assert "MLEE pre-training fusion, soft (all) is worse than Dominant recognition, soft in UA by 3.1 points" in said
-    assert "none of the rows can be called better" in tables.verdict(found | {"comparisons": [sure | {"p_holm": 0.06}]})
+    assert "The other claims are not" in tables.verdict(found | {"comparisons": [sure, sure | {"p_holm": 0.06}]})
+    assert "no row can be called better" in tables.verdict(found | {"comparisons": [sure | {"p_holm": 0.06}]})
+    assert "None of the claims can be tested" in tables.verdict(found | {"comparisons": [sure | {"p_holm": None}]})
+
+
+def test_claims_and_what_is_exploratory_stand_apart(found, folder):
+    claims, others = tables.comparisons(found), tables.exploratory(found)
+    assert (len(claims.rows), len(others.rows)) == (8, 16)
+    assert "p, corrected" in claims.header and "p, uncorrected" in others.header and "p, corrected" not in others.header
+    shown = tables.as_text(claims.rows[0])
+    claim = next(c for c in found["comparisons"] if c["declared"])
+    assert shown[8] == f"{100 * claim['detectable']:.1f}" and shown[9] == f"{claim['units']} ({claim['df']} df)"
+    page = (folder / "report.html").read_text()
+    gains = [100 * c["detectable"] for c in found["comparisons"] if c["declared"]]
+    assert f"here {min(gains):.1f} to {max(gains):.1f} points" in page and "Not declared beforehand" in page
+
+
+def test_too_few_speakers_make_a_whole_report_that_says_why_there_are_no_intervals(tmp_path):
+    found = evaluate(fabricate(tmp_path, folds=(1,)), **QUICK)
+    output = write_report(found, tmp_path / "report").parent
+    for name in ("report.html", "report.md"):
+        text = (output / name).read_text().replace("\\", "")
+        assert "No intervals and no tests: 2 test speakers are too few" in text and "95% intervals" not in text
+    latex = (output / "table3.tex").read_text()
+    assert "no intervals: too few speakers" in latex and "scriptsize" not in latex
+    assert f"{100 * found['cells'][-1]['pooled']['ua']['value']:.1f}" in latex
+    assert json.loads((output / "report.json").read_text()) == found
+
+
+def test_cautions_and_folds_that_lack_an_emotion_are_said_on_the_page_and_in_markdown(found, tmp_path):
+    lacking = found | {"folds_without": {"hap": [2], "sad": [1, 3]}}
+    output = write_report(lacking, tmp_path / "report").parent
+    for name in ("report.html", "report.md"):
+        text = (output / name).read_text().replace("\\", "")
+        assert "6 test speakers are few" in text
+        assert "No test utterance with dominant hap in 1 of 3 folds (2); sad in 2 of 3 folds (1, 3)" in text
+    assert "Every fold tests every emotion." in tables.over_folds(found).notes
 
 
 def test_an_older_report_is_replaced_whole_and_anything_else_is_left(found, tmp_path):

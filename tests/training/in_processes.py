@@ -64,6 +64,7 @@ def fit(folder: Path, epochs: int, dropout: float = 0.0) -> dict:
         encoder=encoder,
         classifier=classifier,
         class_weights=torch.ones(3),
+        loss_mean="plain",
         epochs=stopper,
         start=0.0,
         say=lambda line: None,

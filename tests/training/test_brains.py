@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from speechbrain import Stage
 
 from mlee_sb.errors import InputError
 from mlee_sb.training.brains import BRAINS, LOOK_STEPS, ExistenceBrain, HardTargetBrain, Precomputed, SoftTargetBrain
@@ -14,7 +15,7 @@ from mlee_sb.training.losses import softmax_cross_entropy
 K = 3
 
 
-def brain_of(kind, folder, epochs=4, lr=0.1, weights=None):
+def brain_of(kind, folder, epochs=4, lr=0.1, weights=None, loss_mean="plain"):
     torch.manual_seed(0)
     classifier = torch.nn.Linear(2, K)
     stopper = EarlyStopping(epochs, patience=epochs)
@@ -23,6 +24,7 @@ def brain_of(kind, folder, epochs=4, lr=0.1, weights=None):
         encoder=Precomputed(),
         classifier=classifier,
         class_weights=torch.ones(K) if weights is None else weights,
+        loss_mean=loss_mean,
         epochs=stopper,
         start=0.0,
         say=lambda line: None,
@@ -60,6 +62,39 @@ def test_the_validation_loss_is_the_mean_over_utterances_whatever_the_batches(fo
     expected = softmax_cross_entropy(logits, data.targets, torch.ones(K)).mean().item()
     assert brain.losses["valid"] == pytest.approx(expected, abs=1e-6)
     assert brain.losses["train"] == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("batch_size", [2, 7])
+def test_a_weighted_mean_is_that_of_torchs_cross_entropy_over_the_whole_set(folder, batch_size):
+    weights = torch.tensor([0.5, 1.0, 3.0])
+    brain = brain_of(HardTargetBrain, folder, epochs=1, lr=0.0, weights=weights, loss_mean="weighted")
+    data = loader().dataset
+    brain.fit(brain.epochs, loader(seed=1), loader(batch_size=batch_size), progressbar=False)
+    logits, classes = brain.modules.classifier(data.embeddings), data.targets.argmax(dim=1)
+    expected = torch.nn.functional.cross_entropy(logits, classes, weight=weights).item()
+    assert brain.losses["valid"] == pytest.approx(expected, abs=1e-6)
+    plain = softmax_cross_entropy(logits, data.targets, weights).mean().item()
+    assert abs(plain - expected) > 0.01
+
+
+def test_the_gradient_of_a_weighted_mean_is_that_of_torchs_cross_entropy(folder):
+    weights = torch.tensor([0.5, 1.0, 3.0])
+    brain = brain_of(HardTargetBrain, folder, weights=weights, loss_mean="weighted")
+    batch = loader().dataset[list(range(7))]
+    brain.on_stage_start(Stage.TRAIN, epoch=1)
+    brain.compute_objectives(brain.compute_forward(batch, Stage.TRAIN), batch, Stage.TRAIN).backward()
+    ours = brain.modules.classifier.weight.grad.clone()
+    brain.modules.classifier.zero_grad()
+    torch.nn.functional.cross_entropy(brain.modules.classifier(batch.inputs), batch.targets.argmax(dim=1), weight=weights).backward()
+    torch.testing.assert_close(ours, brain.modules.classifier.weight.grad)
+
+
+def test_a_weighted_mean_can_predict_what_has_no_targets(folder):
+    brain = brain_of(HardTargetBrain, folder, epochs=1, loss_mean="weighted")
+    brain.fit(brain.epochs, loader(seed=1), loader(), progressbar=False)
+    without = loader()
+    without.dataset.targets = torch.zeros(7, K)
+    assert brain.predict(without).isfinite().all()
 
 
 def test_keeping_checkpoints_takes_no_longer_from_epoch_to_epoch(folder):
@@ -121,7 +156,8 @@ def test_losses_that_are_not_finite_end_the_training_with_a_remedy(folder):
 def test_the_progress_bar_shows_the_mean_loss_of_the_utterances_up_to_then(folder):
     brain = brain_of(HardTargetBrain, folder)
     brain.not_finite = torch.zeros(())
-    brain.utterance_losses = [(torch.tensor([0, 1]), torch.tensor([1.0, 2.0])), (torch.tensor([2]), torch.tensor([6.0]))]
+    losses = torch.tensor([[1.0, 1.0], [2.0, 1.0], [6.0, 1.0]])  # and what each weighs
+    brain.utterance_losses = [(torch.tensor([0, 1]), losses[:2]), (torch.tensor([2]), losses[2:])]
     shown = []
     for step in (1, 2, LOOK_STEPS, LOOK_STEPS + 1):
         brain.step = step

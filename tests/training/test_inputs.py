@@ -1,5 +1,6 @@
 """Which utterances a stage learns from, and what is refused before it begins."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -43,6 +44,16 @@ def test_class_weights_know_nothing_of_validation_and_test_speakers(data, stage)
     assert torch.equal(stage_inputs(stage("dominant", on=other, target="hard")).class_weights, mine)
     other = data({"a": VOTES, "b": VOTES, "c": skewed, "d": VOTES})
     assert not torch.equal(stage_inputs(stage("dominant", on=other, target="hard")).class_weights, mine)
+
+
+def test_the_frequency_of_soft_targets_is_their_mass_or_that_of_dominant_emotions(data, stage):
+    """Two training speakers with the six rows of `VOTES`, one of them without a vote for a target."""
+    soft = [[(0.75 + neu) / (1.5 + neu + hap), (0.75 + hap) / (1.5 + neu + hap)] for neu, hap in ((3, 0), (0, 3), (2, 1), (1, 2), (1, 1))]
+    mass = np.array(soft).sum(axis=0)
+    np.testing.assert_allclose(stage_inputs(stage("dominant", on=data())).class_weights, 5 / (2 * mass), rtol=1e-6)
+    votes = ["3,0,0", "2,1,0", "3,0,0", "0,3,0"]
+    by_dominant = stage_inputs(stage("dominant", on=data(votes), class_frequency="dominant")).class_weights
+    np.testing.assert_allclose(by_dominant, [8 / (2 * 6), 8 / (2 * 2)], rtol=1e-6)
 
 
 def test_without_class_weights_every_class_counts_the_same(data, stage):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from mlee_sb.training.losses import existence_cross_entropy, softmax_cross_entropy
+from mlee_sb.training.losses import existence_cross_entropy, existence_weight, softmax_cross_entropy, softmax_weight
 
 
 def test_softmax_cross_entropy_by_hand():
@@ -32,6 +32,16 @@ def test_existence_without_weights_is_the_binary_cross_entropy_of_torch():
     logits, targets = 5 * torch.randn(6, 4), torch.randint(0, 2, (6, 4)).float()
     expected = F.binary_cross_entropy_with_logits(logits, targets, reduction="none").sum(dim=1)
     torch.testing.assert_close(existence_cross_entropy(logits, targets, torch.ones(4, 2)), expected)
+
+
+def test_an_utterance_weighs_its_class_weight_and_a_soft_target_the_mean_of_them():
+    weights = torch.tensor([1.0, 3.0])
+    assert softmax_weight(torch.tensor([[0.0, 1.0], [0.5, 0.5]]), weights).tolist() == [3.0, 2.0]
+
+
+def test_an_utterance_weighs_the_mean_over_the_emotions_of_present_or_absent():
+    weights = torch.tensor([[1.0, 2.0], [4.0, 1.0]])  # absent, present
+    assert existence_weight(torch.tensor([[1.0, 0.0], [0.0, 1.0]]), weights).tolist() == [3.0, 1.0]
 
 
 def test_logits_far_from_zero_stay_finite():

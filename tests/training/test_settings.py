@@ -1,6 +1,7 @@
 """Settings: the paper's values, checked before hours are spent."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,8 @@ def test_a_setting_of_a_required_stage_is_written_with_its_name():
         ("mlee", {"target": "soft"}, "trains existence and has no target to choose"),
         ("dominant", {"target": "existence"}, "unknown target 'existence'"),
         ("mlee", {"train_set": "al"}, "did you mean 'all'"),
+        ("mlee", {"loss_mean": "weihgted"}, "did you mean 'weighted'"),
+        ("dominant", {"class_frequency": "target"}, "did you mean 'targets'"),
         ("mlee", {"precision": "fp64"}, "did you mean 'fp16'|unknown precision 'fp64'"),
         ("mlee", {"seed": -1}, "seed is -1, and must be 0 or more"),
         ("mlee", {"seed": 2**32}, "must be 4294967295 or less"),
@@ -114,3 +117,37 @@ def test_a_file_that_is_no_hparams_file_is_named(tmp_path, text):
     (tmp_path / "broken.yaml").write_text(text)
     with pytest.raises(InputError, match="broken.yaml"):
         read_settings(tmp_path / "broken.yaml")
+
+
+def edited(folder: Path, file: str, old: str, new: str) -> Path:
+    """A copy of hparams/ with one text in one of its files replaced; the file."""
+    copied = shutil.copytree("hparams", folder / "hparams")
+    text = (copied / file).read_text()
+    assert old in text
+    (copied / file).write_text(text.replace(old, new))
+    return copied / file
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "message"),
+    [
+        ("mlee.yaml", "patience: 5", "patiense: 5", "unknown setting in mlee.yaml 'patiense': did you mean 'patience'"),
+        ("mlee.yaml", "lr: 0.0002", "lr: 0.0002\nweight_decay: 0.1", "unknown setting in mlee.yaml 'weight_decay'"),
+        ("parts/paper_encoder.yaml", "lstm_size", "lstm_sise", "encoder.network in mlee.yaml 'lstm_sise': did you mean 'lstm_size'"),
+        ("parts/features.yaml", "window_ms", "windw_ms", "encoder.front_end in mlee.yaml 'windw_ms': did you mean 'window_ms'"),
+        ("parts/classifier.yaml", "hidden_size", "hiden_size", "classifier in mlee.yaml 'hiden_size': did you mean 'hidden_size'"),
+        ("parts/adam.yaml", "betas", "beta", "opt_class in mlee.yaml 'beta': did you mean 'betas'"),
+        ("mlee.yaml", "    lr: !ref <lr>", "    lrr: !ref <lr>", "opt_class in mlee.yaml 'lrr': did you mean 'lr'"),
+        ("parts/paper_encoder.yaml", "encoder.CnnBlstmAttention", "encoder.CnnBlstm", "there is no class mlee_sb.models.encoder.CnnBlstm"),
+        ("mlee.yaml", "max_epochs: 50", "# max_epochs: 50", "mlee.yaml: the setting max_epochs is missing"),
+    ],
+)
+def test_a_name_in_a_file_that_nothing_reads_is_an_error_with_the_nearest_one(tmp_path, file, old, new, message):
+    edited(tmp_path, file, old, new)
+    with pytest.raises(InputError, match=re.escape(message)):
+        read_settings(tmp_path / "hparams" / "mlee.yaml")
+
+
+def test_a_name_of_the_users_own_may_be_referred_to(tmp_path):
+    file = edited(tmp_path, "mlee.yaml", "lr: 0.0002", "scale: 2\nlr: !ref <scale> * 0.0001")
+    assert read_settings(file)["lr"] == pytest.approx(2e-4)

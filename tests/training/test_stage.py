@@ -1,9 +1,12 @@
 """What makes two stages the same, and what a stage needs first."""
 
+import shutil
+
 import pytest
 
 from mlee_sb.errors import InputError
-from mlee_sb.training.stage import plan
+from mlee_sb.training import source_code
+from mlee_sb.training.stage import make_stage, plan
 
 
 def test_a_fusion_needs_the_existence_model_and_then_the_dominant_model(stage):
@@ -30,14 +33,32 @@ def test_the_pretrained_row_and_the_fusion_build_on_the_same_existence_model(sta
     assert plan(stage("mlee_pretrain"))[0].key == plan(stage("mlee_fusion"))[0].key
 
 
-@pytest.mark.parametrize("change", [{"lr": 0.1}, {"seed": 2}, {"alpha": 0.5}, {"speeds": [1.0]}, {"requires": {"mlee": {"lr": 0.1}}}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"lr": 0.1},
+        {"seed": 2},
+        {"alpha": 0.5},
+        {"speeds": [1.0]},
+        {"loss_mean": "weighted"},
+        {"class_frequency": "dominant"},
+        {"requires": {"mlee": {"lr": 0.1}}},
+    ],
+)
 def test_what_changes_the_result_changes_the_stage(stage, change):
     assert stage("mlee_fusion", **change).key != stage("mlee_fusion").key
+
+
+def test_rows_of_one_seed_draw_from_other_random_numbers_and_a_row_from_its_own(stage):
+    rows = [stage("mlee"), stage("dominant"), stage("dominant", target="hard"), stage("mlee_fusion"), stage("mlee", seed=2)]
+    assert len({part.random_seed for part in rows}) == len(rows)
+    assert stage("mlee").random_seed == stage("mlee_fusion").requires["mlee"].random_seed
 
 
 def test_what_changes_no_result_leaves_the_stage(stage):
     assert stage("mlee_fusion", num_workers=2).key == stage("mlee_fusion").key
     assert stage("dominant", target="hard", alpha=0.5).key == stage("dominant", target="hard").key
+    assert stage("dominant", target="hard", class_frequency="dominant").key == stage("dominant", target="hard").key
 
 
 @pytest.mark.parametrize(
@@ -51,3 +72,43 @@ def test_what_changes_no_result_leaves_the_stage(stage):
 def test_what_is_not_in_the_manifests_is_refused(stage, wrong, message):
     with pytest.raises(InputError, match=message):
         stage("mlee", **wrong)
+
+
+def plug_in(folder, monkeypatch, name):
+    """An encoder network in a package of another author, of two files."""
+    package = folder / name
+    package.mkdir()
+    (package / "__init__.py").write_text("from .layers import Mean\n")
+    (package / "layers.py").write_text("class Mean:\n    def __init__(self, size=1):\n        self.size = size\n")
+    monkeypatch.syspath_prepend(str(folder))
+    return package
+
+
+def hparams_with(folder, network):
+    """A copy of hparams/ whose paper encoder has another network."""
+    copied = shutil.copytree("hparams", folder / f"hparams_{network}")
+    part = copied / "parts" / "paper_encoder.yaml"
+    part.write_text(part.read_text().split("network:")[0] + f"network: !new:{network}.Mean\n    size: 2\n")
+    return copied
+
+
+@pytest.mark.parametrize("file", ["layers.py", "__init__.py"])
+def test_a_plug_in_whose_source_changed_is_another_stage(data, tmp_path, monkeypatch, file):
+    name = f"mean_{file.removesuffix('.py').strip('_')}"
+    package, on, hparams = plug_in(tmp_path, monkeypatch, name), data(), hparams_with(tmp_path, name)
+    overrides = {"emotions": ["neu", "hap"]}
+    before = make_stage(hparams / "mlee_fusion.yaml", overrides, on, tmp_path / "results").key
+    assert make_stage(hparams / "mlee_fusion.yaml", overrides, on, tmp_path / "results").key == before
+    (package / file).write_text((package / file).read_text() + "# changed\n")
+    source_code._source_hash.cache_clear()  # another process would see it
+    assert make_stage(hparams / "mlee_fusion.yaml", overrides, on, tmp_path / "results").key != before
+
+
+def test_another_version_of_this_package_is_another_stage(stage, monkeypatch):
+    before = stage("mlee").key
+    monkeypatch.setattr(source_code, "__version__", "9.9.9")
+    assert stage("mlee").key != before
+
+
+def test_the_source_of_our_own_encoder_is_part_of_a_stage(stage):
+    assert {"source of mlee_sb.models.encoder", "source of mlee_sb.models.features"} < stage("mlee").identity.keys()

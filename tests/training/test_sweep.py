@@ -136,10 +136,12 @@ def _lost(task):
 MORTAL = """
 import os, signal
 from pathlib import Path
-from mlee_sb.models.encoder import CnnBlstmAttention
-with open(Path(__file__).with_name("deaths"), "a") as file:
-    file.write("x")
-os.kill(os.getpid(), signal.SIGKILL)
+from mlee_sb.models import encoder
+class CnnBlstmAttention(encoder.CnnBlstmAttention):
+    def __init__(self, **settings):
+        with open(Path(__file__).with_name("deaths"), "a") as file:
+            file.write("x")
+        os.kill(os.getpid(), signal.SIGKILL)
 """
 
 

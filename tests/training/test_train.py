@@ -17,9 +17,10 @@ from releases import write_wav
 from safetensors.torch import load_file
 
 from mlee_sb.errors import InputError
-from mlee_sb.models.bundle import load_bundle
+from mlee_sb.models.bundle import load_bundle, save_bundle
 from mlee_sb.training import data as data_module
 from mlee_sb.training import embeddings as embeddings_module
+from mlee_sb.training.brains import EmotionBrain
 from mlee_sb.training.data import WaveformDataset, make_loader
 from mlee_sb.training.embeddings import embeddings
 from mlee_sb.training.inputs import stage_inputs
@@ -65,6 +66,46 @@ def test_the_statistics_of_the_model_are_those_of_the_training_speakers_at_all_s
     frames = torch.cat([encoder.front_end(utterance.inputs, utterance.lengths)[0][0] for utterance in alone])
     torch.testing.assert_close(encoder.normalizer.mean, frames.mean(0), atol=1e-4, rtol=0)
     torch.testing.assert_close(encoder.normalizer.std, frames.std(0, correction=0), atol=1e-4, rtol=1e-4)
+
+
+class Begun(Exception):
+    """Training would begin now."""
+
+
+def first_weights_and_batches(stage, monkeypatch) -> tuple[dict, list]:
+    """What a stage begins with: its weights, and the items of the batches of its first epoch."""
+    found = []
+
+    def fit(brain, epochs, train, valid, progressbar):
+        train.sampler.set_epoch(1)
+        weights = {name: tensor.clone() for name, tensor in brain.modules.state_dict().items()}
+        found.extend([weights, list(train.sampler)])
+        raise Begun
+
+    monkeypatch.setattr(EmotionBrain, "fit", fit)
+    with pytest.raises(Begun):
+        train(stage)
+    return tuple(found)
+
+
+def test_the_encoders_of_a_fusion_begin_with_other_weights_and_other_batches(stage, data, monkeypatch):
+    """The kind of the mistake: with one seed for both, all 34 tensors were equal to the bit, and on train set dominant the batches too."""
+    on = data()
+    parts = [stage(row, on=on, train_set="dominant", batch_size=4) for row in ("mlee", "dominant")]
+    (mlee, batches), (dominant, other_batches) = (first_weights_and_batches(part, monkeypatch) for part in parts)
+    drawn = [
+        name for name, tensor in mlee.items() if tensor.is_floating_point() and tensor.unique().numel() > 1 and "normalizer" not in name
+    ]
+    assert len(drawn) >= 15
+    assert not [name for name in drawn if torch.equal(mlee[name], dominant[name])]
+    assert batches != other_batches and sorted(sum(batches, [])) == sorted(sum(other_batches, []))
+
+
+def test_a_row_alone_is_reproducible_to_the_bit(data, tmp_path):
+    on = data()
+    once, again = (train(stage_on(on, tmp_path / name, "mlee", **ONE_EPOCH)) for name in ("once", "again"))
+    assert (once.model_folder / "model.safetensors").read_bytes() == (again.model_folder / "model.safetensors").read_bytes()
+    assert (once.folder / "predictions.csv").read_bytes() == (again.folder / "predictions.csv").read_bytes()
 
 
 def test_statistics_know_nothing_of_validation_and_test_speakers(stage, tmp_path):
@@ -212,6 +253,29 @@ def test_embeddings_of_another_encoder_in_the_same_place_are_made_anew(fusion, t
     (loaded,) = make_loader(WaveformDataset(inputs.valid, folder, second.encoder, torch.zeros(len(inputs.valid), 2)), 64, 0)
     with torch.no_grad():
         torch.testing.assert_close(b[loaded.items], second.encoder(loaded.inputs, loaded.lengths))
+
+
+def test_a_head_on_an_encoder_that_was_trained_again_is_trained_again_and_reads_its_new_embeddings(fusion):
+    """The kind of the mistake: embeddings and heads were known by settings, and the settings of both encoders are equal."""
+    mlee, _, head = fusion
+    train(head)
+    assert head.finished
+    before = (head.folder / "predictions.csv").read_text()
+    other = load_bundle(mlee.model_folder)
+    weight = other.model.encoder.network.blstm.weight_ih_l0
+    weight.data.mul_(2)
+    save_bundle(mlee.model_folder, other.model, other.config.labels.model_dump(), demo=False)
+    assert not head.finished
+    said = []
+    train_stage(head, "cpu", say=said.append)
+    assert head.finished and any("trained again since" in line for line in said)
+    assert (head.folder / "predictions.csv").read_text() != before
+    frozen = load_bundle(head.model_folder).model.encoders[0]
+    assert torch.equal(frozen.network.blstm.weight_ih_l0, weight)
+    test = stage_inputs(head).test
+    fresh = embeddings(head.folder / "fresh", "key", other.model, test, head.data.data_folder)
+    kept = embeddings(mlee.save_folder / "embeddings", f"{mlee.key} {mlee.weights}", None, test, head.data.data_folder)  # no model: read
+    torch.testing.assert_close(kept, fresh)
 
 
 def test_two_heads_that_want_the_same_embeddings_at_once_compute_them_once(tmp_path, monkeypatch):

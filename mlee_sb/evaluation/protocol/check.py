@@ -15,6 +15,7 @@ from mlee_sb.evaluation.protocol.stages import check_stage, key_of
 from mlee_sb.evaluation.results import IDENTITY, SUMMARY, StageResult, find_protocols, find_stages
 
 MANIFESTS = "manifests"  # the folder below a corpus's results that training prepares them in
+NO_DATA_FOLDER = "no --data_folder was given"  # and training with an earlier version did not note it
 
 
 def check_protocol(
@@ -30,7 +31,8 @@ def check_protocol(
     results : a folder of results, or one below it
     load_corpus : name -> class of a corpus (`mlee_sb.corpora.base.load_corpus`), which knows the texts of its utterances
     manifests : folders of manifests that do not lie below the results
-    data_folder : of the corpus, to compare the recordings; None to leave that out, which the outcome says
+    data_folder : of the corpus, to compare the recordings; by default where training found them. Where they are not there, the outcome
+        says so
 
     Raises
     ------
@@ -45,7 +47,7 @@ def check_protocol(
         *_unfinished(Path(results)),
         *_twice(stages),
         *_without_manifests(stages, found),
-        *(one for each in found.values() for one in _of_manifests(each, load_corpus, data_folder)),
+        *(one for each in found.values() for one in _of_manifests(each, load_corpus, _places(stages, each, data_folder))),
         *_of_stages(stages, found),
     ]
     return CheckedProtocol(len(stages), sum(len(each.folds) for each in found.values()), tuple(findings))
@@ -67,22 +69,31 @@ def _protocols(results: Path, stages: Iterable[StageResult], given: Sequence[str
                 f"{', '.join(sorted(hashes))}: give the manifests that training was given"
             )
         found[protocol["hash"]] = (Path(folder), protocol)
-    return {protocol_hash: place for protocol_hash, place in found.items() if protocol_hash in hashes}
+    return {protocol_hash: (folder, read_protocol(folder)) for protocol_hash, (folder, _) in found.items() if protocol_hash in hashes}
 
 
-def _of_manifests(manifests: Manifests, load_corpus: Callable[[str], type], data_folder: str | Path | None) -> Iterator[Finding]:
+def _places(stages: Iterable[StageResult], manifests: Manifests, given: str | Path | None) -> list[Path]:
+    """Where the recordings of manifests may lie: the folder that was given, or those that the stages were trained with."""
+    if given is not None:
+        return [Path(given)]
+    noted = (stage.data_folder for stage in stages if stage.protocol_hash == manifests.protocol["hash"])
+    return list(dict.fromkeys(place for place in noted if place))
+
+
+def _of_manifests(manifests: Manifests, load_corpus: Callable[[str], type], places: Sequence[Path]) -> Iterator[Finding]:
     try:
         corpus = load_corpus(manifests.protocol["corpus"])
         text_of, by_design = corpus.text_of, corpus.texts_shared_by_design
     except InputError:  # a plug-in of another machine
         text_of, by_design = None, False
-    recordings = None
-    if data_folder is None:
-        yield finding(UNCHECKED, "copy", manifests.folder, "no --data_folder was given, so recordings were compared by name only")
-    else:
+    recordings, data_folder = None, next((place for place in places if place.is_dir()), None)
+    if data_folder:
         wavs = [wav for splits in manifests.folds.values() for frame in splits.values() for wav in frame["wav"]]
-        recordings, broken = fingerprints(wavs, Path(data_folder))
-        yield from broken
+        recordings, of_recordings = fingerprints(wavs, data_folder, manifests.prepared_recordings())
+        yield from of_recordings
+    else:
+        why = f"the recordings do not lie where training found them, in {places[0]}: give --data_folder" if places else NO_DATA_FOLDER
+        yield finding(UNCHECKED, "copy", manifests.folder, f"{why}, so recordings were compared by name only")
     yield from check_manifests(manifests, text_of, by_design, recordings)
 
 

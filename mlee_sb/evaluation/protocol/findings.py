@@ -15,7 +15,7 @@ class Finding:
     ----------
     severity : ``"leak"``; ``"note"`` (shared by the design of the corpus or of the protocol: no mistake, but results mean less for it);
         ``"unchecked"`` (could not be looked at, so that no leak found there means nothing)
-    kind : what leaks: speaker, session, text, copy, use, class_weights, z_norm, encoder, predictions, manifests, stage
+    kind : what leaks: speaker, session, text, copy, recording, use, class_weights, z_norm, encoder, predictions, manifests, stage
     where : the file or folder
     what : in words
     values : the speakers, utterances, ... of which it is true, sorted

@@ -10,8 +10,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from mlee_sb.corpora.manifest import RUN_PREPARE, SPLITS, UTTERANCES, column_types
-from mlee_sb.errors import InputError
+from mlee_sb.corpora.manifest import (
+    FINGERPRINTS,
+    RUN_PREPARE,
+    SPLITS,
+    UTTERANCES,
+    changed_rows,
+    faults_of_utterances,
+    read_fingerprints,
+    read_table,
+    types_of,
+)
 from mlee_sb.evaluation.protocol.findings import LEAK, NOTE, UNCHECKED, Finding, finding
 
 TextOf = Callable[[str], str | None]
@@ -25,6 +34,7 @@ class Manifests:
     ----------
     folder, protocol : where they lie, and protocol.json
     utterances : utterances.csv
+    fingerprints : fingerprints.csv; None for manifests of an earlier version, which had none
     folds : number of the fold -> train, valid and test -> rows; without the folds of which a file is missing
     missing : the files that are
     """
@@ -32,6 +42,7 @@ class Manifests:
     folder: Path
     protocol: dict
     utterances: pd.DataFrame
+    fingerprints: pd.DataFrame | None
     folds: dict[int, dict[str, pd.DataFrame]]
     missing: list[Path]
 
@@ -43,6 +54,13 @@ class Manifests:
     def speakers(self, fold: int, split: str) -> set[str]:
         """The speakers of a split by protocol.json or by its file."""
         return self.listed(fold, split) | set(self.folds[fold][split]["speaker"])
+
+    def prepared_recordings(self) -> dict[str, str]:
+        """wav -> fingerprint of the file when it was prepared, as far as it is known."""
+        if self.fingerprints is None:
+            return {}
+        of_id = dict(zip(self.fingerprints["ID"], self.fingerprints["fingerprint"], strict=True))
+        return {wav: of_id[id_] for id_, wav in zip(self.utterances["ID"], self.utterances["wav"], strict=True) if id_ in of_id}
 
     def speaker_of(self) -> dict[str, str]:
         """ID -> speaker, of every utterance in any of the files."""
@@ -58,17 +76,17 @@ def read_raw(folder: Path, protocol: dict) -> Manifests:
     InputError
         if utterances.csv is missing, or a file is no table with the columns of a manifest
     """
-    columns = list(column_types(protocol["emotions"]))
-    if not (folder / UTTERANCES).is_file():
-        raise InputError(f"{folder / UTTERANCES}: missing; {RUN_PREPARE}")
+    columns = list(types_of(protocol))
+    utterances = read_table(folder / UTTERANCES, columns)
+    fingerprints = read_fingerprints(folder) if (folder / FINGERPRINTS).is_file() else None
     folds, missing = {}, []
     for number in (entry["fold"] for entry in protocol["folds"]):
         paths = {split: folder / f"fold{number}" / f"{split}.csv" for split in SPLITS}
         absent = [path for path in paths.values() if not path.is_file()]
         missing += absent
         if not absent:
-            folds[number] = {split: _table(path, columns) for split, path in paths.items()}
-    return Manifests(folder, protocol, _table(folder / UTTERANCES, columns), folds, missing)
+            folds[number] = {split: read_table(path, columns) for split, path in paths.items()}
+    return Manifests(folder, protocol, utterances, fingerprints, folds, missing)
 
 
 def check_manifests(
@@ -83,6 +101,7 @@ def check_manifests(
     texts_shared_by_design : whether the corpus gave all speakers the same texts
     recordings : wav path -> fingerprint of its samples, where the recordings were read
     """
+    yield from _as_prepared(manifests)
     for path in manifests.missing:
         yield finding(UNCHECKED, "manifests", path, f"missing, so this fold could not be checked; {RUN_PREPARE}")
     for fold, splits in manifests.folds.items():
@@ -93,15 +112,14 @@ def check_manifests(
     yield from _texts(manifests, text_of, texts_shared_by_design)
 
 
-def _table(path: Path, columns: list[str]) -> pd.DataFrame:
-    try:
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
-    except ValueError as error:
-        raise InputError(f"{path}: damaged ({error}); {RUN_PREPARE}") from error
-    missing = [column for column in columns if column not in frame]
-    if missing:
-        raise InputError(f"{path}: no column {', '.join(missing)}; {RUN_PREPARE}")
-    return frame[columns]
+def _as_prepared(manifests: Manifests) -> Iterator[Finding]:
+    """utterances.csv and protocol.json say what they said when they were written, and nothing that cannot be."""
+    for fault in faults_of_utterances(manifests.folder, manifests.protocol, manifests.utterances, manifests.fingerprints):
+        first = f" ({fault.ids[0]}: {fault.what})" if fault.ids else f": {fault.what}"
+        yield finding(LEAK, "manifests", fault.path, f"changed since it was prepared{first}", fault.ids)
+    if manifests.fingerprints is None:
+        what = f"missing, as in earlier versions, so nothing tells whether {UTTERANCES} and the recordings were changed; {RUN_PREPARE}"
+        yield finding(UNCHECKED, "manifests", manifests.folder / FINGERPRINTS, what)
 
 
 def _speakers(manifests: Manifests, fold: int) -> Iterator[Finding]:
@@ -140,13 +158,12 @@ def _copies(splits: dict[str, pd.DataFrame], folder: Path, recordings: dict[str,
 
 def _changed(manifests: Manifests, fold: int) -> Iterator[Finding]:
     """The files of a fold hold the rows of utterances.csv, and all of those of its speakers."""
-    every = set(manifests.utterances.itertuples(index=False, name=None))
     for split, frame in manifests.folds[fold].items():
         path = manifests.folder / f"fold{fold}" / f"{split}.csv"
-        rows = frame.itertuples(index=False, name=None)
-        changed = {id_ for id_, row in zip(frame["ID"], rows, strict=True) if row not in every}
+        changed, words = changed_rows(frame, manifests.utterances)
         if changed:
-            yield finding(LEAK, "manifests", path, f"changed since it was prepared: rows that are not those of {UTTERANCES}", changed)
+            what = f"changed since it was prepared: rows that are not those of {UTTERANCES} ({changed[0]}: {words})"
+            yield finding(LEAK, "manifests", path, what, changed)
         of_split = manifests.utterances["speaker"].isin(manifests.listed(fold, split))
         absent = set(manifests.utterances["ID"][of_split]) - set(frame["ID"])
         if absent:
@@ -167,7 +184,8 @@ def _sessions(manifests: Manifests) -> Iterator[Finding]:
         what = "sessions that validation shares with test or training: the epoch is chosen on recordings of the same room and day"
         yield finding(NOTE, "session", manifests.folder, what, beside)
     if not (manifests.utterances["session"] != "").any():
-        yield finding(UNCHECKED, "session", manifests.folder, "the corpus names no sessions")
+        what = "the corpus names no sessions: speakers are kept apart, and nothing else says what was recorded together"
+        yield finding(NOTE, "session", manifests.folder, what)
 
 
 def _texts(manifests: Manifests, text_of: TextOf | None, by_design: bool) -> Iterator[Finding]:

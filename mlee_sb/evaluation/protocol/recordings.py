@@ -1,14 +1,15 @@
-"""The same recording under two names: fingerprints of decoded samples."""
+"""Recordings: the same one under two names, by fingerprints of decoded samples, and one that was replaced, by those of the files."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import soundfile
 from tqdm import tqdm
 
-from mlee_sb.evaluation.protocol.findings import UNCHECKED, Finding, finding
+from mlee_sb.evaluation.protocol.findings import LEAK, UNCHECKED, Finding, finding
+from mlee_sb.files import sha256_of
 
 BLOCK = 65536  # frames read at a time
 WORKERS = 2  # one waits for the disk while the other computes
@@ -32,36 +33,44 @@ def fingerprint(path: Path) -> str:
     return digest.hexdigest()
 
 
-def fingerprints(wavs: Iterable[str], data_folder: Path) -> tuple[dict[str, str], list[Finding]]:
-    """Read each recording once, with a progress bar where a person can see it.
+def fingerprints(wavs: Iterable[str], data_folder: Path, prepared: Mapping[str, str]) -> tuple[dict[str, str], list[Finding]]:
+    """Read each recording, with a progress bar where a person can see it.
 
     Parameters
     ----------
     wavs : paths below `data_folder`
     data_folder : of the corpus
+    prepared : wav -> fingerprint of the file, of those that are known from fingerprints.csv
 
     Returns
     -------
-    fingerprints : wav -> fingerprint
-    findings : what could not be read
+    fingerprints : wav -> fingerprint of its samples
+    findings : what could not be read, and which files are not those that were prepared
     """
     wavs = sorted(set(wavs))
-    found, broken = {}, []
+    found, broken, replaced = {}, [], []
     with ThreadPoolExecutor(WORKERS) as pool:
-        results: Iterator[str | None] = pool.map(lambda wav: _try(data_folder / wav), wavs)
+        results: Iterator[tuple[str, str] | None] = pool.map(lambda wav: _try(data_folder / wav), wavs)
         for wav, result in zip(wavs, tqdm(results, total=len(wavs), desc="comparing recordings", unit="file", disable=None), strict=True):
             if result is None:
                 broken.append(wav)
-            else:
-                found[wav] = result
-    if broken:
-        what = "recordings that are missing or cannot be decoded, so they were not compared: is --data_folder the one that was prepared?"
-        return found, [finding(UNCHECKED, "copy", data_folder, what, broken)]
-    return found, []
+                continue
+            found[wav], file = result
+            if prepared.get(wav, file) != file:
+                replaced.append(wav)
+    what = {
+        LEAK: ("recording", "recordings that are not those that were prepared", replaced),
+        UNCHECKED: ("copy", "recordings that are missing or cannot be decoded, so they were not compared", broken),
+    }
+    ask = "is --data_folder the one that was prepared?"
+    return found, [
+        finding(severity, kind, data_folder, f"{words}: {ask}", names) for severity, (kind, words, names) in what.items() if names
+    ]
 
 
-def _try(path: Path) -> str | None:
+def _try(path: Path) -> tuple[str, str] | None:
+    """Fingerprints of the samples of a recording and of its file; None where it cannot be decoded."""
     try:
-        return fingerprint(path)
+        return fingerprint(path), sha256_of(path)
     except (soundfile.SoundFileError, OSError):
         return None

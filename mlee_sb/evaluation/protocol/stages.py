@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from mlee_sb import labels
-from mlee_sb.corpora.manifest import OTHER_VOTES, vote_columns
+from mlee_sb.corpora.manifest import categories_of, vote_columns
 from mlee_sb.errors import InputError
 from mlee_sb.evaluation.protocol.findings import LEAK, NOTE, UNCHECKED, Finding, finding
 from mlee_sb.evaluation.protocol.manifests import Manifests
-from mlee_sb.evaluation.results import REQUIRED, StageResult
+from mlee_sb.evaluation.results import REQUIRED, VERSION, StageResult
 
 USED = Path("save") / "used"
 SPLIT_OF_USE = {"training": "train", "z_norm": "train", "class_weights": "train", "selection": "valid", "calibration": "valid"}
@@ -45,6 +45,10 @@ def check_stage(stage: StageResult, manifests: Manifests, by_key: Mapping[str, S
         yield finding(UNCHECKED, "stage", stage.folder, f"fold {stage.fold} of its manifests ({manifests.folder}) could not be read")
         return
     identity = stage.identity
+    if identity.get("emotions") != manifests.protocol["emotions"]:
+        what = f"identity.json and protocol.json ({manifests.folder}) are not of the same training, by their"
+        yield finding(LEAK, "stage", stage.folder / "save", what, ["emotions"])
+        return
     differing = [name for name in ("fold", "seed", "row", "train_set") if identity.get(name) != getattr(stage, name)]
     if differing or identity.get("protocol") != stage.protocol_hash:
         names = differing or ["protocol"]
@@ -53,7 +57,7 @@ def check_stage(stage: StageResult, manifests: Manifests, by_key: Mapping[str, S
     yield from _class_weights(stage, manifests)
     yield from _predictions(stage, manifests)
     for name, key in _required(identity).items():
-        if key in by_key:
+        if key in by_key and by_key[key].weights in (None, stage.encoders.get(name)):
             yield from _encoder(stage, manifests, name, by_key[key])
         else:
             what = f"its encoder {name} is not among these results, or was trained again since: what that saw is not known"
@@ -106,11 +110,11 @@ def _usable(rows: pd.DataFrame, settings: Mapping) -> set[str]:
 
 
 def _targets(rows: pd.DataFrame, settings: Mapping) -> tuple[np.ndarray, np.ndarray] | None:
-    """The targets of some rows of a manifest and which of them are usable; None where their votes are no numbers."""
+    """The targets of some rows of a manifest and which of them are usable; None where they cannot be made."""
     try:
         votes = rows[vote_columns(settings["emotions"])].astype(int).to_numpy()
         return labels.training_targets(settings["target"], settings["train_set"], rows["dominant"].tolist(), votes, settings)
-    except ValueError:
+    except (ValueError, OverflowError, KeyError):
         return None
 
 
@@ -137,14 +141,11 @@ def _tested(used: set[str], manifests: Manifests, fold: int) -> set[str]:
 def _class_weights(stage: StageResult, manifests: Manifests) -> Iterator[Finding]:
     noted, settings = stage.class_weights, stage.identity
     path = stage.folder / "save" / "summary.json"
-    if noted is None:
-        yield finding(UNCHECKED, "class_weights", path, "no class weights in it: trained with an older version, which did not note them")
+    if noted is None or VERSION not in settings:
+        what = "trained with an older version, which did not note its class weights or had other ones"
+        yield finding(UNCHECKED, "class_weights", path, what)
         return
     splits = manifests.folds[stage.fold]
-    if not settings["class_weights"]:
-        if not (np.asarray(noted) == 1).all():
-            yield finding(LEAK, "class_weights", path, "class weights that are not 1, though the stage was trained without them")
-        return
     if _same(noted, _weights([splits["train"]], settings)):
         return
     others = {"training and test": ["train", "test"], "training and validation": ["train", "valid"], "all utterances": [*splits]}
@@ -155,18 +156,22 @@ def _class_weights(stage: StageResult, manifests: Manifests) -> Iterator[Finding
 
 def _weights(frames: list[pd.DataFrame], settings: Mapping) -> np.ndarray | None:
     """The class weights over some rows of a manifest; None where they cannot be computed."""
-    made = _targets(pd.concat(frames), settings)
+    rows = pd.concat(frames, ignore_index=True)
+    made = _targets(rows, settings)
     if made is None:
         return None
     targets, usable = made
     try:
-        return labels.class_weights(settings["target"], targets[usable], settings["emotions"])
+        return labels.training_class_weights(targets[usable], rows["dominant"][usable].tolist(), settings)
     except InputError:  # an emotion without an example
         return None
 
 
 def _same(noted, computed: np.ndarray | None) -> bool:
-    return computed is not None and np.shape(noted) == computed.shape and np.allclose(noted, computed, rtol=FLOAT32, atol=0)
+    try:
+        return computed is not None and np.shape(noted) == computed.shape and np.allclose(noted, computed, rtol=FLOAT32, atol=0)
+    except (ValueError, TypeError):  # a table of rows of several lengths, or of words
+        return False
 
 
 def _predictions(stage: StageResult, manifests: Manifests) -> Iterator[Finding]:
@@ -174,7 +179,7 @@ def _predictions(stage: StageResult, manifests: Manifests) -> Iterator[Finding]:
     if not path.is_file():
         yield finding(UNCHECKED, "predictions", path, "missing, though the stage is finished")
         return
-    columns = ["ID", "speaker", "dominant", *vote_columns(manifests.protocol["emotions"]), OTHER_VOTES]
+    columns = ["ID", "speaker", "dominant", *vote_columns(categories_of(manifests.protocol))]
     frame, test = _ids(path, ["ID"]), manifests.folds[stage.fold]["test"]
     known = set(test["ID"])
     wrong = {
@@ -182,7 +187,7 @@ def _predictions(stage: StageResult, manifests: Manifests) -> Iterator[Finding]:
         "no prediction of utterances in test.csv": known - set(frame["ID"]),
         "utterances that are predicted more than once": set(frame["ID"][frame["ID"].duplicated()]),
     }
-    columns = [column for column in columns if column in frame]  # an older version did not write votes_other
+    columns = [column for column in columns if column in frame]  # an older version did not write all of them
     there = set(test[columns].itertuples(index=False, name=None))
     rows = zip(frame["ID"], frame[columns].itertuples(index=False, name=None), strict=True)
     wrong["votes, speakers or dominant emotions that are not those of test.csv"] = {i for i, row in rows if i in known and row not in there}

@@ -28,9 +28,10 @@ def latex_table3(found: dict) -> str:
         lines.append(" & ".join([escape(title), escape(target), *columns]) + r" \\")
     demo = "DEMO: generated speech. " if found["demo"] else ""
     percent = f"{100 * found['bootstrap']['confidence']:g}"
+    intervals = "no intervals: too few speakers" if found["why_no_intervals"] else rf"{percent}\% intervals by bootstrap over speakers"
     caption = (
         f"{demo}WA and UA (\\%) on {escape(found['corpus'])}, {found['n']} test utterances of {found['n_speakers']} speakers, "
-        f"folds {' '.join(map(str, found['folds']))} pooled; {percent}\\% intervals by bootstrap over speakers."
+        f"folds {' '.join(map(str, found['folds']))} pooled; {intervals}."
     )
     return "\n".join(
         [

@@ -68,9 +68,9 @@ def forest(found: dict) -> Plot:
         ax.grid(axis="x", alpha=0.3)
     axes[0].invert_yaxis()
     axes[0].legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), fontsize=8, frameon=False, ncols=2)
-    percent = f"{100 * found['bootstrap']['confidence']:g}%"
-    alt = f"WA and UA of each row with {percent} intervals; the same figures stand in table 3."
-    return _plot("forest", f"WA and UA with {percent} intervals over speakers", alt, figure)
+    intervals = "" if found["why_no_intervals"] else f" with {100 * found['bootstrap']['confidence']:g}% intervals over speakers"
+    alt = f"WA and UA of each row{intervals}; the same figures stand in table 3."
+    return _plot("forest", f"WA and UA{intervals}", alt, figure)
 
 
 def confusions(found: dict) -> Plot:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from mlee_sb.evaluation import paper
+from mlee_sb.evaluation.comparisons import POWER
 from mlee_sb.evaluation.metrics import SCORES
 
 NOTHING = "–"
@@ -31,7 +32,7 @@ class Table:
 
 def all_tables(found: dict) -> list[Table]:
     """Every table of the report, in its order; those that nothing was found for are left out."""
-    tables = [table(found) for table in (table3, comparisons, recalls, posteriors, existence, ambiguity, over_folds, table1)]
+    tables = [table(found) for table in (table3, comparisons, exploratory, recalls, posteriors, existence, ambiguity, over_folds, table1)]
     return [table for table in tables if table.rows]
 
 
@@ -62,32 +63,71 @@ def table3(found: dict) -> Table:
 
 
 def comparisons(found: dict) -> Table:
-    """Each row against dominant recognition with its target and train set."""
-    rows = [
-        [
-            *_names(comparison),
-            _text(title_of(comparison["baseline"])),
-            _text(SCORES[comparison["score"]].title),
-            _estimate(comparison["difference"], signed=True),
-            _p(comparison["p"]),
-            _p(comparison["p_holm"]),
-        ]
-        for comparison in found["comparisons"]
-    ]
+    """The claims that were declared beforehand: each MLEE row against dominant recognition with its target and train set."""
+    claims = _claims(found)
+    rows = [[*_compared(claim), _p(claim["p"]), _p(claim["p_holm"]), _plain(claim["detectable"]), _text(_units(claim))] for claim in claims]
+    score, level = SCORES[found["primary"]].title, 1 - found["bootstrap"]["confidence"]
     notes = [
-        "Differences in percentage points, of the same resamples of speakers. p is corrected over all lines of this table (Holm).",
+        f"These {len(claims)} claims were declared before the figures: MLEE pre-training, alone and in the fusion, changes {score}. p, "
+        f"corrected is over them (Holm): a difference is sure where it is below {level:g}.",
+        "Differences in percentage points. p and interval are of one t test: difference / standard error, by leaving out one unit at a "
+        "time (jackknife). Units are the speakers, or the folds where these give the larger standard error, because the speakers of a "
+        "fold are judged by one trained model. Intervals are not corrected.",
+        *_detectable_words(claims, level),
         verdict(found),
     ]
-    header = ["row", "target", "train set", "against", "score", "difference", "p", "p, corrected"]
-    return Table("comparisons", "Differences between rows", header, rows, notes)
+    header = ["row", "target", "train set", "against", "score", "difference", "p", "p, corrected", "gain to be found", "units"]
+    return Table("comparisons", "Declared claims: MLEE pre-training and fusion against dominant recognition", header, rows, notes)
+
+
+def exploratory(found: dict) -> Table:
+    """All other comparisons: for looking, not for concluding."""
+    others = [comparison for comparison in found["comparisons"] if not comparison["declared"]]
+    rows = [[*_compared(comparison), _p(comparison["p"]), _text(_units(comparison))] for comparison in others]
+    notes = [
+        "Not declared beforehand and not corrected for their number: of twenty such lines without any true difference, one is expected to "
+        "have p below 0.05. They may suggest what to test next, on other speakers; they show nothing by themselves.",
+    ]
+    header = ["row", "target", "train set", "against", "score", "difference", "p, uncorrected", "units"]
+    return Table("exploratory", "Exploratory: all other differences between rows", header, rows, notes)
 
 
 def verdict(found: dict) -> str:
-    """What the comparisons say, in a sentence or two."""
-    sure = [c for c in found["comparisons"] if c["p_holm"] < 1 - found["bootstrap"]["confidence"]]
+    """What the declared claims say, in a sentence or two."""
+    tested = [claim for claim in _claims(found) if claim["p_holm"] is not None]
+    if not tested:
+        return found["why_no_intervals"] or "None of the claims can be tested: an emotion comes from too few speakers."
+    sure = [claim for claim in tested if claim["p_holm"] < 1 - found["bootstrap"]["confidence"]]
     if not sure:
-        return "After correction no difference is sure: with these speakers, none of the rows can be called better than its baseline."
-    return f"After correction sure: {'; '.join(map(_in_words, sure))}. The other differences are not."
+        return "After correction none of the claims is sure: with these speakers, no row can be called better than its baseline."
+    return f"After correction sure: {'; '.join(map(_in_words, sure))}." + (" The other claims are not." if len(sure) < len(tested) else "")
+
+
+def _claims(found: dict) -> list[dict]:
+    return [comparison for comparison in found["comparisons"] if comparison["declared"]]
+
+
+def _compared(comparison: dict) -> list[Entry]:
+    score, baseline = SCORES[comparison["score"]].title, title_of(comparison["baseline"])
+    return [*_names(comparison), _text(baseline), _text(score), _estimate(comparison["difference"], signed=True)]
+
+
+def _units(comparison: dict) -> str:
+    return NOTHING if comparison["units"] is None else f"{comparison['units']} ({comparison['df']} df)"
+
+
+def _detectable_words(claims: list[dict], level: float) -> list[str]:
+    """How large a true gain must be to be found, and how far that can be believed."""
+    found = [claim for claim in claims if claim["detectable"] is not None]
+    if not found:
+        return []
+    gains = [100 * claim["detectable"] for claim in found]
+    unsure = max((2 * claim["df"]) ** -0.5 for claim in found)
+    return [
+        f"Gain to be found: the least true gain that a test at {level:g} / {len(found)} finds in {POWER:.0%} of test sets like this one, "
+        f"here {min(gains):.1f} to {max(gains):.1f} points. It is about (t at half that level + t at {POWER:.0%}) x standard error, and "
+        f"as unsure as the standard error: by about {unsure:.0%}. A smaller gain may be there and not be found."
+    ]
 
 
 def _in_words(comparison: dict) -> str:
@@ -177,8 +217,22 @@ def over_folds(found: dict) -> Table:
         "Mean over the folds, and single seeds, in %",
         header,
         rows,
-        ["A fold weighs the same however many utterances it tests."],
+        ["A fold weighs the same however many utterances it tests.", *_folds_without_words(found)],
     )
+
+
+def _folds_without_words(found: dict) -> list[str]:
+    """Which folds lack which emotion: their UA is that of fewer emotions."""
+    lacking = [
+        f"{emotion} in {len(folds)} of {len(found['folds'])} folds ({', '.join(map(str, folds))})"
+        for emotion, folds in found["folds_without"].items()
+    ]
+    if not lacking:
+        return ["Every fold tests every emotion."]
+    return [
+        f"No test utterance with dominant {'; '.join(lacking)}: UA and macro-F1 of such a fold are means over its other emotions, and "
+        "chance is higher there. The pooled scores of table 3 are over all emotions."
+    ]
 
 
 def table1(found: dict) -> Table:
@@ -243,7 +297,9 @@ def _plain(value: float | None) -> Entry:
     return _text(NOTHING) if value is None else Entry(_percent(value), value)
 
 
-def _p(p: float) -> Entry:
+def _p(p: float | None) -> Entry:
+    if p is None:
+        return _text(NOTHING)
     return Entry("< 0.001" if p < 0.001 else f"{p:.3f}", p)
 
 
@@ -256,6 +312,8 @@ def _text(text: str) -> Entry:
 
 
 def _interval_words(found: dict) -> str:
+    if found["why_no_intervals"]:
+        return found["why_no_intervals"]
     bootstrap = found["bootstrap"]
     return (
         f"In brackets {100 * bootstrap['confidence']:g}% intervals: bootstrap over the {found['n_speakers']} test speakers, "

@@ -9,6 +9,7 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined
 
 from mlee_sb.errors import InputError
+from mlee_sb.evaluation.metrics import SCORES
 from mlee_sb.evaluation.report.attention import AttentionFigure
 from mlee_sb.evaluation.report.latex import latex_table3
 from mlee_sb.evaluation.report.plots import all_plots
@@ -28,7 +29,7 @@ class Section:
     plots: list
 
 
-PLOTS_OF = {"table3": ("forest",), "comparisons": ("curves",), "recalls": ("confusions",), "posteriors": ("reliability",)}
+PLOTS_OF = {"table3": ("forest",), "recalls": ("confusions",), "posteriors": ("reliability",), "over_folds": ("curves",)}
 
 
 def write_report(found: dict, output: str | Path, attention: Sequence[AttentionFigure] = (), no_attention: str = "") -> Path:
@@ -97,6 +98,7 @@ def _facts(found: dict) -> list[tuple[str, str]]:
     """What was evaluated, as pairs for a person."""
     seeds = sorted({seed for cell in found["cells"] for seed in cell["seeds"]})
     bootstrap = found["bootstrap"]
+    intervals = f"{100 * bootstrap['confidence']:g}%, {bootstrap['resamples']} resamples of the speakers, seed {bootstrap['seed']}"
     decisions = (
         "at the frequencies of the training set (class weights undone)"
         if found["class_weights_undone"]
@@ -108,7 +110,9 @@ def _facts(found: dict) -> list[tuple[str, str]]:
         ("folds", " ".join(map(str, found["folds"])) + "".join(f"; left out: {words}" for words in found["left_out"])),
         ("seeds", " ".join(map(str, seeds))),
         ("test utterances", f"{found['n_all']}, of which {found['n']} with a dominant emotion, of {found['n_speakers']} speakers"),
-        ("intervals", f"{100 * bootstrap['confidence']:g}%, {bootstrap['resamples']} resamples of the speakers, seed {bootstrap['seed']}"),
+        ("intervals", found["why_no_intervals"] or intervals),
+        *(("caution", words) for words in found["cautions"]),
+        ("claims", f"about {SCORES[found['primary']].title}; all other comparisons are exploratory"),
         ("decisions", decisions),
         ("protocol", found["protocol_hash"][:HASH_SHOWN]),
     ]

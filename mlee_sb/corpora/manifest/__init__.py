@@ -1,0 +1,51 @@
+"""Manifests: a prepared folder as tables. The columns are defined here; `prepare` writes them, training reads them.
+
+A folder holds utterances.csv, foldK/{train,valid,test}.csv with the same columns, votes.csv, skipped.csv, fingerprints.csv, protocol.json.
+"""
+
+from mlee_sb.corpora.manifest.columns import (
+    FILES,
+    FINGERPRINTS,
+    PROTOCOL,
+    RUN_PREPARE,
+    SKIPPED,
+    SPLITS,
+    UTTERANCES,
+    VOTES,
+    column_types,
+    existence_columns,
+    vote_columns,
+    vote_columns_in,
+    why_not_inside,
+)
+from mlee_sb.corpora.manifest.faults import Fault, changed_rows, faults_of_utterances
+from mlee_sb.corpora.manifest.protocol import categories_of, fold_numbers, read_protocol, types_of
+from mlee_sb.corpora.manifest.read import read_fingerprints, read_fold, read_split, read_table, read_utterances
+
+__all__ = [
+    "FILES",
+    "FINGERPRINTS",
+    "PROTOCOL",
+    "RUN_PREPARE",
+    "SKIPPED",
+    "SPLITS",
+    "UTTERANCES",
+    "VOTES",
+    "Fault",
+    "categories_of",
+    "changed_rows",
+    "column_types",
+    "existence_columns",
+    "faults_of_utterances",
+    "fold_numbers",
+    "read_fingerprints",
+    "read_fold",
+    "read_protocol",
+    "read_split",
+    "read_table",
+    "read_utterances",
+    "types_of",
+    "vote_columns",
+    "vote_columns_in",
+    "why_not_inside",
+]

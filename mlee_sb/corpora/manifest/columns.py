@@ -1,0 +1,112 @@
+"""What the files of a manifest folder are called, and the columns of their rows."""
+
+import csv
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+SPLITS = ("train", "valid", "test")
+PROTOCOL, UTTERANCES, VOTES, SKIPPED = "protocol.json", "utterances.csv", "votes.csv", "skipped.csv"
+FINGERPRINTS = "fingerprints.csv"  # a file of its own: protocol.json stays short enough for a person, and utterances.csv has no such column
+FILES = (PROTOCOL, UTTERANCES, VOTES, SKIPPED, FINGERPRINTS)
+
+MOST_VOTES = 1_000_000  # for an emotion: more is a mistake
+
+RUN_PREPARE = "run recipes/prepare.py (again)"
+
+VOTES_FOR = "votes_"  # before the code of a category
+
+DRIVE = re.compile(r"[A-Za-z]:")
+
+
+def vote_columns(categories: Sequence[str]) -> list[str]:
+    """Columns with the number of votes for each category, in the order of `categories`.
+
+    >>> vote_columns(["neu", "hap"])
+    ['votes_neu', 'votes_hap']
+    """
+    return [VOTES_FOR + category for category in categories]
+
+
+def vote_columns_in(columns: Iterable[str]) -> list[str]:
+    """Those of some columns that hold numbers of votes: of every category of the corpus, the targets first.
+
+    >>> vote_columns_in(["ID", "votes_neu", "votes_hap", "votes_oth", "dominant"])
+    ['votes_neu', 'votes_hap', 'votes_oth']
+    """
+    return [column for column in columns if column.startswith(VOTES_FOR)]
+
+
+def existence_columns(emotions: Sequence[str]) -> list[str]:
+    """Columns that are 1 where a target emotion exists: where it has at least `min_votes` votes, and else 0.
+
+    >>> existence_columns(["neu", "hap"])
+    ['exist_neu', 'exist_hap']
+    """
+    return [f"exist_{emotion}" for emotion in emotions]
+
+
+def column_types(emotions: Sequence[str], others: Sequence[str] = ()) -> dict[str, type]:
+    """All columns of a manifest in their order, and what they hold.
+
+    ``wav`` is relative to the data folder, ``duration`` in seconds, ``dominant`` the corpus's own code (which may be one that is no
+    target), or "" where there is none.
+
+    Parameters
+    ----------
+    emotions : the target emotions
+    others : the categories of the corpus that are no target
+
+    >>> [column for column in column_types(["neu", "hap"], ["exc", "oth"]) if column.startswith("votes_")]
+    ['votes_neu', 'votes_hap', 'votes_exc', 'votes_oth']
+    """
+    return {
+        **dict.fromkeys(["ID", "wav"], str),
+        "duration": float,
+        **dict.fromkeys(["speaker", "session"], str),
+        "n_annotators": int,
+        **dict.fromkeys(vote_columns([*emotions, *others]), int),
+        "dominant": str,
+        **dict.fromkeys(existence_columns(emotions), int),
+    }
+
+
+def why_not_inside(wav: str) -> str:
+    """Say why `wav` is no path below the data folder; "" if it is one.
+
+    >>> why_not_inside("wavs/a.wav")
+    ''
+    >>> why_not_inside("../a.wav")
+    "wav path leaves the data folder: it has '..' in it"
+    """
+    if not wav:
+        return "no wav path"
+    parts = wav.replace("\\", "/").split("/")  # a table may come from Windows; pathlib would take half of prepare's time
+    if not parts[0] or DRIVE.match(wav):
+        return "wav path leaves the data folder: it is absolute"
+    if ".." in parts:
+        return "wav path leaves the data folder: it has '..' in it"
+    return ""
+
+
+@dataclass
+class _Lines:
+    """A file for `csv.writer` that keeps its lines apart."""
+
+    lines: list[str] = field(default_factory=list)
+
+    def write(self, line: str) -> None:
+        self.lines.append(line)
+
+
+def csv_lines(rows: Iterable[Sequence]) -> list[str]:
+    """Each row as a line of CSV with its end: written once here, an utterance goes into a file of every fold as it is.
+
+    Values that were read as text give the line that they were read from, however a spreadsheet quoted it.
+
+    >>> csv_lines([["a", 1], ["b,c", 2.5]])
+    ['a,1\\n', '"b,c",2.5\\n']
+    """
+    kept = _Lines()
+    csv.writer(kept, lineterminator="\n").writerows(rows)
+    return kept.lines

@@ -1,0 +1,141 @@
+"""protocol.json: read and checked, and what follows from the utterances: counts, and a hash over all that decides a result."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from pydantic import BaseModel, Field, ValidationError
+
+from mlee_sb.corpora.manifest.columns import PROTOCOL, RUN_PREPARE, SPLITS, column_types, existence_columns
+from mlee_sb.errors import InputError
+
+WHAT_MATTERS = ("corpus", "demo", "emotions", "categories", "rules", "folds")
+"""Entries of the protocol that, with the utterance table and the recordings, decide what a model is trained and tested on. Counts follow
+from these; options of the corpus act through the table; the place of the data and the date change nothing."""
+
+
+class _Rules(BaseModel):
+    min_votes: int = Field(ge=1)
+
+
+class _Fold(BaseModel):
+    fold: int = Field(ge=1)
+    train: list[str] = Field(min_length=1)
+    valid: list[str] = Field(min_length=1)
+    test: list[str] = Field(min_length=1)
+
+
+class _Protocol(BaseModel):
+    """What others take for granted of a protocol."""
+
+    corpus: str
+    demo: bool
+    emotions: list[str] = Field(min_length=2)
+    categories: list[str] | None = None
+    rules: _Rules
+    folds: list[_Fold] = Field(min_length=1)
+    counts: dict
+    hash: str
+
+
+def read_protocol(folder: str | Path) -> dict:
+    """Return protocol.json of the manifests in `folder`.
+
+    Raises
+    ------
+    InputError
+        if there are no manifests in `folder`, or the file is damaged
+    """
+    path = Path(folder) / PROTOCOL
+    try:
+        protocol = json.loads(path.read_text(encoding="utf-8"))
+        _Protocol.model_validate(protocol, strict=True)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise InputError(f"{folder}: no manifests in it ({PROTOCOL} is missing); {RUN_PREPARE} with --output {folder}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "all of it"
+        raise InputError(f"{path}: damaged ({where} is {first['input']!r:.80}: {first['msg']}); {RUN_PREPARE}") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: damaged ({error}); {RUN_PREPARE}") from error
+    if twice := _twice(protocol):
+        raise InputError(f"{path}: damaged ({twice} is there twice); {RUN_PREPARE}")
+    if protocol["emotions"] != categories_of(protocol)[: len(protocol["emotions"])]:
+        raise InputError(f"{path}: damaged (the emotions are not the first of the categories); {RUN_PREPARE}")
+    return protocol
+
+
+def _twice(protocol: dict) -> str:
+    lists = {"emotion": protocol["emotions"], "category": categories_of(protocol), "fold": fold_numbers(protocol)}
+    return next((f"{name} {max(values, key=values.count)!r}" for name, values in lists.items() if len(set(values)) < len(values)), "")
+
+
+def categories_of(protocol: dict) -> list[str]:
+    """All categories that a vote can be for: the target emotions, then the others that the corpus has.
+
+    >>> categories_of({"emotions": ["neu", "hap"], "categories": ["neu", "hap", "exc", "oth"]})
+    ['neu', 'hap', 'exc', 'oth']
+    """
+    return protocol.get("categories") or [*protocol["emotions"], "other"]  # earlier versions wrote one column for all others
+
+
+def types_of(protocol: dict) -> dict[str, type]:
+    """The columns of the manifests of a protocol, and what they hold (`column_types`)."""
+    emotions = protocol["emotions"]
+    return column_types(emotions, categories_of(protocol)[len(emotions) :])
+
+
+def fold_numbers(protocol: dict) -> list[int]:
+    """The numbers of the folds, from 1."""
+    return [fold["fold"] for fold in protocol["folds"]]
+
+
+def protocol_hash(protocol: dict, lines: Sequence[str], fingerprints: Sequence[str]) -> str:
+    """The hash that tells two preparations apart.
+
+    Parameters
+    ----------
+    protocol : with the entries of `WHAT_MATTERS`
+    lines : of utterances.csv, without its header, as `csv_lines` writes them
+    fingerprints : of the recordings, in the same order
+    """
+    digest = hashlib.sha256()
+    digest.update(json.dumps({key: protocol.get(key) for key in WHAT_MATTERS}, sort_keys=True).encode())
+    digest.update("".join(lines).encode(errors="backslashreplace"))
+    digest.update(json.dumps(list(fingerprints)).encode())
+    return digest.hexdigest()
+
+
+def counts_of(utterances: pd.DataFrame, emotions: Sequence[str], folds: Sequence[dict]) -> dict:
+    """What a person can check: utterances, speakers, dominant emotions and existence, over all and in each split.
+
+    Parameters
+    ----------
+    utterances : with the columns speaker, dominant and exist_<emotion> (0 or 1)
+    emotions : the target emotions
+    folds : as in protocol.json: fold and the speakers of each split
+    """
+    numbers = {"utterances": 1}
+    numbers |= {f"dominant_{emotion}": utterances["dominant"] == emotion for emotion in emotions}
+    numbers |= {column: utterances[column] for column in existence_columns(emotions)}
+    by_speaker = pd.DataFrame(numbers, index=utterances.index).astype(int).groupby(utterances["speaker"]).sum()
+    return _counts(by_speaker, emotions) | {
+        "folds": [
+            {"fold": fold["fold"], **{split: _counts(by_speaker[by_speaker.index.isin(fold[split])], emotions) for split in SPLITS}}
+            for fold in folds
+        ]
+    }
+
+
+def _counts(by_speaker: pd.DataFrame, emotions: Sequence[str]) -> dict:
+    """Counts over some speakers; ``other`` are utterances whose dominant emotion is no target, or that have none."""
+    total = by_speaker.sum()
+    dominant = {emotion: int(total[f"dominant_{emotion}"]) for emotion in emotions}
+    return {
+        "utterances": int(total["utterances"]),
+        "speakers": len(by_speaker),
+        "dominant": dominant | {"other": int(total["utterances"]) - sum(dominant.values())},
+        "exist": {emotion: int(total[column]) for emotion, column in zip(emotions, existence_columns(emotions), strict=True)},
+    }

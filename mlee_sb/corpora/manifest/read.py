@@ -1,0 +1,96 @@
+"""Readers of manifests. What they return was held against the protocol, so that nothing that was edited is trained on in silence."""
+
+from collections.abc import Iterable
+from itertools import combinations
+from pathlib import Path
+
+import pandas as pd
+
+from mlee_sb.corpora.manifest.columns import FINGERPRINTS, PROTOCOL, RUN_PREPARE, SPLITS, UTTERANCES
+from mlee_sb.corpora.manifest.faults import Fault, faults_of_split, faults_of_utterances
+from mlee_sb.corpora.manifest.protocol import fold_numbers, read_protocol, types_of
+from mlee_sb.errors import InputError, choose
+
+
+def read_utterances(folder: str | Path) -> pd.DataFrame:
+    """Return all utterances of the manifests in `folder`, a row each, with the columns and types of `types_of`.
+
+    Raises
+    ------
+    InputError
+        if a file is missing or damaged, a value cannot be, or something was changed since it was prepared
+    """
+    protocol = read_protocol(folder)
+    return _as_types(_checked_utterances(Path(folder), protocol), protocol)
+
+
+def read_split(folder: str | Path, fold: int, split: str) -> pd.DataFrame:
+    """Return the utterances of one split (train, valid or test) of one fold: the rows of `read_utterances` of its speakers.
+
+    Raises
+    ------
+    InputError
+        as `read_utterances`; for a fold or split that does not exist, and where the file of the split does not hold exactly these rows
+    """
+    choose(split, SPLITS, "split")
+    return _splits(Path(folder), fold, (split,))[split]
+
+
+def read_fold(folder: str | Path, fold: int) -> dict[str, pd.DataFrame]:
+    """Return the three splits of a fold by name, each as `read_split` does. They share no speaker and no utterance."""
+    return _splits(Path(folder), fold, SPLITS)
+
+
+def read_fingerprints(folder: str | Path) -> pd.DataFrame:
+    """Return fingerprints.csv: the columns ID and fingerprint (of the whole recording)."""
+    return read_table(Path(folder) / FINGERPRINTS, ("ID", "fingerprint"))
+
+
+def read_table(path: Path, columns: Iterable[str]) -> pd.DataFrame:
+    """Return some columns of a CSV, all values as text: a speaker may be called 001, and an utterance NA.
+
+    Raises
+    ------
+    InputError
+        if the file is missing, is no table, or lacks a column
+    """
+    try:
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: missing; {RUN_PREPARE}") from error
+    except ValueError as error:
+        raise InputError(f"{path}: damaged ({error}); {RUN_PREPARE}") from error
+    missing = [column for column in columns if column not in frame]
+    if missing:
+        raise InputError(f"{path}: no column {', '.join(missing)}; {RUN_PREPARE}")
+    return frame[list(columns)].fillna("")  # a line that ends early has NaN there, whatever its columns should hold
+
+
+def _splits(folder: Path, fold: int, names: Iterable[str]) -> dict[str, pd.DataFrame]:
+    protocol = read_protocol(folder)
+    choose(str(fold), map(str, fold_numbers(protocol)), "fold")
+    (entry,) = [entry for entry in protocol["folds"] if entry["fold"] == int(fold)]
+    for one, other in combinations(SPLITS, 2):
+        for speaker in set(entry[one]) & set(entry[other]):
+            raise Fault(folder / PROTOCOL, f"fold {fold}: speaker {speaker!r} is in {one} and in {other}").error()
+    utterances, splits = _checked_utterances(folder, protocol), {}
+    for split in names:
+        path = folder / f"fold{fold}" / f"{split}.csv"
+        _refuse(faults_of_split(path, read_table(path, list(utterances)), utterances, entry[split]))
+        splits[split] = _as_types(utterances[utterances["speaker"].isin(entry[split])].reset_index(drop=True), protocol)
+    return splits
+
+
+def _checked_utterances(folder: Path, protocol: dict) -> pd.DataFrame:
+    rows = read_table(folder / UTTERANCES, types_of(protocol))
+    _refuse(faults_of_utterances(folder, protocol, rows, read_fingerprints(folder)))
+    return rows
+
+
+def _as_types(rows: pd.DataFrame, protocol: dict) -> pd.DataFrame:
+    return rows.astype({column: kind for column, kind in types_of(protocol).items() if kind is not str})
+
+
+def _refuse(faults: Iterable[Fault]) -> None:
+    for fault in faults:
+        raise fault.error()

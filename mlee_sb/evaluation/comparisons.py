@@ -1,0 +1,160 @@
+"""Whether a row is better than another: a t test over speakers, corrected over the claims that are declared beforehand.
+
+The standard error is that of the jackknife: the difference is computed again without each speaker in turn. In simulated
+corpora (tests/evaluation/test_comparisons.py) t = difference / standard error keeps its level with 10, 30 and 52 speakers,
+also where some speakers have most of an emotion's utterances, which makes the bootstrap's standard error too small.
+Two things can make speakers say less than their number, and both are counted:
+
+- The speakers of a fold are judged by the same trained model, and share its luck. Where the jackknife over whole folds gives
+  the larger standard error, folds are the units of the test.
+- A mean over the emotions hangs on the rarest one. Its degrees of freedom are one less than the units that have it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+
+import numpy as np
+from scipy import stats
+from scipy.optimize import brentq
+from scipy.special import stdtr, stdtrit
+
+from mlee_sb.evaluation import paper
+from mlee_sb.evaluation.resampling import Estimate
+
+COMPARED = ("wa", "ua")  # the paper's scores, in which rows are held against their baselines
+SPEAKERS, FOLDS = "speakers", "folds"  # units of a test
+POWER = 0.9  # [choice] how often the gain that is called detectable would be found
+ROUNDING = 1e-12  # a difference or a standard error below it is none
+
+Key = tuple[str, str]  # row and train set
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A score of a cell, and what it is without each unit in turn.
+
+    Attributes
+    ----------
+    value : the score, in 0..1; NaN where it is not defined
+    without : units (`SPEAKERS` or `FOLDS`) -> [m], the score without each of the m units; empty where nothing is tested
+    df : units -> degrees of freedom of a test over them
+    """
+
+    value: float
+    without: Mapping[str, np.ndarray]
+    df: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How much better one cell is than another: a value with its standard error, in degrees of freedom of the t distribution.
+
+    `error`, `df` and `units` are None where there is no test.
+    """
+
+    value: float
+    error: float | None = None
+    df: int | None = None
+    units: str | None = None
+
+    @classmethod
+    def between(cls, one: Scored, other: Scored) -> "Difference":
+        """Of two cells with the same utterances; over the units that give the larger standard error.
+
+        Without a test where a score is not defined without one of the units: that unit alone has an emotion.
+        """
+        value = one.value - other.value
+        errors = {units: jackknife_error(one.without[units] - other.without[units]) for units in one.without}
+        if not errors or not np.isfinite([value, *errors.values()]).all():
+            return cls(float(value))
+        units = max(errors, key=errors.get)  # the first, speakers, where they are equal
+        return cls(float(value), errors[units], one.df[units], units)
+
+    @property
+    def p(self) -> float | None:
+        """Two-sided p of the difference being zero."""
+        if self.error is None:
+            return None
+        if abs(self.value) < ROUNDING:
+            return 1.0
+        return float(2 * stdtr(self.df, -abs(self.value) / max(self.error, ROUNDING)))
+
+    def estimate(self, confidence: float) -> Estimate:
+        """The interval of the same t test: at 95 % it leaves zero out just where p is below .05."""
+        if np.isnan(self.value):
+            return Estimate(None)
+        if self.error is None:
+            return Estimate(self.value)
+        margin = float(stdtrit(self.df, (1 + confidence) / 2)) * self.error
+        return Estimate(self.value, self.value - margin, self.value + margin)
+
+    def detectable(self, level: float, power: float = POWER) -> float | None:
+        """The least true gain that a test at `level` finds with probability `power`, if its standard error is this one.
+
+        The t statistic of a true gain g follows the noncentral t distribution with noncentrality g / error; g is the gain for
+        which it exceeds the critical value with probability `power`. It is about (t at level / 2 + t at 1 - power) * error.
+        """
+        return None if self.error is None else self.error * _noncentrality(self.df, level, power)
+
+
+def jackknife_error(without: np.ndarray) -> float:
+    """Standard error of a statistic from its values without each unit in turn, [m] (Tukey 1958); NaN where one is not defined.
+
+    >>> round(jackknife_error(np.array([2.0, 3.0, 4.0])), 3)  # the means of two of 5, 3 and 1 are 2, 3 and 4
+    1.155
+    """
+    m = len(without)
+    return float(np.sqrt((m - 1) / m * np.square(without - without.mean()).sum()))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p values corrected for their number (Holm 1979), in the order given.
+
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    p = np.asarray(p_values, dtype=float)
+    order = np.argsort(p, kind="stable")
+    corrected = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)), 1)
+    return corrected[np.argsort(order, kind="stable")].tolist()
+
+
+def compare(scored: Mapping[Key, Mapping[str, Scored]], primary: str, confidence: float) -> list[dict]:
+    """Hold each cell against its baseline with the same target and train set (`paper.BASELINES`).
+
+    Parameters
+    ----------
+    scored : cell -> name of a score of `COMPARED` -> the score
+    primary : the score that the claims of `paper.DECLARED` are about
+    confidence : of the intervals; a claim is tested at 1 - confidence, over all claims that can be tested (Holm)
+
+    Returns
+    -------
+    list
+        a dictionary each: row, baseline, train_set, score, difference with its interval, error, df, units and p, declared;
+        p_holm and detectable for a declared claim. None stands for what was not tested
+    """
+    found, differences = [], []
+    for (row, train_set), scores in scored.items():
+        baseline = paper.BASELINES.get(row)
+        other = scored.get((baseline, train_set)) or scored.get((baseline, "dominant") if baseline in paper.ONE_FOR_BOTH else None)
+        for name in COMPARED if other else ():
+            difference = Difference.between(scores[name], other[name])
+            differences.append(difference)
+            names = {"row": row, "baseline": baseline, "train_set": train_set, "score": name}
+            test = {"error": difference.error, "df": difference.df, "units": difference.units, "p": difference.p}
+            claim = {"declared": row in paper.DECLARED and name == primary, "p_holm": None, "detectable": None}
+            found.append({**names, "difference": asdict(difference.estimate(confidence)), **test, **claim})
+    tested = [(c, d) for c, d in zip(found, differences, strict=True) if c["declared"] and c["p"] is not None]
+    for (claim, difference), corrected in zip(tested, holm([claim["p"] for claim, _ in tested]), strict=True):
+        claim |= {"p_holm": corrected, "detectable": difference.detectable((1 - confidence) / len(tested))}
+    return found
+
+
+@cache
+def _noncentrality(df: int, level: float, power: float) -> float:
+    """Of the t distribution that exceeds the critical value of a two-sided test at `level` with probability `power`."""
+    critical = stdtrit(df, 1 - level / 2)
+    most = 4 * (critical + 4)  # the root lies near critical + 1.3, higher with few degrees of freedom
+    return float(brentq(lambda noncentrality: stats.nct.sf(critical, df, noncentrality) - power, 0, most))
