@@ -5,6 +5,7 @@ Pure numpy and scipy: training fits, inference applies, evaluation measures on s
 
 import math
 from collections.abc import Sequence
+from numbers import Real
 from typing import Annotated
 
 import numpy as np
@@ -85,7 +86,7 @@ def percent_of(coverage: float) -> int:
     >>> percent_of(0.9), percent_of(0.901)
     (90, 91)
     """
-    percent = math.ceil(round(coverage * 100, 6)) if isinstance(coverage, int | float) and math.isfinite(coverage) else 0
+    percent = math.ceil(round(coverage * 100, 6)) if isinstance(coverage, Real) and 0 < coverage < 1 else 0
     if not 1 <= percent < COVERAGES:
         raise InputError(f"coverage is {coverage!r}, and must be from 0.01 to 0.99")
     return percent

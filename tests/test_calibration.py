@@ -114,6 +114,10 @@ def test_a_model_of_existence_is_compared_as_equation_7_does_and_calibrated_by_e
     assert calibration.thresholds[89] == pytest.approx(np.quantile(1 - expit(logits.max(1)), 0.9), abs=0.03)
 
 
+def test_a_coverage_may_come_from_numpy_and_counts_as_that_percent_or_the_next():
+    assert [percent_of(kind(0.9)) for kind in (float, np.float32, np.float64)] == [90] * 3
+
+
 @pytest.mark.parametrize("coverage", [0, 1, 1.5, -0.1, float("nan"), float("inf"), "0.9", None])
 def test_a_coverage_that_cannot_be_asked_for_is_refused(coverage):
     with pytest.raises(InputError, match=r"0.01 to 0.99"):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Protocol
 
 import numpy as np
@@ -81,7 +82,7 @@ class Asked:
     def __post_init__(self):
         percent_of(self.coverage)
         choose(self.gate, GATES, "gate")
-        if not 0 <= self.min_confidence <= 1:
+        if not (isinstance(self.min_confidence, Real) and 0 <= self.min_confidence <= 1):
             raise InputError(f"min_confidence is {self.min_confidence!r}, and must be from 0 to 1")
 
 

@@ -52,9 +52,25 @@ def test_a_file_with_one_sample_far_beyond_full_scale_is_refused_by_its_name(cla
         ask(classifier, loud)
 
 
-def test_so_is_what_comes_through_a_pipe(classifier, loud):
-    with pytest.raises(InputError, match=f"standard input: {BEYOND}"):
+def test_so_is_what_lies_in_memory(classifier, loud):
+    with pytest.raises(InputError, match=f"unnamed audio: {BEYOND}"):
         classifier.predict(io.BytesIO(loud.read_bytes()))
+
+
+@pytest.mark.parametrize("of", [lambda path: path, lambda path: str(path), lambda path: bytes(path)], ids=["Path", "str", "bytes"])
+def test_an_opened_file_is_called_by_its_name(classifier, loud, of):
+    for ask in (classifier.predict, classifier.timeline):
+        with open(of(loud), "rb") as file, pytest.raises(InputError, match=f"^{loud}: {BEYOND}"):
+            ask(file)
+
+
+@pytest.mark.parametrize("name", [0, "<stdin>"], ids=["opened by its descriptor", "as Python opens it"])
+def test_standard_input_is_called_so(classifier, loud, name):
+    """An io.FileIO takes the name of a file that it is given, as sys.stdin.buffer does."""
+    piped = io.BytesIO(loud.read_bytes())
+    piped.name = name
+    with pytest.raises(InputError, match=f"^standard input: {BEYOND}"):
+        classifier.predict(piped)
 
 
 @pytest.mark.parametrize(
