@@ -5,6 +5,7 @@ Pure numpy and scipy: training fits, inference applies, evaluation measures on s
 
 import math
 from collections.abc import Sequence
+from numbers import Real
 from typing import Annotated
 
 import numpy as np
@@ -16,12 +17,14 @@ from scipy.special import expit, log_softmax, softmax
 from mlee_sb.errors import InputError
 
 TEMPERATURES = (0.05, 20.0)  # between which the temperature is looked for
-STEEPEST = 50.0  # slope of a presence curve, at most
+SLOPES = (1e-6, 50.0)  # between which the slope of a presence curve is looked for
 COVERAGES = 100  # thresholds are kept for 1 % to 99 %
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-Curve = tuple[Positive, Finite]  # slope and intercept
+# What can be fitted is all that a config.json may hold: with other numbers, finite logits may give NaN.
+Temperature = Annotated[float, Field(ge=TEMPERATURES[0], le=TEMPERATURES[1], allow_inf_nan=False)]
+Slope = Annotated[float, Field(ge=SLOPES[0], le=SLOPES[1], allow_inf_nan=False)]
+Curve = tuple[Slope, Annotated[float, Field(allow_inf_nan=False)]]  # slope and intercept
+Improbable = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -39,9 +42,9 @@ class Calibration:
     n_speakers : validation speakers
     """
 
-    temperature: Positive
+    temperature: Temperature
     presence: list[Curve] | None
-    thresholds: Annotated[list[Finite | None], Field(min_length=COVERAGES - 1, max_length=COVERAGES - 1)]
+    thresholds: Annotated[list[Improbable | None], Field(min_length=COVERAGES - 1, max_length=COVERAGES - 1)]
     n_utterances: Annotated[int, Field(ge=0)]
     n_speakers: Annotated[int, Field(ge=0)]
 
@@ -83,7 +86,7 @@ def percent_of(coverage: float) -> int:
     >>> percent_of(0.9), percent_of(0.901)
     (90, 91)
     """
-    percent = math.ceil(round(coverage * 100, 6)) if isinstance(coverage, int | float) and math.isfinite(coverage) else 0
+    percent = math.ceil(round(coverage * 100, 6)) if isinstance(coverage, Real) and 0 < coverage < 1 else 0
     if not 1 <= percent < COVERAGES:
         raise InputError(f"coverage is {coverage!r}, and must be from 0.01 to 0.99")
     return percent
@@ -135,7 +138,8 @@ def fit_temperature(logits: np.ndarray, dominant: np.ndarray) -> float:
     def loss(log_temperature: float) -> float:
         return -log_softmax(logits / np.exp(log_temperature), axis=-1)[np.arange(len(logits)), dominant].mean()
 
-    return float(np.exp(minimize_scalar(loss, bounds=np.log(TEMPERATURES), method="bounded", options={"xatol": 1e-6}).x))
+    found = minimize_scalar(loss, bounds=np.log(TEMPERATURES), method="bounded", options={"xatol": 1e-6}).x
+    return float(np.exp(found).clip(*TEMPERATURES))  # exp rounds
 
 
 def fit_presence(logits: np.ndarray, exists: np.ndarray) -> tuple[float, float]:
@@ -153,15 +157,15 @@ def fit_presence(logits: np.ndarray, exists: np.ndarray) -> tuple[float, float]:
     negative = len(logits) - positive
     targets = np.where(np.asarray(exists) > 0, (positive + 1) / (positive + 2), 1 / (negative + 2))
     if positive == 0 or negative == 0:  # nothing to learn a slope from: how often it is there, whatever the logit
-        return 1e-6, float(np.log(targets[0] / (1 - targets[0]))) if len(targets) else 0.0
+        return SLOPES[0], float(np.log(targets[0] / (1 - targets[0]))) if len(targets) else 0.0
 
     def loss(parameters: np.ndarray) -> float:
         z = np.exp(parameters[0]) * logits + parameters[1]
         return float((np.logaddexp(0, z) - targets * z).mean())
 
-    bounds = [(np.log(1e-6), np.log(STEEPEST)), (None, None)]
+    bounds = [np.log(SLOPES), (None, None)]
     slope, intercept = minimize(loss, np.zeros(2), method="L-BFGS-B", bounds=bounds).x
-    return float(np.exp(slope)), float(intercept)
+    return float(np.exp(slope).clip(*SLOPES)), float(intercept)  # exp rounds
 
 
 def conformal_thresholds(improbable: np.ndarray, speakers: Sequence[str]) -> list[float | None]:

@@ -72,7 +72,9 @@ def _standard_input() -> list[tuple[str, Input]]:
     if not content.strip():
         raise InputError("standard input is empty: pipe in an audio file, or a list of files")
     if b"\0" in content[:SNIFFED]:
-        return [(STANDARD_INPUT, io.BytesIO(content))]
+        audio = io.BytesIO(content)
+        audio.name = "standard input"  # what errors call it
+        return [(STANDARD_INPUT, audio)]
     return [(line, Path(line)) for line in content.decode("utf-8", errors="surrogateescape").splitlines() if line.strip()]
 
 

@@ -1,16 +1,18 @@
 """What a model may claim about its own certainty."""
 
 import json
+from itertools import product
 
 import numpy as np
 import pytest
 from pydantic import TypeAdapter, ValidationError
 from scipy.special import expit, softmax
 
-from mlee_sb.calibration import Calibration, conformal_thresholds, fit, fit_presence, fit_temperature, percent_of
+from mlee_sb.calibration import SLOPES, TEMPERATURES, Calibration, conformal_thresholds, fit, fit_presence, fit_temperature, percent_of
 from mlee_sb.errors import InputError
 
 K = 4
+LARGEST = float(np.finfo(float).max)
 
 
 def utterances(n, temperature, rng):
@@ -112,10 +114,36 @@ def test_a_model_of_existence_is_compared_as_equation_7_does_and_calibrated_by_e
     assert calibration.thresholds[89] == pytest.approx(np.quantile(1 - expit(logits.max(1)), 0.9), abs=0.03)
 
 
+def test_a_coverage_may_come_from_numpy_and_counts_as_that_percent_or_the_next():
+    assert [percent_of(kind(0.9)) for kind in (float, np.float32, np.float64)] == [90] * 3
+
+
 @pytest.mark.parametrize("coverage", [0, 1, 1.5, -0.1, float("nan"), float("inf"), "0.9", None])
 def test_a_coverage_that_cannot_be_asked_for_is_refused(coverage):
     with pytest.raises(InputError, match=r"0.01 to 0.99"):
         percent_of(coverage)
+
+
+@pytest.mark.parametrize("temperature, slope, intercept", product(TEMPERATURES, SLOPES, (-LARGEST, -1.0, 0.0, LARGEST)))
+def test_whatever_it_may_hold_every_finite_logit_has_a_probability(temperature, slope, intercept):
+    largest = float(np.finfo(np.float32).max)  # of what a network computes
+    logits = np.array(list(product((-largest, -1.0, 0.0, 1e-45, largest), repeat=3)))
+    calibration = Calibration(temperature, [(slope, intercept)] * 3, [None] * 99, 0, 0)
+    with np.errstate(over="raise", invalid="raise", divide="raise"):
+        posterior, present = calibration.posterior(logits), calibration.presence_of(logits)
+        assert calibration.candidates(posterior, 0.5).all() and calibration.candidates(present, 0.5).all()
+    np.testing.assert_allclose(posterior.sum(axis=1), 1)
+    assert ((posterior >= 0) & (present >= 0) & (present <= 1)).all()
+
+
+@pytest.mark.parametrize("sure", [True, False])
+def test_what_is_fitted_at_the_end_of_its_range_may_be_kept(sure):
+    """Of logits that are always right, and of those that are always wrong."""
+    logits = 1e-3 * np.eye(K) if sure else -100 * np.eye(K)
+    truth = np.arange(K)
+    assert fit(logits, truth, ["a"] * K).temperature == pytest.approx(TEMPERATURES[0 if sure else 1], rel=1e-4)
+    curves = fit(logits, truth, ["a"] * K, np.eye(K)).presence
+    assert all(slope == pytest.approx(SLOPES[1 if sure else 0], rel=1e-4) for slope, _ in curves)
 
 
 def test_it_is_kept_as_json_and_read_again():

@@ -99,6 +99,8 @@ def test_audio_or_a_list_of_files_comes_through_a_pipe(bundle, folder):
     assert objects[0]["posterior"] == pytest.approx(by_pipe["posterior"], abs=1e-6)
     done = piped(bundle, b"")
     assert done.returncode == 2 and b"standard input is empty" in done.stderr
+    done = piped(bundle, b"RIFF\0 and no more")
+    assert done.returncode == 1 and b"standard input: cannot be read as audio" in done.stderr
 
 
 @pytest.mark.parametrize(

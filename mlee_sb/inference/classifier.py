@@ -1,6 +1,8 @@
 """EmotionClassifier: a bundle in, emotions out, in the manner of SpeechBrain's EncoderClassifier."""
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from numbers import Integral
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,7 +16,7 @@ from mlee_sb.inference.source import load
 from mlee_sb.inference.speech import make_gate, share_of
 from mlee_sb.inference.stream import HOP_SECONDS, WINDOW_SECONDS, EmotionStream
 from mlee_sb.inference.timeline import Timeline
-from mlee_sb.models.audio import check_sound, floats, load_waveform, named, pad, read_blocks, seconds_of
+from mlee_sb.models.audio import as_samples, load_waveform, named, pad, read_blocks, seconds_of
 from mlee_sb.models.device import check_usable, upload
 from mlee_sb.models.pipeline import check_finite
 
@@ -22,6 +24,9 @@ LONGEST_SECONDS = 120  # of one utterance: the memory for it grows with its leng
 BATCH_SECONDS = {"cpu": 12, "cuda": 240}  # of a batch, padding included: a larger one leaves the cache of a CPU
 POOL = 512  # files that are sorted by length together
 ON_ERROR = ("raise", "return")
+WAVEFORMS = "waveforms"  # what samples are called in an error
+
+Waveforms = Tensor | np.ndarray | list
 
 
 class EmotionClassifier:
@@ -110,7 +115,7 @@ class EmotionClassifier:
         choose(on_error, ON_ERROR, "on_error")
         if isinstance(paths, str | Path):
             raise InputError(f"{paths}: one file or folder: give a list of files, or take predict")
-        if batch_size < 1:
+        if not (isinstance(batch_size, Integral) and batch_size >= 1):
             raise InputError(f"batch_size is {batch_size!r}, and must be 1 or more")
         return self._predict_many(paths, batch_size, asked, on_error)
 
@@ -169,12 +174,12 @@ class EmotionClassifier:
         return self._stream(sample_rate, window, hop, Asked(coverage, min_confidence, gate), "what was fed")
 
     @torch.no_grad()
-    def encode_batch(self, wavs: Tensor, wav_lens: Tensor | None = None) -> Tensor:
+    def encode_batch(self, wavs: Waveforms, wav_lens: Waveforms | None = None) -> Tensor:
         """Embed waveforms at the model's sample rate.
 
         Parameters
         ----------
-        wavs : [batch, samples] padded at the end, or [samples]
+        wavs : [batch, samples] padded at the end, or [samples]; floats in -1 to 1 as a tensor, an array or lists
         wav_lens : [batch]: samples of each without padding (integers), or relative to the longest (floats up to 1); all
             of it if None
 
@@ -182,22 +187,27 @@ class EmotionClassifier:
         -------
         Tensor
             embeddings [batch, embedding_size]
+
+        Raises
+        ------
+        InputError
+            if these are no such waveforms or lengths, samples are such as no recording has, or what the model computes is not finite
         """
         if not hasattr(self.model, "encoder"):
             raise InputError(f"{type(self.model).__name__}: gives no embeddings; load the bundle that it was made from")
         embeddings = self.model.encoder(*self._batch(wavs, wav_lens))
-        check_finite(embeddings, "waveforms")
+        check_finite(embeddings, WAVEFORMS)
         return embeddings
 
-    def classify_batch(self, wavs: Tensor, wav_lens: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor, list[str]]:
+    def classify_batch(self, wavs: Waveforms, wav_lens: Waveforms | None = None) -> tuple[Tensor, Tensor, Tensor, list[str]]:
         """Classify waveforms, given as to `encode_batch`. Returns out_prob, score, index, text_lab (see the class)."""
-        return self._classify(wavs, wav_lens, "waveforms")
+        return self._classify(wavs, wav_lens, WAVEFORMS)
 
     @torch.no_grad()
-    def _classify(self, wavs: Tensor, wav_lens: Tensor | None, where: str) -> tuple[Tensor, Tensor, Tensor, list[str]]:
+    def _classify(self, wavs: Waveforms, wav_lens: Waveforms | None, where: str) -> tuple[Tensor, Tensor, Tensor, list[str]]:
         logits, _ = self.model.logits(*self._batch(wavs, wav_lens))
-        check_finite(logits, where)
         out_prob = self.model.log_probabilities(logits)
+        check_finite(torch.cat([logits, out_prob]), where)
         score, index = out_prob.max(dim=-1)
         return out_prob, score, index, [self.emotions[i] for i in index.tolist()]
 
@@ -310,23 +320,25 @@ class EmotionClassifier:
             milliseconds, least = (1000 * n / self.model.sample_rate for n in (n_samples, self.model.min_samples))
             raise InputError(f"{named(path)}: {milliseconds:.0f} ms long; the model needs {least:.0f} ms or more")
 
-    def _batch(self, wavs: Tensor, wav_lens: Tensor | None) -> tuple[Tensor, Tensor]:
+    def _batch(self, wavs: Waveforms, wav_lens: Waveforms | None) -> tuple[Tensor, Tensor]:
+        wavs = as_samples(wavs, WAVEFORMS)
         if wavs.dim() not in (1, 2) or wavs.numel() == 0:
-            raise InputError(f"waveforms of shape {list(wavs.shape)}: give [batch, samples] or [samples]")
-        wavs = torch.atleast_2d(floats(wavs)).float()
-        check_sound(wavs, "waveforms")
-        return upload(wavs, self.device), self._samples(wavs, wav_lens)
+            raise InputError(f"{WAVEFORMS} of shape {list(wavs.shape)}: give [batch, samples] or [samples]")
+        wavs = torch.atleast_2d(wavs)
+        return upload(wavs, self.device), _lengths(wav_lens, *wavs.shape)
 
-    def _samples(self, wavs: Tensor, wav_lens: Tensor | None) -> Tensor:
-        longest = wavs.shape[1]
-        if wav_lens is None:
-            return torch.full((len(wavs),), longest)
-        lengths = wav_lens.cpu()
+
+def _lengths(wav_lens: Waveforms | None, batch: int, longest: int) -> Tensor:
+    """Samples of each waveform without padding [batch], integers on the CPU."""
+    if wav_lens is None:
+        return torch.full((batch,), longest)
+    with suppress(ValueError, TypeError, RuntimeError):  # of what is no numbers
+        lengths = torch.as_tensor(wav_lens).cpu()
         if lengths.is_floating_point():
             lengths = (lengths.double() * longest).round().long()
-        if lengths.shape != (len(wavs),) or int(lengths.max()) > longest or int(lengths.min()) < 1:
-            raise InputError(f"wav_lens {wav_lens.tolist()}: give one length for each of {len(wavs)} waveforms, up to {longest} samples")
-        return lengths
+        if lengths.shape == (batch,) and int(lengths.min()) >= 1 and int(lengths.max()) <= longest:
+            return lengths
+    raise InputError(f"wav_lens {wav_lens!r:.200}: give one length for each of {batch} {WAVEFORMS}, up to {longest} samples")
 
 
 def _batches(seconds: list[float], batch_size: int, most_seconds: float) -> Iterator[list[int]]:

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -55,7 +56,7 @@ class OnnxModel:
             raise InputError(f"{path}: an ONNX file that `mlee export` did not write")
         config = parse_config(noted[CONFIG_KEY], path)
         self.emotions, self.output, self.calibration = list(config.emotions), config.output, config.calibration
-        self.sample_rate, self.min_samples = int(noted[RATE_KEY]), int(noted[LEAST_KEY])
+        self.sample_rate, self.min_samples = (_count(noted, key, path) for key in (RATE_KEY, LEAST_KEY))
 
     def logits(self, waveforms: Tensor, n_samples: Tensor) -> tuple[Tensor, Tensor | None]:
         """As `mlee_sb.models.pipeline.EmotionModel.logits`."""
@@ -174,6 +175,12 @@ def _compare(bundle: Bundle, exported: OnnxModel) -> float:
                 difference = float((probability(ours) - probability(theirs)).abs().max())
                 worst = max(worst, difference if math.isfinite(difference) else math.inf)  # max knows no NaN
     return worst
+
+
+def _count(noted: dict[str, str], key: str, path: Path) -> int:
+    if not re.fullmatch("[1-9][0-9]{0,8}", noted[key]):
+        raise InputError(f"{path}: {key} is {noted[key]!r:.50}, and must be a whole number above 0; export the model again")
+    return int(noted[key])
 
 
 def _imported(name: str):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Protocol
 
 import numpy as np
@@ -81,7 +82,7 @@ class Asked:
     def __post_init__(self):
         percent_of(self.coverage)
         choose(self.gate, GATES, "gate")
-        if not 0 <= self.min_confidence <= 1:
+        if not (isinstance(self.min_confidence, Real) and 0 <= self.min_confidence <= 1):
             raise InputError(f"min_confidence is {self.min_confidence!r}, and must be from 0 to 1")
 
 
@@ -99,7 +100,7 @@ def predictions(
     seconds: Sequence[float],
     where: Sequence[str],
 ) -> list[Prediction | InputError]:
-    """What a model computed of n recordings, as predictions; an error in the place of an answer that is not finite.
+    """What a model computed of n recordings, as predictions; an error in the place of an answer that is not finite, calibrated or not.
 
     Parameters
     ----------
@@ -109,16 +110,17 @@ def predictions(
     speech, seconds : of each [n]
     where : what each is called, in that error
     """
-    finite = np.isfinite(logits if presence is None else np.hstack([logits, presence])).all(axis=-1)
-    logits, presence = (None if values is None else np.where(finite[:, None], values, 0.0).astype(float) for values in (logits, presence))
-    calibration = model.calibration
-    present = None if presence is None else calibrated_presence(calibration, presence)
-    if model.output == "softmax":
-        posterior = softmax(logits, axis=-1) if calibration is None else calibration.posterior(logits)
-        probabilities = confidence = posterior
-    else:
-        posterior, probabilities, confidence = None, expit(logits), present
-    kept = None if calibration is None else calibration.candidates(probabilities, asked.coverage)
+    logits, calibration = np.asarray(logits, dtype=float), model.calibration
+    with np.errstate(all="ignore"):  # what comes of NaN and infinity is told by name
+        present = None if presence is None else calibrated_presence(calibration, presence)
+        if model.output == "softmax":
+            posterior = softmax(logits, axis=-1) if calibration is None else calibration.posterior(logits)
+            probabilities = confidence = posterior
+        else:
+            posterior, probabilities, confidence = None, expit(logits), present
+        kept = None if calibration is None else calibration.candidates(probabilities, asked.coverage)
+    computed = [values for values in (logits, presence, posterior, present) if values is not None]
+    finite = np.isfinite(np.hstack(computed)).all(axis=-1)
     by_emotion = lambda values, i: None if values is None else dict(zip(model.emotions, values[i].tolist(), strict=True))  # noqa: E731
     found: list[Prediction | InputError] = []
     for i, best in enumerate(probabilities.argmax(axis=-1)):

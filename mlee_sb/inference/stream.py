@@ -1,8 +1,9 @@
 """Emotions of audio as it comes: windows with overlap, each answered as soon as it is complete, in bounded memory."""
 
-import math
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 from mlee_sb.errors import InputError
 from mlee_sb.inference.prediction import Prediction
 from mlee_sb.inference.speech import Gate, Stretches, share_of
-from mlee_sb.models.audio import BlockResampler, check_sound, floats, to_mono
+from mlee_sb.models.audio import BlockResampler, as_samples, to_mono
 
 WINDOW_SECONDS = 4.0  # about a sentence, as the paper's utterances are
 HOP_SECONDS = 2.0
@@ -53,12 +54,10 @@ class EmotionStream:
         window: float = WINDOW_SECONDS,
         hop: float = HOP_SECONDS,
     ):
-        least = min_samples / model_rate
-        if not least <= window < math.inf or not 0 < round(hop * model_rate) <= round(window * model_rate):
-            raise InputError(
-                f"window {window} s, hop {hop} s: the window must be {least:g} s or more, the hop above 0 and no longer than it"
-            )
-        self.window, self.hop = round(window * model_rate), round(hop * model_rate)
+        self.window, self.hop = _samples_in(window, model_rate), _samples_in(hop, model_rate)
+        if self.window < min_samples or not 0 < self.hop <= self.window:
+            least = f"{min_samples / model_rate:g} s or more"
+            raise InputError(f"window {window} s, hop {hop} s: the window must be {least}, the hop above 0 and no longer than it")
         self.answer, self.gate, self.rate, self.min_samples = answer, gate, model_rate, min_samples
         self.resampling = BlockResampler(sample_rate, model_rate)
         self.audio, self.begins = torch.zeros(0), 0  # what is held, and which sample of all it begins with
@@ -67,12 +66,12 @@ class EmotionStream:
         self.next = 0  # the sample that the next window begins with
         self.finished = False
 
-    def feed(self, samples: np.ndarray | Tensor) -> list[Segment]:
+    def feed(self, samples: np.ndarray | Tensor | list) -> list[Segment]:
         """Take the next samples and tell of every window that they complete.
 
         Parameters
         ----------
-        samples : [n] or [n, channels], floats in -1 to 1; channels are averaged
+        samples : [n] or [n, channels], floats in -1 to 1 as an array, a tensor or lists; channels are averaged
 
         Raises
         ------
@@ -135,11 +134,14 @@ class EmotionStream:
         return Segment(start / self.rate, end / self.rate, self.answer(waveform, speech))
 
 
-def _checked(samples: np.ndarray | Tensor) -> Tensor:
-    """Samples as they are fed -> mono [n], float32."""
-    samples = floats(torch.as_tensor(samples))
+def _checked(samples: np.ndarray | Tensor | list) -> Tensor:
+    """Samples as they are fed -> mono [n], float32, on the CPU."""
+    samples = as_samples(samples, "what was fed").cpu()
     if samples.dim() not in (1, 2) or (samples.dim() == 2 and samples.shape[1] == 0):
-        raise InputError(f"samples of shape {list(samples.shape)}: give [n] or [n, channels]")
-    samples = samples.float()
-    check_sound(samples, "what was fed")
+        raise InputError(f"what was fed: samples of shape {list(samples.shape)}: give [n] or [n, channels]")
     return to_mono(samples)
+
+
+def _samples_in(seconds: float, rate: int) -> int:
+    """Samples of a length of time; 0 for what is none."""
+    return round(seconds * rate) if isinstance(seconds, Real) and 0 < seconds * rate <= sys.maxsize else 0

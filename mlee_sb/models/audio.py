@@ -2,6 +2,7 @@
 
 import logging
 import math
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
@@ -9,6 +10,7 @@ from numbers import Integral
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 import soundfile
 import torch
 import torchaudio
@@ -19,9 +21,11 @@ from mlee_sb.wav import why_cut_off, why_no_sound
 
 logger = logging.getLogger(__name__)
 
+STANDARD_INPUT = "standard input"
 BLOCK_SECONDS = 10  # of a recording that is held at once
 RESAMPLED_SECONDS = 0.5  # that are resampled at once, and that a live answer is late by
 LARGEST_FILTER = 5e7  # coefficients: rates without a common factor would take gigabytes
+WANTED = "give floats in -1 to 1, as a tensor, an array or lists (a file is for predict, classify_file or timeline)"
 CONTEXT = 8  # zero crossings of the resampling filter on either side that a block is given (the filter has 6)
 
 
@@ -89,11 +93,37 @@ class BlockResampler:
         return samples * self.new // self.old
 
 
-def floats(samples: Tensor) -> Tensor:
-    """Samples as they are, unless they are integers, which would be taken for very loud ones."""
+def as_samples(given, where: str) -> Tensor:
+    """Samples as a person has them -> a tensor of float32 of the same shape, without gradients.
+
+    Parameters
+    ----------
+    given : a tensor, an array, or (nested) lists of numbers; floats, full scale is 1
+    where : what they are called in an error
+
+    Raises
+    ------
+    InputError
+        if they are nothing of these, rows of different lengths, integers (which would be taken for very loud samples), or such as no
+        recording has (`check_sound`)
+    """
+    samples = given.detach() if isinstance(given, Tensor) else _of_numpy(given, where)
     if not samples.is_floating_point():
-        raise InputError(f"samples of kind {samples.dtype}: give floats in -1 to 1")
+        raise InputError(f"{where}: samples of kind {samples.dtype}: {WANTED}")
+    samples = samples.float()
+    check_sound(samples, where)
     return samples
+
+
+def _of_numpy(given, where: str) -> Tensor:
+    try:
+        array = np.asarray(given)
+    except (ValueError, TypeError, RuntimeError) as error:  # of numpy, or of tensors in a list
+        raise InputError(f"{where}: a {type(given).__name__} that is no array ({error}): {WANTED}, in rows of one length") from error
+    if array.dtype.kind != "f":
+        raise InputError(f"{where}: a {type(given).__name__} of {array.dtype}: {WANTED}")
+    with np.errstate(over="ignore"):  # what is infinite as float32 is far beyond full scale
+        return torch.from_numpy(np.array(array, dtype=np.float32))  # a copy: whoever records may use theirs again
 
 
 def check_sound(samples: Tensor, where: str) -> None:
@@ -166,8 +196,18 @@ def _check_file(path: Path) -> None:
 
 
 def named(source: str | Path | BinaryIO) -> str:
-    """What a person calls it."""
-    return str(source) if isinstance(source, str | Path) else "standard input"
+    """What a person calls it: a path, also that of an opened file.
+
+    >>> import io, sys
+    >>> named(Path("a.wav")), named(io.BytesIO())
+    ('a.wav', 'unnamed audio')
+    """
+    if isinstance(source, str | Path):
+        return str(source)
+    name = getattr(source, "name", None)  # a number where a file was opened by its descriptor, as standard input is
+    if name in (0, "<stdin>"):
+        return STANDARD_INPUT
+    return os.fsdecode(name) if isinstance(name, str | bytes) and name else "unnamed audio"
 
 
 def seconds_of(source: str | Path | BinaryIO) -> float:

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from bundles import EMOTIONS, RATE, small_fusion, speech, write_bundle, write_speech
+from bundles import EMOTIONS, RATE, copy_of, small_fusion, speech, write_speech
 from speechbrain.inference.classifiers import EncoderClassifier
 
 from mlee_sb import EmotionClassifier
 from mlee_sb.cli import main
 from mlee_sb.errors import InputError
-from mlee_sb.inference.onnx_model import export
+from mlee_sb.inference.onnx_model import CONFIG_KEY, LEAST_KEY, RATE_KEY, export
 from mlee_sb.models.bundle import load_bundle
 
 BEYOND = "samples beyond full scale: up to 1e\\+20, and 64 is the most"
@@ -52,9 +52,25 @@ def test_a_file_with_one_sample_far_beyond_full_scale_is_refused_by_its_name(cla
         ask(classifier, loud)
 
 
-def test_so_is_what_comes_through_a_pipe(classifier, loud):
-    with pytest.raises(InputError, match=f"standard input: {BEYOND}"):
+def test_so_is_what_lies_in_memory(classifier, loud):
+    with pytest.raises(InputError, match=f"unnamed audio: {BEYOND}"):
         classifier.predict(io.BytesIO(loud.read_bytes()))
+
+
+@pytest.mark.parametrize("of", [lambda path: path, lambda path: str(path), lambda path: bytes(path)], ids=["Path", "str", "bytes"])
+def test_an_opened_file_is_called_by_its_name(classifier, loud, of):
+    for ask in (classifier.predict, classifier.timeline):
+        with open(of(loud), "rb") as file, pytest.raises(InputError, match=f"^{loud}: {BEYOND}"):
+            ask(file)
+
+
+@pytest.mark.parametrize("name", [0, "<stdin>"], ids=["opened by its descriptor", "as Python opens it"])
+def test_standard_input_is_called_so(classifier, loud, name):
+    """An io.FileIO takes the name of a file that it is given, as sys.stdin.buffer does."""
+    piped = io.BytesIO(loud.read_bytes())
+    piped.name = name
+    with pytest.raises(InputError, match=f"^standard input: {BEYOND}"):
+        classifier.predict(piped)
 
 
 @pytest.mark.parametrize(
@@ -102,17 +118,18 @@ def test_floats_that_overshoot_full_scale_as_mixes_and_recorders_do_are_answered
 
 
 class Broken(torch.nn.Module):
-    """A model whose answer to recordings of 9,000 samples is not finite."""
+    """A model whose answer to recordings of 9,000 samples is not finite, or `value`."""
 
-    def __init__(self, model, what: str):
+    def __init__(self, model, what: str, value: float | None = None):
         super().__init__()
         self.model, self.what = model, what
+        self.value = (torch.nan if what == "logits" else torch.inf) if value is None else value
         self.emotions, self.output, self.calibration = model.emotions, model.output, model.calibration
         self.sample_rate, self.min_samples, self.log_probabilities = model.sample_rate, model.min_samples, model.log_probabilities
 
     def logits(self, waveforms, n_samples):
-        answers = dict(zip(("logits", "presence"), self.model.logits(waveforms, n_samples), strict=True))
-        answers[self.what][n_samples == 9000, 1] = torch.nan if self.what == "logits" else torch.inf
+        answers = {name: x.double() for name, x in zip(("logits", "presence"), self.model.logits(waveforms, n_samples), strict=True)}
+        answers[self.what][n_samples == 9000, 1] = self.value
         return answers["logits"], answers["presence"]
 
 
@@ -144,6 +161,24 @@ def test_an_answer_that_is_not_finite_is_refused_for_a_file_a_timeline_and_a_str
         stream.finish()
 
 
+def test_a_finite_logit_of_which_the_calibration_makes_nan_is_no_answer(files, recwarn):
+    with pytest.raises(InputError, match=r"9000.wav: what the model computes"):
+        EmotionClassifier(Broken(small_fusion(), "logits", 1.7e308)).predict(files[1])
+    assert not recwarn.list
+
+
+def test_a_model_whose_calibration_divides_by_next_to_nothing_is_refused(bundle, hello, tmp_path, capsys):
+    """Of finite logits it would make NaN, which was answered with status 0."""
+    spoilt = copy_of(bundle, tmp_path / "spoilt")
+    config = json.loads((spoilt / "config.json").read_text())
+    config["calibration"]["temperature"] = 5e-324
+    (spoilt / "config.json").write_text(json.dumps(config))
+    for form in ([], ["--csv"], ["--json"]):
+        assert main(["classify", str(hello), "--model", str(spoilt), *form]) == 2
+        said = capsys.readouterr()
+        assert said.out == "" and "config.json: calibration.temperature: Input should be greater than or equal to 0.05" in said.err
+
+
 def test_log_posteriors_that_are_not_finite_are_refused(files):
     broken = EmotionClassifier(Broken(small_fusion(), "logits"))
     with pytest.raises(InputError, match=r"9000.wav: what the model computes"):
@@ -171,10 +206,16 @@ def test_features_that_are_not_finite_are_refused_though_a_relu_makes_zeros_of_t
         classifier.encode_batch(torch.from_numpy(speech(9000 / RATE)))
 
 
-def test_an_onnx_file_that_answers_nan_answers_nothing(tmp_path, hello):
+@pytest.fixture(scope="module")
+def exported(bundle, tmp_path_factory):
+    path = tmp_path_factory.mktemp("onnx") / "model.onnx"
+    export(load_bundle(bundle), path)
+    return path
+
+
+def test_an_onnx_file_that_answers_nan_answers_nothing(tmp_path, exported, hello):
     onnx, path = pytest.importorskip("onnx"), tmp_path / "model.onnx"
-    export(load_bundle(write_bundle(tmp_path / "model")), path)
-    model = onnx.load(path)
+    model = onnx.load(exported)
     (bias,) = [tensor for tensor in model.graph.initializer if tensor.name.endswith("model.classifier.output.bias")]
     bias.CopyFrom(onnx.numpy_helper.from_array(np.full(len(EMOTIONS), np.nan, dtype=np.float32), bias.name))
     onnx.save(model, path)
@@ -182,6 +223,25 @@ def test_an_onnx_file_that_answers_nan_answers_nothing(tmp_path, hello):
     for ask in (classifier.predict, classifier.timeline, classifier.classify_file):
         with pytest.raises(InputError, match=r"hello.wav: what the model computes"):
             ask(hello)
+
+
+@pytest.mark.parametrize(
+    "key, value, words",
+    [
+        (CONFIG_KEY, None, "calibration.temperature"),
+        (RATE_KEY, "nan", "mlee_sb.sample_rate is 'nan'"),
+        (RATE_KEY, "0", "mlee_sb.sample_rate is '0'"),
+        (LEAST_KEY, "-1", "mlee_sb.min_samples is '-1'"),
+    ],
+)
+def test_an_onnx_file_with_numbers_that_no_model_has_is_refused(tmp_path, exported, key, value, words):
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load(exported)
+    (noted,) = [prop for prop in model.metadata_props if prop.key == key]
+    noted.value = value or noted.value.replace('"temperature": 0.7', '"temperature": 5e-324')
+    onnx.save(model, tmp_path / "spoilt.onnx")
+    with pytest.raises(InputError, match=rf"spoilt.onnx: {words}"):
+        EmotionClassifier.from_hparams(tmp_path / "spoilt.onnx")
 
 
 def test_speechbrains_own_class_answers_nothing_either(bundle, loud, tmp_path):

@@ -1,6 +1,7 @@
 """Emotions over time: the same from a file, from its parts as they come, and from a clip that is one window."""
 
 import json
+import re
 import tracemalloc
 
 import numpy as np
@@ -115,11 +116,30 @@ def test_a_file_is_never_held_as_a_whole(classifier, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     "arguments, words",
-    [({"window": 0.01}, "window 0.01"), ({"hop": 0}, "hop 0"), ({"window": 1, "hop": 2}, "hop 2"), ({"gate": "loud"}, "gate")],
+    [
+        ({"window": 0.01}, "window 0.01"),
+        ({"hop": 0}, "hop 0"),
+        ({"window": 1, "hop": 2}, "hop 2"),
+        ({"gate": "loud"}, "gate"),
+        *(
+            ({name: value}, re.escape(f"{name} {value}"))
+            for name in ("window", "hop")
+            for value in (np.nan, np.inf, -np.inf, 1e308, "long", None)
+        ),
+        ({"hop": 1e-9}, "hop 1e-09"),
+        ({"window": 10**400}, "window 1000"),
+        ({"coverage": np.nan}, "coverage is nan"),
+        ({"min_confidence": np.nan}, "min_confidence is nan"),
+    ],
 )
 def test_a_wrong_window_is_refused(classifier, hello, arguments, words):
-    with pytest.raises(InputError, match=words):
-        classifier.timeline(hello, **arguments)
+    for ask in (lambda: classifier.timeline(hello, **arguments), lambda: classifier.stream(RATE, **arguments)):
+        with pytest.raises(InputError, match=words):
+            ask()
+
+
+def test_a_hop_may_be_as_long_as_the_window_up_to_rounding(classifier):
+    assert classifier.stream(RATE, window=0.3, hop=0.1 + 0.2).feed(speech(0.3))
 
 
 def test_a_recording_too_short_for_the_model_is_refused_and_a_stream_of_it_says_nothing(classifier, tmp_path):
@@ -131,7 +151,7 @@ def test_a_recording_too_short_for_the_model_is_refused_and_a_stream_of_it_says_
 
 @pytest.mark.parametrize("samples", [np.zeros(10, dtype=np.int16), np.zeros((2, 2, 2)), np.array([0.0, np.nan])])
 def test_samples_that_are_none_are_refused(classifier, samples):
-    with pytest.raises(InputError, match="samples"):
+    with pytest.raises(InputError, match="what was fed: .*(samples|floats)"):
         classifier.stream(RATE).feed(samples)
 
 

@@ -273,6 +273,11 @@ def test_labels_in_another_order_are_refused_wherever_they_are_changed(bundle, w
         ({"calibration__temperature": 0}, ["calibration.temperature"]),
         ({"calibration__presence": [[1.0, 0.0]]}, ["1 curves of presence for 3 emotions"]),
         ({"calibration__thresholds": [0.5]}, ["calibration.thresholds"]),
+        ({"calibration__thresholds": [0.5] * 98 + [-1e308]}, ["calibration.thresholds"]),
+        ({"calibration__temperature": 5e-324}, ["calibration.temperature", "0.05"]),
+        ({"calibration__temperature": 1e308}, ["calibration.temperature", "20"]),
+        ({"calibration__presence": [[1e308, 0.0]] * 3}, ["calibration.presence", "50"]),
+        ({"calibration__presence": [[5e-324, 0.0]] * 3}, ["calibration.presence", "0.000001"]),
     ],
 )
 def test_a_config_that_cannot_be_right_is_refused_by_what_is_wrong(bundle, changes, words):
