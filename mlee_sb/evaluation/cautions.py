@@ -45,7 +45,8 @@ def cautions(utterances: Predictions, n_folds: int) -> list[str]:
     if n_folds < min(ENOUGH_FOLDS, n_speakers):
         said.append(
             f"{n_folds} folds are few to tell how models differ from one training to another, and intervals over speakers count that in "
-            "part only: of simulated 95% intervals of 2 to 5 folds, 77 to 93% held the truth. Tests count it in full, and find large gains only."
+            "part only: of simulated 95% intervals of 2 to 5 folds, 77 to 93% held the truth. Tests count it in full, and find large "
+            "gains only."
         )
     for k, emotion in enumerate(utterances.emotions):
         n = len(np.unique(utterances.speakers[utterances.dominant == k]))
