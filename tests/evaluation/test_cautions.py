@@ -63,8 +63,15 @@ def test_a_single_fold_has_neither_intervals_nor_tests_however_many_speakers_it_
 def test_few_speakers_and_few_folds_are_cautions(found, tmp_path):
     assert found["why_no_intervals"] == "" and len(found["cautions"]) == 2
     assert "6 test speakers are few" in found["cautions"][0] and "3 folds are few" in found["cautions"][1]
-    folder = fabricate(tmp_path, rows=["mlee"], folds=range(1, 6))
+    folder = fabricate(tmp_path, rows=["mlee"], folds=range(1, 7))
     assert evaluate(folder, **QUICK)["cautions"] == []
+
+
+def test_few_folds_of_a_speaker_each_are_few_speakers_and_nothing_else(tmp_path):
+    folder = fabricate(tmp_path, rows=["mlee"], folds=range(1, 6))
+    rewrite(folder, lambda frame: frame.assign(speaker=frame["speaker"].iloc[0]))
+    (caution,) = evaluate(folder, **QUICK)["cautions"]
+    assert "5 test speakers are few" in caution
 
 
 def constant(frame: pd.DataFrame) -> pd.DataFrame:
