@@ -87,13 +87,15 @@ class Held:
         part.write_text(part.read_text().replace("torch.optim.Adam", "held.Adam"))
         self.file, self.said, self.complained = folder / "held", folder / "stdout.txt", folder / "stderr.txt"
         self.file.touch()
+        self.started: list[subprocess.Popen] = []
         path = os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH"))))
         self.environment = {**os.environ, "PYTHONPATH": path, "HELD_BY": str(self.file)}
 
     def start(self, words: list[str], **options) -> subprocess.Popen:
         """Start a training. It writes into files: a pipe that nobody reads would hold it, too."""
         with open(self.said, "w") as said, open(self.complained, "w") as complained:
-            return subprocess.Popen(words, stdout=said, stderr=complained, env=self.environment, **options)
+            self.started.append(subprocess.Popen(words, stdout=said, stderr=complained, env=self.environment, **options))
+        return self.started[-1]
 
     def wait_for_an_epoch(self, process: subprocess.Popen, *stages: Path) -> None:
         """Wait until each of the stages has a checkpoint; fail if the process that trains them ends before."""
@@ -106,13 +108,20 @@ class Held:
     def let_go(self) -> None:
         self.file.unlink(missing_ok=True)
 
+    def end(self) -> None:
+        """Leave no training behind a test that failed."""
+        for process in self.started:
+            process.kill()
+            process.wait()
+        self.let_go()
+
 
 @pytest.fixture
 def held(tmp_path):
     (tmp_path / "held_back").mkdir()
     held = Held(tmp_path / "held_back")
     yield held
-    held.let_go()  # a test that failed leaves nobody waiting
+    held.end()
 
 
 QUICK = ["--max_epochs", "2", "--mlee.max_epochs", "2", "--dominant.max_epochs", "2"]
