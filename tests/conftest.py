@@ -13,6 +13,7 @@ import pytest
 import torch
 from hub_server import running_hub
 from huggingface_hub import constants
+from hypothesis.internal.conjecture import providers
 from speechbrain.utils.importutils import LazyModule
 
 # Hypothesis asks every imported module for its file. SpeechBrain's lazy modules answer by importing what is not installed
@@ -29,6 +30,11 @@ hypothesis.settings.register_profile(
     "repeatable", derandomize=True, database=None, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("repeatable")
+
+# Hypothesis also draws numbers and texts that stand in modules of this project, of those that happen to be imported. So the examples of a
+# test would depend on which tests ran before it in its process, and those are others in every run beside a second process.
+if hasattr(providers, "_local_constants"):
+    providers.HypothesisProvider._local_constants = providers._local_constants  # of no module
 
 REAL_SPEECH = Path(__file__).resolve().parents[2] / "shared" / "crema_d"
 """A part of CREMA-D, beside the checkout where there is one."""

@@ -75,10 +75,11 @@ def write_crema_d(folder: Path, rows: dict[str, tuple[int, ...]] | None = None, 
 
 
 def write_table(folder: Path, text: str, name: str = "votes.csv") -> Path:
-    """A table of votes, as the lines of `text`, with a wav for each ``x.wav`` that it names."""
+    """A table of votes, as the lines of `text`, with a wav for each ``x.wav`` that it names: in `folder` or beside it, nowhere else."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / name).write_text("\n".join(line.strip() for line in text.strip().splitlines()) + "\n", encoding="utf-8")
     for wav in {field for line in text.split() for field in line.split(",") if field.endswith(".wav") and ".." not in field}:
+        assert (folder / wav).is_relative_to(folder.parent), f"{wav}: every test of this machine would write it there"
         write_wav(folder / wav)
     return folder
 

@@ -3,6 +3,7 @@
 import csv
 import os
 import shutil
+import subprocess
 import time
 from pathlib import Path
 
@@ -47,26 +48,35 @@ def command(tones, results, *flags, hparams="hparams/mlee_fusion.yaml"):
 HELD = """
 import os, time
 import torch
+from mlee_sb.training.checkpoints import AtomicCheckpointer
+
+saved = []
+save_checkpoint = AtomicCheckpointer.save_checkpoint
+
+
+def noted(*args, **kwargs):
+    saved.append(save_checkpoint(*args, **kwargs))
+    return saved[-1]
+
+
+AtomicCheckpointer.save_checkpoint = noted
 
 
 class Adam(torch.optim.Adam):
-    \"\"\"Steps of one epoch, and no further for as long as a file is there.\"\"\"
-
-    steps = 0
+    \"\"\"Steps until a checkpoint was saved, and no further for as long as a file is there.\"\"\"
 
     def step(self, closure=None):
-        self.steps += 1
-        while self.steps > int(os.environ["STEPS_OF_AN_EPOCH"]) and os.path.exists(os.environ["HELD_BY"]):
+        while saved and os.path.exists(os.environ["HELD_BY"]):
             time.sleep(0.02)
         return super().step(closure)
 """
-STEPS_OF_AN_EPOCH = 2  # 24 utterances of a fold at one speed, in batches of 16
 
 
 class Held:
     """Trainings that stop after their first epoch until they are let go: to interrupt them there, however fast or slow a machine is.
 
-    `hparams` is a folder with such hparams, `environment` what their processes need.
+    `hparams` is a folder with such hparams, `environment` what their processes need; `said` and `complained` are the files into which
+    the last one that was started writes.
     """
 
     def __init__(self, folder: Path):
@@ -75,18 +85,35 @@ class Held:
         part = self.hparams / "parts/adam.yaml"
         assert "torch.optim.Adam" in part.read_text()
         part.write_text(part.read_text().replace("torch.optim.Adam", "held.Adam"))
-        self.file = folder / "held"
+        self.file, self.said, self.complained = folder / "held", folder / "stdout.txt", folder / "stderr.txt"
         self.file.touch()
+        self.started: list[subprocess.Popen] = []
         path = os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH"))))
-        self.environment = {**os.environ, "PYTHONPATH": path, "HELD_BY": str(self.file), "STEPS_OF_AN_EPOCH": str(STEPS_OF_AN_EPOCH)}
+        self.environment = {**os.environ, "PYTHONPATH": path, "HELD_BY": str(self.file)}
 
-    def wait_for_an_epoch(self, process, *stages: Path) -> None:
-        """Wait until each of the stages has a checkpoint, or the process that trains them has ended."""
-        while process.poll() is None and not all(any((stage / "save").glob("CKPT*")) for stage in stages):
+    def start(self, words: list[str], **options) -> subprocess.Popen:
+        """Start a training. It writes into files: a pipe that nobody reads would hold it, too."""
+        with open(self.said, "w") as said, open(self.complained, "w") as complained:
+            self.started.append(subprocess.Popen(words, stdout=said, stderr=complained, env=self.environment, **options))
+        return self.started[-1]
+
+    def wait_for_an_epoch(self, process: subprocess.Popen, *stages: Path) -> None:
+        """Wait until each of the stages has a checkpoint; fail if the process that trains them ends before."""
+        while not all(any((stage / "save").glob("CKPT*")) for stage in stages):
+            if process.poll() is not None:
+                said = self.said.read_text() + self.complained.read_text()
+                pytest.fail(f"ended with status {process.returncode} before each stage had a checkpoint:\n{said}")
             time.sleep(0.02)
 
     def let_go(self) -> None:
         self.file.unlink(missing_ok=True)
+
+    def end(self) -> None:
+        """Leave no training behind a test that failed."""
+        for process in self.started:
+            process.kill()
+            process.wait()
+        self.let_go()
 
 
 @pytest.fixture
@@ -94,7 +121,7 @@ def held(tmp_path):
     (tmp_path / "held_back").mkdir()
     held = Held(tmp_path / "held_back")
     yield held
-    held.let_go()  # a test that failed leaves nobody waiting
+    held.end()
 
 
 QUICK = ["--max_epochs", "2", "--mlee.max_epochs", "2", "--dominant.max_epochs", "2"]

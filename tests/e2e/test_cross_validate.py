@@ -47,15 +47,15 @@ def nobody_trains(stages):
 def test_ctrl_c_stops_everything_and_the_same_command_goes_on(tones, tmp_path, undisturbed, held):
     results = tmp_path / "results"
     words, stages = command(held, tones, results), stages_in(results)
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "env": held.environment}
-    process = subprocess.Popen(words, start_new_session=True, **pipes)
+    process = held.start(words, start_new_session=True)
     held.wait_for_an_epoch(process, *stages)
     os.killpg(process.pid, signal.SIGINT)  # what a terminal does: every process of the command gets it
-    said, complained = process.communicate(timeout=LONG_ENOUGH)
-    assert process.returncode == 130, complained
+    status = process.wait(timeout=LONG_ENOUGH)
+    nobody_trains(stages)
+    complained = held.complained.read_text()
+    assert status == 130, complained
     assert complained.strip() == "stopped; the same command goes on from the last finished epoch"
     assert not any((stage / "predictions.csv").exists() for stage in stages)
-    nobody_trains(stages)
 
     held.let_go()
     done = subprocess.run(words, capture_output=True, text=True, env=held.environment)
@@ -68,7 +68,7 @@ def test_ctrl_c_stops_everything_and_the_same_command_goes_on(tones, tmp_path, u
 def test_a_killed_command_leaves_no_training_behind(tones, tmp_path, held):
     (stage,) = stages_in(tmp_path, folds=["1"])
     words = command(held, tones, tmp_path, "--folds", "1", "--jobs", "1")
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=held.environment)
+    process = held.start(words)
     held.wait_for_an_epoch(process, stage)
     process.kill()
     process.wait()

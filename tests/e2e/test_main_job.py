@@ -156,13 +156,13 @@ def test_a_misspelt_hparams_file_is_answered_with_the_nearest(tones, tmp_path, c
 
 
 def test_a_killed_run_goes_on_and_ends_as_one_that_was_not_killed(tones, tmp_path, held):
-    flags = ["--max_epochs", "5", "--patience", "5", "--speeds", "1.0"]
+    flags = ["--max_epochs", "5", "--patience", "5", "--speeds", "1.0", "--batch_size", "8"]
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     words = lambda results, hparams: [sys.executable, "recipes/train.py", *command(tones, results, *flags, hparams=hparams)]  # noqa: E731
     subprocess.run(words(whole, "hparams/mlee.yaml"), check=True, capture_output=True)
 
-    run = {"args": words(killed, str(held.hparams / "mlee.yaml")), "env": held.environment}
-    process = subprocess.Popen(**run, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    again = words(killed, str(held.hparams / "mlee.yaml"))
+    process = held.start(again)
     stage = killed / "vote_table" / MLEE
     held.wait_for_an_epoch(process, stage)
     process.kill()
@@ -170,7 +170,7 @@ def test_a_killed_run_goes_on_and_ends_as_one_that_was_not_killed(tones, tmp_pat
     assert any((stage / "save").glob("CKPT*")) and not (stage / "predictions.csv").exists()
 
     held.let_go()
-    subprocess.run(**run, check=True, capture_output=True)
+    subprocess.run(again, check=True, capture_output=True, env=held.environment)
     log = (stage / "train_log.txt").read_text()
     assert log.count("epoch: 1 -") == 1, "it began anew instead of going on"
     assert (stage / "predictions.csv").read_bytes() == (whole / "vote_table" / MLEE / "predictions.csv").read_bytes()
