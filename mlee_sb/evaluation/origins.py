@@ -27,7 +27,7 @@ def _other_code(compared: list[StageResult]) -> list[str]:
     values: dict[str, dict[str, list[StageResult]]] = {}
     for stage in compared:
         identity = stage.identity
-        for name in [VERSION, *(name for name in identity if name.startswith(SOURCE))]:
+        for name in {VERSION, f"{SOURCE}mlee_sb", *(name for name in identity if name.startswith(SOURCE))}:
             values.setdefault(name, {}).setdefault(str(identity.get(name, NOT_NOTED)), []).append(stage)
     return [
         f"Rows were trained with different code, and may differ for that: {name} is "

@@ -111,6 +111,7 @@ def predictions(
     where : what each is called, in that error
     """
     logits, calibration = np.asarray(logits, dtype=float), model.calibration
+    presence = None if presence is None else np.asarray(presence, dtype=float)
     with np.errstate(all="ignore"):  # what comes of NaN and infinity is told by name
         present = None if presence is None else calibrated_presence(calibration, presence)
         if model.output == "softmax":

@@ -35,10 +35,11 @@ CHOICES = {
 POSITIVE = ("lr", "batch_size", "max_epochs", "patience", "max_grad_norm", "min_votes")
 NOT_NEGATIVE = ("seed", "num_workers", "alpha")
 LARGEST_SEED = 2**32 - 1  # numpy's
+BY_PLACE = "!arguments"  # beside the tag, of a module whose arguments have no names
 BUILDS = ("!new:", "!name:", "!apply:", "!applyref:")  # tags before the class of a module
 
 
-def check_names(settings: Mapping, in_file: Mapping, file: str | Path) -> None:
+def check_names(settings: Mapping, in_file: Mapping, own_target, file: str | Path) -> None:
     """Check that an hparams file has every setting that training needs, each of its kind, and none that nothing reads.
 
     A name of the user's own is no mistake where another setting refers to it (``!ref <name>``).
@@ -47,6 +48,7 @@ def check_names(settings: Mapping, in_file: Mapping, file: str | Path) -> None:
     ----------
     settings : resolved to plain values, as `mlee_sb.training.settings.read_settings` makes them
     in_file : the settings of the file alone, neither resolved nor with overrides
+    own_target : the target of the file alone: one that trains existence has no settings of soft targets
     file : named in the errors
 
     Raises
@@ -54,7 +56,7 @@ def check_names(settings: Mapping, in_file: Mapping, file: str | Path) -> None:
     InputError
         that names the setting and the nearest known one
     """
-    kinds = {**KINDS, **(OF_SOFT_TARGETS if in_file.get("target") in DOMINANT_TARGETS else {})}
+    kinds = {**KINDS, **(OF_SOFT_TARGETS if own_target in DOMINANT_TARGETS else {})}
     referred_to = set(_references(in_file))
     for name in settings:
         if name not in referred_to:
@@ -85,19 +87,19 @@ def _references(node) -> Iterator[str]:
         yield from re.findall(r"<(\w+)", node)
 
 
-def check_values(settings: Mapping, target_in_file: str, file: str | Path) -> None:
+def check_values(settings: Mapping, own_target: str, file: str | Path) -> None:
     """Check that the values of settings can be trained with.
 
     Parameters
     ----------
     settings : resolved, with all overrides
-    target_in_file : the target before overrides: a row that learns existence learns nothing else
+    own_target : the target before overrides: a row that learns existence learns nothing else
     file : named in the errors
     """
     target = settings["target"]
-    if target_in_file == "existence" and target != "existence":
+    if own_target == "existence" and target != "existence":
         raise InputError(f"{file} trains existence and has no target to choose; {', '.join(DOMINANT_TARGETS)} belong to the other rows")
-    if target_in_file != "existence":
+    if own_target != "existence":
         choose(target, DOMINANT_TARGETS, "target")
     for name in CHOICES:
         if name in settings:
@@ -124,11 +126,15 @@ def _built(node, place: str) -> Iterator[tuple[str, str, Mapping]]:
     """Find every module below a setting: its place (``encoder.network``), the dotted name of its class, its arguments by name."""
     if isinstance(node, Mapping):
         tag = next((node["!"].removeprefix(build) for build in BUILDS if str(node.get("!", "")).startswith(build)), None)
-        inner = {name: value for name, value in node.items() if name != "!"}
+        inner = {name: value for name, value in node.items() if name not in ("!", BY_PLACE)}
         if tag:
             yield place, tag, inner
         for name, value in inner.items():
             yield from _built(value, f"{place}.{name}")
+        node = node.get(BY_PLACE, [])
+    if isinstance(node, list):
+        for number, value in enumerate(node):
+            yield from _built(value, f"{place}[{number}]")
 
 
 def _located(tag: str, where: str):

@@ -7,7 +7,7 @@ import ruamel.yaml
 from hyperpyyaml import resolve_references
 
 from mlee_sb.errors import InputError, choose
-from mlee_sb.training.check_settings import check_names, check_values
+from mlee_sb.training.check_settings import BY_PLACE, check_names, check_values
 
 # A required stage has these as the stage that requires it.
 SHARED = ("fold", "seed", "train_set", "emotions", "min_votes", "loss_mean", "precision")
@@ -34,8 +34,11 @@ def read_settings(hparams: str | Path, overrides: Mapping | None = None) -> dict
     for name in overrides or {}:
         choose(name, tree, f"setting of {file}")
     settings = _plain(ruamel.yaml.YAML().load(_resolved(hparams, overrides)))
-    check_names(settings, in_file, file)
-    check_values(settings, in_file["target"], file)
+    own_target = settings.get("target")
+    if "target" in (overrides or {}):
+        own_target = _plain(ruamel.yaml.YAML().load(_resolved(hparams, None))).get("target")
+    check_names(settings, in_file, own_target, file)
+    check_values(settings, own_target, file)
     return settings
 
 
@@ -108,7 +111,8 @@ def _plain(node):
     if isinstance(node, Mapping):
         return {**({"!": tag} if tag else {}), **{str(key): _plain(value) for key, value in node.items()}}
     if isinstance(node, list):
-        return [_plain(value) for value in node]
+        values = [_plain(value) for value in node]
+        return {"!": tag, BY_PLACE: values} if tag else values
     if tag:
         return {"!": tag}
     for kind in (bool, int, float):  # bool first: it is an int too

@@ -49,30 +49,50 @@ def _plug_in_hash(name: str) -> str:
 
 def _hash(files: Iterable[Path]) -> str:
     digest = hashlib.sha256()
-    for path in sorted(files):
+    for path in sorted({path for path in files if path.is_file()}):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:SHOWN]
 
 
 def _files_of(name: str, seen: set[str]) -> Iterator[Path]:
-    """Find the files of a package, or of a module and of those that it imports from its own folder. A module without a file has none."""
+    """Find the files of a package, or of a module and of those that it imports from its own folder; of an archive, all of it."""
     seen.add(name)
-    spec = find_spec(name) if name not in sys.modules or sys.modules[name].__spec__ else None
-    for folder in (spec and spec.submodule_search_locations) or ():  # several where packages share a namespace
-        yield from Path(folder).rglob("*.py")
-    if spec and spec.has_location and not spec.submodule_search_locations:
-        file = Path(spec.origin)
-        yield file
-        if file.suffix == ".py" and file.parent.name not in INSTALLED:
-            beside = {path.stem for path in file.parent.glob("*.py")} | {path.name for path in file.parent.iterdir() if path.is_dir()}
-            for imported in sorted(_imported(file) & beside - seen):
-                yield from _files_of(imported, seen)
+    folders, file = _place(name)
+    for folder in folders:  # several where packages share a namespace
+        yield from folder.rglob("*.py") if folder.is_dir() else _archive_of(folder)
+    if file is None or folders:
+        return
+    yield from [file] if file.is_file() else _archive_of(file)
+    if file.is_file() and file.suffix == ".py" and file.parent.name not in INSTALLED:
+        beside = {path.stem for path in file.parent.iterdir() if path.suffix == ".py" or path.is_dir()}
+        for imported in sorted(_imported(file) & beside - seen - LIBRARIES):
+            yield from _files_of(imported, seen)
+
+
+def _place(name: str) -> tuple[list[Path], Path | None]:
+    """The folders of a package, and the file of a module: of one that is imported, or of one that would be."""
+    module = sys.modules.get(name)
+    if module is not None:
+        folders, file = getattr(module, "__path__", ()), getattr(module, "__file__", None)
+    else:
+        spec = find_spec(name)
+        folders, file = (spec.submodule_search_locations or (), spec.origin if spec.has_location else None) if spec else ((), None)
+    return [Path(folder) for folder in folders], Path(file) if file else None
+
+
+def _archive_of(path: Path) -> list[Path]:
+    """The archive that holds a module."""
+    return [parent for parent in path.parents if parent.is_file()]
 
 
 def _imported(file: Path) -> set[str]:
-    """The first parts of the names of the modules that a file imports."""
+    """The first parts of the names of the modules that a file imports; none where it is no Python."""
+    try:
+        nodes = list(ast.walk(ast.parse(file.read_bytes())))
+    except (SyntaxError, ValueError):
+        return set()
     found: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_bytes())):
+    for node in nodes:
         if isinstance(node, ast.Import):
             found |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:

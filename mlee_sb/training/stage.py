@@ -128,8 +128,8 @@ class Stage:
         noted, now = self.noted_encoders, {name: stage.weights for name, stage in self.requires.items()}
         summary, checkpoints = self.save_folder / SUMMARY, list(self.save_folder.glob("CKPT*"))
         stale = noted != now and (summary.is_file() or bool(checkpoints))
+        summary.unlink(missing_ok=True)
         if stale:
-            summary.unlink(missing_ok=True)
             for checkpoint in checkpoints:
                 shutil.rmtree(checkpoint)
         (self.folder / SCORES).unlink(missing_ok=True)  # of an earlier training; it is scored when it is finished
@@ -154,7 +154,7 @@ class Stage:
             naming the settings that differ, or if what the folder holds cannot be known
         """
         path = self.save_folder / "identity.json"
-        began = self.finished or any(self.save_folder.glob("CKPT*"))
+        began = (self.save_folder / SUMMARY).is_file() or any(self.save_folder.glob("CKPT*"))
         if not began:
             return
         if not path.is_file():

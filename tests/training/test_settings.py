@@ -172,3 +172,30 @@ def test_a_class_that_python_knows_no_arguments_of_is_left_to_the_user(tmp_path)
     file = edited(tmp_path, "mlee.yaml", "lr: 0.0002", "extra: !new:dict {}\nlr: 0.0002  # !ref <extra>")
     file.write_text(file.read_text().replace("    lr: !ref <lr>", "    lr: !ref <lr>\n    foreach: !ref <extra>"))
     assert read_settings(file)["lr"] == 0.0002
+
+
+def with_network(folder, text):
+    """A copy of hparams/ with another network in the paper's encoder; the settings of mlee.yaml."""
+    copied = shutil.copytree("hparams", folder / "hparams", dirs_exist_ok=True)
+    part = copied / "parts/paper_encoder.yaml"
+    part.write_text(Path("hparams/parts/paper_encoder.yaml").read_text().split("network:")[0] + f"network: {text}\n")
+    return read_settings(copied / "mlee.yaml")
+
+
+def test_modules_in_lists_and_arguments_without_names_are_part_of_the_settings(tmp_path):
+    relu, tanh = (with_network(tmp_path, f"!new:torch.nn.Sequential [!new:torch.nn.{name} []]") for name in ("ReLU", "Tanh"))
+    assert relu != tanh
+    eight, nine = (with_network(tmp_path, f"!new:torch.nn.Linear [8, {n}]") for n in (8, 9))
+    assert eight != nine
+    with pytest.raises(InputError, match="did you mean 'inplace'"):
+        with_network(tmp_path, "!new:torch.nn.Sequential\n    - !new:torch.nn.ReLU\n        inplase: True")
+
+
+def test_a_head_may_be_given_its_arguments_by_place(tmp_path):
+    file = edited(tmp_path, "mlee.yaml", "!include:parts/classifier.yaml", "!name:mlee_sb.models.classifier.DenseClassifier [64]")
+    assert read_settings(file)["classifier"] != read_settings("hparams/mlee.yaml")["classifier"]
+
+
+def test_a_target_may_be_referred_to(tmp_path):
+    file = edited(tmp_path, "dominant.yaml", "target: soft ", "goal: soft\ntarget: !ref <goal> ")
+    assert read_settings(file)["target"] == "soft" and read_settings(file, {"target": "hard"})["row"] == "dominant_hard"

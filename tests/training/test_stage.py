@@ -1,6 +1,8 @@
 """What makes two stages the same, and what a stage needs first."""
 
 import shutil
+import zipfile
+from dataclasses import replace
 
 import pytest
 
@@ -128,6 +130,54 @@ def test_of_a_plug_in_of_one_file_what_it_imports_from_its_folder_counts_too(dat
     assert keys[0] == keys[1] != keys[2]
 
 
+def zipped(folder, name, text):
+    """A module of one file in an archive that Python imports from."""
+    with zipfile.ZipFile(folder / "authors.zip", "w") as archive:
+        archive.writestr(f"{name}.py", text)
+    return folder / "authors.zip"
+
+
+def test_the_source_of_a_module_in_an_archive_is_the_archive(data, tmp_path, monkeypatch):
+    archive = zipped(tmp_path, "mean_zipped", "class Mean:\n    def __init__(self, size=1):\n        pass\n")
+    monkeypatch.syspath_prepend(str(archive))
+    on, hparams = data(), hparams_with(tmp_path, "mean_zipped")
+    before = make_stage(hparams / "mlee.yaml", {"emotions": ["neu", "hap"]}, on, tmp_path / "results").key
+    zipped(tmp_path, "mean_zipped", "class Mean:\n    def __init__(self, size=2):\n        pass\n")
+    forget_hashes()
+    assert make_stage(hparams / "mlee.yaml", {"emotions": ["neu", "hap"]}, on, tmp_path / "results").key != before
+
+
+def test_what_lies_beside_a_plug_in_and_is_no_source_of_it_stops_nothing(data, tmp_path, monkeypatch):
+    folder = tmp_path / "authors"
+    (folder / "mlee_sb").mkdir(parents=True)
+    (folder / "mlee_sb" / "report.py").write_text("")
+    (folder / "no_python.py").write_text("this is no Python")
+    (folder / ".#mean_beside.py").symlink_to("nowhere")
+    text = "import mlee_sb.labels\ntry:\n    import no_python\nexcept SyntaxError:\n    pass\n"
+    (folder / "mean_beside.py").write_text(text + "class Mean:\n    def __init__(self, size=1):\n        pass\n")
+    monkeypatch.syspath_prepend(str(folder))
+    on, hparams = data(), hparams_with(tmp_path, "mean_beside")
+    before = make_stage(hparams / "mlee.yaml", {"emotions": ["neu", "hap"]}, on, tmp_path / "results").key
+    (folder / "mlee_sb" / "report.py").write_text("# changed\n")
+    forget_hashes()
+    assert make_stage(hparams / "mlee.yaml", {"emotions": ["neu", "hap"]}, on, tmp_path / "results").key == before
+
+
+def test_a_stage_whose_model_and_checkpoints_were_deleted_keeps_its_settings_as_long_as_its_results_stand(stage):
+    part = finished(stage("mlee_fusion"))
+    shutil.rmtree(part.model_folder)
+    other = replace(part, settings={**part.settings, "lr": 0.5})
+    with pytest.raises(InputError, match="holds results of other settings"):
+        other.check_folder()
+    part.check_folder()
+
+
+def test_what_is_begun_again_is_not_finished(stage):
+    part = finished(stage("mlee"))
+    part.begin_on_its_encoders()
+    assert not part.finished and not (part.save_folder / "summary.json").exists()
+
+
 def test_another_version_of_this_package_is_another_stage(stage, monkeypatch):
     before = stage("mlee").key
     monkeypatch.setattr(source_code, "__version__", "9.9.9")
@@ -158,6 +208,7 @@ def test_a_damaged_note_of_a_finished_stage_is_named(stage, file, content):
     (part.save_folder / file).write_text(content)
     with pytest.raises(InputError, match=f"{file}: damaged.*move the folder of this stage away"):
         part.check_folder()
+        assert part.finished
 
 
 def test_results_without_an_identity_are_not_taken_for_those_of_these_settings(stage):
