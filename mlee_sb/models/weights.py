@@ -26,7 +26,7 @@ NAMES |= {torch.float16: "F16", torch.bfloat16: "BF16", torch.float32: "F32", to
 
 def save_weights(path: Path, weights: dict[str, Tensor], emotions: Sequence[str]) -> None:
     """Write the weights, with the emotions in the order of the outputs."""
-    save_file(weights, path, metadata={"format": "pt", EMOTIONS: json.dumps(list(emotions), allow_nan=False)})
+    save_file(weights, path, metadata={EMOTIONS: json.dumps(list(emotions), allow_nan=False)})  # one key: several come in a random order
 
 
 def check_memory(model: nn.Module, path: Path) -> None:

@@ -18,6 +18,7 @@ from mlee_sb.models.bundle import FILES, build_model, load_bundle
 from mlee_sb.models.config import LARGEST_CONFIG, read_config
 from mlee_sb.models.golden import tone
 from mlee_sb.models.registry import ENCODERS, build
+from mlee_sb.models.weights import save_weights
 
 
 @pytest.fixture(scope="module")
@@ -376,3 +377,10 @@ def test_the_config_is_the_whole_truth_about_the_architecture(written):
     assert {name: tensor.shape for name, tensor in model.state_dict().items()} == {
         name: tensor.shape for name, tensor in small_fusion().state_dict().items()
     }
+
+
+def test_the_same_weights_are_the_same_bytes(tmp_path):
+    """A stage knows an encoder by the sha256 of this file. safetensors writes several keys of metadata in a random order."""
+    for number in range(16):
+        save_weights(tmp_path / str(number), {"a": torch.arange(3.0), "b": torch.ones(2)}, ["neu", "hap"])
+    assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
