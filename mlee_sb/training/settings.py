@@ -33,10 +33,10 @@ def read_settings(hparams: str | Path, overrides: Mapping | None = None) -> dict
     in_file = _plain(tree)
     for name in overrides or {}:
         choose(name, tree, f"setting of {file}")
-    settings = _plain(ruamel.yaml.YAML().load(_resolved(hparams, overrides)))
+    settings = _resolved_settings(hparams, overrides)
     own_target = settings.get("target")
     if "target" in (overrides or {}):
-        own_target = _plain(ruamel.yaml.YAML().load(_resolved(hparams, None))).get("target")
+        own_target = _resolved_settings(hparams, None).get("target")
     check_names(settings, in_file, own_target, file)
     check_values(settings, own_target, file)
     return settings
@@ -103,6 +103,10 @@ def _resolved(hparams: str | Path, overrides: Mapping | None):
             return resolve_references(stream, dict(overrides or {}))
     except (ruamel.yaml.YAMLError, ValueError, KeyError, OSError) as error:
         raise InputError(f"{hparams}: cannot be resolved: {error}") from error
+
+
+def _resolved_settings(hparams: str | Path, overrides: Mapping | None) -> dict:
+    return _plain(ruamel.yaml.YAML().load(_resolved(hparams, overrides)))
 
 
 def _plain(node):
