@@ -10,7 +10,7 @@ from training_step import our_encoder
 
 from mlee_sb import EmotionClassifier
 from mlee_sb.models.bundle import save_bundle
-from mlee_sb.models.classifier import DenseClassifier
+from mlee_sb.models.dense_classifier import DenseClassifier
 from mlee_sb.models.pipeline import EmotionModel
 
 EMOTIONS = ["neu", "hap", "sad", "ang"]

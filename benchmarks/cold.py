@@ -14,7 +14,7 @@ def measure(repeats: int) -> Result:
     """Whole processes."""
     with tempfile.TemporaryDirectory() as temporary:
         bundle, (file,) = write_bundle(Path(temporary) / "model"), corpus.write_folder(Path(temporary) / "wavs", [3.0])
-        mlee = [sys.executable, "-c", "from mlee_sb.cli import main; main()", "classify", str(file), "--model", str(bundle)]
+        mlee = [sys.executable, "-c", "from mlee_sb.cli.app import main; main()", "classify", str(file), "--model", str(bundle)]
         commands = {"import torch, speechbrain": [sys.executable, "-c", "import torch, speechbrain"], "mlee classify one.wav": mlee}
         work = {
             name: lambda c=command: seconds(lambda: subprocess.run(c, check=True, capture_output=True))

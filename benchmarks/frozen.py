@@ -16,7 +16,7 @@ from reference.model import ReferenceEncoder
 from torch import nn
 from training_step import BATCH, EMOTIONS, MAX_GRAD_NORM, adam, batches_of, our_encoder
 
-from mlee_sb.models.classifier import DenseClassifier
+from mlee_sb.models.dense_classifier import DenseClassifier
 from mlee_sb.training.brains import HardTargetBrain, Precomputed
 from mlee_sb.training.checkpoints import AtomicCheckpointer, EarlyStopping
 from mlee_sb.training.data import EmbeddingDataset, UtteranceSampler, make_loader

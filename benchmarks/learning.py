@@ -15,7 +15,7 @@ from training_step import BATCH, adam, our_encoder, step
 
 from mlee_sb import labels
 from mlee_sb.corpora.manifest import read_fold, read_protocol
-from mlee_sb.models.classifier import DenseClassifier
+from mlee_sb.models.dense_classifier import DenseClassifier
 from mlee_sb.training.data import Batch, WaveformDataset, make_loader
 from mlee_sb.training.losses import existence_cross_entropy
 from mlee_sb.training.memory import keep_freed_memory

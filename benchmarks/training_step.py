@@ -13,13 +13,13 @@ import torch
 from reference.model import ReferenceEncoder
 from torch import Tensor, nn
 
-from mlee_sb.models.audio import pad
-from mlee_sb.models.classifier import DenseClassifier
+from mlee_sb.models.dense_classifier import DenseClassifier
 from mlee_sb.models.device import upload
 from mlee_sb.models.encoder import CnnBlstmAttention
 from mlee_sb.models.features import LogPowerSpectrogram
 from mlee_sb.models.normalization import ZNorm
 from mlee_sb.models.pipeline import UtteranceEncoder
+from mlee_sb.models.waveforms import pad
 from mlee_sb.training.data import Batch, UtteranceSampler
 from mlee_sb.training.memory import keep_freed_memory
 

@@ -11,7 +11,7 @@ python recipes/prepare.py crema_d /data/CREMA-D --output data/crema_d --emotions
 
 import sys
 
-from mlee_sb.corpora.command import main
+from mlee_sb.experiment.prepare_corpus import main
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:], description=__doc__))

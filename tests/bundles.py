@@ -12,7 +12,7 @@ from mlee_sb.calibration import Calibration
 from mlee_sb.files import write_json
 from mlee_sb.inference.card import write_card
 from mlee_sb.models.bundle import save_bundle
-from mlee_sb.models.classifier import DenseClassifier
+from mlee_sb.models.dense_classifier import DenseClassifier
 from mlee_sb.models.encoder import CnnBlstmAttention
 from mlee_sb.models.features import LogPowerSpectrogram
 from mlee_sb.models.normalization import ZNorm

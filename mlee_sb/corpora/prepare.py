@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from mlee_sb.corpora import manifest
-from mlee_sb.corpora.audio import Audio, check_below
+from mlee_sb.corpora.audio_headers import Audio, check_below
 from mlee_sb.corpora.base import OTHER, Corpus, Fold, Skipped, Utterance, load_corpus
+from mlee_sb.corpora.counts import report
 from mlee_sb.corpora.manifest import SPLITS
+from mlee_sb.corpora.manifest_writer import MICROSECONDS, csv_lines, manifest_row, others_of, protocol_of, vote_lines, write_manifests
 from mlee_sb.corpora.options import all_options
-from mlee_sb.corpora.report import report
-from mlee_sb.corpora.write import MICROSECONDS, csv_lines, manifest_row, others_of, protocol_of, vote_lines, write_manifests
 from mlee_sb.errors import InputError, choose
 from mlee_sb.files import written_beside
 

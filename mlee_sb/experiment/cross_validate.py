@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from functools import partial
 
-from mlee_sb.experiment.command import add_settings, corpus_data, exit_status, hparams_file, make_parser, parse, take_settings
-from mlee_sb.experiment.sweep import add_sweep_flags, chosen_folds, output_of, train_all
+from mlee_sb.experiment.arguments import add_settings, corpus_data, exit_status, hparams_file, make_parser, parse, take_settings
+from mlee_sb.experiment.many_stages import add_sweep_flags, chosen_folds, output_of, train_all
 from mlee_sb.training.run import check_device
 from mlee_sb.training.settings import nested, overridable, read_settings
 from mlee_sb.training.stage import make_stage

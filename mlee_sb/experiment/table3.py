@@ -6,8 +6,8 @@ from itertools import product
 from pathlib import Path
 
 from mlee_sb.errors import choose
-from mlee_sb.experiment.command import add_settings, corpus_data, exit_status, first_look, make_parser, parse, take_settings
-from mlee_sb.experiment.sweep import add_sweep_flags, chosen_folds, output_of, train_all
+from mlee_sb.experiment.arguments import add_settings, corpus_data, exit_status, first_look, make_parser, parse, take_settings
+from mlee_sb.experiment.many_stages import add_sweep_flags, chosen_folds, output_of, train_all
 from mlee_sb.training.check_settings import DOMINANT_TARGETS, OF_SOFT_TARGETS, TRAIN_SETS
 from mlee_sb.training.run import check_device
 from mlee_sb.training.settings import SHARED, overridable, read_settings

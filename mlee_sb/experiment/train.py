@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from mlee_sb.evaluation.scores import format_scores
-from mlee_sb.experiment.command import add_settings, corpus_data, exit_status, hparams_file, make_parser, parse, take_settings
+from mlee_sb.experiment.arguments import add_settings, corpus_data, exit_status, hparams_file, make_parser, parse, take_settings
 from mlee_sb.experiment.finish import finish
 from mlee_sb.training.distributed import on_main, process_group
 from mlee_sb.training.run import check_device, run

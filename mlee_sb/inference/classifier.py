@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 
 from mlee_sb.errors import InputError, NoAttention, choose
-from mlee_sb.inference.prediction import COVERAGE, MIN_SPEECH, Answers, Asked, Prediction, predictions, without_speech
+from mlee_sb.inference.answers import COVERAGE, MIN_SPEECH, Answers, Asked, Prediction, predictions, without_speech
 from mlee_sb.inference.source import load
 from mlee_sb.inference.speech import make_gate, share_of
 from mlee_sb.inference.stream import HOP_SECONDS, WINDOW_SECONDS, EmotionStream
 from mlee_sb.inference.timeline import Timeline
-from mlee_sb.models.audio import as_samples, load_waveform, named, pad, read_blocks, seconds_of
 from mlee_sb.models.device import check_usable, upload
 from mlee_sb.models.pipeline import check_finite
+from mlee_sb.models.waveforms import as_samples, load_waveform, named, pad, read_blocks, seconds_of
 
 LONGEST_SECONDS = 120  # of one utterance: the memory for it grows with its length
 BATCH_SECONDS = {"cpu": 12, "cuda": 240}  # of a batch, padding included: a larger one leaves the cache of a CPU

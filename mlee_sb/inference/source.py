@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from mlee_sb.errors import InputError, NeedsCode
+from mlee_sb.inference.answers import Answers
 from mlee_sb.inference.hub import Place, is_repository, pull
-from mlee_sb.inference.prediction import Answers
 from mlee_sb.models.bundle import Bundle, load_bundle
 from mlee_sb.models.config import CONFIG
 

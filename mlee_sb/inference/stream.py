@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from mlee_sb.errors import InputError
-from mlee_sb.inference.prediction import Prediction
+from mlee_sb.inference.answers import Prediction
 from mlee_sb.inference.speech import Gate, Stretches, share_of
-from mlee_sb.models.audio import BlockResampler, as_samples, to_mono
+from mlee_sb.models.waveforms import BlockResampler, as_samples, to_mono
 
 WINDOW_SECONDS = 4.0  # about a sentence, as the paper's utterances are
 HOP_SECONDS = 2.0

@@ -9,7 +9,7 @@ import pandas as pd
 
 from mlee_sb.errors import InputError, choose
 from mlee_sb.files import json_text, write_text, written_beside
-from mlee_sb.inference.prediction import NO_SPEECH, Prediction
+from mlee_sb.inference.answers import NO_SPEECH, Prediction
 from mlee_sb.inference.stream import Segment
 
 PRESENT = 0.5  # probability from which an emotion counts as present

@@ -17,8 +17,8 @@ from torch import nn
 
 from mlee_sb.errors import InputError
 from mlee_sb.files import sha256_of, write_json, write_text, written_beside
-from mlee_sb.models.classifier import DenseClassifier
 from mlee_sb.models.config import CONFIG, Architecture, BundleConfig, read_config
+from mlee_sb.models.dense_classifier import DenseClassifier
 from mlee_sb.models.golden import GOLDEN, check_golden, golden_answer
 from mlee_sb.models.normalization import ZNorm
 from mlee_sb.models.pipeline import EmotionModel, FrozenEncoders, PresenceHead, UtteranceEncoder

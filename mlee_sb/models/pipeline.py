@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from mlee_sb.calibration import Calibration
 from mlee_sb.errors import InputError
-from mlee_sb.models.classifier import DenseClassifier
+from mlee_sb.models.dense_classifier import DenseClassifier
 
 OUTPUTS = {"softmax": "one emotion is dominant (equation 1)", "sigmoid": "each emotion exists or not (equation 7)"}
 

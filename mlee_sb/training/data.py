@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from mlee_sb.models.audio import load_waveform, pad
 from mlee_sb.models.pipeline import FrozenEncoders, UtteranceEncoder
+from mlee_sb.models.waveforms import load_waveform, pad
 from mlee_sb.training.distributed import ALONE
 
 

@@ -12,7 +12,7 @@ from mlee_sb.models.device import check_usable
 from mlee_sb.training.distributed import on_main, own_device, processes
 from mlee_sb.training.inputs import stage_inputs
 from mlee_sb.training.stage import Stage, plan
-from mlee_sb.training.train import train_stage
+from mlee_sb.training.train_stage import train_stage
 
 WAIT = 600  # seconds for another run, before the processes of this one hear from one another that all still wait
 

@@ -6,8 +6,8 @@ import soundfile
 from joblib import Parallel
 from releases import write_wav
 
-from mlee_sb.corpora import audio
-from mlee_sb.corpora.audio import Audio, check_all, check_audio
+from mlee_sb.corpora import audio_headers as audio
+from mlee_sb.corpora.audio_headers import Audio, check_all, check_audio
 
 RATE = 16_000
 

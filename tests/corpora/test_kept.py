@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from releases import write_wav
 
-from mlee_sb.corpora import audio, kept
-from mlee_sb.corpora.audio import check_below
+from mlee_sb.corpora import audio_headers as audio
+from mlee_sb.corpora import kept
+from mlee_sb.corpora.audio_headers import check_below
 
 WAVS = ["a.wav", "b.wav", "gone.wav"]
 

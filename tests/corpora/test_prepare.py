@@ -287,7 +287,7 @@ def test_a_prepare_that_fails_leaves_the_former_manifests(data, tmp_path, monkey
     def full_disk(path, content):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("mlee_sb.corpora.write.write_json", full_disk)
+    monkeypatch.setattr("mlee_sb.corpora.manifest_writer.write_json", full_disk)
     with pytest.raises(OSError, match="no space"):
         prepare_quietly("vote_table", data, tmp_path / "out", min_votes=2)
     assert fingerprint(tmp_path / "out") == before
@@ -296,7 +296,7 @@ def test_a_prepare_that_fails_leaves_the_former_manifests(data, tmp_path, monkey
 
 KILLED_WHILE_WRITING = """
 import os, signal, sys
-from mlee_sb.corpora import write
+from mlee_sb.corpora import manifest_writer as write
 from mlee_sb.corpora.prepare import check_recordings, prepare, prepare_once
 write.write_json = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 prepare("vote_table", sys.argv[1], sys.argv[2], min_votes=2)

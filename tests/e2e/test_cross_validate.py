@@ -8,9 +8,9 @@ import sys
 import pytest
 from filelock import FileLock
 
-from mlee_sb.corpora.demo import make_demo_release
+from mlee_sb.demo import make_demo_release
 from mlee_sb.evaluation.results import find_stages
-from mlee_sb.experiment import command as experiment_command
+from mlee_sb.experiment import arguments as experiment_command
 from mlee_sb.experiment import cross_validate, train
 
 from .conftest import of_tones
@@ -103,6 +103,6 @@ def test_without_a_data_folder_the_plan_is_that_of_the_demo_and_says_so(tmp_path
 def test_torchrun_is_refused_where_every_process_would_train_everything(tones, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("RANK", "0")
     monkeypatch.setenv("LOCAL_RANK", "0")
-    monkeypatch.setattr("mlee_sb.experiment.command.is_main", lambda: True)
+    monkeypatch.setattr("mlee_sb.experiment.arguments.is_main", lambda: True)
     assert cross_validate.main(["hparams/mlee.yaml", *of_tones(tones, tmp_path)]) == 2
     assert "started by torchrun" in capsys.readouterr().err

@@ -2,8 +2,9 @@
 
 import json
 
-from mlee_sb.corpora.demo import make_demo_release
-from mlee_sb.experiment import command, train
+from mlee_sb.demo import make_demo_release
+from mlee_sb.experiment import arguments as command
+from mlee_sb.experiment import train
 
 
 def test_without_a_data_folder_a_stage_is_trained_on_the_demo_release_and_says_demo(tmp_path, monkeypatch, capsys):

@@ -11,7 +11,8 @@ from mlee_sb.corpora.prepare import prepare
 from mlee_sb.evaluation.protocol.check import check_protocol
 from mlee_sb.evaluation.protocol.findings import UNCHECKED
 from mlee_sb.experiment.train import main
-from mlee_sb.training import inputs, train
+from mlee_sb.training import inputs
+from mlee_sb.training import train_stage as train
 
 from .conftest import command
 

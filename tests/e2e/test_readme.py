@@ -14,10 +14,12 @@ import pytest
 from bundles import write_speech
 from releases import write_crema_d, write_wav
 
-from mlee_sb import EmotionClassifier, cli
-from mlee_sb.corpora import command as prepare_command
-from mlee_sb.corpora.demo import make_demo_release
-from mlee_sb.experiment import command, cross_validate, table3, train
+from mlee_sb import EmotionClassifier
+from mlee_sb.cli import app as cli
+from mlee_sb.demo import make_demo_release
+from mlee_sb.experiment import arguments as command
+from mlee_sb.experiment import cross_validate, table3, train
+from mlee_sb.experiment import prepare_corpus as prepare_command
 from mlee_sb.training.settings import overridable
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,7 +11,7 @@ from mlee_sb.files import sha256_of
 from .fabricated import fabricate
 
 QUICK = {"resamples": 20}
-SOURCE = "source of mlee_sb.models.classifier"
+SOURCE = "source of mlee_sb.models.dense_classifier"
 VERSION = "version of mlee_sb"
 
 

@@ -9,7 +9,7 @@ import soundfile
 from releases import without_the_hash_of_votes, write_crema_d, write_iemocap
 from stages import ENCODER, HEAD, MANIFESTS, TRAIN, VALID, WEIGHTS_WITH_TEST, write_results, write_stage, write_used
 
-from mlee_sb.cli import main
+from mlee_sb.cli.app import main
 from mlee_sb.corpora.base import load_corpus
 from mlee_sb.corpora.prepare import prepare
 from mlee_sb.corpora.vote_table import VoteTable

@@ -20,7 +20,7 @@ from mlee_sb.evaluation.paper import ROWS, TABLE_3
 from mlee_sb.evaluation.report import tables
 from mlee_sb.evaluation.report.attention import AttentionFigure, chosen_utterances, stages_of_figure
 from mlee_sb.evaluation.report.latex import latex_table3
-from mlee_sb.evaluation.report.write import write_report
+from mlee_sb.evaluation.report.page import write_report
 from mlee_sb.evaluation.results import find_stages
 
 from .fabricated import fabricate, rewrite

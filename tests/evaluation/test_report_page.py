@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from mlee_sb.evaluation.evaluate import evaluate
-from mlee_sb.evaluation.report.write import write_report
+from mlee_sb.evaluation.report.page import write_report
 
 from .fabricated import fabricate
 from .test_report import figure

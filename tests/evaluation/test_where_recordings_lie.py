@@ -5,7 +5,7 @@ import json
 import pytest
 from stages import ENCODER, HEAD, write_results
 
-from mlee_sb.cli import main
+from mlee_sb.cli.app import main
 from mlee_sb.corpora.base import load_corpus
 from mlee_sb.errors import InputError
 from mlee_sb.evaluation.protocol.check import check_protocol

@@ -145,6 +145,6 @@ print(classifier.classify_file("{hello}")[0].tolist())
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     expected = EmotionClassifier.from_hparams(bundle).classify_file(hello)[0]
     torch.testing.assert_close(torch.tensor(eval(done.stdout)), expected)
-    command = [sys.executable, "-c", "from mlee_sb.cli import main; raise SystemExit(main())", "classify", str(hello), "--model", NAME]
+    command = [sys.executable, "-c", "from mlee_sb.cli.app import main; raise SystemExit(main())", "classify", str(hello), "--model", NAME]
     done = subprocess.run([*command, "--csv"], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[1].startswith(str(hello)) and done.stderr == ""

@@ -11,7 +11,7 @@ from bundles import EMOTIONS, RATE, copy_of, small_fusion, speech, write_speech
 from speechbrain.inference.classifiers import EncoderClassifier
 
 from mlee_sb import EmotionClassifier
-from mlee_sb.cli import main
+from mlee_sb.cli.app import main
 from mlee_sb.errors import InputError
 from mlee_sb.inference.onnx_model import CONFIG_KEY, LEAST_KEY, RATE_KEY, export
 from mlee_sb.models.bundle import load_bundle

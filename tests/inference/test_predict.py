@@ -12,8 +12,8 @@ from scipy.special import expit, softmax
 from mlee_sb import EmotionClassifier
 from mlee_sb.errors import InputError
 from mlee_sb.inference import classifier as classifier_module
-from mlee_sb.inference.prediction import NO_SPEECH, NOTHING_EXCLUDED, UNSURE
-from mlee_sb.models.audio import load_waveform
+from mlee_sb.inference.answers import NO_SPEECH, NOTHING_EXCLUDED, UNSURE
+from mlee_sb.models.waveforms import load_waveform
 
 
 def test_probabilities_are_those_of_the_model_calibrated(classifier, hello):

@@ -50,7 +50,7 @@ def test_silero_hears_that_a_tone_is_no_speech_and_takes_audio_in_any_parts():
 
 def test_silero_hears_speech_where_there_is_some(crema_d_folder):
     pytest.importorskip("silero_vad")
-    from mlee_sb.models.audio import load_waveform
+    from mlee_sb.models.waveforms import load_waveform
 
     path = sorted((crema_d_folder / "AudioWAV").glob("*.wav"))[0]
     assert share_of(make_gate("silero", 16000).feed(load_waveform(path, 16000))) > 0.4

@@ -12,7 +12,7 @@ import torch
 from bundles import EMOTIONS, RATE, speech, write_speech
 
 from mlee_sb.errors import InputError
-from mlee_sb.inference.prediction import NO_SPEECH, Prediction
+from mlee_sb.inference.answers import NO_SPEECH, Prediction
 from mlee_sb.inference.stream import Segment
 from mlee_sb.inference.timeline import NOT_SURE, Timeline
 

@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from mlee_sb.calibration import fit
-from mlee_sb.models.audio import load_waveform
 from mlee_sb.models.bundle import load_bundle
+from mlee_sb.models.waveforms import load_waveform
 from mlee_sb.training.calibrate import calibrate
 from mlee_sb.training.inputs import stage_inputs
 from mlee_sb.training.stage import plan
-from mlee_sb.training.train import train_stage
+from mlee_sb.training.train_stage import train_stage
 
 from .conftest import EMOTIONS, prepared, stage_on
 
@@ -63,7 +63,7 @@ def test_a_fusion_carries_the_head_and_the_curves_of_its_mlee_stage(stages):
 
 
 def test_the_head_is_found_wherever_its_encoder_stands(stages):
-    from mlee_sb.training.train import _presence_head
+    from mlee_sb.training.train_stage import _presence_head
 
     mlee, dominant = (load_bundle(stage.model_folder).model for stage in stages[:2])
     head = _presence_head([dominant, mlee])

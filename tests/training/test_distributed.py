@@ -17,7 +17,7 @@ from mlee_sb.training.data import UtteranceSampler
 from mlee_sb.training.distributed import own_device, process_group
 from mlee_sb.training.inputs import stage_inputs
 from mlee_sb.training.run import run
-from mlee_sb.training.train import train_stage
+from mlee_sb.training.train_stage import train_stage
 
 from . import in_processes
 
@@ -123,8 +123,8 @@ def test_a_process_reads_the_training_set_for_its_statistics_and_half_of_each_ba
     reads = []
     load = data_module.load_waveform
     monkeypatch.setattr(data_module, "load_waveform", lambda path, rate: reads.append(path.name) or load(path, rate))
-    monkeypatch.setattr("mlee_sb.training.train.processes", lambda: (1, 2))
-    monkeypatch.setattr("mlee_sb.training.train._write_results", lambda *_: None)
+    monkeypatch.setattr("mlee_sb.training.train_stage.processes", lambda: (1, 2))
+    monkeypatch.setattr("mlee_sb.training.train_stage._write_results", lambda *_: None)
     part = stage("mlee", max_epochs=1, batch_size=4)
     train_stage(part, "cpu", lambda line: None)
     inputs = stage_inputs(part)

@@ -9,7 +9,7 @@ from pretend_gpu import DEVICE, PretendGpu
 from speechbrain import Stage
 from torch.distributed.utils import _to_kwargs
 
-from mlee_sb.models.classifier import DenseClassifier
+from mlee_sb.models.dense_classifier import DenseClassifier
 from mlee_sb.models.device import upload
 from mlee_sb.models.encoder import CnnBlstmAttention
 from mlee_sb.models.features import LogPowerSpectrogram

@@ -192,7 +192,7 @@ def test_modules_in_lists_and_arguments_without_names_are_part_of_the_settings(t
 
 
 def test_a_head_may_be_given_its_arguments_by_place(tmp_path):
-    file = edited(tmp_path, "mlee.yaml", "!include:parts/classifier.yaml", "!name:mlee_sb.models.classifier.DenseClassifier [64]")
+    file = edited(tmp_path, "mlee.yaml", "!include:parts/classifier.yaml", "!name:mlee_sb.models.dense_classifier.DenseClassifier [64]")
     assert read_settings(file)["classifier"] != read_settings("hparams/mlee.yaml")["classifier"]
 
 

@@ -28,7 +28,7 @@ from mlee_sb.training.embeddings import embeddings
 from mlee_sb.training.inputs import stage_inputs
 from mlee_sb.training.run import run
 from mlee_sb.training.stage import plan
-from mlee_sb.training.train import train_stage
+from mlee_sb.training.train_stage import train_stage
 
 from .conftest import prepared, stage_on
 
@@ -336,7 +336,7 @@ def test_two_heads_that_want_the_same_embeddings_at_once_compute_them_once(tmp_p
 def test_the_seconds_of_a_stage_are_those_of_all_its_runs(stage, monkeypatch):
     part = stage("mlee", **ONE_EPOCH)
     with monkeypatch.context() as patch:
-        patch.setattr("mlee_sb.training.train.write_predictions", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr("mlee_sb.training.train_stage.write_predictions", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         patch.setattr("mlee_sb.training.brains.time", SimpleNamespace(monotonic=lambda: time.monotonic() + 1000))
         with pytest.raises(KeyboardInterrupt):
             train(part)
@@ -347,7 +347,7 @@ def test_the_seconds_of_a_stage_are_those_of_all_its_runs(stage, monkeypatch):
 def test_what_is_finished_is_told_from_what_was_begun(stage, monkeypatch):
     begun = stage("mlee", **ONE_EPOCH)
     with monkeypatch.context() as patch:
-        patch.setattr("mlee_sb.training.train.write_predictions", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr("mlee_sb.training.train_stage.write_predictions", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             train(begun)
     assert not begun.finished

@@ -13,8 +13,8 @@ import soundfile
 from bundles import EMOTIONS, copy_of, write_bundle, write_speech
 from releases import write_table
 
-from mlee_sb.cli import main
-from mlee_sb.experiment import demo
+from mlee_sb.cli.app import main
+from mlee_sb.experiment import demo_run as demo
 
 VOTES = "wav,speaker,votes_neu,votes_hap,votes_other\n" + "".join(
     f"{s}{i}.wav,{s},{3 * (i % 2)},{3 - 3 * (i % 2)},0\n" for s in "abc" for i in range(2)
@@ -47,7 +47,7 @@ def piped(bundle, content: bytes, *words):
     command = [
         sys.executable,
         "-c",
-        "from mlee_sb.cli import main; raise SystemExit(main())",
+        "from mlee_sb.cli.app import main; raise SystemExit(main())",
         "classify",
         "-",
         "--model",
@@ -227,7 +227,9 @@ def test_the_demo_trains_and_classifies(bundle, folder, capsys, monkeypatch):
 
 @pytest.mark.parametrize("words", [["--help"], ["classify", "--help"], ["timeline", "--help"], ["push", "--help"]])
 def test_help_costs_no_torch_and_hides_nothing_in_brackets(words):
-    code = f"import sys; from mlee_sb.cli import main; main({words!r}); print({{'torch', 'pandas', 'huggingface_hub'}} & {{*sys.modules}})"
+    code = (
+        f"import sys; from mlee_sb.cli.app import main; main({words!r}); print({{'torch', 'pandas', 'huggingface_hub'}} & {{*sys.modules}})"
+    )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.endswith("set()\n")
     if words == ["classify", "--help"]:

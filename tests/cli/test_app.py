@@ -9,7 +9,7 @@ from importlib.metadata import entry_points
 import pytest
 from stages import ENCODER, MANIFESTS, TRAIN, write_results, write_used
 
-from mlee_sb.cli import main
+from mlee_sb.cli.app import main
 from mlee_sb.evaluation.protocol import check
 
 
@@ -24,13 +24,13 @@ def results(written, tmp_path):
 
 
 def test_help_is_there_without_torch():
-    code = "import sys; from mlee_sb.cli import main; status = main(['--help']); print(status, {'torch', 'pandas'} & {*sys.modules})"
+    code = "import sys; from mlee_sb.cli.app import main; status = main(['--help']); print(status, {'torch', 'pandas'} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert "check-protocol" in done.stdout and done.stdout.endswith("0 set()\n")
 
 
 def test_a_protocol_is_checked_without_torch(results):
-    code = "import sys; from mlee_sb.cli import main; status = main(sys.argv[1:]); print(status, 'torch' in sys.modules)"
+    code = "import sys; from mlee_sb.cli.app import main; status = main(sys.argv[1:]); print(status, 'torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code, "check-protocol", results], check=True, capture_output=True, text=True)
     assert done.stdout.endswith("3 False\n")
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from mlee_sb.corpora.base import OTHER
-from mlee_sb.corpora.demo_release.annotators import Vote
-from mlee_sb.corpora.demo_release.plan import Turn
+from mlee_sb.demo.annotators import Vote
+from mlee_sb.demo.plan import Turn
 
 HEADER = "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]"
 

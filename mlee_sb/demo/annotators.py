@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlee_sb.corpora.base import OTHER
-from mlee_sb.corpora.demo_release.emotions import EMOTIONS
+from mlee_sb.demo.emotions import EMOTIONS
 
 EVALUATORS = ("E1", "E2", "E3", "E4", "E5", "E6")
 EVALUATORS_PER_UTTERANCE = 3

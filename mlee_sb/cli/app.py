@@ -66,7 +66,7 @@ def classify(
 
     Exit status: 0 all files classified, 1 some could not be, 2 wrong input.
     """
-    from mlee_sb.console import Rows, inputs, progress
+    from mlee_sb.cli.console import Rows, inputs, progress
     from mlee_sb.inference.classifier import EmotionClassifier
 
     named = inputs(files)
@@ -104,9 +104,9 @@ def timeline(
     trust_remote_code: Trust = False,
 ) -> None:
     """Follow the emotions through a recording of any length, window by window, in little memory."""
-    from mlee_sb.console import check_outputs, inputs, progress, show, timeline_table
+    from mlee_sb.cli.console import check_outputs, inputs, progress, show, timeline_table
     from mlee_sb.inference.classifier import EmotionClassifier
-    from mlee_sb.models.audio import seconds_of
+    from mlee_sb.models.waveforms import seconds_of
 
     form = _form(as_json, as_csv)
     choose(labels, ("dominant", "presence"), "labels")
@@ -150,7 +150,7 @@ def push(
 @app.command()
 def info(source: Source, revision: Revision = None, as_json: Json = False) -> None:
     """Tell what a model is: emotions, training, scores, calibration, size."""
-    from mlee_sb.console import facts_table, show
+    from mlee_sb.cli.console import facts_table, show
     from mlee_sb.inference.facts import facts
     from mlee_sb.inference.source import find
 
@@ -201,7 +201,7 @@ PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 @app.command(context_settings=PASS_ON, add_help_option=False)
 def prepare(context: typer.Context) -> None:
     """Write the manifests of a corpus (the same as recipes/prepare.py): mlee prepare --help tells its own flags."""
-    from mlee_sb.corpora.command import main as run
+    from mlee_sb.experiment.prepare_corpus import main as run
 
     text = "Write the manifests of a corpus. mlee prepare CORPUS --help tells the options of that corpus, too."
     raise typer.Exit(run(context.args, description=text, program="mlee prepare"))
@@ -215,7 +215,7 @@ def demo(
 
     Generated speech and simulated annotators: its figures say nothing about the method. Run it in a checkout of mlee_sb.
     """
-    from mlee_sb.experiment.demo import train_demo
+    from mlee_sb.experiment.demo_run import train_demo
 
     status, model, file = train_demo(results)
     if status:
@@ -297,7 +297,7 @@ def report(
 
     One HTML file that needs nothing else; beside it Markdown, table 3 in LaTeX, and all numbers as JSON.
     """
-    from mlee_sb.reporting import make_report
+    from mlee_sb.experiment.make_report import make_report
 
     numbers = {"primary": primary, "resamples": resamples, "seed": seed, "undo_class_weights": undo_class_weights}
     path = make_report(results, output, data_folder, manifests, utterance or (), progress=sys.stderr.isatty(), **numbers)

@@ -8,13 +8,13 @@ import torch
 from bundles import small_existence, write_bundle, write_speech
 from evaluation.fabricated import EMOTIONS, HASH, fabricate
 
-from mlee_sb import reporting
-from mlee_sb.cli import main
+from mlee_sb.cli.app import main
 from mlee_sb.errors import InputError
 from mlee_sb.evaluation.predictions import read_predictions
 from mlee_sb.evaluation.results import find_stages
+from mlee_sb.experiment import make_report as reporting
+from mlee_sb.experiment.make_report import make_report
 from mlee_sb.inference.classifier import EmotionClassifier
-from mlee_sb.reporting import make_report
 
 QUICK = {"resamples": 50}
 FOLD = {"fold": 1, "train": ["a"], "valid": ["b"], "test": ["c"]}

@@ -6,7 +6,7 @@ from dataclasses import astuple, dataclass
 import numpy as np
 
 from mlee_sb.corpora.base import OTHER
-from mlee_sb.corpora.demo_release.speakers import Speaker
+from mlee_sb.demo.speakers import Speaker
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from releases import write_crema_d, write_iemocap
 
-from mlee_sb.corpora.command import main
 from mlee_sb.corpora.manifest import read_protocol
+from mlee_sb.experiment.prepare_corpus import main
 
 RECIPE = Path(__file__).resolve().parents[2] / "recipes" / "prepare.py"
 

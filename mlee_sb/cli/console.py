@@ -14,7 +14,7 @@ from rich.table import Table
 
 from mlee_sb.errors import InputError
 from mlee_sb.files import json_text
-from mlee_sb.inference.prediction import Prediction
+from mlee_sb.inference.answers import Prediction
 from mlee_sb.inference.timeline import Timeline, as_dict, check_plot, columns_of
 
 AUDIO = (".wav", ".flac", ".ogg", ".mp3")

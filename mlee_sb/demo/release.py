@@ -11,11 +11,11 @@ import soundfile
 from joblib import Parallel, cpu_count, delayed
 from tqdm import tqdm
 
-from mlee_sb.corpora.demo_release.evaluation_file import evaluation_file
-from mlee_sb.corpora.demo_release.phones import draw_utterance
-from mlee_sb.corpora.demo_release.plan import Settings, Turn, plan_release
-from mlee_sb.corpora.demo_release.voice import SAMPLE_RATE, import_vocoder, speak
 from mlee_sb.corpora.iemocap import DEMO_MARKER, EVALUATIONS, WAVS
+from mlee_sb.demo.evaluation_file import evaluation_file
+from mlee_sb.demo.phones import draw_utterance
+from mlee_sb.demo.plan import Settings, Turn, plan_release
+from mlee_sb.demo.voice import SAMPLE_RATE, import_vocoder, speak
 from mlee_sb.errors import InputError
 from mlee_sb.files import write_json, written_beside
 

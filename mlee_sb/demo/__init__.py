@@ -14,6 +14,6 @@ How an utterance comes about, each step a module:
 Such a corpus shows that the machine turns. It shows nothing about people, nor which method is better.
 """
 
-from mlee_sb.corpora.demo_release.release import make_demo_release
+from mlee_sb.demo.release import make_demo_release
 
 __all__ = ["make_demo_release"]

@@ -11,7 +11,7 @@ from mlee_sb.errors import InputError, NoAttention, choose
 from mlee_sb.evaluation.cells import Cells, read_cells
 from mlee_sb.evaluation.evaluate import evaluate
 from mlee_sb.evaluation.report.attention import ENCODERS, AttentionFigure, chosen_utterances, stages_of_figure
-from mlee_sb.evaluation.report.write import check_output, write_report
+from mlee_sb.evaluation.report.page import check_output, write_report
 from mlee_sb.evaluation.results import find_protocols, find_stages
 from mlee_sb.inference.classifier import EmotionClassifier
 

@@ -13,8 +13,8 @@ from mlee_sb.errors import InputError, choose
 from mlee_sb.evaluation.predictions import read_predictions
 from mlee_sb.evaluation.scores import scores
 from mlee_sb.experiment.finish import finish
+from mlee_sb.experiment.make_report import FOLDER, make_report
 from mlee_sb.files import json_text
-from mlee_sb.reporting import FOLDER, make_report
 from mlee_sb.training.distributed import launched
 from mlee_sb.training.run import check_device, check_stages
 from mlee_sb.training.stage import Stage, plan

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlee_sb.corpora.demo_release.annotators import EVALUATORS, EVALUATORS_PER_UTTERANCE, Judgement, draw_biases, judge
-from mlee_sb.corpora.demo_release.emotions import draw_mixture, intended_emotions
-from mlee_sb.corpora.demo_release.prosody import Prosody, draw_prosody
-from mlee_sb.corpora.demo_release.speakers import Speaker, draw_speakers
+from mlee_sb.demo.annotators import EVALUATORS, EVALUATORS_PER_UTTERANCE, Judgement, draw_biases, judge
+from mlee_sb.demo.emotions import draw_mixture, intended_emotions
+from mlee_sb.demo.prosody import Prosody, draw_prosody
+from mlee_sb.demo.speakers import Speaker, draw_speakers
 from mlee_sb.errors import InputError
 
 GENERATOR = 2

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from mlee_sb.corpora.base import corpus_names, load_corpus
-from mlee_sb.corpora.demo import make_demo_release
 from mlee_sb.corpora.manifest import read_protocol
 from mlee_sb.corpora.options import Parser, add_flags, corpus_options, given_options
 from mlee_sb.corpora.prepare import check_recordings, prepare_once
+from mlee_sb.demo import make_demo_release
 from mlee_sb.errors import InputError, choose
 from mlee_sb.training.distributed import is_main
 from mlee_sb.training.stage import Data

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from mlee_sb.corpora.audio import Audio
+from mlee_sb.corpora.audio_headers import Audio
 from mlee_sb.corpora.base import Check, Corpus, Skipped, Utterance
 
 SAMPLE_RATE = 16_000

@@ -13,15 +13,15 @@ import pytest
 import soundfile
 
 from mlee_sb.corpora.base import Skipped, Utterance, load_corpus
-from mlee_sb.corpora.demo import Demo, make_demo_release
-from mlee_sb.corpora.demo_release import release
-from mlee_sb.corpora.demo_release.emotions import pure
-from mlee_sb.corpora.demo_release.phones import draw_utterance
-from mlee_sb.corpora.demo_release.plan import Settings, plan_release
-from mlee_sb.corpora.demo_release.prosody import draw_prosody, mean_prosody
-from mlee_sb.corpora.demo_release.release import say
-from mlee_sb.corpora.demo_release.speakers import draw_speakers
+from mlee_sb.corpora.demo import Demo
 from mlee_sb.corpora.iemocap import DEMO_MARKER, NOT_IMPROVISED, Iemocap
+from mlee_sb.demo import make_demo_release, release
+from mlee_sb.demo.emotions import pure
+from mlee_sb.demo.phones import draw_utterance
+from mlee_sb.demo.plan import Settings, plan_release
+from mlee_sb.demo.prosody import draw_prosody, mean_prosody
+from mlee_sb.demo.release import say
+from mlee_sb.demo.speakers import draw_speakers
 from mlee_sb.errors import InputError
 
 pyworld = pytest.importorskip("pyworld", reason="the extra `demo` is not installed")
@@ -52,7 +52,7 @@ def turns():
 
 
 def test_same_seed_same_bytes_in_another_process_with_another_number_of_jobs(small, tmp_path, monkeypatch):
-    code = f"from mlee_sb.corpora.demo import make_demo_release; make_demo_release({str(tmp_path / 'other')!r}, **{SMALL!r})"
+    code = f"from mlee_sb.demo import make_demo_release; make_demo_release({str(tmp_path / 'other')!r}, **{SMALL!r})"
     subprocess.run([sys.executable, "-c", code], check=True)
     assert digests(tmp_path / "other") == digests(small)
     monkeypatch.setattr(release, "FEW", 0)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mlee_sb.errors import InputError
-from mlee_sb.experiment.command import DEMO, DEMO_FOLDER
+from mlee_sb.experiment.arguments import DEMO, DEMO_FOLDER
 from mlee_sb.experiment.train import main
 
 HPARAMS = Path("hparams/mlee_fusion.yaml")

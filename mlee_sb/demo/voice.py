@@ -5,9 +5,9 @@ WORLD wants three tracks at 200 frames a second: f0, the spectral envelope, and 
 
 import numpy as np
 
-from mlee_sb.corpora.demo_release.phones import Segment
-from mlee_sb.corpora.demo_release.prosody import Prosody
-from mlee_sb.corpora.demo_release.speakers import Speaker
+from mlee_sb.demo.phones import Segment
+from mlee_sb.demo.prosody import Prosody
+from mlee_sb.demo.speakers import Speaker
 from mlee_sb.errors import InputError
 
 SAMPLE_RATE = 16_000
