@@ -11,7 +11,7 @@ from training_step import our_encoder
 from mlee_sb import EmotionClassifier
 from mlee_sb.models.bundle import save_bundle
 from mlee_sb.models.dense_classifier import DenseClassifier
-from mlee_sb.models.pipeline import EmotionModel
+from mlee_sb.models.emotion_model import EmotionModel
 
 EMOTIONS = ["neu", "hap", "sad", "ang"]
 LABELS = {

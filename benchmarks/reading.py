@@ -13,7 +13,7 @@ import torch
 from measure import Result, by_turns, in_own_process, seconds
 from training_step import BATCH, EMOTIONS, epoch, our_encoder
 
-from mlee_sb.models.pipeline import UtteranceEncoder
+from mlee_sb.models.emotion_model import UtteranceEncoder
 from mlee_sb.training.data import WaveformDataset, make_loader
 from mlee_sb.training.memory import keep_freed_memory
 

@@ -18,7 +18,7 @@ from mlee_sb.models.device import upload
 from mlee_sb.models.encoder import CnnBlstmAttention
 from mlee_sb.models.features import LogPowerSpectrogram
 from mlee_sb.models.normalization import ZNorm
-from mlee_sb.models.pipeline import UtteranceEncoder
+from mlee_sb.models.emotion_model import UtteranceEncoder
 from mlee_sb.models.waveforms import pad
 from mlee_sb.training.data import Batch, UtteranceSampler
 from mlee_sb.training.memory import keep_freed_memory

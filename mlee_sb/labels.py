@@ -1,6 +1,6 @@
 """Votes -> hard, soft and existence targets, and their class weights (Ando et al. 2019, equations 3 to 6)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from mlee_sb.errors import InputError
 
 
 def hard_targets(dominant: Sequence[str], emotions: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """One-hot targets of the dominant emotion (equation 3): 1 for it, 0 elsewhere.
+    """Return one-hot targets of the dominant emotion (equation 3): 1 for it, 0 elsewhere.
 
     Parameters
     ----------
@@ -28,20 +28,20 @@ def hard_targets(dominant: Sequence[str], emotions: Sequence[str]) -> tuple[np.n
     return targets, targets.any(axis=1)
 
 
-def soft_targets(votes: np.ndarray, alpha: float = 0.75) -> tuple[np.ndarray, np.ndarray]:
-    """Smoothed proportions of the votes (equation 4): q[k] = (alpha + v[k]) / (alpha K + sum over k' of v[k']).
+def soft_targets(votes: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return smoothed proportions of the votes (equation 4): q[k] = (alpha + v[k]) / (alpha K + sum over k' of v[k']).
 
     Parameters
     ----------
     votes : [n, K], v[k] of each utterance
-    alpha : smoothing, 0 or more
+    alpha : smoothing, 0 or more (paper: 0.75)
 
     Returns
     -------
     targets : float64 [n, K], rows summing to 1; a row of zeros where the utterance cannot be used
     usable : bool [n]; False where no one voted for a target emotion
 
-    >>> soft_targets(np.array([[3, 0, 0, 0]]))[0].tolist()
+    >>> soft_targets(np.array([[3, 0, 0, 0]]), alpha=0.75)[0].tolist()
     [[0.625, 0.125, 0.125, 0.125]]
     """
     votes = _checked(votes)
@@ -53,8 +53,8 @@ def soft_targets(votes: np.ndarray, alpha: float = 0.75) -> tuple[np.ndarray, np
     return np.where(usable[:, None], (alpha + votes) / denominators[:, None], 0.0), usable
 
 
-def existence_targets(votes: np.ndarray, min_votes: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """Which emotions are present (equation 5): 1 where at least `min_votes` votes say so, else 0. Every utterance counts.
+def existence_targets(votes: np.ndarray, min_votes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return which emotions are present (equation 5): 1 where at least `min_votes` votes say so, else 0. Every utterance can be used.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def existence_targets(votes: np.ndarray, min_votes: int = 1) -> tuple[np.ndarray
     targets : float64 [n, K], 0 or 1
     usable : bool [n], all True
 
-    >>> existence_targets(np.array([[2, 1], [0, 0]]))[0].tolist()
+    >>> existence_targets(np.array([[2, 1], [0, 0]]), min_votes=1)[0].tolist()
     [[1.0, 1.0], [0.0, 0.0]]
     """
     votes = _checked(votes)
@@ -134,72 +134,10 @@ def existence_class_weights(targets: np.ndarray, emotions: Sequence[str] | None 
     return len(targets) / (2 * np.stack([absent, present], axis=1))
 
 
-def training_targets(
-    target: str, train_set: str, dominant: Sequence[str], votes: np.ndarray, settings: Mapping
-) -> tuple[np.ndarray, np.ndarray]:
-    """Targets of one kind, and which utterances a stage that learns them may use.
-
-    Parameters
-    ----------
-    target : hard, soft or existence
-    train_set : ``"dominant"`` keeps only utterances with a dominant target emotion; ``"all"`` keeps all that the target can use
-    dominant : code of the dominant emotion of each of n utterances, ``""`` where there is none
-    votes : [n, K]
-    settings : emotions (K codes), and alpha for soft or min_votes for existence
-
-    Returns
-    -------
-    targets : float32 [n, K]
-    usable : bool [n]
-
-    >>> settings = {"emotions": ["neu", "hap"], "min_votes": 2}
-    >>> training_targets("existence", "dominant", ["neu", ""], np.array([[2, 1], [1, 1]]), settings)[1].tolist()
-    [True, False]
-    """
-    emotions = settings["emotions"]
-    if target == "hard":
-        targets, usable = hard_targets(dominant, emotions)
-    elif target == "soft":
-        targets, usable = soft_targets(votes, settings["alpha"])
-    else:
-        targets, usable = existence_targets(votes, settings["min_votes"])
-    if train_set == "dominant":
-        usable = usable & np.isin(np.asarray(dominant, dtype=object), list(emotions))
-    return targets.astype(np.float32), usable
-
-
-def training_class_weights(targets: np.ndarray, dominant: Sequence[str], settings: Mapping) -> np.ndarray:
-    """Return the class weights of the loss of a stage, from its training set.
-
-    Parameters
-    ----------
-    targets : [n, K], of the utterances that the stage learns from
-    dominant : code of the dominant emotion of each of them, ``""`` where there is none
-    settings : target, emotions, class_weights (False: every class weighs 1), and class_frequency for soft: ``"targets"`` counts the
-        mass of the targets, ``"dominant"`` the utterances of each dominant emotion
-
-    Returns
-    -------
-    np.ndarray
-        [K, 2] for existence (absent and present), [K] for hard and soft
-
-    Raises
-    ------
-    InputError
-        if an emotion has no example
-    """
-    counted = targets
-    if settings["target"] == "soft" and settings.get("class_frequency") == "dominant":
-        counted, _ = hard_targets(dominant, settings["emotions"])
-    weigh = existence_class_weights if settings["target"] == "existence" else softmax_class_weights
-    weights = weigh(counted, settings["emotions"])
-    return weights if settings["class_weights"] else np.ones_like(weights)
-
-
 def _refuse_empty(mass: np.ndarray, emotions: Sequence[str] | None, words: str) -> None:
     for k in np.flatnonzero(mass <= 0):
         name = emotions[k] if emotions is not None else f"emotion number {k}"
-        raise InputError(f"{words} {name!r} in this training set: leave it out of the emotions, or choose another fold")
+        raise InputError(f"{words} {name!r} in this training set: leave it out of --emotions, or choose another --fold")
 
 
 def _checked(votes: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from mlee_sb.models.dense_classifier import DenseClassifier
 from mlee_sb.models.encoder import CnnBlstmAttention
 from mlee_sb.models.features import LogPowerSpectrogram
 from mlee_sb.models.normalization import ZNorm
-from mlee_sb.models.pipeline import EmotionModel, FrozenEncoders, PresenceHead, UtteranceEncoder
+from mlee_sb.models.emotion_model import EmotionModel, FrozenEncoders, PresenceHead, UtteranceEncoder
 from mlee_sb.models.weights import save_weights
 
 OF_SCHEMA_2 = Path(__file__).parent / "models/schema2"

@@ -13,24 +13,27 @@ from packaging.utils import canonicalize_name
 PACKAGE = Path(__file__).resolve().parents[1] / "mlee_sb"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-BELOW = {"errors", "files", "wav", "__version__"}  # what every room stands on
+BELOW = {"errors", "files", "wav", "plugins", "__version__"}  # what every room stands on
 MAY_IMPORT = {
     "errors": set(),
     "files": set(),
     "wav": set(),
+    "plugins": set(),
     "labels": set(),
+    "targets": {"labels"},
+    "stage_folder": {"corpora.manifest", "models.bundle_files"},
     "calibration": set(),
     "corpora": {"labels"},
     "demo": {"corpora"},  # writes a release in IEMOCAP's layout
-    "models": {"calibration"},
-    "training": {"labels", "calibration", "models", "corpora.manifest"},
-    "evaluation": {"labels", "calibration", "corpora.manifest"},
-    "inference": {"calibration", "models"},
-    "experiment": {"demo", "corpora", "training", "evaluation", "inference"},  # what recipes/ and `mlee` call
-    "cli": {"corpora", "labels", "models", "training", "evaluation", "inference", "experiment"},
+    "models": {"calibration", "targets.outputs"},
+    "training": {"calibration", "models", "targets", "stage_folder", "corpora.manifest"},
+    "evaluation": {"calibration", "targets", "stage_folder", "corpora.manifest"},
+    "inference": {"calibration", "models", "targets.outputs", "stage_folder"},
+    "experiment": {"demo", "corpora", "training", "evaluation", "inference", "targets", "stage_folder"},  # what recipes/ and `mlee` call
+    "cli": {"corpora", "labels", "models", "training", "evaluation", "inference", "experiment", "stage_folder"},
     "__init__": {"inference"},
 }
-WITHOUT_TORCH = ("errors", "files", "wav", "labels", "calibration", "demo", "corpora", "evaluation")
+WITHOUT_TORCH = ("errors", "files", "wav", "plugins", "stage_folder", "labels", "calibration", "demo", "corpora", "evaluation")
 TORCH = {"torch", "torchaudio", "speechbrain", "safetensors"}
 DISTRIBUTIONS = {"sklearn": "scikit-learn", "ruamel": "ruamel.yaml", "pyworld": "pyworld-prebuilt"}  # where the import has another name
 SHOWS_VALUES = {"results.py"}  # in an error, of settings that differ

@@ -8,15 +8,17 @@ from pathlib import Path
 from mlee_sb.errors import choose
 from mlee_sb.experiment.arguments import add_settings, corpus_data, exit_status, first_look, make_parser, parse, take_settings
 from mlee_sb.experiment.many_stages import add_sweep_flags, chosen_folds, output_of, train_all
-from mlee_sb.training.check_settings import DOMINANT_TARGETS, OF_SOFT_TARGETS, TRAIN_SETS
+from mlee_sb.targets import SOFTMAX, TRAIN_SETS, find_target, target_names
+from mlee_sb.training.check_settings import of_all_targets
 from mlee_sb.training.run import check_device
 from mlee_sb.training.settings import SHARED, overridable, read_settings
 from mlee_sb.training.stage import Data, Stage, make_stage
 
 ROWS = ("dominant", "mlee", "mlee_pretrain", "mlee_fusion")  # hparams files, as table 3 has them from top to bottom
+TARGETS = ("hard", "soft")  # of the paper's table
 HPARAMS = "hparams"  # in the current folder, else in the checkout
 OF_THE_GRID = ("fold", "seed", "train_set", "target")  # settings that the grid goes through
-OF_ALL_ROWS = (*(name for name in SHARED if name not in OF_THE_GRID), *OF_SOFT_TARGETS)  # settings with one value for the whole grid
+OF_ALL_ROWS = (*(name for name in SHARED if name not in OF_THE_GRID), *of_all_targets())  # settings with one value for the whole grid
 
 
 def main(arguments: Sequence[str], description: str = "") -> int:
@@ -26,7 +28,7 @@ def main(arguments: Sequence[str], description: str = "") -> int:
 
 def _table3(arguments: Sequence[str], description: str) -> int:
     given, overrides = _parse(arguments, description)
-    for name, choices in (("rows", ROWS), ("targets", DOMINANT_TARGETS), ("train_sets", TRAIN_SETS)):
+    for name, choices in (("rows", ROWS), ("targets", target_names(SOFTMAX)), ("train_sets", TRAIN_SETS)):
         for value in given[name]:
             choose(value, choices, name.removesuffix("s"))
     with output_of(given):
@@ -45,7 +47,7 @@ def _wanted(given: dict, shared: dict, of_files: dict, data: Data) -> Iterator[S
     rows = {}
     for row in given["rows"]:
         file = _file(given["hparams"], row)
-        has_target = read_settings(file)["target"] in DOMINANT_TARGETS
+        has_target = find_target(read_settings(file)["target"]).output is SOFTMAX
         rows[file] = _overrides(file, shared, of_files), [{"target": target} for target in given["targets"]] if has_target else [{}]
     for seed, fold in product(given["seeds"], chosen_folds(given["folds"], data.protocol)):
         for file, (overrides, targets) in rows.items():
@@ -79,7 +81,7 @@ def _parse(arguments: Sequence[str], description: str) -> tuple[dict, dict]:
     parser = make_parser(description)
     grid = parser.add_argument_group("the grid")
     grid.add_argument("--rows", nargs="+", default=ROWS, metavar="ROW", help=f"of: {' '.join(ROWS)} (default: all)")
-    grid.add_argument("--targets", nargs="+", default=DOMINANT_TARGETS, metavar="TARGET", help="hard, soft or both (default)")
+    grid.add_argument("--targets", nargs="+", default=TARGETS, metavar="TARGET", help="hard, soft or both (default)")
     grid.add_argument("--train_sets", nargs="+", default=TRAIN_SETS, metavar="SET", help="dominant, all or both (default)")
     grid.add_argument("--seeds", nargs="+", type=int, default=[1], metavar="N", help="one or more (default: 1)")
     grid.add_argument("--hparams", default=default, metavar="FOLDER", help="the folder of the hparams files (default: hparams)")

@@ -6,13 +6,14 @@ from numbers import Real
 from typing import Protocol
 
 import numpy as np
-from scipy.special import expit, softmax
+from scipy.special import expit
 from torch import Tensor
 
 from mlee_sb.calibration import Calibration, percent_of
 from mlee_sb.errors import InputError, choose
 from mlee_sb.inference.speech import GATES
-from mlee_sb.models.pipeline import not_finite
+from mlee_sb.models.emotion_model import not_finite
+from mlee_sb.targets.outputs import Output
 
 COVERAGE = 0.9
 MIN_SPEECH = 0.1  # share of a recording that must be speech
@@ -23,7 +24,7 @@ class Answers(Protocol):
     """What the classifier asks of a model, however it is run: by torch, by onnxruntime, by SpeechBrain."""
 
     emotions: list[str]
-    output: str
+    output: Output
     calibration: Calibration | None
     sample_rate: int
     min_samples: int
@@ -114,11 +115,11 @@ def predictions(
     presence = None if presence is None else np.asarray(presence, dtype=float)
     with np.errstate(all="ignore"):  # what comes of NaN and infinity is told by name
         present = None if presence is None else calibrated_presence(calibration, presence)
-        if model.output == "softmax":
-            posterior = softmax(logits, axis=-1) if calibration is None else calibration.posterior(logits)
+        if not model.output.knows_existence:
+            posterior = model.output.probabilities(logits) if calibration is None else calibration.posterior(logits)
             probabilities = confidence = posterior
         else:
-            posterior, probabilities, confidence = None, expit(logits), present
+            posterior, probabilities, confidence = None, model.output.probabilities(logits), present
         kept = None if calibration is None else calibration.candidates(probabilities, asked.coverage)
     computed = [values for values in (logits, presence, posterior, present) if values is not None]
     finite = np.isfinite(np.hstack(computed)).all(axis=-1)

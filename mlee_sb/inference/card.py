@@ -11,14 +11,16 @@ from huggingface_hub import EvalResult, ModelCardData
 from mlee_sb.errors import InputError
 from mlee_sb.files import write_text
 from mlee_sb.inference.hub import LARGEST_TEXT, Place
-from mlee_sb.models.bundle import CARD, SCORES
+from mlee_sb.models.bundle_files import CARD, SCORES, WEIGHTS
 from mlee_sb.models.config import BundleConfig, read_bounded, read_config
-from mlee_sb.models.weights import WEIGHTS, count_values
+from mlee_sb.models.weights import count_values
+from mlee_sb.stage_folder import row_name
+from mlee_sb.targets.outputs import OUTPUTS
 
 PLACEHOLDER = "user/name"
 LIBRARY = "mlee_sb"
 METRICS = {"wa": "WA (accuracy)", "ua": "UA (balanced accuracy)", "macro_f1": "macro-F1"}
-NAMED_BY = ("row", "train_set", "fold", "seed", "corpus")  # in config.json and in scores.json: of which stage they are
+NAMED_BY = ("row", "variant", "train_set", "fold", "seed", "corpus")  # in config.json and in scores.json: of which stage they are
 
 
 def read_scores(place: Place, config: BundleConfig) -> dict | None:
@@ -58,7 +60,7 @@ def card_text(config: BundleConfig, scores: Mapping | None, parameters: int, lic
     """
     figures = list(_figures(scores)) if scores else []
     rules = config.labels
-    title = f"{rules.row} on {rules.corpus}" if source == PLACEHOLDER else source.split("/")[-1]
+    title = f"{row_name(rules.row, rules.variant)} on {rules.corpus}" if source == PLACEHOLDER else source.split("/")[-1]
     results = [
         EvalResult(
             task_type="audio-classification",
@@ -87,9 +89,12 @@ def card_text(config: BundleConfig, scores: Mapping | None, parameters: int, lic
         figures=figures,
         scores=scores,
         parameters=parameters,
-        sample_rate=config.encoders[0].front_end.settings.get("sample_rate", "its own"),
+        sample_rate=_sample_rate(config),
         calibration=calibration,
-        **{name: getattr(config, name) for name in ("demo", "output", "presence", "emotions", "labels", "version", "encoders")},
+        output=OUTPUTS[config.output],
+        encoders=config.whole_encoders,
+        row=row_name(rules.row, rules.variant),
+        **{name: getattr(config, name) for name in ("demo", "presence", "emotions", "labels", "version")},
     )
 
 
@@ -106,6 +111,12 @@ def write_card(stage_or_bundle: str | Path) -> Path:
 def parameters_of(place: Place, config: BundleConfig) -> int:
     """How many values the model of a bundle has, once its weights were seen to be those of its config.json."""
     return count_values(place.folder / WEIGHTS, config.weights_sha256, place.root)
+
+
+def _sample_rate(config: BundleConfig) -> int | str:
+    encoder = config.whole_encoders[0]
+    settings = encoder.front_end.settings if encoder.front_end else encoder.settings
+    return settings.get("sample_rate", "its own")
 
 
 def _refuse(constant: str) -> None:

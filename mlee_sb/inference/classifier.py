@@ -17,7 +17,7 @@ from mlee_sb.inference.speech import make_gate, share_of
 from mlee_sb.inference.stream import HOP_SECONDS, WINDOW_SECONDS, EmotionStream
 from mlee_sb.inference.timeline import Timeline
 from mlee_sb.models.device import check_usable, upload
-from mlee_sb.models.pipeline import check_finite
+from mlee_sb.models.emotion_model import check_finite
 from mlee_sb.models.waveforms import as_samples, load_waveform, named, pad, read_blocks, seconds_of
 
 LONGEST_SECONDS = 120  # of one utterance: the memory for it grows with its length
@@ -235,7 +235,7 @@ class EmotionClassifier:
         """
         encoders = getattr(self.model, "encoders", [])
         looking = encoders[encoder] if encoder < len(encoders) else None
-        if not hasattr(getattr(looking, "network", None), "embed"):
+        if not getattr(looking, "has_attention", False):
             raise NoAttention(f"encoder {encoder} of this model has no attention to show")
         weights, seconds = looking.attention(upload(self._load(path), self.device))
         check_finite(weights, named(path))

@@ -3,6 +3,8 @@
 from mlee_sb.inference.card import parameters_of, read_scores
 from mlee_sb.inference.hub import Place
 from mlee_sb.models.config import read_config
+from mlee_sb.stage_folder import row_name
+from mlee_sb.targets.outputs import OUTPUTS
 
 
 def facts(place: Place) -> dict[str, object]:
@@ -15,15 +17,15 @@ def facts(place: Place) -> dict[str, object]:
     """
     config = read_config(place.folder, place.root)
     scores = read_scores(place, config) or {}
-    rules, calibration = config.labels, config.calibration
+    rules, calibration, output = config.labels, config.calibration, OUTPUTS[config.output]
     found: dict[str, object] = {
         "emotions": " ".join(config.emotions),
-        "tells": "the dominant emotion" if config.output == "softmax" else "which emotions are present",
-        "presence": "of each emotion, in the same pass" if config.presence or config.output == "sigmoid" else "not known to this model",
-        "row": rules.row,
+        "tells": output.tells,
+        "presence": "of each emotion, in the same pass" if config.presence or output.knows_existence else "not known to this model",
+        "row": row_name(rules.row, rules.variant),
         "corpus": f"DEMO: {rules.corpus}, generated speech" if config.demo else rules.corpus,
         "training": f"fold {rules.fold}, seed {rules.seed}, {rules.train_set}, {rules.target}, min_votes {rules.min_votes}",
-        "encoders": ", ".join(f"{part.network.name} on {part.front_end.name}" for part in config.encoders),
+        "encoders": ", ".join(part.name + (f" on {part.front_end.name}" if part.front_end else "") for part in config.whole_encoders),
         "values": f"{parameters_of(place, config):,}",
         "weights": f"sha256 {config.weights_sha256}" if config.weights_sha256 else f"schema {config.schema_} notes no sha256 of them",
     }

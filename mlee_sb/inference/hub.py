@@ -18,9 +18,9 @@ from huggingface_hub.errors import (
 from huggingface_hub.utils import validate_repo_id
 
 from mlee_sb.errors import InputError
-from mlee_sb.models.bundle import CARD, FILES, SCORES
-from mlee_sb.models.config import CONFIG, LARGEST_CONFIG
-from mlee_sb.models.golden import GOLDEN, LARGEST_GOLDEN
+from mlee_sb.models.bundle_files import CARD, CONFIG, FILES, GOLDEN, SCORES
+from mlee_sb.models.config import LARGEST_CONFIG
+from mlee_sb.models.golden import LARGEST_GOLDEN
 from mlee_sb.models.weights import LARGEST_WEIGHTS
 
 LARGEST_TEXT = 1024**2  # bytes of a card or of scores

@@ -17,7 +17,9 @@ from mlee_sb.errors import InputError
 from mlee_sb.files import json_text, written_beside
 from mlee_sb.models.bundle import Bundle
 from mlee_sb.models.config import LARGEST_CONFIG, parse_config
+from mlee_sb.models.emotion_model import EmotionModel
 from mlee_sb.models.weights import LARGEST_WEIGHTS
+from mlee_sb.targets.outputs import OUTPUTS, SIGMOID
 
 INSTALL = 'pip install "mlee_sb[export]"'
 CONFIG_KEY, RATE_KEY, LEAST_KEY = "mlee_sb.config", "mlee_sb.sample_rate", "mlee_sb.min_samples"  # in the metadata of the file
@@ -55,22 +57,22 @@ class OnnxModel:
         if not {CONFIG_KEY, RATE_KEY, LEAST_KEY} <= noted.keys() or len(noted[CONFIG_KEY]) > LARGEST_CONFIG:
             raise InputError(f"{path}: an ONNX file that `mlee export` did not write")
         config = parse_config(noted[CONFIG_KEY], path)
-        self.emotions, self.output, self.calibration = list(config.emotions), config.output, config.calibration
+        self.emotions, self.output, self.calibration = list(config.emotions), OUTPUTS[config.output], config.calibration
         self.sample_rate, self.min_samples = (_count(noted, key, path) for key in (RATE_KEY, LEAST_KEY))
 
     def logits(self, waveforms: Tensor, n_samples: Tensor) -> tuple[Tensor, Tensor | None]:
-        """As `mlee_sb.models.pipeline.EmotionModel.logits`."""
+        """As `mlee_sb.models.emotion_model.EmotionModel.logits`."""
         if int(n_samples.min()) < self.min_samples:
             raise InputError(f"an utterance of {int(n_samples.min())} samples: the model needs {self.min_samples} or more")
         fed = {WAVEFORMS: waveforms.cpu().numpy().astype(np.float32), SAMPLES: n_samples.cpu().numpy().astype(np.int64)}
         logits, *presence = (torch.from_numpy(values) for values in self.session.run(None, fed))
-        if self.output == "sigmoid":
+        if self.output.knows_existence:
             return logits, logits
         return logits, presence[0] if presence else None
 
     def log_probabilities(self, logits: Tensor) -> Tensor:
         """Logits [batch, K] -> log posteriors, or log probabilities of existence."""
-        return logits.log_softmax(-1) if self.output == "softmax" else nn.functional.logsigmoid(logits)
+        return self.output.log_probabilities(logits)
 
 
 def export(bundle: Bundle, path: str | Path) -> float:
@@ -104,15 +106,15 @@ def export(bundle: Bundle, path: str | Path) -> float:
 
 
 class _Answer(nn.Module):
-    """The outputs that the file has: one for a model that knows only one thing."""
+    """The outputs that the file has: one for a model that knows only one thing. Its encoder is the exportable one of the model's."""
 
-    def __init__(self, model):
+    def __init__(self, model: EmotionModel):
         super().__init__()
-        self.model = model
+        self.model = EmotionModel(model.encoder.exportable(), model.classifier, model.emotions, model.output, model.presence)
 
     def forward(self, waveforms: Tensor, n_samples: Tensor):
         logits, presence = self.model.logits(waveforms, n_samples)
-        return (logits,) if presence is None or self.model.output == "sigmoid" else (logits, presence)
+        return (logits,) if presence is None or self.model.output.knows_existence else (logits, presence)
 
 
 def _write(bundle: Bundle, path: Path) -> None:
@@ -135,7 +137,7 @@ def _write(bundle: Bundle, path: Path) -> None:
                 dynamic_shapes={WAVEFORMS: {0: batch, 1: samples}, SAMPLES: {0: batch}},
             )
     except Exception as error:  # of the exporter: it has one for each thing that it cannot do
-        names = ", ".join(type(encoder.network).__name__ for encoder in model.encoders)
+        names = ", ".join(type(encoder).__name__ for encoder in model.encoders)
         raise InputError(f"the encoders {names} cannot be exported to ONNX: {str(error).strip().splitlines()[0][:200]}") from error
     config = json_text(bundle.config.as_json())
     program.model.metadata_props.update({CONFIG_KEY: config, RATE_KEY: str(model.sample_rate), LEAST_KEY: str(model.min_samples)})
@@ -168,11 +170,11 @@ def _compare(bundle: Bundle, exported: OnnxModel) -> float:
         waveforms = 0.1 * torch.randn(size, int(lengths.max()), generator=random)
         waveforms[torch.arange(waveforms.shape[1]) >= lengths.unsqueeze(1)] = 0
         waveforms[-1, : int(lengths[-1]) // 2] = 0  # digital silence
-        kinds = (bundle.model.output, "sigmoid")
-        for ours, theirs, kind in zip(model.logits(waveforms, lengths), exported.logits(waveforms, lengths), kinds, strict=True):
+        outputs = (model.output, SIGMOID)
+        for ours, theirs, output in zip(model.logits(waveforms, lengths), exported.logits(waveforms, lengths), outputs, strict=True):
             if ours is not None:
-                probability = torch.sigmoid if kind == "sigmoid" else (lambda logits: logits.softmax(-1))
-                difference = float((probability(ours) - probability(theirs)).abs().max())
+                probabilities = [output.log_probabilities(logits).exp() for logits in (ours, theirs)]
+                difference = float((probabilities[0] - probabilities[1]).abs().max())
                 worst = max(worst, difference if math.isfinite(difference) else math.inf)  # max knows no NaN
     return worst
 

@@ -12,7 +12,8 @@ from mlee_sb.errors import InputError
 from mlee_sb.inference.card import card_text, parameters_of, read_scores
 from mlee_sb.inference.hub import LARGEST_TEXT, Place, is_repository, told
 from mlee_sb.inference.source import find, load_at
-from mlee_sb.models.bundle import CARD, FILES, SCORES, Bundle
+from mlee_sb.models.bundle import Bundle
+from mlee_sb.models.bundle_files import CARD, FILES, SCORES
 from mlee_sb.models.config import read_bounded
 
 TEXT = (".json", ".md", ".yaml")

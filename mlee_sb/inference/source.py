@@ -6,7 +6,7 @@ from mlee_sb.errors import InputError, NeedsCode
 from mlee_sb.inference.answers import Answers
 from mlee_sb.inference.hub import Place, is_repository, pull
 from mlee_sb.models.bundle import Bundle, load_bundle
-from mlee_sb.models.config import CONFIG
+from mlee_sb.models.bundle_files import CONFIG
 
 INNER = "model"  # the folder of the bundle, in that of a stage
 ONNX = ".onnx"

@@ -8,7 +8,8 @@ from speechbrain.inference.classifiers import EncoderClassifier
 from torch import Tensor, nn
 
 from mlee_sb.errors import InputError
-from mlee_sb.models.bundle import HYPERPARAMS
+from mlee_sb.models.bundle_files import HYPERPARAMS
+from mlee_sb.targets.outputs import SOFTMAX
 
 
 class SpeechBrainModel(nn.Module):
@@ -19,7 +20,7 @@ class SpeechBrainModel(nn.Module):
     folder : with a hyperparams.yaml, which is run
     """
 
-    output = "softmax"
+    output = SOFTMAX
     calibration = None
     min_samples = 1
 
@@ -41,4 +42,4 @@ class SpeechBrainModel(nn.Module):
 
     def log_probabilities(self, logits: Tensor) -> Tensor:
         """Logits [batch, K] -> log posteriors."""
-        return logits.log_softmax(-1)
+        return self.output.log_probabilities(logits)

@@ -11,10 +11,9 @@ from mlee_sb.inference.card import read_scores
 from mlee_sb.inference.hub import LARGEST_TEXT, Place
 from mlee_sb.inference.publish import figures_that_differ
 from mlee_sb.inference.source import load_at
-from mlee_sb.models.bundle import CARD, CHECKPOINTS, HYPERPARAMS, LABEL_ENCODER, SCORES, Bundle, label_encoder_text, speechbrain_yaml
-from mlee_sb.models.config import CONFIG, check_place, read_bounded
-from mlee_sb.models.golden import GOLDEN
-from mlee_sb.models.weights import WEIGHTS
+from mlee_sb.models.bundle import Bundle, label_encoder_text, speechbrain_yaml
+from mlee_sb.models.bundle_files import CARD, CHECKPOINTS, CONFIG, GOLDEN, HYPERPARAMS, LABEL_ENCODER, SCORES, WEIGHTS
+from mlee_sb.models.config import check_place, read_bounded
 
 LARGEST_CHECKPOINT = 2.0  # times what its weights take
 

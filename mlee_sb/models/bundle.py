@@ -13,22 +13,20 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from mlee_sb.errors import InputError
 from mlee_sb.files import sha256_of, write_json, write_text, written_beside
-from mlee_sb.models.config import CONFIG, Architecture, BundleConfig, read_config
+from mlee_sb.models.bundle_files import CHECKPOINTS, CONFIG, GOLDEN, HYPERPARAMS, LABEL_ENCODER, WEIGHTS
+from mlee_sb.models.config import Architecture, BundleConfig, EncoderConfig, read_config
 from mlee_sb.models.dense_classifier import DenseClassifier
-from mlee_sb.models.golden import GOLDEN, check_golden, golden_answer
-from mlee_sb.models.normalization import ZNorm
-from mlee_sb.models.pipeline import EmotionModel, FrozenEncoders, PresenceHead, UtteranceEncoder
-from mlee_sb.models.registry import ENCODERS, FRONT_ENDS, build, describe
-from mlee_sb.models.weights import WEIGHTS, check_memory, load_weights, save_weights
-
-CARD, SCORES, HYPERPARAMS = "README.md", "scores.json", "hyperparams.yaml"
-LABEL_ENCODER = "label_encoder.ckpt"  # the name that SpeechBrain's Pretrainer looks for in the source
-CHECKPOINTS = {"encoder.": "embedding_model.ckpt", "classifier.": "classifier.ckpt"}  # by the part of the weights
-FILES = (CONFIG, WEIGHTS, GOLDEN, SCORES, CARD, HYPERPARAMS, LABEL_ENCODER, *CHECKPOINTS.values())
+from mlee_sb.models.emotion_model import EmotionModel, PresenceHead
+from mlee_sb.models.encoders.base import Encoder
+from mlee_sb.models.encoders.frozen import FrozenEncoders
+from mlee_sb.models.golden import check_golden, golden_answer
+from mlee_sb.models.registry import build, describe
+from mlee_sb.models.weights import check_memory, load_weights, save_weights
+from mlee_sb.plugins import ENCODERS, FRONT_ENDS
+from mlee_sb.targets.outputs import OUTPUTS
 
 # `!new:` runs code of this package, with the settings of config.json and no other.
 SPEECHBRAIN_YAML = """\
@@ -81,20 +79,17 @@ def describe_model(model: EmotionModel, labels: dict, demo: bool, weights_sha256
     weights_sha256 : of its weights as a file; by default none, to see before training whether the model can be described
     """
     presence = model.presence and {"encoder": model.presence.encoder, "classifier": model.presence.classifier.settings}
+    front_ends = [getattr(encoder, "front_end", None) for encoder in model.encoders]
     encoders = [
-        {
-            "front_end": describe(FRONT_ENDS, encoder.front_end),
-            "normalizer": encoder.normalizer.settings,
-            "network": describe(ENCODERS, encoder.network),
-        }
-        for encoder in model.encoders
+        {**describe(ENCODERS, encoder), "front_end": None if front_end is None else describe(FRONT_ENDS, front_end)}
+        for encoder, front_end in zip(model.encoders, front_ends, strict=True)
     ]
     return BundleConfig(
         weights_sha256=weights_sha256,
         version=version("mlee_sb"),
         demo=demo,
         emotions=model.emotions,
-        output=model.output,
+        output=model.output.name,
         labels=labels,
         frozen_encoders=isinstance(model.encoder, FrozenEncoders),
         encoders=encoders,
@@ -113,13 +108,8 @@ def build_model(config: Architecture) -> EmotionModel:
         if an architecture is not registered here, or the parts do not fit together
     """
     with torch.random.fork_rng(devices=[]):
-        encoders = [
-            UtteranceEncoder(
-                build(FRONT_ENDS, **part.front_end.model_dump()), ZNorm(**part.normalizer), build(ENCODERS, **part.network.model_dump())
-            )
-            for part in config.encoders
-        ]
-        encoder: nn.Module = FrozenEncoders(encoders) if config.frozen_encoders else encoders[0]
+        encoders = [_build_encoder(part) for part in config.whole_encoders]
+        encoder: Encoder = FrozenEncoders(encoders) if config.frozen_encoders else encoders[0]
         classifier = DenseClassifier(**config.classifier)
         presence = _presence_head(config, encoders)
     heads = {"classifier": (classifier, encoder)}
@@ -130,10 +120,15 @@ def build_model(config: Architecture) -> EmotionModel:
             raise InputError(
                 f"{name}: made for {head.settings}, and there are {below.embedding_size} dimensions, {len(config.emotions)} emotions"
             )
-    return EmotionModel(encoder, classifier, config.emotions, config.output, presence, getattr(config, "calibration", None))
+    return EmotionModel(encoder, classifier, config.emotions, OUTPUTS[config.output], presence, getattr(config, "calibration", None))
 
 
-def _presence_head(config: Architecture, encoders: list[UtteranceEncoder]) -> PresenceHead | None:
+def _build_encoder(config: EncoderConfig) -> Encoder:
+    parts = {} if config.front_end is None else {"front_end": build(FRONT_ENDS, **config.front_end.model_dump())}
+    return build(ENCODERS, config.name, config.package, config.settings, **parts)
+
+
+def _presence_head(config: Architecture, encoders: list[Encoder]) -> PresenceHead | None:
     if config.presence is None:
         return None
     start = sum(encoder.embedding_size for encoder in encoders[: config.presence.encoder])

@@ -12,13 +12,15 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, Va
 
 from mlee_sb.calibration import Calibration
 from mlee_sb.errors import InputError, NeedsCode
+from mlee_sb.models.bundle_files import CONFIG
+from mlee_sb.targets.outputs import OUTPUTS
 
-CONFIG = "config.json"
 SCHEMA = 3  # 2: the head of existence, calibration, and the package of each plugin; 3: the sha256 of the weights
 WITHOUT_SHA256 = 2  # a schema that is still read
 LARGEST_CONFIG = 256 * 1024  # bytes
 MOST_ENCODERS = 8
 LONGEST_LIST, LONGEST_TEXT, LARGEST_NUMBER, DEEPEST = 64, 200, 2**31, 4  # of the settings of a module
+POOL_BEFORE = 2  # of the networks that earlier versions wrote
 AGAIN = "get the bundle again"
 
 
@@ -91,12 +93,26 @@ class Plugin(_Strict):
     settings: Settings
 
 
-class Encoder(_Strict):
-    """From waveform to embedding."""
+class EncoderConfig(Plugin):
+    """An encoder by its registered name, and the front end that it is built on, where it has one."""
+
+    front_end: Plugin | None = None
+
+
+class EncoderInParts(_Strict):
+    """An encoder as version 0.2.0 and earlier ones wrote it: a front end, a z-norm and a network. All networks are of the paper's kind."""
 
     front_end: Plugin
     normalizer: Settings
     network: Plugin
+
+    @property
+    def whole(self) -> EncoderConfig:
+        """The same encoder as it is written today."""
+        kept = {**self.network.settings, **self.normalizer}
+        settings = {name: value for name, value in kept.items() if name != "n_features"}  # which follow from the front end
+        settings["pool"] = POOL_BEFORE
+        return EncoderConfig(name=self.network.name, package=self.network.package, settings=settings, front_end=self.front_end)
 
 
 class Presence(_Strict):
@@ -107,14 +123,15 @@ class Presence(_Strict):
 
 
 class LabelRules(_Strict):
-    """What the model was trained to say, and on what."""
+    """What the model was trained to say, and on what. `target` is a registered name; what its K numbers mean is the model's `output`."""
 
-    target: Literal["hard", "soft", "existence"]
+    target: Name
     train_set: Literal["dominant", "all"]
     min_votes: Annotated[int, Field(ge=1)]
     alpha: Annotated[float, Field(ge=0)] | None = None
     corpus: Word
     row: Word
+    variant: Annotated[str, Field(max_length=LONGEST_TEXT), AfterValidator(_printable)] = ""  # settings that differ from the row's file
     fold: Annotated[int, Field(ge=1)]
     seed: Annotated[int, Field(ge=0)]
 
@@ -123,11 +140,16 @@ class Architecture(_Strict):
     """All that is needed to build a model again, without its weights."""
 
     emotions: Annotated[list[Word], Field(min_length=1, max_length=LONGEST_LIST)]
-    output: Literal["softmax", "sigmoid"]
+    output: Literal[tuple(OUTPUTS)]
     frozen_encoders: bool
-    encoders: Annotated[list[Encoder], Field(min_length=1, max_length=MOST_ENCODERS)]
+    encoders: Annotated[list[EncoderConfig | EncoderInParts], Field(min_length=1, max_length=MOST_ENCODERS)]
     classifier: Settings
     presence: Presence | None = None
+
+    @property
+    def whole_encoders(self) -> list[EncoderConfig]:
+        """The encoders, also those that an earlier version wrote, as they are written today."""
+        return [part.whole if isinstance(part, EncoderInParts) else part for part in self.encoders]
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Architecture":

@@ -13,7 +13,7 @@ class DenseClassifier(nn.Module):
     hidden_size : units of the first dense layer
     """
 
-    def __init__(self, embedding_size: int, n_emotions: int, hidden_size: int = 64):
+    def __init__(self, embedding_size: int, n_emotions: int, hidden_size: int):
         super().__init__()
         self.settings = {"embedding_size": embedding_size, "n_emotions": n_emotions, "hidden_size": hidden_size}
         self.hidden = nn.Linear(embedding_size, hidden_size)

@@ -24,12 +24,12 @@ class LogPowerSpectrogram(nn.Module):
 
     def __init__(
         self,
-        sample_rate: int = 16000,
-        window_ms: float = 40,
-        shift_ms: float = 10,
-        dft_length: int = 1600,
-        max_frequency: float = 4000,
-        log_floor: float = 1e-8,
+        sample_rate: int,
+        window_ms: float,
+        shift_ms: float,
+        dft_length: int,
+        max_frequency: float,
+        log_floor: float,
     ):
         super().__init__()
         self.settings = {
@@ -88,12 +88,11 @@ class LogPowerSpectrogram(nn.Module):
         InputError
             if an utterance is shorter than one window
 
-        >>> features, n_frames = LogPowerSpectrogram()(torch.zeros(1, 72000), torch.tensor([72000]))
+        >>> front_end = LogPowerSpectrogram(16000, window_ms=40, shift_ms=10, dft_length=1600, max_frequency=4000, log_floor=1e-8)
+        >>> features, n_frames = front_end(torch.zeros(1, 72000), torch.tensor([72000]))
         >>> tuple(features.shape), n_frames.tolist()  # 4.5 s
         ((1, 447, 400), [447])
         """
-        if torch.compiler.is_exporting():
-            return self._power_by_products(waveforms).log().float(), self.n_frames(n_samples)
         shortest = int(n_samples.min())
         if shortest < self.window_samples:
             raise InputError(
@@ -112,12 +111,3 @@ class LogPowerSpectrogram(nn.Module):
             spectrum = torch.fft.rfft(block * self.window, n=self.dft_length)[..., : self.n_features]
             found.append((spectrum.real.square() + spectrum.imag.square() + self.log_floor).log())
         return torch.cat(found)
-
-    def _power_by_products(self, waveforms: Tensor) -> Tensor:
-        """The power of each bin, with the floor, for ONNX: its Fourier transform is slow and inexact at such lengths.
-
-        In double precision: quiet bins of a loud frame lose theirs in single precision.
-        """
-        frames = (waveforms.unfold(-1, self.window_samples, self.shift_samples) * self.window).double()
-        angles = 2 * torch.pi / self.dft_length * torch.outer(torch.arange(self.window_samples), torch.arange(self.n_features)).double()
-        return (frames @ angles.cos()).square() + (frames @ angles.sin()).square() + self.log_floor

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from mlee_sb.errors import InputError
+from mlee_sb.models.bundle_files import GOLDEN
 from mlee_sb.models.config import AGAIN, read_bounded
-from mlee_sb.models.pipeline import EmotionModel
+from mlee_sb.models.emotion_model import EmotionModel
 
-GOLDEN = "golden.json"
 LARGEST_GOLDEN = 64 * 1024  # bytes
 SECONDS, PITCH, TREMOLO, LOUDNESS = 1.0, 150.0, 4.0, 0.1  # of the tone: s, Hz, Hz, amplitude of a harmonic
 HARMONICS = 8
@@ -32,7 +32,7 @@ def golden_answer(model: EmotionModel) -> dict[str, dict[str, float]]:
     """What the model says of the tone: its output, and presence where it knows existence, by emotion; NaN where a logit is not finite."""
     waveform = tone(model.sample_rate, model.min_samples)
     logits, presence = model.logits(waveform.unsqueeze(0), torch.tensor([len(waveform)]))
-    answers = {"posterior" if model.output == "softmax" else "existence": model.log_probabilities(logits).exp() + 0 * logits}
+    answers = {model.output.answer: model.log_probabilities(logits).exp() + 0 * logits}
     if model.presence is not None:
         answers["presence"] = presence.sigmoid() + 0 * presence
     return {name: dict(zip(model.emotions, values[0].double().tolist(), strict=True)) for name, values in answers.items()}

@@ -21,9 +21,8 @@ class ZNorm(nn.Module):
     min_std : a bin that varies less than this over the training set is divided by it instead
     """
 
-    def __init__(self, n_features: int = 400, min_std: float = 1e-3):
+    def __init__(self, n_features: int, min_std: float):
         super().__init__()
-        self.settings = {"n_features": n_features, "min_std": min_std}
         self.min_std = min_std
         self.register_buffer("mean", torch.zeros(n_features))
         self.register_buffer("std", torch.ones(n_features))

@@ -1,30 +1,17 @@
-"""Plugins by their registered name: what HyperPyYAML builds for training stands under its name in config.json.
-
-A package adds an encoder through an entry point in the group `mlee_sb.encoders` (or `mlee_sb.front_ends`). The class is
-a torch module, keeps its constructor's arguments in `self.settings`, and for an encoder has `embedding_size` and
-`forward(features, lengths)`.
-"""
+"""Parts of a model by their registered name: what HyperPyYAML builds for training stands under its name in config.json."""
 
 import json
-from importlib.metadata import entry_points
 
 from torch import nn
 
 from mlee_sb.errors import InputError, NeedsCode
-
-ENCODERS = "mlee_sb.encoders"
-FRONT_ENDS = "mlee_sb.front_ends"
+from mlee_sb.plugins import registered
 
 
 def describe(group: str, module: nn.Module) -> dict:
-    """The registered name, package and settings of a module: what `build` needs to make it again, without its weights.
-
-    >>> from mlee_sb.models.features import LogPowerSpectrogram
-    >>> describe(FRONT_ENDS, LogPowerSpectrogram())["name"]
-    'log_power_spectrogram'
-    """
+    """Return the registered name, package and settings of a module: what `build` needs to make it again, without its weights."""
     path = f"{type(module).__module__}:{type(module).__qualname__}"
-    for entry in entry_points(group=group):
+    for entry in registered(group).values():
         if entry.value == path:
             return {"name": entry.name, "package": entry.dist.name, "settings": _checked(getattr(module, "settings", None), path)}
     raise InputError(f"{path} is not registered: add it as an entry point in the group {group!r} of its package and install that")
@@ -40,8 +27,14 @@ def _checked(settings: dict | None, path: str) -> dict:
     return settings
 
 
-def build(group: str, name: str, package: str, settings: dict) -> nn.Module:
+def build(group: str, name: str, package: str, settings: dict, **parts: nn.Module) -> nn.Module:
     """Make the module that `describe` described, with fresh weights.
+
+    Parameters
+    ----------
+    group : of entry points
+    name, package, settings : as `describe` gives them
+    parts : modules that it is built on, such as its front end
 
     Raises
     ------
@@ -50,15 +43,15 @@ def build(group: str, name: str, package: str, settings: dict) -> nn.Module:
     InputError
         if the module cannot be made with these settings
     """
-    found = {entry.name: entry for entry in entry_points(group=group)}
+    found = registered(group)
     if name not in found:
-        known = ", ".join(sorted(found))
+        known = ", ".join(found)
         raise NeedsCode(
             f"{name!r} is not registered in {group!r} here (known: {known}). The model says that it comes with the package {package!r}: "
             f"if you trust that, pip install {package}"
         )
     try:
-        return found[name].load()(**settings)
+        return found[name].load()(**parts, **settings)
     except (TypeError, ValueError, ArithmeticError, RuntimeError, MemoryError) as error:
         raise InputError(
             f"{name!r} of the package {package!r} cannot be made with its settings ({error!s:.300}): made with another version of it?"

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from mlee_sb.models.bundle import build_model
 from mlee_sb.models.config import Architecture
-from mlee_sb.models.pipeline import check_finite
+from mlee_sb.models.emotion_model import check_finite
 
 
 class Waveforms(nn.Module):

@@ -14,7 +14,6 @@ from mlee_sb.errors import InputError
 from mlee_sb.files import sha256_of
 from mlee_sb.models.config import AGAIN, check_place
 
-WEIGHTS = "model.safetensors"
 LARGEST_HEADER = 1024**2  # bytes
 LARGEST_WEIGHTS = 4 * 1024**3  # bytes
 LENGTH_FIELD = 8  # bytes, at the start of the file: how long the header is

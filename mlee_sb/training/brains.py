@@ -1,8 +1,9 @@
-"""One SpeechBrain Brain for each kind of target: hard and soft (equation 2), existence (equation 6)."""
+"""SpeechBrain's Brain for emotions, and one for each target: hard and soft (equation 2), existence of several labels (equation 6)."""
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,15 @@ from torch import Tensor, nn
 from mlee_sb.errors import InputError
 from mlee_sb.files import write_text
 from mlee_sb.models.device import upload
-from mlee_sb.training.check_settings import WEIGHTED_MEAN
+from mlee_sb.models.encoders.base import BASE_RATE, Encoder
+from mlee_sb.targets import Target
+from mlee_sb.targets.existence import ExistenceTarget
+from mlee_sb.targets.hard import HardTarget
+from mlee_sb.targets.soft import SoftTarget
+from mlee_sb.training.check_settings import LEARNING_RATE, WEIGHTED_MEAN
 from mlee_sb.training.checkpoints import AtomicCheckpointer, EarlyStopping
 from mlee_sb.training.data import Batch
-from mlee_sb.training.distributed import gathered, is_main, on_main, processes, summed
-from mlee_sb.training.targets import TARGETS
+from mlee_sb.training.distributed import gathered, is_main, processes, summed
 
 LOSS = "loss"  # the validation loss in a checkpoint's meta data
 SECONDS = "seconds"  # of training up to a checkpoint, over all the runs that it took
@@ -27,37 +32,46 @@ LOOK_STEPS = 50  # from one look at the training loss to the next: a look waits 
 LOG_DIGITS = 6  # SpeechBrain's default of two hides what early stopping sees
 
 
-class Precomputed(nn.Module):
-    """Stands in for frozen encoders where their embeddings were computed before."""
+class Learned(nn.Module):
+    """The part of an encoder that learns, as a module: SpeechBrain wraps modules for several processes, and calls them.
 
-    def forward(self, embeddings: Tensor, lengths: list[int]) -> Tensor:
-        return embeddings
+    Lengths are a list of integers: DDP would move a tensor of them to the GPU.
+    """
+
+    def __init__(self, encoder: Encoder):
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, fixed: Tensor, lengths: list[int]) -> Tensor:
+        return self.encoder.learned(fixed, torch.tensor(lengths))
 
 
 class EmotionBrain(sb.Brain):
-    """What the three kinds share. Losses are kept per utterance, so a mean is over the set and not over batches.
+    """Trains an encoder's learned part with a classifier on any target. Losses are kept per utterance: a mean is over the set.
 
     [choice] `loss_mean` says which mean: ``"plain"`` over utterances, or ``"weighted"`` by their class weights.
 
     Parameters
     ----------
-    encoder, classifier : the modules; `Precomputed` where the encoders are frozen
+    encoder, classifier : the modules
     class_weights : as the loss takes them
-    loss_mean : ``"plain"`` or ``"weighted"``
+    settings : of the stage: `loss_mean`, and a learning rate for each parameter group of the encoder
     epochs : counts epochs and stops early
     start : `time.monotonic()` when training began, less the seconds of the runs that this one resumes
     say : called with a line after each epoch
     log_file : where the same is kept
+    opt_class, checkpointer, run_opts : as for SpeechBrain's Brain
+    target : what is learnt; a subclass names its own
     """
 
-    target: str
+    target: Target
 
     def __init__(
         self,
-        encoder: nn.Module,
+        encoder: Encoder,
         classifier: nn.Module,
         class_weights: Tensor,
-        loss_mean: str,
+        settings: Mapping,
         epochs: EarlyStopping,
         start: float,
         say: Callable[[str], None],
@@ -65,14 +79,22 @@ class EmotionBrain(sb.Brain):
         opt_class: Callable,
         checkpointer: AtomicCheckpointer,
         run_opts: dict,
+        target: Target | None = None,
     ):
-        super().__init__(
-            modules={"encoder": encoder, "classifier": classifier}, opt_class=opt_class, checkpointer=checkpointer, run_opts=run_opts
-        )
-        self.class_weights, self.loss_mean = class_weights.to(self.device), loss_mean
+        modules = {"encoder": Learned(encoder), "classifier": classifier}
+        super().__init__(modules=modules, opt_class=opt_class, checkpointer=checkpointer, run_opts=run_opts)
+        self.target = target or self.target
+        self.groups = parameter_groups(encoder, classifier, settings)
+        self.class_weights, self.loss_mean = class_weights.to(self.device), settings["loss_mean"]
         self.epochs, self.start, self.say = epochs, start, say
         self.log = FileTrainLogger(log_file, precision=LOG_DIGITS)
         self.losses: dict[str, float] = {}
+
+    def init_optimizers(self) -> None:
+        """Give each group of parameters its own learning rate."""
+        self.optimizer = self.opt_class(self.groups)
+        self.optimizers_dict = {"opt_class": self.optimizer}
+        self.checkpointer.add_recoverable("optimizer", self.optimizer)
 
     def on_fit_start(self) -> None:
         """Resume; an epoch that was logged, but killed before its checkpoint, comes again and must not stand in the log twice."""
@@ -92,20 +114,19 @@ class EmotionBrain(sb.Brain):
 
     def compute_forward(self, batch: Batch, stage: sb.Stage) -> Tensor:
         """Batch -> logits [batch, K]."""
-        inputs = upload(batch.inputs, self.device)  # and lengths as integers: DDP would move a tensor of them to the GPU
-        return self.modules.classifier(self.modules.encoder(inputs, batch.lengths.tolist()))
+        return self.modules.classifier(self.modules.encoder(upload(batch.inputs, self.device), batch.lengths.tolist()))
 
     def compute_objectives(self, logits: Tensor, batch: Batch, stage: sb.Stage) -> Tensor:
         """Logits [batch, K] -> mean loss of the batch; of several processes, this one's part of it; in a test, 0.
 
         DDP takes the mean of the processes' gradients, so a part is `n` times its sum over what all utterances of the batch weigh.
         """
-        if stage == sb.Stage.TEST:  # what is predicted has no targets
+        if stage == sb.Stage.TEST:  # what is predicted has no labels
             self.outputs.append((batch.items, logits.detach().float()))
             return logits.new_zeros(())
-        kind, targets = TARGETS[self.target], upload(batch.targets, self.device)
-        losses = kind.loss(logits.float(), targets, self.class_weights)
-        weights = kind.weight(targets, self.class_weights) if self.loss_mean == WEIGHTED_MEAN else torch.ones_like(losses)
+        labels = upload(batch.labels, self.device)
+        losses = self.target.loss(logits.float(), labels, self.class_weights)
+        weights = self.target.weight(labels, self.class_weights) if self.loss_mean == WEIGHTED_MEAN else torch.ones_like(losses)
         self.utterance_losses.append((batch.items, torch.stack([losses.detach(), weights], dim=-1)))
         _, n = processes()
         if n == 1 or stage != sb.Stage.TRAIN:
@@ -153,11 +174,10 @@ class EmotionBrain(sb.Brain):
         self.log.log_stats({"epoch": epoch}, train_stats={LOSS: self.losses["train"]}, valid_stats={LOSS: loss})
         self.say(f"  epoch {epoch:3d}  train loss {self.losses['train']:.4f}  valid loss {loss:.4f}{best}")
         meta = {LOSS: loss, "epoch": epoch, "train_loss": self.losses["train"], SECONDS: time.monotonic() - self.start}
-        # SpeechBrain adds to its default list of importance keys at every call, and sorts by all of them: each epoch would take longer.
-        on_main(self.checkpointer.save_and_keep_only, meta=meta, min_keys=[LOSS], importance_keys=[])
+        self.checkpointer.save_epoch(meta, best_by=LOSS)
 
     def restore_best(self) -> dict:
-        """Load the checkpoint with the least validation loss, and return its epoch and losses."""
+        """Load the checkpoint with the smallest validation loss, and return its epoch and losses."""
         best = self.checkpointer.recover_if_possible(min_key=LOSS)
         if best is None:
             raise InputError(f"{self.checkpointer.checkpoints_dir}: no checkpoint to test: the stage was not trained")
@@ -187,22 +207,47 @@ def in_order(parts: list[tuple[Tensor, Tensor]]) -> Tensor:
     return values[first]
 
 
-class HardTargetBrain(EmotionBrain):
-    """Learns the dominant emotion from one-hot targets (equation 3)."""
+def parameter_groups(encoder: Encoder, classifier: nn.Module, settings: Mapping) -> list[dict]:
+    """Return the groups that an optimiser takes: parameters with their learning rate. The classifier learns with ``lr``.
 
-    target = "hard"
+    Raises
+    ------
+    InputError
+        if a group of the encoder has no learning rate in the settings, or a learning rate has no group
+    """
+    groups = {BASE_RATE: [], **encoder.parameter_groups()}
+    groups[BASE_RATE] = [*groups[BASE_RATE], *classifier.parameters()]
+    kind = type(encoder).__name__
+    for name in groups:
+        if name not in settings:
+            raise InputError(f"{kind}: its parameters {name!r} have no learning rate: add {name} to the hparams file")
+    for name in settings:
+        if name.startswith(LEARNING_RATE) and name not in groups:
+            raise InputError(f"{name}: {kind} has no parameters with this learning rate: it has {', '.join(groups)}")
+    return [{"params": parameters, "lr": settings[name]} for name, parameters in groups.items() if parameters]
+
+
+class HardTargetBrain(EmotionBrain):
+    """Learns the dominant emotion from one-hot labels (equations 2 and 3)."""
+
+    target = HardTarget()
 
 
 class SoftTargetBrain(EmotionBrain):
-    """Learns the dominant emotion from the smoothed proportions of the votes (equation 4)."""
+    """Learns the dominant emotion from the smoothed proportions of the votes (equations 2 and 4)."""
 
-    target = "soft"
+    target = SoftTarget()
 
 
 class ExistenceBrain(EmotionBrain):
-    """Learns which emotions are present: one binary decision for each (equation 5)."""
+    """Learns which emotions are present: several labels for an utterance, one binary decision each (equations 5 and 6)."""
 
-    target = "existence"
+    target = ExistenceTarget()
 
 
-BRAINS = {brain.target: brain for brain in (HardTargetBrain, SoftTargetBrain, ExistenceBrain)}
+BRAINS = {brain.target.name: brain for brain in (HardTargetBrain, SoftTargetBrain, ExistenceBrain)}
+
+
+def brain_of(target: Target) -> type[EmotionBrain] | partial:
+    """Return the Brain that learns a target: its own, or for a target of a plug-in the general one."""
+    return BRAINS.get(target.name) or partial(EmotionBrain, target=target)

@@ -1,46 +1,55 @@
 """What an hparams file may hold: known names, values in range, arguments that their classes take. Checked before hours are spent."""
 
 import inspect
-import math
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from pydoc import ErrorDuringImport, locate
 
 from mlee_sb.errors import InputError, choose
+from mlee_sb.targets import TRAIN_SETS, Setting, Target, find_target, target_names
 
-TRAIN_SETS = ("dominant", "all")
-DOMINANT_TARGETS = ("hard", "soft")
-PRECISIONS = ("fp32", "bf16", "fp16")
 PLAIN_MEAN, WEIGHTED_MEAN = "plain", "weighted"  # of the loss over utterances
-OF_TARGETS, OF_DOMINANT = "targets", "dominant"  # what the frequency of a class is counted on
-
-NUMBER = int | float
-KINDS = {  # of the settings of an hparams file
-    **dict.fromkeys(("row", "target", "train_set", "loss_mean", "precision"), str),
-    **dict.fromkeys(("fold", "seed", "min_votes", "batch_size", "max_epochs", "patience", "num_workers"), int),
-    **dict.fromkeys(("lr", "max_grad_norm"), NUMBER),
-    **dict.fromkeys(("emotions", "speeds"), list),
-    **dict.fromkeys(("requires", "encoder", "classifier", "opt_class"), Mapping),
-    "class_weights": bool,
-}
-OF_SOFT_TARGETS = {"alpha": NUMBER, "class_frequency": str}  # of rows that may have a soft target
-WORDS = {bool: "True or False", int: "a whole number", NUMBER: "a number", list: "a list", str: "text", Mapping: "settings by name"}
-CHOICES = {
-    "train_set": TRAIN_SETS,
-    "precision": PRECISIONS,
-    "loss_mean": (PLAIN_MEAN, WEIGHTED_MEAN),
-    "class_frequency": (OF_TARGETS, OF_DOMINANT),
-}
-POSITIVE = ("lr", "batch_size", "max_epochs", "patience", "max_grad_norm", "min_votes")
-NOT_NEGATIVE = ("seed", "num_workers", "alpha")
 LARGEST_SEED = 2**32 - 1  # numpy's
+FASTEST, SLOWEST = 10, 0.1  # speed factors
+
+SETTINGS = {  # of every hparams file, besides those of a target and the learning rates of an encoder
+    "row": Setting(str),
+    "target": Setting(str),
+    "train_set": Setting(str, choices=TRAIN_SETS),
+    "fold": Setting(int),
+    "seed": Setting(int, least=0),
+    "emotions": Setting(list, optional=True),
+    "min_votes": Setting(int, above=0),
+    "class_weights": Setting(bool),
+    "loss_mean": Setting(str, choices=(PLAIN_MEAN, WEIGHTED_MEAN)),
+    **dict.fromkeys(("requires", "encoder", "classifier", "opt_class"), Setting(Mapping)),
+    "speeds": Setting(list),
+    "batch_size": Setting(int, above=0),
+    "lr": Setting(float, above=0),
+    "max_epochs": Setting(int, above=0),
+    "patience": Setting(int, above=0),
+    "max_grad_norm": Setting(float, above=0),
+    "precision": Setting(str, choices=("fp32", "bf16", "fp16")),
+    "num_workers": Setting(int, least=0),
+}
+LEARNING_RATE = "lr_"  # before the names of the learning rates that an encoder has besides `lr`
 BY_PLACE = "!arguments"  # beside the tag, of a module whose arguments have no names
 BUILDS = ("!new:", "!name:", "!apply:", "!applyref:")  # tags before the class of a module
 
 
-def check_names(settings: Mapping, in_file: Mapping, own_target, file: str | Path) -> None:
-    """Check that an hparams file has every setting that training needs, each of its kind, and none that nothing reads.
+def of_all_targets() -> dict[str, Setting]:
+    """Return the settings that belong to any registered target."""
+    return {name: setting for target in target_names() for name, setting in find_target(target).settings.items()}
+
+
+def of_other_targets(target: Target) -> set[str]:
+    """Return the names of the settings that belong to other targets, and change nothing for this one."""
+    return of_all_targets().keys() - target.settings.keys()
+
+
+def check_names(settings: Mapping, in_file: Mapping, file: str | Path) -> None:
+    """Check that an hparams file has every setting that training needs, and none that nothing reads.
 
     A name of the user's own is no mistake where another setting refers to it (``!ref <name>``).
 
@@ -48,7 +57,6 @@ def check_names(settings: Mapping, in_file: Mapping, own_target, file: str | Pat
     ----------
     settings : resolved to plain values, as `mlee_sb.training.settings.read_settings` makes them
     in_file : the settings of the file alone, neither resolved nor with overrides
-    own_target : the target of the file alone: one that trains existence has no settings of soft targets
     file : named in the errors
 
     Raises
@@ -56,24 +64,34 @@ def check_names(settings: Mapping, in_file: Mapping, own_target, file: str | Pat
     InputError
         that names the setting and the nearest known one
     """
-    kinds = {**KINDS, **(OF_SOFT_TARGETS if own_target in DOMINANT_TARGETS else {})}
     referred_to = set(_references(in_file))
     for name in settings:
-        if name not in referred_to:
-            choose(name, kinds, f"setting in {file}")
-    missing = [name for name in kinds if name not in settings]
+        if name not in referred_to and not name.startswith(LEARNING_RATE):
+            choose(name, {**SETTINGS, **of_all_targets()}, f"setting in {file}")
+    _check_target(settings, in_file, file)
+    missing = [name for name in {**SETTINGS, **find_target(settings["target"]).settings} if name not in settings]
     if missing:
-        raise InputError(f"{file}: the setting {', '.join(missing)} is missing: copy its line from a file in hparams/ that has it")
-    for name, kind in kinds.items():
-        value = settings[name]
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise InputError(f"{file}: {name} is {value!r}, and must be {WORDS[kind]}")
-    for name, part in settings["requires"].items():
+        raise InputError(f"{file}: the setting {', '.join(missing)} is missing: copy its line from hparams/base.yaml")
+    for name, part in settings["requires"].items() if isinstance(settings["requires"], Mapping) else ():
         if not isinstance(part, Mapping) or not isinstance(part.get("hparams"), str):
             raise InputError(f"{file}: requires {name}: {part!r}: give it an hparams file: {{hparams: mlee.yaml}}")
     for name, module in settings.items():
         for place, tag, arguments in _built(module, name):
             _check_arguments(tag, arguments, f"{place} in {file}")
+
+
+def _check_target(settings: Mapping, in_file: Mapping, file: str | Path) -> None:
+    """Check that the target is one that this row may learn: a row may choose among targets with the same output."""
+    for found in (settings, in_file):
+        if not isinstance(found.get("target"), str):
+            raise InputError(f"{file}: target is {found.get('target')!r}, and must be one of {', '.join(target_names())}")
+    output = find_target(in_file["target"]).output
+    target = choose(settings["target"], target_names(), "target")
+    if find_target(target).output is not output:
+        raise InputError(
+            f"{file} trains {in_file['target']} and cannot train {target}, which belongs to other rows: choose from "
+            f"{', '.join(target_names(output))}"
+        )
 
 
 def _references(node) -> Iterator[str]:
@@ -87,32 +105,28 @@ def _references(node) -> Iterator[str]:
         yield from re.findall(r"<(\w+)", node)
 
 
-def check_values(settings: Mapping, own_target: str, file: str | Path) -> None:
+def check_values(settings: Mapping, file: str | Path) -> None:
     """Check that the values of settings can be trained with.
 
     Parameters
     ----------
     settings : resolved, with all overrides
-    own_target : the target before overrides: a row that learns existence learns nothing else
     file : named in the errors
+
+    Raises
+    ------
+    InputError
+        that names the setting, its value and what it may be
     """
-    target = settings["target"]
-    if own_target == "existence" and target != "existence":
-        raise InputError(f"{file} trains existence and has no target to choose; {', '.join(DOMINANT_TARGETS)} belong to the other rows")
-    if own_target != "existence":
-        choose(target, DOMINANT_TARGETS, "target")
-    for name in CHOICES:
+    rates = {name: SETTINGS["lr"] for name in settings if name.startswith(LEARNING_RATE)}
+    for name, setting in {**SETTINGS, **of_all_targets(), **rates}.items():
         if name in settings:
-            choose(settings[name], CHOICES[name], name)
-    for names, in_range, words in ((POSITIVE, lambda v: v > 0, "above 0"), (NOT_NEGATIVE, lambda v: v >= 0, "0 or more")):
-        for name in [name for name in names if name in settings]:
-            value = settings[name]
-            if not isinstance(value, int | float) or not math.isfinite(value) or not in_range(value):
-                raise InputError(f"{file}: {name} is {value!r}, and must be {words}")
+            setting.check(name, settings[name], file)
     if settings["seed"] > LARGEST_SEED:
         raise InputError(f"{file}: seed is {settings['seed']!r}, and must be {LARGEST_SEED} or less")
     speeds = settings["speeds"]
-    if not speeds or len(set(speeds)) != len(speeds) or not all(isinstance(s, int | float) and 0.1 <= s <= 10 for s in speeds):
+    right = all(isinstance(speed, int | float) and SLOWEST <= speed <= FASTEST for speed in speeds)
+    if not speeds or len(set(speeds)) != len(speeds) or not right:
         raise InputError(f"{file}: speeds are {speeds!r}, and must be different factors such as 0.9 1.0 1.1")
 
 

@@ -9,6 +9,8 @@ import torch
 from speechbrain.utils.checkpoints import Checkpointer, mark_as_loader, mark_as_saver, register_checkpoint_hooks
 from speechbrain.utils.epoch_loop import EpochCounterWithStopper
 
+from mlee_sb.training.distributed import on_main
+
 UNFINISHED = "unfinished"
 
 
@@ -17,6 +19,11 @@ class AtomicCheckpointer(Checkpointer):
 
     The original writes the file that makes a folder a checkpoint first: a run killed while saving cannot be resumed.
     """
+
+    def save_epoch(self, meta: dict, best_by: str) -> None:
+        """Save a checkpoint, and keep the newest one and the one with the smallest `meta` of a name. The main process does it."""
+        # SpeechBrain adds to its default list of importance keys at every call, and sorts by all of them: each epoch would take longer.
+        on_main(self.save_and_keep_only, meta=meta, min_keys=[best_by], importance_keys=[])
 
     def save_checkpoint(self, *args, **kwargs):
         """As `Checkpointer.save_checkpoint`."""

@@ -1,4 +1,4 @@
-"""From the rows of a manifest to batches: waveforms at a speed, or embeddings, with integer lengths."""
+"""From the rows of a manifest to batches, with integer lengths: waveforms at a speed, or what an encoder's fixed part made of them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,23 +11,30 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from mlee_sb.models.pipeline import FrozenEncoders, UtteranceEncoder
+from mlee_sb.models.encoders.base import Encoder
 from mlee_sb.models.waveforms import load_waveform, pad
 from mlee_sb.training.distributed import ALONE
 
 
 @dataclass(frozen=True)
 class Batch:
-    """inputs [batch, samples] or [batch, embedding_size]; lengths [batch] in samples, on the CPU; targets [batch, K]; items [batch]."""
+    """A batch of utterances.
+
+    Attributes
+    ----------
+    inputs, lengths : what an encoder's `learned` takes, [batch, steps, ...] and [batch] (integers on the CPU)
+    labels : [batch, K]
+    items : [batch], their numbers in the dataset
+    """
 
     inputs: Tensor
     lengths: Tensor
-    targets: Tensor
+    labels: Tensor
     items: Tensor
 
 
 class WaveformDataset(Dataset):
-    """Utterances at each of several speeds: item `i` is row `i % n` at speed `i // n`, so training data is a multiple.
+    """Waveforms of utterances at each of several speeds: item `i` is row `i % n` at speed `i // n`, so training data is a multiple.
 
     An index is a list of items and gives a `Batch` of them.
 
@@ -36,7 +43,7 @@ class WaveformDataset(Dataset):
     frame : rows of a manifest
     data_folder : what its wav paths are relative to
     encoder : the model's, for its sample rate and the shortest waveform that it takes
-    targets : [n, K]
+    labels : [n, K]
     speeds : speed factors; 0.9 is slower and lower, 1.0 leaves an utterance as it is
     """
 
@@ -44,13 +51,13 @@ class WaveformDataset(Dataset):
         self,
         frame: pd.DataFrame,
         data_folder: str | Path,
-        encoder: UtteranceEncoder | FrozenEncoders,
-        targets: Tensor,
+        encoder: Encoder,
+        labels: Tensor,
         speeds: Sequence[float] = (1.0,),
     ):
         self.ids = frame["ID"].tolist()
         self.paths = [Path(data_folder) / wav for wav in frame["wav"]]
-        self.sample_rate, self.min_samples, self.targets = encoder.sample_rate, encoder.min_samples, targets
+        self.sample_rate, self.min_samples, self.labels = encoder.sample_rate, encoder.min_samples, labels
         # A speed stage for each factor: SpeechBrain's SpeedPerturb has one speed for a whole batch, and perturbs in evaluation too.
         self.perturb = [None if speed == 1.0 else torchaudio.transforms.Speed(self.sample_rate, speed) for speed in speeds]
         self.durations = [duration / speed for speed in speeds for duration in frame["duration"]]
@@ -61,7 +68,7 @@ class WaveformDataset(Dataset):
     def __getitem__(self, items: list[int]) -> Batch:
         padded, lengths = pad([self._waveform(*divmod(item, len(self.paths))) for item in items])
         numbers = torch.tensor(items)
-        return Batch(padded, lengths, self.targets[numbers % len(self.paths)], numbers)
+        return Batch(padded, lengths, self.labels[numbers % len(self.paths)], numbers)
 
     def _waveform(self, copy: int, row: int) -> Tensor:
         waveform = load_waveform(self.paths[row], self.sample_rate)
@@ -72,24 +79,31 @@ class WaveformDataset(Dataset):
         return waveform
 
 
-class EmbeddingDataset(Dataset):
-    """Embeddings [copies * n, embedding_size] of n utterances, encoded before; ordered and indexed as a `WaveformDataset`."""
+class FixedDataset(Dataset):
+    """What an encoder's fixed part made of utterances, computed before; ordered and indexed as a `WaveformDataset`.
 
-    def __init__(self, embeddings: Tensor, targets: Tensor, ids: list[str]):
-        self.embeddings, self.targets, self.ids = embeddings, targets, ids
-        self.durations = [1.0] * len(embeddings)
+    Parameters
+    ----------
+    values : for each speed and utterance, [steps, ...]
+    labels : [n, K]
+    ids : of the n utterances
+    """
+
+    def __init__(self, values: Sequence[Tensor], labels: Tensor, ids: list[str]):
+        self.values, self.labels, self.ids = values, labels, ids
+        self.durations = [float(len(value)) for value in values]
 
     def __len__(self) -> int:
-        return len(self.embeddings)
+        return len(self.values)
 
     def __getitem__(self, items: list[int]) -> Batch:
+        padded, lengths = pad([self.values[item] for item in items])
         numbers = torch.tensor(items)
-        lengths = torch.full((len(items),), self.embeddings.shape[1])
-        return Batch(self.embeddings[numbers], lengths, self.targets[numbers % len(self.targets)], numbers)
+        return Batch(padded, lengths, self.labels[numbers % len(self.labels)], numbers)
 
 
 class UtteranceSampler(Sampler[list[int]]):
-    """Batches of utterances: in training drawn at random, anew in every epoch, else sorted by length.
+    """Batches of utterances: in training drawn at random, anew in every epoch; otherwise sorted by length.
 
     Sorting by length would spare an encoder padding, and make batches of utterances that are alike in more than that; one that lays
     them in rows (`mlee_sb.models.rows`) needs no sorting.
@@ -128,9 +142,9 @@ class UtteranceSampler(Sampler[list[int]]):
 
 
 def make_loader(
-    dataset: WaveformDataset | EmbeddingDataset, batch_size: int, num_workers: int, seed: int | None = None, share: tuple[int, int] = ALONE
+    dataset: WaveformDataset | FixedDataset, batch_size: int, num_workers: int, seed: int | None = None, share: tuple[int, int] = ALONE
 ) -> DataLoader:
-    """Batches from `dataset`, or the share of one process in each; with a seed shuffled anew in every epoch, else sorted by length.
+    """Return batches of a dataset, or the share of one process in each: with a seed shuffled anew in every epoch, else sorted by length.
 
     It leaves the global random generator alone: else the first weights of a model would depend on what was read before.
     """

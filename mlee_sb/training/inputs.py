@@ -1,38 +1,38 @@
-"""The data of one stage: which utterances it learns from, their targets and class weights, checked before training begins."""
+"""The data of one stage: which utterances it learns from, their labels and class weights. All is checked before training begins."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
-from mlee_sb import labels
 from mlee_sb.corpora.manifest import read_fold, vote_columns
 from mlee_sb.errors import InputError
 from mlee_sb.training.stage import Stage
-from mlee_sb.training.targets import usable_for
 
 
 @dataclass(frozen=True)
 class StageInputs:
-    """Rows and targets [n, K] of the training and validation set, all rows of each split, and the class weights."""
+    """Rows and labels [n, K] of the training and validation set, all rows of each split, and the class weights."""
 
     train: pd.DataFrame
-    train_targets: Tensor
+    train_labels: Tensor
     valid: pd.DataFrame
-    valid_targets: Tensor
+    valid_labels: Tensor
     train_split: pd.DataFrame
     valid_split: pd.DataFrame
     test: pd.DataFrame
     class_weights: Tensor
 
-    def no_targets(self, frame: pd.DataFrame) -> Tensor:
-        """Zeros, for rows that are predicted and not learnt from."""
-        return torch.zeros(len(frame), self.train_targets.shape[1])
+    def no_labels(self, frame: pd.DataFrame) -> Tensor:
+        """Return zeros [n, K], for rows that are only predicted."""
+        return torch.zeros(len(frame), self.train_labels.shape[1])
 
 
 def stage_inputs(stage: Stage) -> StageInputs:
-    """Read the manifests of a stage's fold and make its targets.
+    """Read the manifests of a stage's fold and make its labels.
 
     Raises
     ------
@@ -45,26 +45,25 @@ def stage_inputs(stage: Stage) -> StageInputs:
     where = f"fold {settings['fold']} of {data.manifests}"
     used = {}
     for name, words in {"train": "training", "valid": "validation"}.items():
-        frame, targets = usable_for(settings["target"], settings["train_set"], splits[name], settings)
+        frame, labels = _usable(stage, splits[name])
         if frame.empty:
             rule = f"train_set {settings['train_set']}, target {settings['target']}, emotions {' '.join(settings['emotions'])}"
-            raise InputError(f"{where}: the {words} set has no usable utterance ({rule}): choose other emotions or another fold")
-        used[name] = (frame, targets)
+            raise InputError(f"{where}: the {words} set has no usable utterance ({rule}): choose other --emotions or another --fold")
+        used[name] = frame, labels
     if splits["test"].empty:
-        raise InputError(f"{where}: the test set is empty: choose another fold")
-    _check_heard(used["train"][0], settings["emotions"], where)
+        raise InputError(f"{where}: the test set is empty: choose another --fold")
+    (train, train_labels), (valid, valid_labels) = used["train"], used["valid"]
+    _check_votes(stage, train, where)
     try:
-        rows, targets = used["train"]
-        weights = labels.training_class_weights(targets, rows["dominant"].tolist(), settings)
+        weights = stage.target.training_class_weights(train_labels, train["dominant"].tolist(), settings)
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
-    _check_files(stage, list(splits.values()))
-    (train, train_targets), (valid, valid_targets) = used["train"], used["valid"]
+    _check_files(data.data_folder, splits.values())
     return StageInputs(
         train,
-        torch.from_numpy(train_targets),
+        torch.from_numpy(train_labels),
         valid,
-        torch.from_numpy(valid_targets),
+        torch.from_numpy(valid_labels),
         splits["train"],
         splits["valid"],
         splits["test"],
@@ -72,17 +71,40 @@ def stage_inputs(stage: Stage) -> StageInputs:
     )
 
 
-def _check_heard(train: pd.DataFrame, emotions: list[str], where: str) -> None:
-    """Smoothing gives every emotion some mass, also one that nobody ever heard: so the votes are asked."""
-    for emotion, column in zip(emotions, vote_columns(emotions), strict=True):
-        if not train[column].any():
+def _usable(stage: Stage, split: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:
+    """The rows of a split that a stage can learn from, renumbered, and their labels [n, K]."""
+    settings = stage.settings
+    votes = split[vote_columns(settings["emotions"])].to_numpy()
+    labels, usable = stage.target.training_labels(settings["train_set"], split["dominant"].tolist(), votes, settings)
+    return split[usable].reset_index(drop=True), labels[usable]
+
+
+def _check_votes(stage: Stage, train: pd.DataFrame, where: str) -> None:
+    """Look at the votes themselves: smoothing gives each emotion some mass, also one that nobody ever heard."""
+    emotions = stage.settings["emotions"]
+    votes = train[vote_columns(emotions)].to_numpy()
+    for emotion, of_emotion in zip(emotions, votes.T, strict=True):
+        if not of_emotion.any():
             raise InputError(
-                f"{where}: nobody heard {emotion!r} in this training set: leave it out of the emotions, or choose another fold"
+                f"{where}: nobody heard {emotion!r} in this training set: leave it out of --emotions, or choose another --fold"
             )
+        if stage.target.output.knows_existence and (of_emotion >= stage.settings["min_votes"]).all():
+            least = _min_votes_that_work(votes, stage.settings["min_votes"])
+            remedy = f"give --min_votes {least}" if least else f"leave {emotion!r} out of --emotions"
+            raise InputError(f"{where}: no training example without {emotion!r}: {remedy}, or choose another --fold")
 
 
-def _check_files(stage: Stage, frames: list[pd.DataFrame]) -> None:
-    missing = [wav for frame in frames for wav in frame["wav"] if not (stage.data.data_folder / wav).is_file()]
+def _min_votes_that_work(votes: np.ndarray, min_votes: int) -> int | None:
+    """The least number of votes above `min_votes` with which each emotion is present in some utterances and absent in others."""
+    for number in range(min_votes + 1, int(votes.max()) + 1):
+        present = votes >= number
+        if present.any(axis=0).all() and not present.all(axis=0).any():
+            return number
+    return None
+
+
+def _check_files(data_folder: Path, splits) -> None:
+    missing = [wav for split in splits for wav in split["wav"] if not (data_folder / wav).is_file()]
     if missing:
-        path = stage.data.data_folder / missing[0]
+        path = data_folder / missing[0]
         raise InputError(f"{path}: no such file ({len(missing)} are missing): is --data_folder the one that was prepared?")

@@ -1,7 +1,6 @@
 """Run a plan: check everything first, then train what is missing, stage by stage."""
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -18,7 +17,7 @@ WAIT = 600  # seconds for another run, before the processes of this one hear fro
 
 
 def check_device(device: str | None, precision: str) -> str:
-    """The device to train on: what was asked for if it can be had, else a GPU where there is one, else the CPU.
+    """Return the device to train on: what was asked for if it is there, else a GPU where there is one, else the CPU.
 
     Raises
     ------
@@ -77,14 +76,39 @@ def run_one(stage: Stage, device: str, score: Callable[[Path], None], say: Calla
     device : as `check_device` returns it
     step : what the lines for a person begin with
     """
-    with _alone_in(stage, lambda: say(f"{step}: another run trains it, waiting for that")):
-        if on_main(_finished, stage):
+    lock = FileLock(stage.files.save / ".lock")  # keeps other runs that require the same stage out; a killed run's lock is open again
+    waits = lambda: say(f"{step}: another run trains it, waiting for that")  # noqa: E731
+    try:
+        if _entered(stage, lock, waits):
             say(f"{step}: finished before, reused")
         else:
             together = f" and {processes()[1] - 1} more" if processes()[1] > 1 else ""
             say(f"{step}: training on {device}{together}")
             train_stage(stage, device, say)
         on_main(_score, stage, score)
+    finally:
+        lock.release()
+
+
+def _entered(stage: Stage, lock: FileLock, waits: Callable[[], None]) -> bool:
+    """Wait until no other run is in the folder of a stage, and tell whether there is nothing left to train in it."""
+    found = on_main(_try_to_enter, stage, lock, seconds=0)
+    if found is None:
+        waits()
+    while found is None:
+        found = on_main(_try_to_enter, stage, lock, seconds=WAIT)
+    return found
+
+
+def _try_to_enter(stage: Stage, lock: FileLock, seconds: float) -> bool | None:
+    """Whether the stage is finished; None where another run is still in its folder. The main process holds the lock from then on."""
+    stage.files.save.mkdir(parents=True, exist_ok=True)
+    try:
+        lock.acquire(timeout=seconds)
+    except Timeout:
+        return None
+    clear_partial(stage.folder)
+    return _finished(stage)
 
 
 def _finished(stage: Stage) -> bool:
@@ -96,27 +120,3 @@ def _finished(stage: Stage) -> bool:
 def _score(stage: Stage, score: Callable[[Path], None]) -> None:
     if not stage.scored:
         score(stage.folder)
-
-
-@contextmanager
-def _alone_in(stage: Stage, waits: Callable[[], None]) -> Iterator[None]:
-    """Keep other runs that require the same stage out of its folder; a killed run's lock is open again."""
-    stage.save_folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(stage.save_folder / ".lock")  # the main process holds it for all of one run
-    if not on_main(_acquired, lock, seconds=0):
-        waits()
-        while not on_main(_acquired, lock, seconds=WAIT):
-            pass
-    try:
-        on_main(clear_partial, stage.folder)
-        yield
-    finally:
-        lock.release()
-
-
-def _acquired(lock: FileLock, seconds: float) -> bool:
-    try:
-        lock.acquire(timeout=seconds)
-    except Timeout:
-        return False
-    return True

@@ -1,26 +1,32 @@
 """An hparams file as plain settings: read without building anything, overridden by name, checked before hours are spent."""
 
 from collections.abc import Mapping
+from io import StringIO
 from pathlib import Path
 
 import ruamel.yaml
 from hyperpyyaml import resolve_references
+from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.tag import Tag
 
 from mlee_sb.errors import InputError, choose
-from mlee_sb.training.check_settings import BY_PLACE, check_names, check_values
+from mlee_sb.targets import find_target, target_names
+from mlee_sb.training.check_settings import BY_PLACE, SETTINGS, check_names, check_values, of_all_targets
+
+INCLUDE = "!include:"
 
 # A required stage has these as the stage that requires it.
 SHARED = ("fold", "seed", "train_set", "emotions", "min_votes", "loss_mean", "precision")
 
 
 def read_settings(hparams: str | Path, overrides: Mapping | None = None) -> dict:
-    """Resolve an hparams file with its parts, references and overrides to plain dictionaries, lists and values.
+    """Resolve an hparams file with its base, parts, references and overrides to plain dictionaries, lists and values.
 
     Modules stay descriptions: nothing is built. Two files with equal settings train equal stages.
 
     Parameters
     ----------
-    hparams : YAML file in HyperPyYAML syntax
+    hparams : YAML file in HyperPyYAML syntax. Where it begins with ``!include:base.yaml``, its settings replace those of that file
     overrides : settings to replace, by name
 
     Raises
@@ -30,33 +36,34 @@ def read_settings(hparams: str | Path, overrides: Mapping | None = None) -> dict
         wrong value
     """
     tree, file = _load(hparams), Path(hparams).name
-    in_file = _plain(tree)
     for name in overrides or {}:
         choose(name, tree, f"setting of {file}")
-    settings = _resolved_settings(hparams, overrides)
-    own_target = settings.get("target")
-    if "target" in (overrides or {}):
-        own_target = _resolved_settings(hparams, None).get("target")
-    check_names(settings, in_file, own_target, file)
-    check_values(settings, own_target, file)
+    in_file = _plain(tree)
+    settings = _plain(ruamel.yaml.YAML().load(_resolved(hparams, overrides)))
+    check_names(settings, in_file, file)
+    check_values(settings, file)
     return settings
 
 
 def resolved_yaml(hparams: str | Path, overrides: Mapping) -> str:
-    """The hparams file with everything filled in, as it is kept beside the results."""
+    """Return the hparams file with everything filled in: what HyperPyYAML builds, and what is kept beside the results."""
     return _resolved(hparams, overrides).getvalue()
 
 
 def overridable(hparams: str | Path) -> dict[str, tuple[object, str]]:
-    """Settings that can be given on the command line: name -> (value in the file, its comment).
+    """Return the settings that can be given on the command line: name -> (value in the file, its comment).
 
-    Settings of a required stage are written with its name: ``mlee.lr``.
+    Settings of a required stage are written with its name: ``mlee.lr``. Those of targets that the row cannot learn are left out.
     """
     tree = _load(hparams)
+    output = find_target(str(tree["target"])).output if tree.get("target") in target_names() else None
+    of_its_targets = {name for target in target_names(output) for name in find_target(target).settings}
     found = {}
     for name, value in tree.items():
-        if name != "row" and (isinstance(value, bool | int | float | str | list) or value is None):
+        chooses = name != "row" and (name in of_its_targets or name not in of_all_targets())
+        if chooses and (isinstance(value, bool | int | float | str | list) or value is None):
             comment = tree.ca.items.get(name)
+            value = [] if value is None and SETTINGS[name].kind is list else value
             found[name] = (value, comment[2].value.strip("# \n").split("\n")[0] if comment and comment[2] else "")
     for stage, part in (tree.get("requires") or {}).items():
         for name, default in overridable(Path(hparams).parent / part["hparams"]).items():
@@ -66,7 +73,7 @@ def overridable(hparams: str | Path) -> dict[str, tuple[object, str]]:
 
 
 def nested(flat: Mapping) -> dict:
-    """Overrides by name to overrides as the file nests them.
+    """Return overrides as the file nests them, from overrides by name.
 
     >>> nested({"lr": 0.1, "mlee.lr": 0.2})
     {'lr': 0.1, 'requires': {'mlee': {'lr': 0.2}}}
@@ -81,8 +88,23 @@ def nested(flat: Mapping) -> dict:
     return overrides
 
 
-def _load(hparams: str | Path) -> Mapping:
+def _load(hparams: str | Path) -> CommentedMap:
+    """The settings of a file by name, each with its comment, on those of the base that it includes."""
     path = Path(hparams)
+    tree = _read(path)
+    base = _included(tree)
+    if base is None:
+        return tree
+    whole = _load(path.parent / base)
+    for name, value in tree.items():
+        whole[name] = value
+        if name in tree.ca.items:
+            whole.ca.items[name] = tree.ca.items[name]
+    return whole
+
+
+def _read(path: Path) -> CommentedMap:
+    """One file, with the parts that it includes named by their whole paths."""
     if not path.is_file():
         nearby = sorted(p.name for p in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
         if nearby:
@@ -92,26 +114,42 @@ def _load(hparams: str | Path) -> Mapping:
         tree = ruamel.yaml.YAML().load(path.read_text(encoding="utf-8"))
     except ruamel.yaml.YAMLError as error:
         raise InputError(f"{path}: not YAML: {error}") from error
-    if not isinstance(tree, Mapping):
+    if not isinstance(tree, CommentedMap):
         raise InputError(f"{path}: not an hparams file: it must hold settings by name")
+    for value in tree.values():
+        _with_whole_paths(value, path.parent.resolve())
     return tree
 
 
-def _resolved(hparams: str | Path, overrides: Mapping | None):
+def _included(node) -> str | None:
+    """The file that a node includes; None where it includes none."""
+    tag = _tag(node)
+    return tag.removeprefix(INCLUDE) if tag and tag.startswith(INCLUDE) else None
+
+
+def _with_whole_paths(node, folder: Path) -> None:
+    if (file := _included(node)) is not None:
+        node.yaml_set_ctag(Tag(suffix=f"{INCLUDE}{folder / file}"))
+    for inner in node.values() if isinstance(node, Mapping) else node if isinstance(node, list) else ():
+        _with_whole_paths(inner, folder)
+
+
+def _resolved(hparams: str | Path, overrides: Mapping | None) -> StringIO:
+    text = StringIO()
+    ruamel.yaml.YAML().dump(_load(hparams), text)
     try:
-        with open(hparams, encoding="utf-8") as stream:
-            return resolve_references(stream, dict(overrides or {}))
+        return resolve_references(text.getvalue(), dict(overrides or {}))
     except (ruamel.yaml.YAMLError, ValueError, KeyError, OSError) as error:
         raise InputError(f"{hparams}: cannot be resolved: {error}") from error
 
 
-def _resolved_settings(hparams: str | Path, overrides: Mapping | None) -> dict:
-    return _plain(ruamel.yaml.YAML().load(_resolved(hparams, overrides)))
+def _tag(node) -> str | None:
+    tag = getattr(getattr(node, "tag", None), "value", None)
+    return tag if tag and tag.startswith("!") and ":" in tag else None
 
 
 def _plain(node):
-    tag = getattr(getattr(node, "tag", None), "value", None)
-    tag = tag if tag and tag.startswith("!") and ":" in tag else None
+    tag = _tag(node)
     if isinstance(node, Mapping):
         return {**({"!": tag} if tag else {}), **{str(key): _plain(value) for key, value in node.items()}}
     if isinstance(node, list):

@@ -3,22 +3,22 @@
 import hashlib
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from mlee_sb.corpora.manifest import fold_numbers
 from mlee_sb.errors import InputError, choose
-from mlee_sb.files import read_json, sha256_of, write_json
-from mlee_sb.models.config import CONFIG
-from mlee_sb.models.weights import WEIGHTS
-from mlee_sb.training.check_settings import OF_SOFT_TARGETS
+from mlee_sb.stage_folder import AGAIN, PROTOCOL, REQUIRED, StageFolder, key_of, row_name, stage_place, variant_of
+from mlee_sb.targets import Target, find_target
+from mlee_sb.training.check_settings import of_other_targets
 from mlee_sb.training.settings import SHARED, read_settings
 from mlee_sb.training.source_code import code_of
 
-SUMMARY, SCORES = "summary.json", "scores.json"  # the last things that training, and scoring, write
-DAMAGED = "move the folder of this stage away, and train it again"
-ENCODERS = "encoders.json"  # in the save folder of a stage: the sha256 of the weights of each encoder that it froze, by name
 NO_RESULT = ("num_workers", "requires")  # settings that change no result; what is required has an identity of its own
+IN_THE_PLACE = ("row", "fold", "seed", "train_set", "target")  # settings that the folder of a stage names
+OF_THE_PROTOCOL = ("emotions", "min_votes")  # settings that come from the manifests
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class Stage:
     ----------
     hparams, overrides : the YAML file and what replaces its settings
     settings : the two resolved to plain values
+    changed : name -> value of the settings in which it differs from its file; those of a required stage begin with its name
     requires : the stages whose encoders this one freezes, by name, in the order of their embeddings
     data : what it is trained on
     folder : where its results go
@@ -46,6 +47,7 @@ class Stage:
     hparams: Path
     overrides: dict
     settings: dict
+    changed: dict
     requires: dict[str, "Stage"]
     data: Data
     folder: Path
@@ -54,15 +56,27 @@ class Stage:
     def name(self) -> str:
         """For a person: row, train set, seed and fold."""
         s = self.settings
-        return f"{s['row']} (train set {s['train_set']}, seed {s['seed']}, fold {s['fold']})"
+        return f"{row_name(s['row'], self.variant)} (train set {s['train_set']}, seed {s['seed']}, fold {s['fold']})"
+
+    @property
+    def variant(self) -> str:
+        """The name of its changed settings, "" where there are none."""
+        return variant_of(self.changed)
+
+    @property
+    def files(self) -> StageFolder:
+        """Its folder, with the name of each file in it."""
+        return StageFolder(self.folder)
+
+    @cached_property
+    def target(self) -> Target:
+        """What it learns."""
+        return find_target(self.settings["target"])
 
     @property
     def model_folder(self) -> Path:
-        return self.folder / "model"
-
-    @property
-    def save_folder(self) -> Path:
-        return self.folder / "save"
+        """The folder of its bundle."""
+        return self.files.model
 
     @property
     def random_seed(self) -> int:
@@ -76,34 +90,23 @@ class Stage:
     @property
     def identity(self) -> dict:
         """Everything that changes the result, and nothing else."""
-        without = (*NO_RESULT, *OF_SOFT_TARGETS) if self.settings["target"] == "hard" else NO_RESULT
+        without = (*NO_RESULT, *of_other_targets(self.target))
         return {
             **{name: value for name, value in self.settings.items() if name not in without},
             **code_of(self.settings),
-            "protocol": self.data.protocol["hash"],
-            **{f"required {name}": stage.key for name, stage in self.requires.items()},
+            PROTOCOL: self.data.protocol["hash"],
+            **{REQUIRED + name: stage.key for name, stage in self.requires.items()},
         }
 
     @property
     def key(self) -> str:
         """Two stages with equal keys are the same stage."""
-        return hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()
-
-    @property
-    def weights(self) -> str | None:
-        """The sha256 of its weights; None where it has none yet."""
-        path = self.model_folder / WEIGHTS
-        return sha256_of(path) if path.is_file() else None
+        return key_of(self.identity)
 
     @property
     def finished(self) -> bool:
-        """Whether it was trained to its end, on the encoders that are there, and nothing was taken away since.
-
-        The summary is the last thing that training writes.
-        """
-        model = (self.model_folder / CONFIG, self.model_folder / WEIGHTS)
-        whole = all(path.is_file() for path in (self.save_folder / SUMMARY, self.folder / "predictions.csv", *model))
-        return whole and self.stands_on_its_encoders
+        """Whether it was trained to its end, on the encoders that are there, and nothing was taken away since."""
+        return self.files.whole and self.stands_on_its_encoders
 
     @property
     def stands_on_its_encoders(self) -> bool:
@@ -111,29 +114,23 @@ class Stage:
 
         An encoder that is missing tells nothing.
         """
-        noted = self.noted_encoders
-        return all(stage.weights in (None, noted.get(name)) for name, stage in self.requires.items())
-
-    @property
-    def noted_encoders(self) -> dict[str, str]:
-        """The sha256 of the weights of each encoder that it froze, by name, as it noted them when it was begun; none where it did not."""
-        path = self.save_folder / ENCODERS
-        return read_json(path, DAMAGED) if path.is_file() else {}
+        noted = self.files.noted_encoders()
+        return all(stage.files.weights in (None, noted.get(name)) for name, stage in self.requires.items())
 
     def begin_on_its_encoders(self) -> str:
         """Note the weights of the encoders that are being frozen. Clear away what stands on others, and say why; "" where nothing does.
 
         The summary goes first: without it nothing is taken for finished, whenever the process is killed.
         """
-        noted, now = self.noted_encoders, {name: stage.weights for name, stage in self.requires.items()}
-        summary, checkpoints = self.save_folder / SUMMARY, list(self.save_folder.glob("CKPT*"))
-        stale = noted != now and (summary.is_file() or bool(checkpoints))
-        summary.unlink(missing_ok=True)
+        files = self.files
+        noted, now = files.noted_encoders(), {name: stage.files.weights for name, stage in self.requires.items()}
+        stale = noted != now and files.begun
+        files.summary.unlink(missing_ok=True)
         if stale:
-            for checkpoint in checkpoints:
+            for checkpoint in files.checkpoints:
                 shutil.rmtree(checkpoint)
-        (self.folder / SCORES).unlink(missing_ok=True)  # of an earlier training; it is scored when it is finished
-        write_json(self.save_folder / ENCODERS, now)
+        files.scores.unlink(missing_ok=True)  # of an earlier training; it is scored when it is finished
+        files.note_encoders(now)
         why = "its encoder was trained again since" if noted else "which encoder it stood on is not known"
         return f"{why}: this stage begins anew" if stale else ""
 
@@ -141,7 +138,7 @@ class Stage:
     def scored(self) -> bool:
         """Whether its scores are there, and whole."""
         try:
-            return isinstance(json.loads((self.folder / SCORES).read_text(encoding="utf-8")), dict)
+            return isinstance(json.loads(self.files.scores.read_text(encoding="utf-8")), dict)
         except (OSError, ValueError):
             return False
 
@@ -153,13 +150,12 @@ class Stage:
         InputError
             naming the settings that differ, or if what the folder holds cannot be known
         """
-        path = self.save_folder / "identity.json"
-        began = (self.save_folder / SUMMARY).is_file() or any(self.save_folder.glob("CKPT*"))
-        if not began:
+        files = self.files
+        if not files.begun:
             return
-        if not path.is_file():
-            raise InputError(f"{path}: missing, so it is not known what the results in {self.folder} are of: {DAMAGED}")
-        there = read_json(path, DAMAGED)
+        if not files.identity.is_file():
+            raise InputError(f"{files.identity}: missing, so it is not known what the results in {self.folder} are of: {AGAIN}")
+        there = files.read_identity()
         here = json.loads(json.dumps(self.identity))
         differing = [name for name in sorted({*there, *here}) if there.get(name) != here.get(name)]
         if differing:
@@ -171,6 +167,9 @@ class Stage:
 
 def make_stage(hparams: str | Path, overrides: dict, data: Data, results: str | Path) -> Stage:
     """Read an hparams file, and those of the stages that it requires, to a stage.
+
+    Its folder has the row's name, and after it the settings in which it differs from the file: other settings of one row
+    lie side by side, and share the encoders that are the same.
 
     Parameters
     ----------
@@ -185,22 +184,36 @@ def make_stage(hparams: str | Path, overrides: dict, data: Data, results: str | 
         if a setting is wrong, or the fold or an emotion is not in the manifests
     """
     settings = read_settings(hparams, overrides)
-    if settings["target"] == "hard" and not settings["requires"]:
-        # A hard target can use utterances with a dominant emotion only: both train sets are the same one.
-        overrides = {**overrides, "train_set": "dominant"}
-        settings = read_settings(hparams, overrides)
-    _check_against(data.protocol, settings)
+    target = find_target(settings["target"])
+    if settings["emotions"] is None:
+        overrides = {**overrides, "emotions": data.protocol["emotions"]}
+    if target.one_train_set and not settings["requires"]:
+        overrides = {**overrides, "train_set": target.one_train_set}
+    settings = read_settings(hparams, overrides)
+    _check_against(data, settings)
     requires = {}
     for name, part in settings["requires"].items():
         part = dict(part)
         file = Path(hparams).parent / part.pop("hparams")
         requires[name] = make_stage(file, {**{key: settings[key] for key in SHARED}, **part}, data, results)
-    names = (data.protocol["corpus"], settings["row"], settings["train_set"], f"seed{settings['seed']}", f"fold{settings['fold']}")
-    return Stage(Path(hparams), overrides, settings, requires, data, Path(results).joinpath(*names))
+    changed = _changed(hparams, overrides, settings, target, requires)
+    place = stage_place(
+        results, data.protocol["corpus"], settings["row"], variant_of(changed), settings["train_set"], settings["seed"], settings["fold"]
+    )
+    return Stage(Path(hparams), overrides, settings, changed, requires, data, place)
+
+
+def _changed(hparams: str | Path, overrides: Mapping, settings: Mapping, target: Target, requires: Mapping[str, Stage]) -> dict:
+    """The settings in which a stage differs from its file, without those that its place, its data or another target decides."""
+    decided = (*IN_THE_PLACE, *OF_THE_PROTOCOL, *NO_RESULT, *of_other_targets(target))
+    in_file = read_settings(hparams, {name: value for name, value in overrides.items() if name in IN_THE_PLACE})
+    own = {name: settings[name] for name in overrides if name not in decided and settings[name] != in_file[name]}
+    below = {f"{name}.{key}": value for name, stage in requires.items() for key, value in stage.changed.items() if own.get(key) != value}
+    return {**own, **below}
 
 
 def plan(*wanted: Stage) -> list[Stage]:
-    """The stages that are wanted and all that they require, each once, each after those that it requires.
+    """Return the stages that are wanted and all that they require, each once, each after those that it requires.
 
     Raises
     ------
@@ -220,9 +233,12 @@ def plan(*wanted: Stage) -> list[Stage]:
     return list(stages.values())
 
 
-def _check_against(protocol: dict, settings: dict) -> None:
+def _check_against(data: Data, settings: Mapping) -> None:
+    protocol = data.protocol
     choose(str(settings["fold"]), map(str, fold_numbers(protocol)), "fold")
+    again = f"the manifests in {data.manifests} were prepared"
+    remedy = "leave it out, or prepare again with it in another folder"
     if settings["emotions"] != protocol["emotions"]:
-        raise InputError(f"emotions are {settings['emotions']}, and the manifests were prepared for {protocol['emotions']}")
+        raise InputError(f"--emotions {' '.join(settings['emotions'])}: {again} for {' '.join(protocol['emotions'])}: {remedy}")
     if settings["min_votes"] != protocol["rules"]["min_votes"]:
-        raise InputError(f"min_votes is {settings['min_votes']}, and the manifests were prepared with {protocol['rules']['min_votes']}")
+        raise InputError(f"--min_votes {settings['min_votes']}: {again} with {protocol['rules']['min_votes']}: {remedy}")

@@ -14,7 +14,7 @@ from mlee_sb import EmotionClassifier
 from mlee_sb.errors import InputError
 from mlee_sb.inference.hub import pull
 from mlee_sb.inference.publish import push
-from mlee_sb.models.bundle import FILES
+from mlee_sb.models.bundle_files import FILES
 from mlee_sb.models.weights import LARGEST_WEIGHTS
 
 NAME = "me/mlee-test"

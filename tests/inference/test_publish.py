@@ -13,7 +13,7 @@ from mlee_sb.errors import InputError
 from mlee_sb.inference.hub import Place
 from mlee_sb.inference.publish import push
 from mlee_sb.inference.verify import verify
-from mlee_sb.models.bundle import FILES
+from mlee_sb.models.bundle_files import FILES
 from mlee_sb.training.used import note_data_folder
 
 NAME = "me/mlee-test"

@@ -14,7 +14,8 @@ from safetensors.torch import load_file, save_file
 from mlee_sb import EmotionClassifier
 from mlee_sb.errors import InputError, NeedsCode
 from mlee_sb.files import sha256_of, write_json
-from mlee_sb.models.bundle import FILES, build_model, load_bundle
+from mlee_sb.models.bundle import build_model, load_bundle
+from mlee_sb.models.bundle_files import FILES
 from mlee_sb.models.config import LARGEST_CONFIG, read_config
 from mlee_sb.models.golden import tone
 from mlee_sb.models.registry import ENCODERS, build

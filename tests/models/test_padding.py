@@ -7,7 +7,7 @@ from mlee_sb.errors import InputError
 from mlee_sb.models.encoder import CnnBlstmAttention, CnnLayer
 from mlee_sb.models.features import LogPowerSpectrogram
 from mlee_sb.models.normalization import ZNorm
-from mlee_sb.models.pipeline import FrozenEncoders, UtteranceEncoder
+from mlee_sb.models.emotion_model import FrozenEncoders, UtteranceEncoder
 from mlee_sb.models.rows import LENGTHS_PER_OCTAVE, in_rows
 
 LONGEST = 16000  # samples

@@ -14,7 +14,7 @@ from mlee_sb.models.device import upload
 from mlee_sb.models.encoder import CnnBlstmAttention
 from mlee_sb.models.features import LogPowerSpectrogram
 from mlee_sb.models.normalization import ZNorm
-from mlee_sb.models.pipeline import EmotionModel, FrozenEncoders, PresenceHead, UtteranceEncoder
+from mlee_sb.models.emotion_model import EmotionModel, FrozenEncoders, PresenceHead, UtteranceEncoder
 from mlee_sb.training.brains import BRAINS
 from mlee_sb.training.data import Batch
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mlee_sb import labels
 from mlee_sb.corpora.manifest import categories_of, vote_columns
 from mlee_sb.errors import InputError
 from mlee_sb.evaluation.protocol.findings import LEAK, NOTE, UNCHECKED, Finding, finding
 from mlee_sb.evaluation.protocol.manifests import Manifests
 from mlee_sb.evaluation.results import REQUIRED, VERSION, StageResult
+from mlee_sb.targets import find_target
 
 USED = Path("save") / "used"
 SPLIT_OF_USE = {"training": "train", "z_norm": "train", "class_weights": "train", "selection": "valid", "calibration": "valid"}
@@ -120,7 +120,8 @@ def _targets(rows: pd.DataFrame, settings: Mapping) -> tuple[np.ndarray, np.ndar
     """The targets of some rows of a manifest and which of them are usable; None where they cannot be made."""
     try:
         votes = rows[vote_columns(settings["emotions"])].astype(int).to_numpy()
-        return labels.training_targets(settings["target"], settings["train_set"], rows["dominant"].tolist(), votes, settings)
+        target = find_target(settings["target"])
+        return target.training_labels(settings["train_set"], rows["dominant"].tolist(), votes, settings)
     except (ValueError, OverflowError, KeyError):
         return None
 
@@ -169,7 +170,7 @@ def _weights(frames: list[pd.DataFrame], settings: Mapping) -> np.ndarray | None
         return None
     targets, usable = made
     try:
-        return labels.training_class_weights(targets[usable], rows["dominant"][usable].tolist(), settings)
+        return find_target(settings["target"]).training_class_weights(targets[usable], rows["dominant"][usable].tolist(), settings)
     except InputError:  # an emotion without an example
         return None
 

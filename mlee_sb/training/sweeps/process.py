@@ -13,7 +13,6 @@ from pathlib import Path
 
 from mlee_sb.training.stage import Stage
 
-RUN_LOG = "run.log"  # in the folder of a stage: what its process said, with warnings and tracebacks
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 LOOKS_UP = 1.0  # seconds between two looks at whether the starter still lives
 
@@ -57,7 +56,7 @@ def train_in_own_process(task: Task, import_path: list[str]) -> Ending:
     command = [sys.executable, "-P", "-m", "mlee_sb.training.sweeps.worker"]
     environment = {**os.environ, **threads, "PYTHONPATH": os.pathsep.join(import_path)}
     pipe = subprocess.PIPE
-    with open(folder / RUN_LOG, "a", encoding="utf-8") as log:
+    with open(task.stage.files.run_log, "a", encoding="utf-8") as log:
         process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=log, env=environment, start_new_session=True)
     try:
         _send(task, process)

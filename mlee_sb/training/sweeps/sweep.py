@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from mlee_sb.training.stage import Stage
 from mlee_sb.training.sweeps.backends import Workers
-from mlee_sb.training.sweeps.process import DIED, FAILED, FINISHED, RUN_LOG, make_task
+from mlee_sb.training.sweeps.process import DIED, FAILED, FINISHED, make_task
 
 REUSED, SKIPPED = "reused", "skipped"  # besides FINISHED and FAILED
 SHOWN_RUNNING = 3  # stages by name beside the bar
@@ -30,7 +30,7 @@ class Outcome:
 
     @property
     def log(self) -> Path:
-        return self.stage.folder / RUN_LOG
+        return self.stage.files.run_log
 
 
 def kind(stage: Stage) -> str:

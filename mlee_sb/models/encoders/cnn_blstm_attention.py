@@ -9,23 +9,22 @@ from torch.nn.utils.rnn import pack_sequence, pad_packed_sequence
 
 from mlee_sb.errors import InputError
 from mlee_sb.models.device import upload
-from mlee_sb.models.masking import WholeBatchNorm2d, valid_frames, zero_padding
+from mlee_sb.models.encoders.features import FeatureEncoder
+from mlee_sb.models.masking import WholeBatchNorm2d, valid_frames
 from mlee_sb.models.rows import in_rows, joined, out_of_rows
-
-POOL = 2  # max pooling over frequency and time after each CNN layer
 
 
 class CnnLayer(nn.Module):
-    """Convolution, batch normalisation, ReLU and 2x2 max pooling, of each utterance as if it were alone.
+    """Convolution, batch normalisation, ReLU and max pooling, of each utterance as if it were alone.
 
     [choice] 'Same' padding, a fixed amount per side. (TensorFlow's depends on the length when the stride is 2, so an
     utterance would get other frames alone than in a batch.)
     """
 
-    def __init__(self, in_channels: int, channels: int, kernel: Sequence[int], stride: Sequence[int]):
+    def __init__(self, in_channels: int, channels: int, kernel: Sequence[int], stride: Sequence[int], pool: int):
         super().__init__()
         frequency, time = kernel
-        self.time_stride = stride[1]
+        self.time_stride, self.pool = stride[1], pool
         # Tensors are [batch, channels, time, frequency], so the paper's frequency x time kernels are turned round.
         self.conv = nn.Conv2d(in_channels, channels, (time, frequency), stride=(stride[1], stride[0]))
         self.norm = WholeBatchNorm2d(channels)
@@ -35,22 +34,18 @@ class CnnLayer(nn.Module):
         """[frames of all utterances, bins, in_channels] and frames of each -> the same of the next layer."""
         x = in_rows(x, lengths, self.time, self.bins, self.time_stride)
         x = self.conv(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-        x = out_of_rows(x, lengths, max(self.time), self.time_stride, POOL)
-        x = self._pooled(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)  # [rows, frames, bins, channels]
-        lengths = [self._pooled_frames(n) for n in lengths]
+        x = out_of_rows(x, lengths, max(self.time), self.time_stride, self.pool)
+        x = self.pooled(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)  # [rows, frames, bins, channels]
+        lengths = [self.pooled_frames(n) for n in lengths]
         return x.flatten(0, 1)[: sum(lengths)], lengths
 
-    def padded(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """As `forward` in evaluation, of a padded batch [batch, in_channels, time, bins]: for ONNX: no shape may follow from lengths."""
-        x = self.conv(F.pad(zero_padding(x, lengths), (*self.bins, *self.time)))
-        return self._pooled(x), self._pooled_frames(lengths)
+    def pooled_frames(self, n):
+        """Return how many frames are left of n (an integer, or a tensor of them)."""
+        return (n + self.time_stride - 1) // self.time_stride // self.pool
 
-    def _pooled_frames(self, n):
-        """How many of n frames become (an integer, or a tensor of them)."""
-        return (n + self.time_stride - 1) // self.time_stride // POOL
-
-    def _pooled(self, x: Tensor) -> Tensor:
-        return F.max_pool2d(self.norm(x), POOL).relu()  # max and ReLU commute: the ReLU costs a quarter after it
+    def pooled(self, x: Tensor) -> Tensor:
+        """Normalise and pool what the convolution gives, [rows, channels, frames, bins]."""
+        return F.max_pool2d(self.norm(x), self.pool).relu()  # max and ReLU commute: the ReLU costs a quarter after it
 
 
 class SelfAttention(nn.Module):
@@ -69,50 +64,39 @@ class SelfAttention(nn.Module):
         return torch.einsum("bs,bsd->bd", weights, x.float()), weights
 
 
-def _steps(x: Tensor, which: Tensor) -> Tensor:
-    """[batch, steps, size] and places [batch, steps] -> the steps at these places."""
-    return x.gather(1, which.unsqueeze(-1).expand(-1, -1, x.shape[2]))
-
-
 class CnnBlstmAttention(nn.Module):
-    """Encoder of table 2: features [batch, frames, n_features] -> embedding [batch, 2 * lstm_size].
+    """The network of table 2: features [batch, frames, n_features] -> embedding [batch, 2 * lstm_size].
 
     Parameters
     ----------
     n_features : bins of a frame
     channels : channels of each CNN layer
     kernels, strides : frequency x time, one pair a CNN layer
+    pool : bins and frames that max pooling joins after each CNN layer
     lstm_size : units of the BLSTM for each direction
     attention_size : hidden units of the attention
     """
 
     def __init__(
         self,
-        n_features: int = 400,
-        channels: Sequence[int] = (16, 24, 32),
-        kernels: Sequence[Sequence[int]] = ((12, 16), (8, 12), (5, 7)),
-        strides: Sequence[Sequence[int]] = ((2, 2), (1, 1), (1, 1)),
-        lstm_size: int = 128,
-        attention_size: int = 64,
+        n_features: int,
+        channels: Sequence[int],
+        kernels: Sequence[Sequence[int]],
+        strides: Sequence[Sequence[int]],
+        pool: int,
+        lstm_size: int,
+        attention_size: int,
     ):
         super().__init__()
         if not len(channels) == len(kernels) == len(strides):
             counts = f"{len(channels)} channels, {len(kernels)} kernels, {len(strides)} strides"
             raise InputError(f"encoder: {counts}: give one of each for every CNN layer")
-        self.settings = {
-            "n_features": n_features,
-            "channels": [int(c) for c in channels],
-            "kernels": [[int(k) for k in kernel] for kernel in kernels],
-            "strides": [[int(s) for s in stride] for stride in strides],
-            "lstm_size": lstm_size,
-            "attention_size": attention_size,
-        }
         self.cnn = nn.ModuleList()
         in_channels, bins, self.frames_per_step = 1, n_features, 1
         for out_channels, kernel, stride in zip(channels, kernels, strides, strict=True):
-            self.cnn.append(CnnLayer(in_channels, out_channels, kernel, stride))
-            in_channels, bins = out_channels, -(-bins // stride[0]) // POOL
-            self.frames_per_step *= stride[1] * POOL
+            self.cnn.append(CnnLayer(in_channels, out_channels, kernel, stride, pool))
+            in_channels, bins = out_channels, -(-bins // stride[0]) // pool
+            self.frames_per_step *= stride[1] * pool
         if bins < 1:
             raise InputError(f"encoder: {n_features} features are too few for {len(channels)} CNN layers with strides {strides}")
         self.cnn.to(memory_format=torch.channels_last)  # the same numbers, in about half the time on a CPU
@@ -141,8 +125,6 @@ class CnnBlstmAttention(nn.Module):
         A step is `frames_per_step` frames; the weights of an utterance sum to 1.
         """
         lengths = lengths.clamp(min=self.frames_per_step)  # a clip of one frame becomes one step: the rest is the mean of speech
-        if torch.compiler.is_exporting():
-            return self._embed_padded(F.pad(features, (0, 0, 0, self.frames_per_step)), lengths)
         if (missing := self.frames_per_step - features.shape[1]) > 0:
             features = F.pad(features, (0, 0, 0, missing))
         steps = lengths.tolist()
@@ -157,21 +139,48 @@ class CnnBlstmAttention(nn.Module):
         lengths = torch.tensor(steps)
         return *self.attention(x, lengths), lengths
 
-    def _embed_padded(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """As `embed`, of tensors whose shapes do not follow from the lengths, for ONNX: there is always a step of padding."""
-        x = features.unsqueeze(1)  # [batch, 1, frames, bins]
-        for layer in self.cnn:
-            x, lengths = layer.padded(x, lengths)
-        x = zero_padding(x, lengths).permute(0, 2, 1, 3).flatten(2)  # [batch, steps, channels * bins]
-        return *self.attention(self._blstm_unpacked(x, lengths), lengths), lengths
 
-    def _blstm_unpacked(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """The BLSTM without packed sequences, which ONNX has not: each direction is taken from where it begins with a valid step."""
-        n_steps, size = x.shape[1], self.blstm.hidden_size
-        steps = torch.arange(n_steps)
-        padding = (n_steps - lengths).unsqueeze(1)
-        to_the_right = (steps - padding).clamp(min=0)  # [batch, steps]: the padding comes first, and is a copy of the first step
-        back = (steps + padding).clamp(max=n_steps - 1)
-        forward = self.blstm(x)[0][..., :size]
-        backward = self.blstm(_steps(x, to_the_right))[0][..., size:]
-        return torch.cat([forward, _steps(backward, back)], dim=-1)
+class PaperEncoder(FeatureEncoder):
+    """The paper's encoder (section 3.2 and table 2): front end, z-norm, three CNN layers, BLSTM, self-attention.
+
+    Parameters
+    ----------
+    front_end : waveforms to features
+    min_std : a bin that varies less than this over the training set is divided by it instead
+    channels, kernels, strides, pool, lstm_size, attention_size : as for `CnnBlstmAttention`
+    """
+
+    def __init__(
+        self,
+        front_end: nn.Module,
+        min_std: float,
+        channels: Sequence[int],
+        kernels: Sequence[Sequence[int]],
+        strides: Sequence[Sequence[int]],
+        pool: int,
+        lstm_size: int,
+        attention_size: int,
+    ):
+        settings = {
+            "channels": [int(c) for c in channels],
+            "kernels": [[int(k) for k in kernel] for kernel in kernels],
+            "strides": [[int(s) for s in stride] for stride in strides],
+            "pool": pool,
+            "lstm_size": lstm_size,
+            "attention_size": attention_size,
+        }
+        super().__init__(front_end, CnnBlstmAttention(front_end.n_features, **settings), min_std, settings)
+
+    @torch.no_grad()
+    def attention(self, waveform: Tensor) -> tuple[Tensor, Tensor]:
+        """Tell where in one utterance [samples] the encoder looks: weights and times in seconds [steps] (figure 3)."""
+        features, n_frames = self.features(waveform.unsqueeze(0), torch.tensor([waveform.shape[0]]))
+        _, weights, n_steps = self.network.embed(features, n_frames)
+        times = self.front_end.frame_times(int(n_frames)).split(self.network.frames_per_step)
+        times = times[: int(n_steps)]  # a clip may be shorter than a step
+        return weights[0, : int(n_steps)], torch.stack([frames.mean() for frames in times])
+
+    def exportable(self) -> nn.Module:
+        from mlee_sb.models.export.paper_encoder import ExportablePaperEncoder  # only an export needs it
+
+        return ExportablePaperEncoder(self)

@@ -1,0 +1,70 @@
+"""Encoders that were trained before and learn no more, side by side: the encoder of a stage that requires others."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from mlee_sb.errors import InputError
+from mlee_sb.models.encoders.base import Encoder
+
+
+class FrozenEncoders(Encoder):
+    """Frozen encoders. Their embeddings are concatenated in the order given, and are the fixed part: nothing is left to learn.
+
+    `train()` leaves them in eval mode: `requires_grad=False` alone would let batch-norm statistics move, because a
+    SpeechBrain Brain calls `modules.train()` at the start of every epoch.
+    """
+
+    settings: dict = {}
+
+    def __init__(self, encoders: Iterable[Encoder]):
+        super().__init__()
+        self.encoders = nn.ModuleList(encoders)
+        if len({encoder.sample_rate for encoder in self.encoders}) != 1:
+            raise InputError("the encoders of a fusion must share one sample rate")
+        self.requires_grad_(False)
+        self.train(False)
+
+    def train(self, mode: bool = True) -> "FrozenEncoders":
+        return super().train(False)
+
+    @property
+    def embedding_size(self) -> int:
+        return sum(encoder.embedding_size for encoder in self.encoders)
+
+    @property
+    def sample_rate(self) -> int:
+        return self.encoders[0].sample_rate
+
+    @property
+    def min_samples(self) -> int:
+        return max(encoder.min_samples for encoder in self.encoders)
+
+    @property
+    def parts(self) -> list[Encoder]:
+        return list(self.encoders)
+
+    @torch.no_grad()
+    def fixed(self, waveforms: Tensor, n_samples: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute the embeddings of all encoders [batch, sum of the embedding sizes]; the lengths are that sum."""
+        return as_fixed(torch.cat([encoder(waveforms, n_samples) for encoder in self.encoders], dim=-1))
+
+    def learned(self, fixed: Tensor, lengths: Tensor) -> Tensor:
+        """Return the embeddings as they are."""
+        return fixed
+
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        return {}
+
+    def exportable(self) -> nn.Module:
+        return FrozenEncoders([encoder.exportable() for encoder in self.encoders])
+
+
+def as_fixed(embeddings: Tensor) -> tuple[Tensor, Tensor]:
+    """Return embeddings [batch, embedding_size] with their lengths, as `Encoder.fixed` returns values.
+
+    >>> as_fixed(torch.zeros(2, 3))[1].tolist()
+    [3, 3]
+    """
+    return embeddings, torch.full((len(embeddings),), embeddings.shape[1])

@@ -1,0 +1,92 @@
+"""The paper's encoder for ONNX: padded batches, no packed sequences, and the Fourier transform as products of matrices.
+
+No shape follows from the lengths of the utterances, so that batch and length stay open in the file.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mlee_sb.models.encoders.cnn_blstm_attention import CnnBlstmAttention, CnnLayer, PaperEncoder
+from mlee_sb.models.encoders.features import FeatureEncoder
+from mlee_sb.models.features import LogPowerSpectrogram
+from mlee_sb.models.masking import zero_padding
+
+
+class ExportablePaperEncoder(FeatureEncoder):
+    """A trained `PaperEncoder` with the same weights. A front end of another kind is taken as it is.
+
+    Parameters
+    ----------
+    encoder : in eval mode
+    """
+
+    def __init__(self, encoder: PaperEncoder):
+        front_end = encoder.front_end
+        if isinstance(front_end, LogPowerSpectrogram):
+            front_end = ExportableSpectrogram(front_end)
+        super().__init__(front_end, ExportableNetwork(encoder.network), encoder.normalizer.min_std, encoder.settings)
+        self.normalizer = encoder.normalizer
+        self.train(encoder.training)
+
+
+class ExportableSpectrogram(nn.Module):
+    """The same features as `LogPowerSpectrogram`: ONNX's Fourier transform is slow and inexact at such lengths."""
+
+    def __init__(self, front_end: LogPowerSpectrogram):
+        super().__init__()
+        self.theirs = front_end
+        self.n_features, self.sample_rate, self.min_samples = front_end.n_features, front_end.sample_rate, front_end.min_samples
+
+    def forward(self, waveforms: Tensor, n_samples: Tensor) -> tuple[Tensor, Tensor]:
+        """Waveforms [batch, samples] -> features [batch, frames, n_features] and frames of each utterance [batch]."""
+        return self._power(waveforms).log().float(), self.theirs.n_frames(n_samples)
+
+    def _power(self, waveforms: Tensor) -> Tensor:
+        """The power of each bin, with the floor. In double precision: quiet bins of a loud frame would lose theirs in single precision."""
+        theirs = self.theirs
+        frames = (waveforms.unfold(-1, theirs.window_samples, theirs.shift_samples) * theirs.window).double()
+        grid = torch.outer(torch.arange(theirs.window_samples), torch.arange(theirs.n_features)).double()
+        angles = 2 * torch.pi / theirs.dft_length * grid
+        return (frames @ angles.cos()).square() + (frames @ angles.sin()).square() + theirs.log_floor
+
+
+class ExportableNetwork(nn.Module):
+    """The same embeddings as `CnnBlstmAttention`, from tensors whose shapes do not follow from the lengths."""
+
+    def __init__(self, network: CnnBlstmAttention):
+        super().__init__()
+        self.theirs, self.embedding_size = network, network.embedding_size
+
+    def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
+        """Features [batch, frames, bins] and valid frames [batch] -> embeddings [batch, embedding_size]."""
+        theirs = self.theirs
+        lengths = lengths.clamp(min=theirs.frames_per_step)
+        x = F.pad(features, (0, 0, 0, theirs.frames_per_step)).unsqueeze(1)  # [batch, 1, frames, bins], always a step of padding
+        for layer in theirs.cnn:
+            x, lengths = _layer(layer, x, lengths)
+        x = zero_padding(x, lengths).permute(0, 2, 1, 3).flatten(2)  # [batch, steps, channels * bins]
+        return theirs.attention(_blstm(theirs.blstm, x, lengths), lengths)[0]
+
+
+def _layer(layer: CnnLayer, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    """As `CnnLayer.forward` in evaluation, of a padded batch [batch, in_channels, frames, bins]."""
+    x = layer.conv(F.pad(zero_padding(x, lengths), (*layer.bins, *layer.time)))
+    return layer.pooled(x), layer.pooled_frames(lengths)
+
+
+def _blstm(blstm: nn.LSTM, x: Tensor, lengths: Tensor) -> Tensor:
+    """The BLSTM without packed sequences, which ONNX has not: each direction is taken from where it begins with a valid step."""
+    n_steps, size = x.shape[1], blstm.hidden_size
+    steps = torch.arange(n_steps)
+    padding = (n_steps - lengths).unsqueeze(1)
+    to_the_right = (steps - padding).clamp(min=0)  # [batch, steps]: the padding comes first, and is a copy of the first step
+    back = (steps + padding).clamp(max=n_steps - 1)
+    forward = blstm(x)[0][..., :size]
+    backward = blstm(_at(x, to_the_right))[0][..., size:]
+    return torch.cat([forward, _at(backward, back)], dim=-1)
+
+
+def _at(x: Tensor, steps: Tensor) -> Tensor:
+    """[batch, steps, size] and places [batch, steps] -> the steps at these places."""
+    return x.gather(1, steps.unsqueeze(-1).expand(-1, -1, x.shape[2]))

@@ -1,0 +1,342 @@
+"""The folder of a trained stage (contract 2): its place, file names, columns, identity, key and summary. No other file spells them."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from mlee_sb.corpora.manifest import existence_columns, vote_columns_in
+from mlee_sb.errors import InputError, choose
+from mlee_sb.files import read_json, sha256_of, write_json, written_beside
+from mlee_sb.models.bundle_files import CONFIG, HYPERPARAMS, SCORES, WEIGHTS
+
+PREDICTIONS, TRAIN_LOG, RUN_LOG = "predictions.csv", "train_log.txt", "run.log"
+MODEL, SAVE, USED, EMBEDDINGS = "model", "save", "used", "embeddings"
+SUMMARY, IDENTITY, ENCODERS, DATA_FOLDER = "summary.json", "identity.json", "encoders.json", "data_folder.json"  # in the folder `SAVE`
+CHECKPOINTS = "CKPT*"  # SpeechBrain's name for the folders of checkpoints, in the folder `SAVE`
+MANIFESTS = "manifests"  # the folder below the results of a corpus in which training prepares its manifests
+
+POSTERIOR, EXISTENCE_PROBABILITY = "p_", "e_"  # column prefixes of predictions.csv, before the code of an emotion
+TARGET, OUTPUT = "target", "output"  # columns of predictions.csv: the target's name, and the name of its output
+EXACT = "%.9g"  # digits that tell each float32 from its neighbours
+
+VERSION = "version of mlee_sb"  # entry of an identity, since 0.2.0
+SOURCE = "source of "  # prefix of an entry: the hash of the code of a module or a package
+REQUIRED = "required "  # prefix of an entry: the key of a required stage
+PROTOCOL = "protocol"  # entry: the hash of the protocol
+
+USES = ("training", "z_norm", "class_weights", "selection", "calibration")
+# Of stages that version 0.2.0 or an earlier one trained: it noted the target only.
+OUTPUTS_BEFORE = {"hard": "softmax", "soft": "softmax", "existence": "sigmoid"}
+AGAIN = "move the folder of this stage away, and train it again"
+LONGEST_VARIANT, SHOWN_DIGITS, LONGEST_SHOWN = 80, 8, 40  # characters of a name and of a value, digits of a hash
+
+
+@dataclass(frozen=True)
+class Summary:
+    """summary.json: what a finished stage is, and how its training ended. Training writes it last.
+
+    Attributes
+    ----------
+    row : the row's name
+    variant : the settings in which the stage differs from its hparams file (`variant_of`); "" where it does not
+    train_set, fold, seed : which stage of the row it is
+    corpus, demo, protocol_hash : what it was trained on
+    target, output : names of the target and of its output
+    class_weights : of the loss
+    losses : the mean loss of the best epoch, ``train`` and ``valid``
+    epochs : the number of the best epoch
+    seconds : of training
+    """
+
+    row: str
+    variant: str
+    train_set: str
+    fold: int
+    seed: int
+    corpus: str
+    demo: bool
+    protocol_hash: str
+    target: str
+    output: str
+    class_weights: list | None
+    losses: dict
+    epochs: int
+    seconds: float
+
+
+# What version 0.2.0 did not note, or an earlier one.
+LATER = {"variant": "", "target": None, "output": None, "class_weights": None, "epochs": 0, "seconds": 0.0}
+
+
+def key_of(identity: Mapping) -> str:
+    """Return the key of a stage from its identity. Two stages with equal keys are the same stage."""
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+def variant_of(changed: Mapping) -> str:
+    """Return the name of the settings in which a stage differs from its hparams file; "" for none.
+
+    Parameters
+    ----------
+    changed : name of a setting -> value; the settings of a required stage begin with its name
+
+    >>> variant_of({"mlee.lr": 0.001, "speeds": [0.9, 1.0]})
+    'mlee.lr=0.001,speeds=0.9_1.0'
+    """
+    text = ",".join(f"{name}={_in_a_name(changed[name])}" for name in sorted(changed))
+    if len(text) <= LONGEST_VARIANT:
+        return text
+    digits = hashlib.sha256(text.encode()).hexdigest()[:SHOWN_DIGITS]
+    return f"{text[: LONGEST_VARIANT - SHOWN_DIGITS - 1].rstrip('.,=')}-{digits}"
+
+
+def _in_a_name(value) -> str:
+    text = "_".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    if all(character.isalnum() or character in "._-+" for character in text) and len(text) <= LONGEST_SHOWN:
+        return text
+    return hashlib.sha256(text.encode()).hexdigest()[:SHOWN_DIGITS]
+
+
+def row_name(row: str, variant: str) -> str:
+    """Return the name of a row with its variant, as it stands in paths.
+
+    >>> row_name("mlee", ""), row_name("mlee", "lr=0.001")
+    ('mlee', 'mlee@lr=0.001')
+    """
+    return f"{row}@{variant}" if variant else row
+
+
+def stage_place(results: str | Path, corpus: str, row: str, variant: str, train_set: str, seed: int, fold: int) -> Path:
+    """Return the folder of a stage below the folder of all results."""
+    return Path(results, corpus, row_name(row, variant), train_set, f"seed{seed}", f"fold{fold}")
+
+
+def above_rows(folder: Path) -> Path:
+    """Return the folder of the results of the corpus, from the folder of a stage in it."""
+    return folder.parents[3]
+
+
+def prediction_columns(emotions: Sequence[str], prefix: str = POSTERIOR) -> list[str]:
+    """Return the columns of predictions.csv with the probabilities of each emotion.
+
+    Parameters
+    ----------
+    emotions : K codes
+    prefix : `POSTERIOR`, or `EXISTENCE_PROBABILITY` in the file of a stage that knows existence
+
+    >>> prediction_columns(["neu", "hap"])
+    ['p_neu', 'p_hap']
+    """
+    return [prefix + emotion for emotion in emotions]
+
+
+def folders_below(results: str | Path, holding: str = SUMMARY) -> list["StageFolder"]:
+    """Return the folders of stages below a folder, sorted: those that are finished, or with `IDENTITY` all that were begun."""
+    return [StageFolder(path.parents[1]) for path in sorted(Path(results).rglob(f"{SAVE}/{holding}"))]
+
+
+@dataclass(frozen=True)
+class StageFolder:
+    """The folder of one stage: where each file lies, and how it is written and read.
+
+    Attributes
+    ----------
+    path : the folder
+    """
+
+    path: Path
+
+    @property
+    def predictions(self) -> Path:
+        return self.path / PREDICTIONS
+
+    @property
+    def scores(self) -> Path:
+        return self.path / SCORES
+
+    @property
+    def hyperparams(self) -> Path:
+        return self.path / HYPERPARAMS
+
+    @property
+    def train_log(self) -> Path:
+        """Losses of each epoch."""
+        return self.path / TRAIN_LOG
+
+    @property
+    def run_log(self) -> Path:
+        """What the process of a sweep printed, with warnings and tracebacks."""
+        return self.path / RUN_LOG
+
+    @property
+    def model(self) -> Path:
+        """The folder of the bundle."""
+        return self.path / MODEL
+
+    @property
+    def config(self) -> Path:
+        """The config.json of the bundle."""
+        return self.model / CONFIG
+
+    @property
+    def save(self) -> Path:
+        """The folder with checkpoints and notes. Nothing in it is ever published."""
+        return self.path / SAVE
+
+    @property
+    def embeddings(self) -> Path:
+        """The folder in which embeddings of this stage's encoder are kept for the stages that freeze it."""
+        return self.save / EMBEDDINGS
+
+    @property
+    def summary(self) -> Path:
+        return self.save / SUMMARY
+
+    @property
+    def identity(self) -> Path:
+        return self.save / IDENTITY
+
+    @property
+    def checkpoints(self) -> list[Path]:
+        """The folders of the checkpoints."""
+        return list(self.save.glob(CHECKPOINTS))
+
+    @property
+    def begun(self) -> bool:
+        """Whether it holds anything of a training."""
+        return self.summary.is_file() or bool(self.checkpoints)
+
+    @property
+    def whole(self) -> bool:
+        """Whether all files are there that a finished training leaves."""
+        return all(path.is_file() for path in (self.summary, self.predictions, self.config, self.model / WEIGHTS))
+
+    @property
+    def weights(self) -> str | None:
+        """The sha256 of the weights of the model; None where there are none."""
+        path = self.model / WEIGHTS
+        return sha256_of(path) if path.is_file() else None
+
+    def write_summary(self, summary: Summary) -> None:
+        """Write summary.json."""
+        write_json(self.summary, asdict(summary))
+
+    def read_summary(self) -> Summary:
+        """Read summary.json, also one that an earlier version wrote.
+
+        Raises
+        ------
+        InputError
+            if it is missing or damaged
+        """
+        found = {**LATER, **read_json(self.summary, "train the stage again")}
+        if found[TARGET] is None:
+            found |= self._target_noted_before()
+        for field in fields(Summary):
+            if field.name not in found:
+                raise InputError(f"{self.summary}: {field.name} is missing: train the stage again")
+            value = found[field.name]
+            kind = int | float if field.type is float else field.type
+            if not isinstance(value, kind) or (isinstance(value, bool) and field.type is not bool):  # True is an int, too
+                raise InputError(f"{self.summary}: damaged ({field.name} is {shown(value)}): train the stage again")
+        return Summary(**{field.name: found[field.name] for field in fields(Summary)})
+
+    def _target_noted_before(self) -> dict:
+        target = self.read_identity().get(TARGET)
+        return {TARGET: target, OUTPUT: OUTPUTS_BEFORE.get(target)}
+
+    def write_identity(self, identity: Mapping) -> None:
+        """Write identity.json: everything that decides the result of the stage."""
+        write_json(self.identity, identity)
+
+    def read_identity(self) -> dict:
+        """Read identity.json. Raise an InputError if it is missing or damaged."""
+        return read_json(self.identity, AGAIN)
+
+    def note_encoders(self, sha256s: Mapping[str, str | None]) -> None:
+        """Write the sha256 of the weights of each encoder that the stage freezes, by the name of the required stage."""
+        write_json(self.save / ENCODERS, sha256s)
+
+    def noted_encoders(self) -> dict[str, str]:
+        """Read what `note_encoders` wrote; {} where it wrote nothing."""
+        path = self.save / ENCODERS
+        return read_json(path, AGAIN) if path.is_file() else {}
+
+    def note_use(self, use: str, ids: Iterable[str]) -> None:
+        """Write the IDs of the utterances that were used in one way, for `mlee check-protocol`.
+
+        Parameters
+        ----------
+        use : ``"training"`` (gradients), ``"z_norm"`` and ``"class_weights"`` (statistics), ``"selection"`` (of an epoch),
+            ``"calibration"`` (of how sure the model may be)
+        ids : of the utterances
+        """
+        with written_beside(self.used(use)) as beside:
+            pd.Series(list(ids), name="ID").to_csv(beside, index=False, lineterminator="\n")
+
+    def used(self, use: str) -> Path:
+        """Return the path of the file that `note_use` writes."""
+        return self.save / USED / f"{choose(use, USES, 'use')}.csv"
+
+    def note_data_folder(self, data_folder: Path) -> None:
+        """Write where the recordings are, for `mlee check-protocol`. The summary, which is published, does not hold it."""
+        write_json(self.save / DATA_FOLDER, {"data_folder": str(data_folder.resolve())})
+
+    def noted_data_folder(self) -> Path | None:
+        """Read where the recordings were when the stage was trained; None where an earlier version trained it.
+
+        Raises
+        ------
+        InputError
+            if the file is damaged
+        """
+        path, remedy = self.save / DATA_FOLDER, "give --data_folder"
+        if not path.is_file():
+            return None
+        noted = read_json(path, remedy).get("data_folder")
+        if not noted or not isinstance(noted, str):
+            raise InputError(f"{path}: damaged (data_folder is {shown(noted)}): {remedy}")
+        return Path(noted)
+
+    def write_predictions(
+        self,
+        test: pd.DataFrame,
+        emotions: Sequence[str],
+        target: str,
+        output: str,
+        probabilities: np.ndarray,
+        existence: np.ndarray | None = None,
+    ) -> None:
+        """Write predictions.csv: what the stage tells about each test utterance, beside what the annotators said.
+
+        Parameters
+        ----------
+        test : rows of the test manifest, n
+        emotions : K codes, in the order of the columns
+        target, output : names, the same in each row
+        probabilities : [n, K], posteriors, or probabilities of existence where the output says so
+        existence : [n, K], probabilities of existence, where the stage knows them
+        """
+        frame = test[["ID", "speaker", "dominant", *vote_columns_in(test), *existence_columns(emotions)]].copy()
+        frame[TARGET], frame[OUTPUT] = target, output
+        frame[prediction_columns(emotions)] = probabilities
+        if existence is not None:
+            frame[prediction_columns(emotions, EXISTENCE_PROBABILITY)] = existence
+        with written_beside(self.predictions) as beside:
+            frame.to_csv(beside, index=False, float_format=EXACT, lineterminator="\n")
+
+    def read_existence(self, emotions: Sequence[str]) -> np.ndarray:
+        """Read the probabilities of existence [n, K] from predictions.csv."""
+        frame = pd.read_csv(self.predictions, dtype={"ID": str}, keep_default_na=False)
+        return frame[prediction_columns(emotions, EXISTENCE_PROBABILITY)].to_numpy()
+
+
+def shown(value) -> str:
+    """Return a value as an error shows it: as JSON, cut where it is long."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=True)
+    return text if len(text) <= LONGEST_SHOWN * 3 else f"{text[: LONGEST_SHOWN * 3]}..."

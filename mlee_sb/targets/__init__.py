@@ -1,0 +1,9 @@
+"""Targets: what a stage learns. One file for each, with its labels, class weights, loss and output.
+
+Nothing here imports torch until a loss is computed.
+"""
+
+from mlee_sb.targets.base import TRAIN_SETS, Setting, Target, find_target, target_names
+from mlee_sb.targets.outputs import OUTPUTS, SIGMOID, SOFTMAX, Output
+
+__all__ = ["OUTPUTS", "SIGMOID", "SOFTMAX", "TRAIN_SETS", "Output", "Setting", "Target", "find_target", "target_names"]

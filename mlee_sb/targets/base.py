@@ -1,0 +1,181 @@
+"""What a target is: the labels that a stage learns from votes, their class weights, the loss, and the output of the model."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from mlee_sb.errors import InputError, choose
+from mlee_sb.plugins import TARGETS, load_plugin, registered
+from mlee_sb.targets.outputs import Output
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+DOMINANT, ALL = "dominant", "all"  # train sets
+TRAIN_SETS = (DOMINANT, ALL)
+MEMBERS = ("name", "output", "labels", "class_weights", "loss", "weight")
+WORDS = {bool: "True or False", int: "a whole number", float: "a number", list: "a list", str: "text", Mapping: "settings by name"}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a setting of an hparams file may be.
+
+    Attributes
+    ----------
+    kind : bool, int, float (an int will do), str, list or Mapping
+    above, least : a number must be above the first and not below the second, where they are given
+    choices : words that it may be, where they are given
+    optional : whether None is allowed
+    """
+
+    kind: type
+    above: float | None = None
+    least: float | None = None
+    choices: Sequence[str] = ()
+    optional: bool = False
+
+    def check(self, name: str, value, file: str | Path) -> None:
+        """Raise an InputError that names file, setting and value if the value is not allowed."""
+        if value is None and self.optional:
+            return
+        kind = int | float if self.kind is float else self.kind
+        if not isinstance(value, kind) or (isinstance(value, bool) and self.kind is not bool):  # True is an int, too
+            raise InputError(f"{file}: {name} is {value!r}, and must be {WORDS[self.kind]}")
+        if self.choices:
+            choose(value, self.choices, name)
+        number = value if self.kind in (int, float) else 1
+        if not math.isfinite(number) or self.above is not None and number <= self.above or self.least is not None and number < self.least:
+            bounds = [f"above {self.above:g}"] if self.above is not None else []
+            bounds += [f"{self.least:g} or more"] if self.least is not None else []
+            raise InputError(f"{file}: {name} is {value!r}, and must be {' and '.join(bounds) or 'finite'}")
+
+
+class Target:
+    """One target. A package adds one through an entry point in the group ``mlee_sb.targets``.
+
+    Attributes
+    ----------
+    name : as the entry point has it
+    output : what the K numbers of a model mean that learns it
+    settings : name -> what it may be, of the settings in an hparams file that belong to this target only
+    one_train_set : the train set whose utterances this target uses in any case, so that the other one is the same; "" where they differ
+    """
+
+    name: ClassVar[str]
+    output: ClassVar[Output]
+    settings: ClassVar[Mapping[str, Setting]] = {}
+    one_train_set: ClassVar[str] = ""
+
+    def labels(self, dominant: Sequence[str], votes: np.ndarray, settings: Mapping) -> tuple[np.ndarray, np.ndarray]:
+        """Make the labels of n utterances from their votes.
+
+        Parameters
+        ----------
+        dominant : code of the dominant emotion of each, ``""`` where there is none
+        votes : [n, K]
+        settings : of the stage: ``emotions`` (K codes), ``min_votes``, and those of this target
+
+        Returns
+        -------
+        labels : [n, K]
+        usable : bool [n], False for an utterance that this target cannot use
+        """
+        raise NotImplementedError
+
+    def class_weights(self, labels: np.ndarray, dominant: Sequence[str], settings: Mapping) -> np.ndarray:
+        """Return the class weights of the loss.
+
+        Parameters
+        ----------
+        labels, dominant, settings : as for `labels`, of the utterances that a stage learns from
+
+        Returns
+        -------
+        np.ndarray
+            [K] with a softmax output, [K, 2] (absent, present) with a sigmoid output
+
+        Raises
+        ------
+        InputError
+            if an emotion has no example
+        """
+        raise NotImplementedError
+
+    def loss(self, logits: Tensor, labels: Tensor, class_weights: Tensor) -> Tensor:
+        """Return the loss of each utterance [batch] from logits [batch, K] and labels [batch, K]."""
+        raise NotImplementedError
+
+    def weight(self, labels: Tensor, class_weights: Tensor) -> Tensor:
+        """Return how much each utterance counts [batch] in a mean of the loss that is weighted by class."""
+        raise NotImplementedError
+
+    def training_labels(
+        self, train_set: str, dominant: Sequence[str], votes: np.ndarray, settings: Mapping
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Make labels, and tell which utterances a stage may learn from.
+
+        Parameters
+        ----------
+        train_set : ``"dominant"`` keeps only utterances with a dominant target emotion, ``"all"`` keeps all that the target can use
+        dominant, votes, settings : as for `labels`
+
+        Returns
+        -------
+        labels : float32 [n, K]
+        usable : bool [n]
+
+        >>> settings = {"emotions": ["neu", "hap"], "min_votes": 2}
+        >>> find_target("existence").training_labels("dominant", ["neu", ""], np.array([[2, 1], [1, 1]]), settings)[1].tolist()
+        [True, False]
+        """
+        labels, usable = self.labels(dominant, votes, settings)
+        if train_set == DOMINANT:
+            usable = usable & np.isin(np.asarray(dominant, dtype=object), list(settings["emotions"]))
+        return labels.astype(np.float32), usable
+
+    def training_class_weights(self, labels: np.ndarray, dominant: Sequence[str], settings: Mapping) -> np.ndarray:
+        """Return the class weights that a stage is trained with: ones where its setting `class_weights` is False."""
+        weights = self.class_weights(labels, dominant, settings)
+        return weights if settings["class_weights"] else np.ones_like(weights)
+
+
+def find_target(name: str) -> Target:
+    """Return the target that is registered under a name.
+
+    Raises
+    ------
+    InputError
+        if there is no such target, or what is registered is not a target: the message names the class and the missing member
+
+    >>> find_target("soft").output.name
+    'softmax'
+    """
+    kind = load_plugin(TARGETS, name, "target")
+    where = f"target {name!r} ({kind.__module__}.{kind.__qualname__})"
+    if not inspect.isclass(kind) or not issubclass(kind, Target):
+        raise InputError(f"{where}: must be a subclass of mlee_sb.targets.Target")
+    for member in MEMBERS:
+        found = getattr(kind, member, None)
+        if found is None or found is getattr(Target, member, None):
+            raise InputError(f"{where}: has no {member}: a target needs {', '.join(MEMBERS)}")
+    if not isinstance(kind.output, Output) or kind.name != name:
+        raise InputError(f"{where}: its output must be one of mlee_sb.targets.OUTPUTS, and its name {name!r} as in the entry point")
+    return kind()
+
+
+def target_names(output: Output | None = None) -> list[str]:
+    """Return the names of the registered targets, sorted; only those with one output where that is given.
+
+    >>> from mlee_sb.targets.outputs import SIGMOID
+    >>> target_names(SIGMOID)
+    ['existence']
+    """
+    return [name for name in registered(TARGETS) if output is None or find_target(name).output is output]

@@ -1,0 +1,29 @@
+"""The existence target: which emotions are present, one binary decision for each (equation 5)."""
+
+from mlee_sb.labels import existence_class_weights, existence_targets
+from mlee_sb.targets.base import Target
+from mlee_sb.targets.outputs import SIGMOID
+
+
+class ExistenceTarget(Target):
+    """Which emotions have at least `min_votes` votes, learnt with binary cross entropies (equations 5 and 6)."""
+
+    name, output = "existence", SIGMOID
+
+    def labels(self, dominant, votes, settings):
+        return existence_targets(votes, settings["min_votes"])
+
+    def class_weights(self, labels, dominant, settings):
+        return existence_class_weights(labels, settings["emotions"])
+
+    def loss(self, logits, labels, class_weights):
+        """Return the binary cross entropy of each emotion, summed over the emotions, [batch] in nats (equation 6)."""
+        from torch.nn.functional import logsigmoid  # only the loss needs torch
+
+        present = class_weights[:, 1] * labels * logsigmoid(logits)
+        absent = class_weights[:, 0] * (1 - labels) * logsigmoid(-logits)
+        return -(present + absent).sum(dim=-1)
+
+    def weight(self, labels, class_weights):
+        """Return the mean over the emotions of the weights of present and absent: so the loss stays a sum over the emotions."""
+        return (class_weights[:, 1] * labels + class_weights[:, 0] * (1 - labels)).mean(dim=-1)

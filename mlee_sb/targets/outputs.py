@@ -1,0 +1,106 @@
+"""What a model's K numbers mean: one posterior over the emotions (softmax), or one probability of existence for each (sigmoid)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import expit, softmax
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Output:
+    """The last step of a model, from logits to probabilities.
+
+    Attributes
+    ----------
+    name : as config.json, summary.json and predictions.csv hold it
+    answer : the name of its probabilities in golden.json
+    tells : for a person, what a model with this output tells
+    knows_existence : whether its probabilities are those that each emotion exists, and not a posterior over the emotions
+    """
+
+    name: str
+    answer: str
+    tells: str
+    knows_existence: bool
+
+    def probabilities(self, logits: np.ndarray) -> np.ndarray:
+        """Return probabilities [n, K] from logits [n, K]. The decision is the largest one (equations 1 and 7)."""
+        raise NotImplementedError
+
+    def log_probabilities(self, logits: Tensor) -> Tensor:
+        """Return log probabilities [batch, K] from logits [batch, K]."""
+        raise NotImplementedError
+
+    def undo_class_weights(self, probabilities: np.ndarray, class_weights: np.ndarray) -> np.ndarray:
+        """Return the probabilities [n, K] that a model trained without class weights would give.
+
+        A weighted cross entropy is smallest where the probabilities are those of the unweighted one times the weights. So the
+        weights can be divided out after training.
+
+        Parameters
+        ----------
+        probabilities : [n, K]
+        class_weights : of the loss: [K] for a posterior, [K, 2] (absent, present) for existence
+        """
+        raise NotImplementedError
+
+
+class Softmax(Output):
+    """A posterior over the emotions: one of them is dominant (equation 1)."""
+
+    def probabilities(self, logits: np.ndarray) -> np.ndarray:
+        """Return the posterior [n, K].
+
+        >>> SOFTMAX.probabilities(np.array([[0.0, 0.0]])).tolist()
+        [[0.5, 0.5]]
+        """
+        return softmax(logits, axis=-1)
+
+    def log_probabilities(self, logits: Tensor) -> Tensor:
+        return logits.log_softmax(-1)
+
+    def undo_class_weights(self, probabilities: np.ndarray, class_weights: np.ndarray) -> np.ndarray:
+        """Return the posterior at the training set's own frequencies (equation 2 without weights).
+
+        >>> SOFTMAX.undo_class_weights(np.array([[0.5, 0.5]]), np.array([0.5, 1.5])).tolist()
+        [[0.75, 0.25]]
+        """
+        unweighted = probabilities / class_weights
+        return unweighted / unweighted.sum(axis=1, keepdims=True)
+
+
+class Sigmoid(Output):
+    """A probability for each emotion: it exists or not (equation 7)."""
+
+    def probabilities(self, logits: np.ndarray) -> np.ndarray:
+        """Return the probability of each emotion's existence [n, K].
+
+        >>> SIGMOID.probabilities(np.array([[0.0, 0.0]])).tolist()
+        [[0.5, 0.5]]
+        """
+        return expit(logits)
+
+    def log_probabilities(self, logits: Tensor) -> Tensor:
+        from torch.nn.functional import logsigmoid
+
+        return logsigmoid(logits)
+
+    def undo_class_weights(self, probabilities: np.ndarray, class_weights: np.ndarray) -> np.ndarray:
+        """Return the probabilities of existence at the training set's own frequencies (equation 6 without weights).
+
+        >>> SIGMOID.undo_class_weights(np.array([[0.5]]), np.array([[0.5, 1.5]])).tolist()
+        [[0.25]]
+        """
+        present, absent = probabilities / class_weights[:, 1], (1 - probabilities) / class_weights[:, 0]
+        return present / (present + absent)
+
+
+SOFTMAX = Softmax("softmax", "posterior", "the dominant emotion", knows_existence=False)
+SIGMOID = Sigmoid("sigmoid", "existence", "which emotions are present", knows_existence=True)
+OUTPUTS = {output.name: output for output in (SOFTMAX, SIGMOID)}

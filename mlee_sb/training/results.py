@@ -1,0 +1,109 @@
+"""What a finished training leaves: its bundle with calibration, its predictions, its summary."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from torch import Tensor
+
+from mlee_sb.calibration import Calibration, Curve, fit
+from mlee_sb.corpora.manifest import existence_columns
+from mlee_sb.models.bundle import save_bundle
+from mlee_sb.models.emotion_model import EmotionModel, PresenceHead
+from mlee_sb.stage_folder import Summary
+from mlee_sb.training.inputs import StageInputs
+from mlee_sb.training.stage import Stage
+
+
+def presence_head(models: Iterable[EmotionModel]) -> PresenceHead | None:
+    """Return the head of the required stage that knows existence, for its encoder in its place among all; None where none does."""
+    number, start = 0, 0
+    for model in models:
+        if model.output.knows_existence:
+            return PresenceHead(model.classifier, number, start)
+        number, start = number + len(model.encoders), start + model.encoder.embedding_size
+    return None
+
+
+def label_rules(stage: Stage) -> dict:
+    """Return what config.json says about the labels of a stage (`mlee_sb.models.config.LabelRules`)."""
+    settings = stage.settings
+    of_target = {name: settings[name] for name in ("alpha",) if name in stage.target.settings}
+    return {
+        **{name: settings[name] for name in ("row", "target", "train_set", "min_votes", "fold", "seed")},
+        **of_target,
+        "variant": stage.variant,
+        "corpus": stage.data.protocol["corpus"],
+    }
+
+
+def write_results(
+    stage: Stage,
+    inputs: StageInputs,
+    model: EmotionModel,
+    required: Iterable[EmotionModel],
+    logits: dict[str, Tensor],
+    best: dict,
+    seconds: float,
+) -> None:
+    """Calibrate a trained model and write its bundle, its predictions and, last, its summary.
+
+    Parameters
+    ----------
+    stage, inputs : what was trained, and on what
+    model : with the weights of the best epoch
+    required : the models that it was built on
+    logits : ``"calibration"`` and ``"test"`` -> [n, K]
+    best : number and losses of the best epoch
+    seconds : of training
+    """
+    emotions, output, files = stage.settings["emotions"], model.output, stage.files
+    curves = next((other.calibration.presence for other in required if other.output.knows_existence and other.calibration), None)
+    model.calibration = calibrate(logits["calibration"].numpy(), inputs.valid_split, model, curves)
+    probabilities = model.log_probabilities(logits["test"]).exp().numpy()
+    existence = probabilities if output.knows_existence else _existence_of_required(stage)
+    save_bundle(files.model, model, label_rules(stage), stage.data.protocol["demo"])
+    files.write_predictions(inputs.test, emotions, stage.settings["target"], output.name, probabilities, existence)
+    files.write_summary(_summary(stage, inputs, best, seconds))
+
+
+def calibrate(logits: np.ndarray, valid: pd.DataFrame, model: EmotionModel, curves: list[Curve] | None = None) -> Calibration:
+    """Calibrate a model on the validation split of its fold: speakers that it did not learn from and is not tested on.
+
+    Parameters
+    ----------
+    logits : [n, K], of the validation split
+    valid : its rows, n
+    model : the model
+    curves : of presence, fitted for the required stage that knows existence; None where there is none, or for that stage itself
+    """
+    number = {emotion: k for k, emotion in enumerate(model.emotions)}
+    dominant = [number.get(code, -1) for code in valid["dominant"]]
+    exists = valid[existence_columns(model.emotions)].to_numpy() if model.output.knows_existence else None
+    fitted = fit(logits, dominant, valid["speaker"].tolist(), exists)
+    return fitted if curves is None else replace(fitted, presence=curves)
+
+
+def _existence_of_required(stage: Stage) -> np.ndarray | None:
+    """Probabilities of existence [n, K] from the required stage that knows them: the same test set, the same rows."""
+    for required in stage.requires.values():
+        if required.target.output.knows_existence:
+            return required.files.read_existence(required.settings["emotions"])
+    return None
+
+
+def _summary(stage: Stage, inputs: StageInputs, best: dict, seconds: float) -> Summary:
+    settings, protocol = stage.settings, stage.data.protocol
+    return Summary(
+        **{name: settings[name] for name in ("row", "train_set", "fold", "seed", "target")},
+        variant=stage.variant,
+        corpus=protocol["corpus"],
+        demo=protocol["demo"],
+        protocol_hash=protocol["hash"],
+        output=stage.target.output.name,
+        class_weights=inputs.class_weights.tolist(),
+        losses={"train": best["train"], "valid": best["valid"]},
+        epochs=best["epoch"],
+        seconds=round(seconds, 1),
+    )
