@@ -338,5 +338,5 @@ class StageFolder:
 
 def shown(value) -> str:
     """Return a value as an error shows it: as JSON, cut where it is long."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=True)
+    text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= LONGEST_SHOWN * 3 else f"{text[: LONGEST_SHOWN * 3]}..."

@@ -12,7 +12,13 @@ from mlee_sb import __version__
 from mlee_sb.training.check_settings import built_classes
 
 OURS, PACKAGE = "mlee_sb", Path(__file__).parents[1]
-DECIDE = ("labels.py", "calibration.py", "models/**/*.py", "training/*.py")  # files of this package that can change a result
+DECIDE = (
+    "labels.py",
+    "calibration.py",
+    "targets/*.py",
+    "models/**/*.py",
+    "training/*.py",
+)  # of this package, what can change a result
 LIBRARIES = {OURS, "torch", "torchaudio", "speechbrain", *sys.stdlib_module_names}  # given, and not what is experimented with
 INSTALLED = ("site-packages", "dist-packages")  # folders that hold the modules of many authors
 SHOWN = 16  # hexadecimal digits of a hash
