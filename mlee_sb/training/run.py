@@ -1,5 +1,6 @@
 """Run a plan: check everything first, then train what is missing, stage by stage."""
 
+import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from mlee_sb.models.device import check_usable
 from mlee_sb.training.distributed import on_main, own_device, processes
 from mlee_sb.training.inputs import stage_inputs
 from mlee_sb.training.stage import Stage, plan
-from mlee_sb.training.train_stage import train_stage
+from mlee_sb.training.train_stage import check_encoder_of, train_stage
 
 WAIT = 600  # seconds for another run, before the processes of this one hear from one another that all still wait
 
@@ -57,14 +58,19 @@ def check_stages(stages: Iterable[Stage]) -> None:
     Raises
     ------
     InputError
-        as `Stage.check_folder` and `stage_inputs` do, or if there are more processes than utterances in a batch
+        as `Stage.check_folder`, `stage_inputs` and `check_encoder_of` do, or if there are more processes than utterances in a batch
     """
     _, n = processes()
+    checked: set[str] = set()
     for stage in stages:
         if stage.settings["batch_size"] < n:
             raise InputError(f"{stage.name}: batch_size is {stage.settings['batch_size']}, and {n} processes want to share a batch")
         if not _finished(stage):
             stage_inputs(stage)
+            description = json.dumps([stage.settings["encoder"], sorted(stage.settings)])
+            if not stage.requires and description not in checked:  # the folds of a row have one encoder
+                check_encoder_of(stage)
+                checked.add(description)
 
 
 def run_one(stage: Stage, device: str, score: Callable[[Path], None], say: Callable[[str], None], step: str) -> None:

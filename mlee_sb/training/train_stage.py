@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import speechbrain as sb
+import torch
 from hyperpyyaml import load_hyperpyyaml
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
@@ -17,7 +18,7 @@ from mlee_sb.models.bundle import describe_model
 from mlee_sb.models.device import upload
 from mlee_sb.models.emotion_model import EmotionModel
 from mlee_sb.models.encoders.base import Encoder, check_members
-from mlee_sb.training.brains import SECONDS, EmotionBrain, brain_of
+from mlee_sb.training.brains import SECONDS, EmotionBrain, brain_of, parameter_groups
 from mlee_sb.training.checkpoints import AtomicCheckpointer, EarlyStopping, RandomState
 from mlee_sb.training.data import FixedDataset, WaveformDataset, make_loader
 from mlee_sb.training.distributed import backend, on_main, processes
@@ -48,9 +49,7 @@ def train_stage(stage: Stage, device: str, say: Callable[[str], None] = print) -
     logging.getLogger("speechbrain").setLevel(logging.WARNING)
     inputs, required = stage_inputs(stage), required_models(stage)
     sb.utils.seed_everything(stage.random_seed)  # before the modules are built
-    hparams = load_hyperpyyaml(resolved_yaml(stage.hparams, stage.overrides))
-    encoder = built_encoder(hparams, required)
-    classifier = hparams["classifier"](embedding_size=encoder.embedding_size, n_emotions=len(stage.settings["emotions"]))
+    hparams, encoder, classifier = _built(stage, required)
     model = EmotionModel(encoder, classifier, stage.settings["emotions"], stage.target.output, presence_head(required.values()))
     parts = fixed_parts(stage, encoder, required)
     on_main(_begin, stage, inputs, model, parts, device, say)
@@ -72,19 +71,27 @@ def train_stage(stage: Stage, device: str, say: Callable[[str], None] = print) -
     on_main(_finish, stage, inputs, model, required.values(), loaders, logits, best, start)
 
 
-def built_encoder(hparams: dict, required: dict[str, EmotionModel]) -> Encoder:
-    """Return the encoder of a stage: the one that its hparams build, or the encoders of the required stages in it.
+def check_encoder_of(stage: Stage) -> None:
+    """Build the encoder of a stage that requires no other one, and look whether it can be trained.
 
     Raises
     ------
     InputError
-        if it lacks a member of contract 4
+        if it lacks a member of contract 4, or one of its parameter groups has no learning rate
     """
+    with torch.random.fork_rng(devices=[]):
+        _, encoder, classifier = _built(stage, {})
+    parameter_groups(encoder, classifier, stage.settings)
+
+
+def _built(stage: Stage, required: dict[str, EmotionModel]) -> tuple[dict, Encoder, nn.Module]:
+    """The hparams with all modules built, the encoder (with those of the required stages in it, frozen), and the classifier."""
+    hparams = load_hyperpyyaml(resolved_yaml(stage.hparams, stage.overrides))
     encoder = hparams["encoder"]
     if required:
         encoder = encoder([part for model in required.values() for part in model.encoders])
     check_members(encoder)
-    return encoder
+    return hparams, encoder, hparams["classifier"](embedding_size=encoder.embedding_size, n_emotions=len(stage.settings["emotions"]))
 
 
 def _begin(stage: Stage, inputs: StageInputs, model: EmotionModel, parts: list[FixedPart], device: str, say: Callable[[str], None]) -> None:
