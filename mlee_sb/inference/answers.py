@@ -15,7 +15,6 @@ from mlee_sb.errors import InputError, choose
 from mlee_sb.inference.speech import GATES
 from mlee_sb.models.pipeline import not_finite
 
-COVERAGE = 0.9
 MIN_SPEECH = 0.1  # share of a recording that must be speech
 NO_SPEECH, NOTHING_EXCLUDED, UNSURE = "no speech", "no emotion can be ruled out", "not confident enough"
 
@@ -33,7 +32,7 @@ class AnyModel(Protocol):
         """Return logits [batch, K], and logits of existence [batch, K] or None, of waveforms [batch, samples] and their lengths [batch]."""
 
     def log_probabilities(self, logits: Tensor) -> Tensor:
-        """Return log posteriors (or log probabilities of existence) [batch, K] of logits [batch, K]."""
+        """Return log posteriors, or log probabilities of existence, [batch, K], computed from logits [batch, K]."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ class Asked:
         if one of them is out of its range
     """
 
-    coverage: float = COVERAGE
+    coverage: float = 0.9
     min_confidence: float = 0.0
     gate: str = "energy"
 
@@ -166,7 +165,7 @@ def make_predictions(
 
 
 def calibrated_presence(calibration: Calibration | None, logits: np.ndarray) -> np.ndarray:
-    """Return the probability that each emotion is present [n, K], of logits of existence [n, K]; uncalibrated without a calibration."""
+    """Return the probability [n, K] that each emotion is present, from logits of existence [n, K]; calibrated if possible."""
     if calibration is None or calibration.presence is None:
         return expit(np.asarray(logits, dtype=float))
     return calibration.presence_of(logits)

@@ -105,7 +105,7 @@ def _sizes_checked(name: str, revision: str | None) -> bool:
 def hub_errors_explained(name: str, revision: str | None = None) -> Iterator[None]:
     """Turn errors of the hub or of the network about the model `name` into an InputError with a remedy."""
     where, at = constants.ENDPOINT, f" at revision {revision!r}" if revision else ""
-    explained = {  # the first that fits: some are kinds of others
+    explained = {  # the first class that fits is taken: some are subclasses of others
         RevisionNotFoundError: f"no revision {revision!r} of it at {where}",
         GatedRepoError: f"its owner must let you in: ask on its page at {where}, then {LOG_IN}",
         LocalEntryNotFoundError: f"not in the cache{at}, and {where} cannot be reached: try again with a network",

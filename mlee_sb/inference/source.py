@@ -33,7 +33,7 @@ def find(source: str | Path, revision: str | None = None) -> Place:
         return Place(folder, folder)
     is_onnx = str(source).endswith(ONNX)
     if folder.is_file():
-        other = f"a file, but a model is the folder that training wrote, user/name on the hub, or an {ONNX} file"
+        other = f"a file; a model is the folder that training wrote, user/name on the hub, or an {ONNX} file"
         raise InputError(f"{source}: " + ("an ONNX file: give the model that it was made from" if is_onnx else other))
     if not is_repository(str(source)):
         if is_onnx:

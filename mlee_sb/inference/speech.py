@@ -125,7 +125,7 @@ def share_of_speech(speech: Sequence[bool]) -> float:
 
 
 class Stretches:
-    """Join frames to stretches of speech, as they come. A pause below `PAUSE_SECONDS` does not end a stretch.
+    """Join frames into stretches of speech, as they come. A pause below `PAUSE_SECONDS` does not end a stretch.
 
     Attributes
     ----------
