@@ -115,7 +115,7 @@ def timeline(
     classifier = EmotionClassifier.from_hparams(model, revision, {"device": device}, trust_remote_code)
     seconds = seconds_of(source) if isinstance(source, Path) else None
     with progress("listening", seconds, unit=False) as done:
-        found = classifier.timeline(source, window, hop, coverage, min_confidence, gate, on_progress=done)
+        found = classifier.timeline(source, window, hop, coverage=coverage, min_confidence=min_confidence, gate=gate, on_progress=done)
     if form == "json":
         typer.echo(json_text(found.as_json()))
     elif form == "csv":

@@ -1,7 +1,8 @@
-"""What a model says of one stretch of speech, for people: an emotion or none, and how sure."""
+"""What people ask of a model (`Asked`), and what they get (`Prediction`): an emotion or none, and how sure that is."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from numbers import Real
 from typing import Protocol
 
@@ -15,13 +16,12 @@ from mlee_sb.inference.speech import GATES
 from mlee_sb.models.emotion_model import not_finite
 from mlee_sb.targets.outputs import Output
 
-COVERAGE = 0.9
 MIN_SPEECH = 0.1  # share of a recording that must be speech
 NO_SPEECH, NOTHING_EXCLUDED, UNSURE = "no speech", "no emotion can be ruled out", "not confident enough"
 
 
-class Answers(Protocol):
-    """What the classifier asks of a model, however it is run: by torch, by onnxruntime, by SpeechBrain."""
+class AnyModel(Protocol):
+    """What the classifier needs of a model, which torch, onnxruntime or SpeechBrain may run."""
 
     emotions: list[str]
     output: Output
@@ -30,10 +30,10 @@ class Answers(Protocol):
     min_samples: int
 
     def logits(self, waveforms: Tensor, n_samples: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Waveforms [batch, samples], samples of each [batch] -> logits [batch, K], and logits of existence or None."""
+        """Return logits [batch, K], and logits of existence [batch, K] or None, of waveforms [batch, samples] and their lengths [batch]."""
 
     def log_probabilities(self, logits: Tensor) -> Tensor:
-        """Logits [batch, K] -> log posteriors, or log probabilities of existence."""
+        """Return log posteriors, or log probabilities of existence, [batch, K], computed from logits [batch, K]."""
 
 
 @dataclass(frozen=True)
@@ -42,16 +42,16 @@ class Prediction:
 
     Attributes
     ----------
-    dominant : code of the dominant emotion; None where the model abstains
-    abstained : why, for a person; None where it does not
-    confidence : calibrated probability that the most probable emotion is right; 0 without speech
-    posterior : calibrated, by emotion, in the order of the model; None without speech, or for a model of existence alone
-    presence : calibrated probability that each emotion is present; None without speech, or where the model does not know
-    candidates : the emotions that are not ruled out: over many recordings the dominant one is among them in a share
-        `coverage` or more; None where the model was not calibrated
-    coverage : of `candidates`
-    speech : share of the recording that is speech
-    seconds : how long it is
+    dominant : code of the dominant emotion; None if the model abstains
+    abstained : the reason, as text for a person; None if the model does not abstain
+    confidence : calibrated probability that the most probable emotion is right, 0 to 1; 0 without speech
+    posterior : calibrated posterior by emotion, in the order of the model; None without speech, or if the model only knows existence
+    presence : calibrated probability by emotion that it is present; None without speech, or if the model does not know existence
+    candidates : codes of the emotions that are not ruled out. Over many recordings, the dominant emotion is among them in a share
+        `coverage` of the recordings or more. None without speech, or if the model was not calibrated
+    coverage : the share that was asked for, 0.01 to 0.99
+    speech : share of the recording that is speech, 0 to 1
+    seconds : length of the recording
     """
 
     dominant: str | None
@@ -67,16 +67,21 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Asked:
-    """What is asked of a model besides its answer.
+    """What a person asks of a model besides its answer.
 
     Attributes
     ----------
-    coverage : of the candidates, 0.01 to 0.99
-    min_confidence : below it, the model abstains
-    gate : what tells speech, a key of `GATES`
+    coverage : how often the dominant emotion should be among the candidates, 0.01 to 0.99
+    min_confidence : the model abstains if it is less confident than this, 0 to 1
+    gate : what tells speech from silence: ``"energy"`` or ``"silero"`` (`mlee_sb.inference.speech.GATES`)
+
+    Raises
+    ------
+    InputError
+        if one of them is out of its range
     """
 
-    coverage: float = COVERAGE
+    coverage: float = 0.9
     min_confidence: float = 0.0
     gate: str = "energy"
 
@@ -86,34 +91,57 @@ class Asked:
         if not (isinstance(self.min_confidence, Real) and 0 <= self.min_confidence <= 1):
             raise InputError(f"min_confidence is {self.min_confidence!r}, and must be from 0 to 1")
 
+    @classmethod
+    def of(cls, method: Callable, options: Mapping[str, object]) -> "Asked":
+        """Make an `Asked` of the keyword arguments that a person gave to a method that ends in ``**asked``.
 
-def without_speech(asked: Asked, speech: float, seconds: float) -> Prediction:
-    """What is said of a recording in which nobody speaks: nothing."""
+        Parameters
+        ----------
+        method : the method; an error offers its own arguments, too
+        options : the keyword arguments, by name
+
+        Raises
+        ------
+        InputError
+            if a name is unknown (the error offers the nearest one), or a value is out of its range
+        """
+        own = [name for name, one in inspect.signature(method).parameters.items() if one.kind is not one.VAR_KEYWORD]
+        for name in options:
+            choose(name, [*own, *(field.name for field in fields(cls))], "argument")
+        return cls(**options)
+
+
+def prediction_without_speech(asked: Asked, speech: float, seconds: float) -> Prediction:
+    """Return the prediction of a recording without speech: the model abstains."""
     return Prediction(None, NO_SPEECH, 0.0, None, None, None, asked.coverage, speech, seconds)
 
 
-def predictions(
-    model: Answers,
+def make_predictions(
+    model: AnyModel,
     logits: np.ndarray,
     presence: np.ndarray | None,
     asked: Asked,
     speech: Sequence[float],
     seconds: Sequence[float],
-    where: Sequence[str],
+    names: Sequence[str],
 ) -> list[Prediction | InputError]:
-    """What a model computed of n recordings, as predictions; an error in the place of an answer that is not finite, calibrated or not.
+    """Make the predictions of n recordings from what a model computed of them.
+
+    What is not finite, before or after calibration, gives an error in the place of the prediction.
 
     Parameters
     ----------
-    model : whose emotions and calibration they are
-    logits, presence : [n, K], and logits of existence [n, K] or None
-    asked : what is asked besides
-    speech, seconds : of each [n]
-    where : what each is called, in that error
+    model : has the emotions and the calibration
+    logits : [n, K]
+    presence : logits of existence [n, K], or None if the model does not know existence
+    asked : what is asked besides the answer
+    speech : [n], the share of each recording that is speech
+    seconds : [n], the length of each recording
+    names : [n], what an error calls each recording
     """
     logits, calibration = np.asarray(logits, dtype=float), model.calibration
     presence = None if presence is None else np.asarray(presence, dtype=float)
-    with np.errstate(all="ignore"):  # what comes of NaN and infinity is told by name
+    with np.errstate(all="ignore"):  # NaN and infinity are found below, by the name of the recording
         present = None if presence is None else calibrated_presence(calibration, presence)
         if not model.output.knows_existence:
             posterior = model.output.probabilities(logits) if calibration is None else calibration.posterior(logits)
@@ -123,29 +151,28 @@ def predictions(
         kept = None if calibration is None else calibration.candidates(probabilities, asked.coverage)
     computed = [values for values in (logits, presence, posterior, present) if values is not None]
     finite = np.isfinite(np.hstack(computed)).all(axis=-1)
-    by_emotion = lambda values, i: None if values is None else dict(zip(model.emotions, values[i].tolist(), strict=True))  # noqa: E731
     found: list[Prediction | InputError] = []
     for i, best in enumerate(probabilities.argmax(axis=-1)):
         if not finite[i]:
-            found.append(not_finite(where[i]))
+            found.append(not_finite(names[i]))
             continue
         candidates = None if kept is None else tuple(np.array(model.emotions)[kept[i]].tolist())
         sure = float(confidence[i, best])
-        why = _abstains(candidates, len(model.emotions), sure, asked)
+        why = _why_abstain(candidates, len(model.emotions), sure, asked)
         dominant = None if why else model.emotions[best]
-        shown = by_emotion(posterior, i), by_emotion(present, i)
+        shown = (None if values is None else dict(zip(model.emotions, values[i].tolist(), strict=True)) for values in (posterior, present))
         found.append(Prediction(dominant, why, sure, *shown, candidates, asked.coverage, speech[i], seconds[i]))
     return found
 
 
 def calibrated_presence(calibration: Calibration | None, logits: np.ndarray) -> np.ndarray:
-    """Logits of existence [n, K] -> probability that each emotion is present [n, K]."""
+    """Return the probability [n, K] that each emotion is present, from logits of existence [n, K]; calibrated if possible."""
     if calibration is None or calibration.presence is None:
         return expit(np.asarray(logits, dtype=float))
     return calibration.presence_of(logits)
 
 
-def _abstains(candidates: tuple[str, ...] | None, n_emotions: int, confidence: float, asked: Asked) -> str | None:
+def _why_abstain(candidates: tuple[str, ...] | None, n_emotions: int, confidence: float, asked: Asked) -> str | None:
     if candidates is not None and len(candidates) == n_emotions > 1:
         return NOTHING_EXCLUDED
     return UNSURE if confidence < asked.min_confidence else None

@@ -1,4 +1,4 @@
-"""The model card: README.md of a bundle, made from what its training wrote, so that it describes this model and no other."""
+"""Make the model card (README.md of a bundle) from the files that its training wrote, so that it describes this model and no other."""
 
 import json
 from collections.abc import Mapping
@@ -20,16 +20,23 @@ from mlee_sb.targets.outputs import OUTPUTS
 PLACEHOLDER = "user/name"
 LIBRARY = "mlee_sb"
 METRICS = {"wa": "WA (accuracy)", "ua": "UA (balanced accuracy)", "macro_f1": "macro-F1"}
-NAMED_BY = ("row", "variant", "train_set", "fold", "seed", "corpus")  # in config.json and in scores.json: of which stage they are
+NAMED_BY = (
+    "row",
+    "variant",
+    "train_set",
+    "fold",
+    "seed",
+    "corpus",
+)  # in config.json and scores.json: they name the stage, and must be equal
 
 
 def read_scores(place: Place, config: BundleConfig) -> dict | None:
-    """scores.json of a bundle; None where there is none.
+    """Read scores.json of a bundle; return None if there is none.
 
     Raises
     ------
     InputError
-        if it is damaged, or of another stage than config.json
+        if it is damaged, or is of another stage than config.json
     """
     path = place.folder / SCORES
     if not path.is_file():
@@ -43,20 +50,20 @@ def read_scores(place: Place, config: BundleConfig) -> dict | None:
     rules = config.labels.model_dump()
     other = [name for name in NAMED_BY if not isinstance(scores, Mapping) or name in scores and scores[name] != rules[name]]
     if other:
-        raise InputError(f"{path}: of another model than config.json, by their {', '.join(other)}: score the stage again")
+        raise InputError(f"{path}: not of the model of config.json, they differ in {', '.join(other)}: score the stage again")
     return scores
 
 
 def card_text(config: BundleConfig, scores: Mapping | None, parameters: int, licence: str | None = None, source: str = PLACEHOLDER) -> str:
-    """The card of a model.
+    """Return the text of a model card.
 
     Parameters
     ----------
-    config : its config.json
-    scores : its scores.json, if there is one
-    parameters : how many values it has
+    config : config.json of the model
+    scores : scores.json of the model; None if there is none
+    parameters : the number of values in the weights
     licence : of the model, as the hub names it, for example ``"cc-by-4.0"``
-    source : its name on the hub
+    source : the name of the model on the hub
     """
     figures = list(_figures(scores)) if scores else []
     rules = config.labels
@@ -99,7 +106,7 @@ def card_text(config: BundleConfig, scores: Mapping | None, parameters: int, lic
 
 
 def write_card(stage_or_bundle: str | Path) -> Path:
-    """Write README.md of a bundle, from its config.json, its weights and its scores.json."""
+    """Write README.md of a bundle, from its config.json, its weights and its scores.json. Return its path."""
     folder = Path(stage_or_bundle)
     folder = folder if (folder / WEIGHTS).is_file() else folder / "model"
     place, config = Place(folder, folder), read_config(folder)
@@ -109,7 +116,7 @@ def write_card(stage_or_bundle: str | Path) -> Path:
 
 
 def parameters_of(place: Place, config: BundleConfig) -> int:
-    """How many values the model of a bundle has, once its weights were seen to be those of its config.json."""
+    """Count the values in the weights of a bundle; an InputError if their sha256 is not the one that config.json notes."""
     return count_values(place.folder / WEIGHTS, config.weights_sha256, place.root)
 
 
@@ -120,7 +127,7 @@ def _sample_rate(config: BundleConfig) -> int | str:
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no number of JSON")
+    raise ValueError(f"{constant} is not a number in JSON")
 
 
 def _figures(scores: Mapping):

@@ -1,47 +1,55 @@
 """EmotionClassifier: a bundle in, emotions out, in the manner of SpeechBrain's EncoderClassifier."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from functools import partial
 from numbers import Integral
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from mlee_sb.errors import InputError, NoAttention, choose
-from mlee_sb.inference.answers import COVERAGE, MIN_SPEECH, Answers, Asked, Prediction, predictions, without_speech
+from mlee_sb.inference.answers import AnyModel, Asked, Prediction
+from mlee_sb.inference.inputs import WAVEFORMS, AudioFile, Numbers, as_batch, check_not_too_short, load_utterance
+from mlee_sb.inference.many_files import ON_ERROR, RAISE, predict_files
+from mlee_sb.inference.predictor import Predictor
 from mlee_sb.inference.source import load
-from mlee_sb.inference.speech import make_gate, share_of
-from mlee_sb.inference.stream import HOP_SECONDS, WINDOW_SECONDS, EmotionStream
+from mlee_sb.inference.stream import FED, HOP_SECONDS, WINDOW_SECONDS, EmotionStream
 from mlee_sb.inference.timeline import Timeline
 from mlee_sb.models.device import check_usable, upload
 from mlee_sb.models.emotion_model import check_finite
-from mlee_sb.models.waveforms import as_samples, load_waveform, named, pad, read_blocks, seconds_of
-
-LONGEST_SECONDS = 120  # of one utterance: the memory for it grows with its length
-BATCH_SECONDS = {"cpu": 12, "cuda": 240}  # of a batch, padding included: a larger one leaves the cache of a CPU
-POOL = 512  # files that are sorted by length together
-ON_ERROR = ("raise", "return")
-WAVEFORMS = "waveforms"  # what samples are called in an error
-
-Waveforms = Tensor | np.ndarray | list
+from mlee_sb.models.waveforms import named, read_blocks
 
 
 class EmotionClassifier:
-    """A trained model for use. Make one with `from_hparams`.
+    """A trained model for use. `from_hparams` makes one.
 
-    `predict`, `predict_many`, `timeline` and `stream` answer people: calibrated, with an abstention where nothing can be told.
-    `encode_batch`, `classify_batch` and `classify_file` return what those of SpeechBrain's EncoderClassifier return: `out_prob`,
-    log posteriors [batch, K] as the network gives them (for an mlee model log probabilities of existence); `score`, that of the
-    best emotion [batch]; `index`, which one that is [batch] (equations 1 and 7); `text_lab`, its code, a list of str.
+    `predict`, `predict_many`, `timeline` and `stream` are for people: they give calibrated probabilities, and abstain if the model is
+    not sure. They take the options of `Asked` by name, for example ``predict("hello.wav", coverage=0.8)``.
+
+    `encode_batch`, `classify_batch` and `classify_file` return what those of SpeechBrain's EncoderClassifier return, uncalibrated:
+
+    - ``out_prob``: log posteriors [batch, K] (for an mlee model log probabilities of existence)
+    - ``score``: the log probability of the best emotion [batch]
+    - ``index``: the number of the best emotion [batch] (equations 1 and 7)
+    - ``text_lab``: the code of the best emotion, a list of str
+
+    Parameters
+    ----------
+    model : the model to use
+    device : where to run it: ``"cpu"`` or, for example, ``"cuda:0"``
+
+    Raises
+    ------
+    InputError
+        if the device cannot be used, or the model cannot run there
     """
 
-    def __init__(self, model: Answers, device: str = "cpu"):
+    def __init__(self, model: AnyModel, device: str = "cpu"):
         is_module = isinstance(model, torch.nn.Module)
         if not is_module and device != "cpu":
-            raise InputError(f"device {device!r}: an ONNX file is run on the CPU: leave --device out")
+            raise InputError(f"device {device!r}: an ONNX file runs on the CPU only: leave --device out")
         self.device = check_usable(device)
         self.model = model.to(device).eval() if is_module else model
 
@@ -49,139 +57,140 @@ class EmotionClassifier:
     def from_hparams(
         cls, source: str | Path, revision: str | None = None, run_opts: dict | None = None, trust_remote_code: bool = False
     ) -> "EmotionClassifier":
-        """Load a model. Nothing in it is executed.
+        """Load a model. No code from the model is executed, unless you allow it with `trust_remote_code`.
 
         Parameters
         ----------
         source : the folder ``model/`` that training wrote, the folder of the stage above it, an ONNX file of `mlee export`,
-            or a model on the hub, ``"user/name"``; that is kept in the hub's cache, and found there without a network
-        revision : of a model on the hub: a branch, a tag or a commit; by default its main branch
-        run_opts : ``{"device": "cuda:0"}`` puts the model there; on the CPU without
+            or a model on the hub, ``"user/name"``. A model of the hub is kept in the hub's cache and needs no network after that
+        revision : of a model on the hub: a branch, a tag or a commit; the main branch by default
+        run_opts : ``{"device": "cuda:0"}`` runs the model there; the CPU by default
         trust_remote_code : run the program ``hyperparams.yaml`` of a model that cannot be built from its config.json alone
 
         Raises
         ------
         InputError
-            if there is no such model, it cannot be fetched, or it is damaged or not what it says it is
+            if there is no such model, it cannot be fetched, it is damaged, or the device cannot be used
         """
         return cls(load(source, revision, trust_remote_code), (run_opts or {}).get("device", "cpu"))
 
     @property
     def emotions(self) -> list[str]:
-        """The codes of the K emotions, in the order of the outputs."""
+        """Return the codes of the K emotions, in the order of the outputs."""
         return self.model.emotions
 
-    def predict(
-        self, path: str | Path | BinaryIO, coverage: float = COVERAGE, min_confidence: float = 0.0, gate: str = "energy"
-    ) -> Prediction:
-        """What is said of one utterance.
+    def predict(self, path: AudioFile, **asked) -> Prediction:
+        """Predict the emotion of one utterance.
 
         Parameters
         ----------
         path : a wav, flac, ogg or mp3 file of any sample rate and number of channels, up to 120 s
-        coverage : of the candidates, 0.01 to 0.99
-        min_confidence : below it, the model abstains
-        gate : what tells speech: ``"energy"`` or ``"silero"``
+        **asked : coverage, min_confidence, gate: see `Asked`
 
         Raises
         ------
         InputError
-            if the file cannot be read, is shorter than one window of the model (40 ms) or longer than 120 s, has samples far beyond
-            full scale (above 64), or the model's answer is not finite
+            if an argument is unknown or out of its range; if the file cannot be read, is longer than 120 s, is shorter than one window
+            of the model (40 ms), or has samples far beyond full scale (above 64); or if the model's answer is not finite
         """
-        asked = Asked(coverage, min_confidence, gate)
-        waveform = self._load(path)
-        return self._answer(waveform, self._speech(waveform, asked), asked, named(path))
+        predictor = self._predictor(self.predict, asked)
+        waveform = predictor.load(path)
+        return predictor.predict(waveform, predictor.share_of_speech(waveform), named(path))
 
     def predict_many(
-        self,
-        paths: Iterable[str | Path],
-        batch_size: int = 16,
-        coverage: float = COVERAGE,
-        min_confidence: float = 0.0,
-        gate: str = "energy",
-        on_error: str = "raise",
+        self, paths: Iterable[str | Path], batch_size: int = 16, *, on_error: str = RAISE, **asked
     ) -> Iterator[Prediction | InputError]:
-        """As `predict`, for many files: those of like length are computed together, the answers come in the order of the files.
+        """Predict many files, each as `predict` does. The predictions come in the order of the files.
+
+        Files of like length are computed together, which is faster.
 
         Parameters
         ----------
         paths : the files
-        batch_size : files that are computed together, at most
-        coverage, min_confidence, gate : as for `predict`
-        on_error : ``"raise"`` the error of the first file that cannot be used, or ``"return"`` it in the place of its answer
-        """
-        asked = Asked(coverage, min_confidence, gate)
-        choose(on_error, ON_ERROR, "on_error")
-        if isinstance(paths, str | Path):
-            raise InputError(f"{paths}: one file or folder: give a list of files, or take predict")
-        if not (isinstance(batch_size, Integral) and batch_size >= 1):
-            raise InputError(f"batch_size is {batch_size!r}, and must be 1 or more")
-        return self._predict_many(paths, batch_size, asked, on_error)
-
-    def timeline(
-        self,
-        path: str | Path | BinaryIO,
-        window: float = WINDOW_SECONDS,
-        hop: float = HOP_SECONDS,
-        coverage: float = COVERAGE,
-        min_confidence: float = 0.0,
-        gate: str = "energy",
-        on_progress: Callable[[float], None] = lambda seconds: None,
-    ) -> Timeline:
-        """Emotions over a recording of any length, read block by block. Of audio shorter than a window it says what `predict` says.
-
-        Parameters
-        ----------
-        path : as for `predict`, of any length
-        window, hop : seconds of a window, and from the beginning of one to that of the next
-        coverage, min_confidence, gate : as for `predict`
-        on_progress : called with the seconds that are done
+        batch_size : how many files are computed together, at most
+        on_error : ``"raise"`` the error of the first file that cannot be used, or ``"return"`` it in the place of its prediction
+        **asked : coverage, min_confidence, gate: see `Asked`
 
         Raises
         ------
         InputError
-            as `predict` for a file of any length, or if an argument is out of its range
+            at once if an argument is unknown or out of its range, and as `predict` while the files are read
         """
-        rate = self.model.sample_rate
-        stream = self._stream(rate, window, hop, Asked(coverage, min_confidence, gate), named(path))
-        segments, n = [], 0
-        for block in read_blocks(path, rate):
-            segments += stream.feed(block)
-            n += len(block)
-            on_progress(n / rate)
-        self._check_length(path, n)
-        segments += stream.finish()
-        speech = [(start, min(end, n / rate)) for start, end in stream.stretches.found]  # the last frame may reach beyond the end
-        return Timeline(segments, speech, self.emotions, n / rate)
+        predictor = self._predictor(self.predict_many, asked)
+        choose(on_error, ON_ERROR, "on_error")
+        if isinstance(paths, str | Path):
+            raise InputError(f"{paths}: this is one file or folder: give a list of files, or call predict")
+        if not (isinstance(batch_size, Integral) and batch_size >= 1):
+            raise InputError(f"batch_size is {batch_size!r}, and must be 1 or more")
+        return predict_files(predictor, paths, batch_size, on_error)
 
-    def stream(
+    def timeline(
         self,
-        sample_rate: int,
+        path: AudioFile,
         window: float = WINDOW_SECONDS,
         hop: float = HOP_SECONDS,
-        coverage: float = COVERAGE,
-        min_confidence: float = 0.0,
-        gate: str = "energy",
-    ) -> EmotionStream:
-        """For live audio: `feed` samples as they come, `finish` at the end. Says the same as `timeline` of a file with them.
+        *,
+        on_progress: Callable[[float], None] = lambda seconds: None,
+        **asked,
+    ) -> Timeline:
+        """Predict the emotions over a recording of any length, window by window.
+
+        The recording is read block by block, so memory does not grow with its length. If it is shorter than a window, the one
+        prediction is that of `predict`.
 
         Parameters
         ----------
-        sample_rate : Hz of the samples that will be fed
-        window, hop, coverage, min_confidence, gate : as for `timeline`
+        path : as for `predict`, but of any length
+        window : length of a window in seconds
+        hop : seconds from the beginning of a window to the beginning of the next one
+        on_progress : called with the number of seconds that are done
+        **asked : coverage, min_confidence, gate: see `Asked`
+
+        Raises
+        ------
+        InputError
+            as `predict`, for a file of any length; or if the window or the hop is out of its range
         """
-        return self._stream(sample_rate, window, hop, Asked(coverage, min_confidence, gate), "what was fed")
+        rate = self.model.sample_rate
+        stream = self._stream(self._predictor(self.timeline, asked), rate, window, hop, named(path))
+        segments, n_samples = [], 0
+        for block in read_blocks(path, rate):
+            segments += stream.feed(block)
+            n_samples += len(block)
+            on_progress(n_samples / rate)
+        check_not_too_short(path, n_samples, rate, self.model.min_samples)
+        segments += stream.finish()
+        seconds = n_samples / rate
+        speech = [(start, min(end, seconds)) for start, end in stream.stretches.found]  # the last frame may reach beyond the end
+        return Timeline(segments, speech, self.emotions, seconds)
+
+    def stream(self, sample_rate: int, window: float = WINDOW_SECONDS, hop: float = HOP_SECONDS, **asked) -> EmotionStream:
+        """Return a stream for live audio: call `feed` with samples as they come, and `finish` at the end.
+
+        The predictions are those of `timeline` for a file with the same samples.
+
+        Parameters
+        ----------
+        sample_rate : Hz of the samples that you will feed
+        window, hop : as for `timeline`
+        **asked : coverage, min_confidence, gate: see `Asked`
+
+        Raises
+        ------
+        InputError
+            if an argument is unknown or out of its range
+        """
+        return self._stream(self._predictor(self.stream, asked), sample_rate, window, hop, FED)
 
     @torch.no_grad()
-    def encode_batch(self, wavs: Waveforms, wav_lens: Waveforms | None = None) -> Tensor:
-        """Embed waveforms at the model's sample rate.
+    def encode_batch(self, wavs: Numbers, wav_lens: Numbers | None = None) -> Tensor:
+        """Compute embeddings of waveforms at the model's sample rate.
 
         Parameters
         ----------
         wavs : [batch, samples] padded at the end, or [samples]; floats in -1 to 1 as a tensor, an array or lists
-        wav_lens : [batch]: samples of each without padding (integers), or relative to the longest (floats up to 1); all
-            of it if None
+        wav_lens : [batch], the length of each waveform without padding: samples (integers), or the share of the longest one (floats up
+            to 1); None if nothing is padded
 
         Returns
         -------
@@ -191,47 +200,43 @@ class EmotionClassifier:
         Raises
         ------
         InputError
-            if these are no such waveforms or lengths, samples are such as no recording has, or what the model computes is not finite
+            if the waveforms or lengths have another shape or other values, samples are not finite or far beyond full scale, the model
+            gives no embeddings, or what it computes is not finite
         """
         if not hasattr(self.model, "encoder"):
-            raise InputError(f"{type(self.model).__name__}: gives no embeddings; load the bundle that it was made from")
-        embeddings = self.model.encoder(*self._batch(wavs, wav_lens))
+            raise InputError(f"{type(self.model).__name__} gives no embeddings: load the bundle that it was made from")
+        waveforms, n_samples = as_batch(wavs, wav_lens)
+        embeddings = self.model.encoder(upload(waveforms, self.device), n_samples)
         check_finite(embeddings, WAVEFORMS)
         return embeddings
 
-    def classify_batch(self, wavs: Waveforms, wav_lens: Waveforms | None = None) -> tuple[Tensor, Tensor, Tensor, list[str]]:
-        """Classify waveforms, given as to `encode_batch`. Returns out_prob, score, index, text_lab (see the class)."""
+    def classify_batch(self, wavs: Numbers, wav_lens: Numbers | None = None) -> tuple[Tensor, Tensor, Tensor, list[str]]:
+        """Classify waveforms, given as for `encode_batch`. Return out_prob, score, index, text_lab (see the class)."""
         return self._classify(wavs, wav_lens, WAVEFORMS)
 
-    @torch.no_grad()
-    def _classify(self, wavs: Waveforms, wav_lens: Waveforms | None, where: str) -> tuple[Tensor, Tensor, Tensor, list[str]]:
-        logits, _ = self.model.logits(*self._batch(wavs, wav_lens))
-        out_prob = self.model.log_probabilities(logits)
-        check_finite(torch.cat([logits, out_prob]), where)
-        score, index = out_prob.max(dim=-1)
-        return out_prob, score, index, [self.emotions[i] for i in index.tolist()]
-
-    def classify_file(self, path: str | Path) -> tuple[Tensor, Tensor, Tensor, list[str]]:
-        """Classify one utterance, a file as for `predict`. Returns what `classify_batch` returns, and raises as `predict`."""
+    def classify_file(self, path: AudioFile) -> tuple[Tensor, Tensor, Tensor, list[str]]:
+        """Classify one utterance, a file as for `predict`. Return what `classify_batch` returns; raise what `predict` raises."""
         return self._classify(self._load(path), None, named(path))
 
-    def attention_file(self, path: str | Path, encoder: int = 0) -> tuple[np.ndarray, np.ndarray]:
-        """Where an encoder looks in a recording (figure 3 of the paper).
+    def attention_file(self, path: AudioFile, encoder: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        """Compute where an encoder looks in a recording (figure 3 of the paper).
 
         Parameters
         ----------
         path : as for `classify_file`
-        encoder : which one, in a fusion: 0 is the first
+        encoder : the number of the encoder in a fusion, from 0
 
         Returns
         -------
         seconds : [steps], the middle of each step
-        weights : [steps], summing to 1
+        weights : [steps], attention weights with the sum 1
 
         Raises
         ------
+        NoAttention
+            if the encoder has no attention
         InputError
-            as `classify_file`, or if the encoder has no attention
+            as `classify_file`
         """
         encoders = getattr(self.model, "encoders", [])
         looking = encoders[encoder] if encoder < len(encoders) else None
@@ -241,116 +246,21 @@ class EmotionClassifier:
         check_finite(weights, named(path))
         return seconds.cpu().numpy(), weights.cpu().numpy()
 
-    def _predict_many(self, paths: Iterable, batch_size: int, asked: Asked, on_error: str) -> Iterator[Prediction | InputError]:
-        paths = iter(paths)
-        while pool := [path for _, path in zip(range(POOL), paths, strict=False)]:
-            found: list[Prediction | InputError | None] = [None] * len(pool)
-            for batch in _batches([seconds_of(path) for path in pool], batch_size, BATCH_SECONDS[self.device.split(":")[0]]):
-                for i, said in self._predict_batch({i: pool[i] for i in batch}, asked):
-                    if on_error == "raise" and isinstance(said, InputError):
-                        raise said
-                    found[i] = said
-            yield from found
+    def _predictor(self, method: Callable, options: dict) -> Predictor:
+        return Predictor(self.model, self.device, Asked.of(method, options))
+
+    def _stream(self, predictor: Predictor, sample_rate: int, window: float, hop: float, name: str) -> EmotionStream:
+        rate, least = self.model.sample_rate, self.model.min_samples
+        return EmotionStream(partial(predictor.predict, name=name), predictor.new_gate(), sample_rate, rate, least, window, hop)
 
     @torch.no_grad()
-    def _predict_batch(self, paths: dict, asked: Asked) -> Iterator[tuple[int, Prediction | InputError]]:
-        spoken: list[tuple[int, Tensor, float]] = []
-        for i, path in paths.items():
-            try:
-                waveform = self._load(path)
-            except InputError as error:
-                yield i, error
-                continue
-            speech = self._speech(waveform, asked)
-            if speech < MIN_SPEECH:
-                yield i, without_speech(asked, speech, self._seconds(waveform))
-            else:
-                spoken.append((i, waveform, speech))
-        if spoken:
-            numbers, waveforms, speech = zip(*spoken, strict=True)
-            where = [named(paths[i]) for i in numbers]
-            yield from zip(numbers, self._answers(*pad(list(waveforms)), speech, asked, where), strict=True)
+    def _classify(self, wavs: Numbers, wav_lens: Numbers | None, name: str) -> tuple[Tensor, Tensor, Tensor, list[str]]:
+        waveforms, n_samples = as_batch(wavs, wav_lens)
+        logits, _ = self.model.logits(upload(waveforms, self.device), n_samples)
+        out_prob = self.model.log_probabilities(logits)
+        check_finite(torch.cat([logits, out_prob]), name)
+        score, index = out_prob.max(dim=-1)
+        return out_prob, score, index, [self.emotions[i] for i in index.tolist()]
 
-    def _stream(self, sample_rate: int, window: float, hop: float, asked: Asked, where: str) -> EmotionStream:
-        rate = self.model.sample_rate
-
-        def answer(waveform: Tensor, speech: float) -> Prediction:
-            return self._answer(waveform, speech, asked, where)
-
-        return EmotionStream(answer, make_gate(asked.gate, rate), sample_rate, rate, self.model.min_samples, window, hop)
-
-    def _answer(self, waveform: Tensor, speech: float, asked: Asked, where: str) -> Prediction:
-        if speech < MIN_SPEECH:
-            return without_speech(asked, speech, self._seconds(waveform))
-        (said,) = self._answers(waveform.unsqueeze(0), torch.tensor([len(waveform)]), [speech], asked, [where])
-        if isinstance(said, InputError):
-            raise said
-        return said
-
-    @torch.no_grad()
-    def _answers(self, waveforms: Tensor, n_samples: Tensor, speech, asked: Asked, where: list[str]) -> list[Prediction | InputError]:
-        """What is said of each; an error, that begins with what it is called (`where`), for one whose answer is not finite."""
-        logits, presence = self.model.logits(upload(waveforms, self.device), n_samples)
-        seconds = (n_samples.double() / self.model.sample_rate).tolist()
-        presence = None if presence is None else presence.cpu().numpy()
-        return predictions(self.model, logits.cpu().numpy(), presence, asked, speech, seconds, where)
-
-    def _speech(self, waveform: Tensor, asked: Asked) -> float:
-        hearing = make_gate(asked.gate, self.model.sample_rate)
-        return share_of([*hearing.feed(waveform), *hearing.finish()])
-
-    def _seconds(self, waveform: Tensor) -> float:
-        return len(waveform) / self.model.sample_rate
-
-    def _load(self, path: str | Path | BinaryIO) -> Tensor:
-        self._check_longest(path, seconds_of(path))  # before it is read
-        waveform = load_waveform(path, self.model.sample_rate)
-        self._check_longest(path, self._seconds(waveform))  # audio from a pipe has no header to ask
-        self._check_length(path, len(waveform))
-        return waveform
-
-    def _check_longest(self, path: str | Path | BinaryIO, seconds: float) -> None:
-        if seconds > LONGEST_SECONDS:
-            raise InputError(
-                f"{named(path)}: {seconds:.0f} s long, and an utterance has up to {LONGEST_SECONDS} s: use timeline (`mlee timeline`)"
-            )
-
-    def _check_length(self, path: str | Path | BinaryIO, n_samples: int) -> None:
-        if n_samples < self.model.min_samples:
-            milliseconds, least = (1000 * n / self.model.sample_rate for n in (n_samples, self.model.min_samples))
-            raise InputError(f"{named(path)}: {milliseconds:.0f} ms long; the model needs {least:.0f} ms or more")
-
-    def _batch(self, wavs: Waveforms, wav_lens: Waveforms | None) -> tuple[Tensor, Tensor]:
-        wavs = as_samples(wavs, WAVEFORMS)
-        if wavs.dim() not in (1, 2) or wavs.numel() == 0:
-            raise InputError(f"{WAVEFORMS} of shape {list(wavs.shape)}: give [batch, samples] or [samples]")
-        wavs = torch.atleast_2d(wavs)
-        return upload(wavs, self.device), _lengths(wav_lens, *wavs.shape)
-
-
-def _lengths(wav_lens: Waveforms | None, batch: int, longest: int) -> Tensor:
-    """Samples of each waveform without padding [batch], integers on the CPU."""
-    if wav_lens is None:
-        return torch.full((batch,), longest)
-    with suppress(ValueError, TypeError, RuntimeError):  # of what is no numbers
-        lengths = torch.as_tensor(wav_lens).cpu()
-        if lengths.is_floating_point():
-            lengths = (lengths.double() * longest).round().long()
-        if lengths.shape == (batch,) and int(lengths.min()) >= 1 and int(lengths.max()) <= longest:
-            return lengths
-    raise InputError(f"wav_lens {wav_lens!r:.200}: give one length for each of {batch} {WAVEFORMS}, up to {longest} samples")
-
-
-def _batches(seconds: list[float], batch_size: int, most_seconds: float) -> Iterator[list[int]]:
-    """Places of recordings, those of like length together, so that no batch is too large when it is padded.
-
-    The longest come first: what follows fits into the memory that they leave, and needs no other.
-    """
-    batch: list[int] = []
-    for i in sorted(range(len(seconds)), key=seconds.__getitem__, reverse=True):
-        if batch and (len(batch) == batch_size or seconds[batch[0]] * (len(batch) + 1) > most_seconds):
-            yield batch
-            batch = []
-        batch.append(i)
-    if batch:
-        yield batch
+    def _load(self, path: AudioFile) -> Tensor:
+        return load_utterance(path, self.model.sample_rate, self.model.min_samples)

@@ -1,4 +1,4 @@
-"""What a bundle is, in a few facts."""
+"""Tell a person what a bundle is, in a few facts."""
 
 from mlee_sb.inference.card import parameters_of, read_scores
 from mlee_sb.inference.hub import Place
@@ -8,12 +8,12 @@ from mlee_sb.targets.outputs import OUTPUTS
 
 
 def facts(place: Place) -> dict[str, object]:
-    """Names and values for a person, from config.json and scores.json: the model is not loaded.
+    """Return names and values for a person, from config.json and scores.json. The model is not loaded.
 
     Raises
     ------
     InputError
-        if a file is missing or damaged, or the weights are not those that config.json was written with
+        if a file is missing or damaged, or the weights do not have the sha256 that config.json notes
     """
     config = read_config(place.folder, place.root)
     scores = read_scores(place, config) or {}

@@ -1,4 +1,4 @@
-"""Models on a hub, fetched into its cache. Only the files of a bundle are ever fetched, and none that is larger than it may be."""
+"""Fetch models from a hub into its cache: only the files of a bundle, and none that is too large."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,22 +24,28 @@ from mlee_sb.models.golden import LARGEST_GOLDEN
 from mlee_sb.models.weights import LARGEST_WEIGHTS
 
 LARGEST_TEXT = 1024**2  # bytes of a card or of scores
-LARGEST = {CONFIG: LARGEST_CONFIG, GOLDEN: LARGEST_GOLDEN, CARD: LARGEST_TEXT, SCORES: LARGEST_TEXT}  # bytes; weights for the rest
+LARGEST = {CONFIG: LARGEST_CONFIG, GOLDEN: LARGEST_GOLDEN, CARD: LARGEST_TEXT, SCORES: LARGEST_TEXT}  # bytes; others: LARGEST_WEIGHTS
 LOG_IN = "log in with `hf auth login`, or set HF_TOKEN"
-SERVER_FAULT = 500  # and above: of the hub, not of who asks
-HTTP_ERROR = next(base for base in HfHubHTTPError.__mro__ if base.__name__ == "HTTPError")  # of the library that speaks for the hub's
+SERVER_FAULT = 500  # HTTP statuses from here on are faults of the hub, not of the request
+HTTP_ERROR = next(base for base in HfHubHTTPError.__mro__ if base.__name__ == "HTTPError")  # of the HTTP library that huggingface_hub uses
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a bundle lies: its folder, and the folder that its files must lie in once links are followed."""
+    """Where a bundle lies.
+
+    Attributes
+    ----------
+    folder : of the bundle
+    root : the folder that its files must lie in after links are followed
+    """
 
     folder: Path
     root: Path
 
 
 def is_repository(name: str) -> bool:
-    """Whether `name` could be that of a model on the hub.
+    """Return whether `name` can be the name of a model on the hub.
 
     >>> is_repository("user/name"), is_repository("name"), is_repository("../name")
     (True, False, False)
@@ -52,26 +58,33 @@ def is_repository(name: str) -> bool:
 
 
 def pull(name: str, revision: str | None = None) -> Place:
-    """Fetch a model into the hub's cache, or find it there where there is no network.
+    """Fetch a model into the hub's cache, or find it there if there is no network.
 
     Parameters
     ----------
     name : user/name
-    revision : a branch, a tag or a commit; by default the main branch
+    revision : a branch, a tag or a commit; the main branch by default
 
     Raises
     ------
     InputError
-        if there is no such model or revision, it may not be read, or is neither in reach nor in the cache; or a file is too large
+        if there is no such model or revision, you may not read it, a file is too large, or the hub cannot be reached and the model is
+        not in the cache
     """
-    with told(name, revision):
-        local = not _sizes_are_bounded(name, revision)
+    with hub_errors_explained(name, revision):
+        local = not _sizes_checked(name, revision)
         folder = Path(snapshot_download(name, revision=revision, allow_patterns=list(FILES), local_files_only=local))
     return Place(folder, folder.parents[1])  # the cache keeps files beside the snapshots and links to them
 
 
-def _sizes_are_bounded(name: str, revision: str | None) -> bool:
-    """Ask the hub how large the files are, before any is fetched. False where the hub cannot be asked."""
+def _sizes_checked(name: str, revision: str | None) -> bool:
+    """Ask the hub how large the files are, before any is fetched. Return False if the hub cannot be asked.
+
+    Raises
+    ------
+    InputError
+        if a file is too large
+    """
     if constants.HF_HUB_OFFLINE:
         return False
     try:
@@ -84,15 +97,15 @@ def _sizes_are_bounded(name: str, revision: str | None) -> bool:
     for file in files:
         most = LARGEST.get(file.rfilename, LARGEST_WEIGHTS)
         if file.rfilename in FILES and (file.size or 0) > most:
-            raise InputError(f"{name}: its {file.rfilename} has {file.size:,} bytes, and at most {most:,} are taken: not fetched")
+            raise InputError(f"{name}: its {file.rfilename} has {file.size:,} bytes, but at most {most:,} are allowed: not fetched")
     return True
 
 
 @contextmanager
-def told(name: str, revision: str | None = None) -> Iterator[None]:
-    """What the hub answers about a model, as errors for people."""
+def hub_errors_explained(name: str, revision: str | None = None) -> Iterator[None]:
+    """Turn errors of the hub or of the network about the model `name` into an InputError with a remedy."""
     where, at = constants.ENDPOINT, f" at revision {revision!r}" if revision else ""
-    told_as = {  # the first that fits: some are kinds of others
+    explained = {  # the first class that fits is taken: some are subclasses of others
         RevisionNotFoundError: f"no revision {revision!r} of it at {where}",
         GatedRepoError: f"its owner must let you in: ask on its page at {where}, then {LOG_IN}",
         LocalEntryNotFoundError: f"not in the cache{at}, and {where} cannot be reached: try again with a network",
@@ -106,24 +119,24 @@ def told(name: str, revision: str | None = None) -> Iterator[None]:
     except Exception as error:
         if not (status := _status(error)) and not _is_of_the_network(error):
             raise
-        words = next((words for kind, words in told_as.items() if isinstance(error, kind)), None)
+        words = next((words for kind, words in explained.items() if isinstance(error, kind)), None)
         if words is None:
             answered = f"{where} answers {status}" if status else f"the connection to {where} broke"
             remedy = LOG_IN if status in (401, 403) else "nothing was left half done, try again"
-            words = f"{answered} ({_line(error)}): {remedy}"
+            words = f"{answered} ({_first_line(error)}): {remedy}"
         raise InputError(f"{name}: {words}") from error
 
 
 def _status(error: BaseException) -> int:
-    """The HTTP status that an error is about; 0 for none."""
+    """Return the HTTP status of an error of the hub; 0 if it has none."""
     response = getattr(error, "response", None)
     return getattr(response, "status_code", 0) if isinstance(error, HfHubHTTPError) else 0
 
 
 def _is_of_the_network(error: BaseException | None) -> bool:
-    """Whether it is, or was raised from, an error of the connection: uploads wrap theirs."""
+    """Return whether an error is of the connection, or was raised from one: an upload wraps such errors in its own."""
     return error is not None and (isinstance(error, OSError | HTTP_ERROR) or _is_of_the_network(error.__cause__))
 
 
-def _line(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)[:200]

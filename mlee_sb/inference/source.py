@@ -1,29 +1,30 @@
-"""What a person names as a model, found: a folder, an ONNX file, a repository on the hub."""
+"""Find and load the model that a person names: a folder, an ONNX file, or a repository on the hub."""
 
 from pathlib import Path
 
 from mlee_sb.errors import InputError, NeedsCode
-from mlee_sb.inference.answers import Answers
+from mlee_sb.inference.answers import AnyModel
 from mlee_sb.inference.hub import Place, is_repository, pull
 from mlee_sb.models.bundle import Bundle, load_bundle
 from mlee_sb.models.bundle_files import CONFIG
 
-INNER = "model"  # the folder of the bundle, in that of a stage
+INNER = "model"  # the folder of the bundle in the folder of a stage
 ONNX = ".onnx"
 
 
 def find(source: str | Path, revision: str | None = None) -> Place:
-    """The folder of a bundle; one on the hub is fetched, or found where it was fetched to before.
+    """Find the folder of a bundle. A model on the hub is fetched, unless it already is in the hub's cache.
 
     Parameters
     ----------
-    source : a folder, that of the stage above it, or ``"user/name"`` on the hub. A folder wins where no revision is given
-    revision : of a model on the hub
+    source : the folder of a bundle, the folder of the stage above it, or ``"user/name"`` on the hub. If both a folder and a name on
+        the hub fit, the folder is taken, unless `revision` is given
+    revision : of a model on the hub: a branch, a tag or a commit
 
     Raises
     ------
     InputError
-        if there is none, or it cannot be fetched
+        if there is no such model, or it cannot be fetched
     """
     folder = Path(source)
     if revision is None and folder.is_dir():
@@ -37,18 +38,18 @@ def find(source: str | Path, revision: str | None = None) -> Place:
     if not is_repository(str(source)):
         if is_onnx:
             raise InputError(f"{source}: no such file")
-        hint = "" if revision is None else f" (revision {revision!r} was given, so it is looked for on the hub)"
-        raise InputError(f"{source}: no such folder, and no name of a model on the hub, user/name{hint}")
+        hint = "" if revision is None else f" (with revision {revision!r}, a model is only looked for on the hub)"
+        raise InputError(f"{source}: no such folder, and no name of a model on the hub (user/name){hint}")
     return pull(str(source), revision)
 
 
-def load(source: str | Path, revision: str | None = None, trust_remote_code: bool = False) -> Answers:
-    """The model that `source` names, in eval mode, on the CPU.
+def load(source: str | Path, revision: str | None = None, trust_remote_code: bool = False) -> AnyModel:
+    """Load the model that `source` names, in eval mode, on the CPU.
 
     Parameters
     ----------
-    source, revision : as for `find`, or an ONNX file
-    trust_remote_code : run hyperparams.yaml of a bundle that cannot be built from its config.json alone
+    source, revision : as for `find`; `source` may also be an ONNX file
+    trust_remote_code : run the hyperparams.yaml of a bundle that cannot be built from its config.json alone
 
     Raises
     ------
@@ -62,14 +63,16 @@ def load(source: str | Path, revision: str | None = None, trust_remote_code: boo
     place = find(source, revision)
     try:
         return load_at(place).model
-    except NeedsCode as error:  # and nothing else: code is no remedy for damage
+    except NeedsCode as error:  # no other error: to run code is no remedy for damage
         if not trust_remote_code:
-            raise NeedsCode(f"{error}. Or run its hyperparams.yaml with trust_remote_code, if you trust all who could write it") from None
+            raise NeedsCode(
+                f"{error}. Or, if you trust everybody who could change its hyperparams.yaml, run that program with trust_remote_code"
+            ) from None
     from mlee_sb.inference.speechbrain_model import SpeechBrainModel
 
     return SpeechBrainModel(place.folder)
 
 
 def load_at(place: Place) -> Bundle:
-    """The bundle at a place that `find` found."""
+    """Load the bundle at a place that `find` returned."""
     return load_bundle(place.folder, place.root)

@@ -1,4 +1,4 @@
-"""Where somebody speaks: a gate on the energy, or the silero-vad network. Both take audio as it comes."""
+"""Find where somebody speaks, in audio as it comes: by its energy, or with the silero-vad network."""
 
 from collections.abc import Callable, Sequence
 
@@ -17,7 +17,7 @@ PAUSE_SECONDS = 0.3  # a shorter pause does not end a stretch of speech
 
 
 class Gate:
-    """Tells speech frame by frame. Audio may be fed in parts of any size: the frames are the same.
+    """Tell for each frame of audio whether it is speech. Audio may be fed in parts of any size: the frames stay the same.
 
     Parameters
     ----------
@@ -31,14 +31,14 @@ class Gate:
         self.waiting = torch.zeros(0)
 
     def feed(self, samples: Tensor) -> list[bool]:
-        """Samples [n] -> whether each frame that is complete by now is speech."""
+        """Take the next samples [n]; return for each frame that they complete whether it is speech."""
         self.waiting = torch.cat([self.waiting, samples])
         whole = len(self.waiting) // self.frame_samples * self.frame_samples
         frames, self.waiting = self.waiting[:whole].view(-1, self.frame_samples), self.waiting[whole:]
         return self._speech(frames) if whole else []
 
     def finish(self) -> list[bool]:
-        """The last frame, where a part of one is left."""
+        """Return the answer for the last frame, if a part of one is left."""
         rest, self.waiting = self.waiting, torch.zeros(0)
         return self._last(rest) if len(rest) else []
 
@@ -50,12 +50,12 @@ class Gate:
 
 
 class EnergyGate(Gate):
-    """Speech is what is louder than a threshold: made for recordings without much noise.
+    """Take what is louder than a threshold for speech. Made for recordings without much noise.
 
     Parameters
     ----------
     sample_rate : Hz
-    threshold_db : RMS of a frame in dB of full scale (a sine of amplitude 1 has -3)
+    threshold_db : RMS of a frame in dB of full scale (a sine of amplitude 1 has -3 dB)
     """
 
     def __init__(self, sample_rate: int, threshold_db: float = THRESHOLD_DB):
@@ -70,11 +70,16 @@ class EnergyGate(Gate):
 
 
 class SileroGate(Gate):
-    """Speech is what the silero-vad network takes for it: for noise, music and telephone lines (extra ``vad``).
+    """Find speech with the silero-vad network. Made for noise, music and telephone lines; needs the extra ``vad``.
 
     Parameters
     ----------
     sample_rate : 8000 or 16000 Hz
+
+    Raises
+    ------
+    InputError
+        if silero-vad is not installed, or the sample rate is another one
     """
 
     def __init__(self, sample_rate: int):
@@ -84,7 +89,7 @@ class SileroGate(Gate):
             raise InputError('silero-vad is not installed: pip install "mlee_sb[vad]", or use the gate energy') from error
         if sample_rate not in SILERO_SAMPLES:
             raise InputError(
-                f"silero-vad hears {' or '.join(map(str, SILERO_SAMPLES))} Hz, and the model {sample_rate}: use the gate energy"
+                f"silero-vad takes {' or '.join(map(str, SILERO_SAMPLES))} Hz, and the model {sample_rate} Hz: use the gate energy"
             )
         super().__init__(sample_rate, SILERO_SAMPLES[sample_rate])
         self.sample_rate, self.network = sample_rate, load_silero_vad(onnx=False)
@@ -99,18 +104,32 @@ GATES: dict[str, Callable[[int], Gate]] = {"energy": EnergyGate, "silero": Siler
 
 
 def make_gate(name: str, sample_rate: int) -> Gate:
-    """A new gate by its name, a key of `GATES`."""
+    """Return a new gate.
+
+    Parameters
+    ----------
+    name : a key of `GATES`; another one is an InputError
+    sample_rate : Hz
+    """
     choose(name, GATES, "gate")
     return GATES[name](sample_rate)
 
 
-def share_of(speech: Sequence[bool]) -> float:
-    """The share of frames that are speech."""
+def share_of_speech(speech: Sequence[bool]) -> float:
+    """Return the share of frames that are speech, 0 to 1; 0 if there is no frame.
+
+    >>> share_of_speech([True, False])
+    0.5
+    """
     return float(np.mean(speech)) if len(speech) else 0.0
 
 
 class Stretches:
-    """Stretches of speech, joined over short pauses, from frames as they come.
+    """Join frames into stretches of speech, as they come. A pause below `PAUSE_SECONDS` does not end a stretch.
+
+    Attributes
+    ----------
+    found : (start, end) of each stretch in seconds, in the order of time
 
     >>> stretches = Stretches(frame_seconds=0.5)
     >>> stretches.feed([False, True, True, False])
@@ -123,7 +142,7 @@ class Stretches:
         self.found: list[tuple[float, float]] = []
 
     def feed(self, speech: Sequence[bool]) -> None:
-        """Take the next frames."""
+        """Take the next frames: whether each is speech."""
         for is_speech in speech:
             start = self.frames * self.frame_seconds
             self.frames += 1

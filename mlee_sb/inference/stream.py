@@ -1,4 +1,4 @@
-"""Emotions of audio as it comes: windows with overlap, each answered as soon as it is complete, in bounded memory."""
+"""Predict the emotions of audio as it comes: windows with overlap, each predicted as soon as it is complete, in bounded memory."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -11,18 +11,25 @@ from torch import Tensor
 
 from mlee_sb.errors import InputError
 from mlee_sb.inference.answers import Prediction
-from mlee_sb.inference.speech import Gate, Stretches, share_of
+from mlee_sb.inference.speech import Gate, Stretches, share_of_speech
 from mlee_sb.models.waveforms import BlockResampler, as_samples, to_mono
 
 WINDOW_SECONDS = 4.0  # about a sentence, as the paper's utterances are
 HOP_SECONDS = 2.0
+FED = "what was fed"  # what an error calls the samples of a stream
 
-Answer = Callable[[Tensor, float], Prediction]  # a waveform [samples] and the share of speech in it
+Predict = Callable[[Tensor, float], Prediction]  # takes a waveform [samples] and the share of it that is speech
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A window of a recording, in seconds, and what the model says of it."""
+    """A window of a recording and its prediction.
+
+    Attributes
+    ----------
+    start, end : seconds from the beginning of the recording
+    prediction : of this window
+    """
 
     start: float
     end: float
@@ -30,23 +37,30 @@ class Segment:
 
 
 class EmotionStream:
-    """Feed audio as it comes, and get what is said of each window as soon as it is complete.
+    """Take audio as it comes, and predict each window as soon as it is complete. `EmotionClassifier.stream` makes one.
 
-    Windows begin at every multiple of the hop. What is left over at the end is covered by a last window that ends with the audio;
-    audio that is shorter than a window is one window. `EmotionClassifier.stream` makes one.
+    A window begins at every multiple of the hop. If audio is left over at the end, a last window covers it and ends with the audio.
+    If all audio is shorter than a window, it is one window.
 
     Parameters
     ----------
-    answer : waveform at the model's rate and share of speech -> prediction
+    predict : makes the prediction of a waveform at the model's sample rate
     gate : tells speech, at the model's sample rate
     sample_rate : Hz of the audio that is fed
-    model_rate, min_samples : the model's sample rate in Hz, and the shortest waveform that it takes
-    window, hop : seconds
+    model_rate : the model's sample rate in Hz
+    min_samples : the shortest waveform that the model takes
+    window : length of a window in seconds
+    hop : seconds from the beginning of a window to the beginning of the next one
+
+    Raises
+    ------
+    InputError
+        if `window` or `hop` is out of its range, or audio of `sample_rate` cannot be resampled
     """
 
     def __init__(
         self,
-        answer: Answer,
+        predict: Predict,
         gate: Gate,
         sample_rate: int,
         model_rate: int,
@@ -58,16 +72,16 @@ class EmotionStream:
         if self.window < min_samples or not 0 < self.hop <= self.window:
             least = f"{min_samples / model_rate:g} s or more"
             raise InputError(f"window {window} s, hop {hop} s: the window must be {least}, the hop above 0 and no longer than it")
-        self.answer, self.gate, self.rate, self.min_samples = answer, gate, model_rate, min_samples
+        self.predict, self.gate, self.rate, self.min_samples = predict, gate, model_rate, min_samples
         self.resampling = BlockResampler(sample_rate, model_rate)
-        self.audio, self.begins = torch.zeros(0), 0  # what is held, and which sample of all it begins with
-        self.speech: list[bool] = []  # frames from the one on that holds the sample `begins`
+        self.audio, self.begins = torch.zeros(0), 0  # the audio that is held, and the number of its first sample in all audio
+        self.speech: list[bool] = []  # of the frames that are held; the first one has the sample `begins` in it
         self.stretches = Stretches(gate.frame_seconds)
-        self.next = 0  # the sample that the next window begins with
+        self.next = 0  # the number of the first sample of the next window
         self.finished = False
 
     def feed(self, samples: np.ndarray | Tensor | list) -> list[Segment]:
-        """Take the next samples and tell of every window that they complete.
+        """Take the next samples; return the windows that they complete.
 
         Parameters
         ----------
@@ -76,8 +90,8 @@ class EmotionStream:
         Raises
         ------
         InputError
-            if they have another shape, are no floats or such as no recording has, the stream was finished, or the model's answer is
-            not finite
+            if the samples have another shape, are not floats, are not finite or far beyond full scale; if the stream is finished; or if
+            the model's answer is not finite
         """
         if self.finished:
             raise InputError("this stream is finished: make another one for other audio")
@@ -85,7 +99,7 @@ class EmotionStream:
         return list(self._complete())
 
     def finish(self) -> list[Segment]:
-        """The audio ends here: tell of what is left. Audio too short for the model gives nothing."""
+        """End the audio; return the windows that are left. Audio that is too short for the model has none."""
         if self.finished:
             return []
         self._take(self.resampling.finish())
@@ -114,13 +128,13 @@ class EmotionStream:
             self._forget()
 
     def _heard_until(self) -> int:
-        """The sample up to which there is audio, and whether it is speech is known."""
+        """Return up to which sample there is audio of which the gate has said whether it is speech."""
         end = self.begins + len(self.audio)
         frames = self.begins // self.gate.frame_samples + len(self.speech)
         return end if self.finished else min(end, frames * self.gate.frame_samples)
 
     def _forget(self) -> None:
-        """Keep what the last window held: where the audio ends soon, the one that ends with it begins in there."""
+        """Drop what lies before the window that was just complete: if the audio ends soon, the last window begins in that window."""
         frame = self.gate.frame_samples
         keep = self.next - self.hop
         self.speech = self.speech[keep // frame - self.begins // frame :]
@@ -129,19 +143,19 @@ class EmotionStream:
     def _segment(self, start: int, end: int) -> Segment:
         frame = self.gate.frame_samples
         first = self.begins // frame
-        speech = share_of(self.speech[start // frame - first : -(-end // frame) - first])
+        speech = share_of_speech(self.speech[start // frame - first : -(-end // frame) - first])
         waveform = self.audio[start - self.begins : end - self.begins]
-        return Segment(start / self.rate, end / self.rate, self.answer(waveform, speech))
+        return Segment(start / self.rate, end / self.rate, self.predict(waveform, speech))
 
 
 def _checked(samples: np.ndarray | Tensor | list) -> Tensor:
-    """Samples as they are fed -> mono [n], float32, on the CPU."""
-    samples = as_samples(samples, "what was fed").cpu()
+    """Return samples that were fed as mono [n], float32, on the CPU."""
+    samples = as_samples(samples, FED).cpu()
     if samples.dim() not in (1, 2) or (samples.dim() == 2 and samples.shape[1] == 0):
-        raise InputError(f"what was fed: samples of shape {list(samples.shape)}: give [n] or [n, channels]")
+        raise InputError(f"{FED}: samples of shape {list(samples.shape)}: give [n] or [n, channels]")
     return to_mono(samples)
 
 
 def _samples_in(seconds: float, rate: int) -> int:
-    """Samples of a length of time; 0 for what is none."""
+    """Return the number of samples in `seconds`; 0 if that is no length of time above 0."""
     return round(seconds * rate) if isinstance(seconds, Real) and 0 < seconds * rate <= sys.maxsize else 0

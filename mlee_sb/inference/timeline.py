@@ -1,4 +1,4 @@
-"""Emotions over a long recording, and the forms that people want them in: DataFrame, CSV, JSON, Audacity labels, a plot."""
+"""Emotions over a long recording, and the forms to have them in: DataFrame, CSV, JSON, Audacity labels, a plot."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -12,21 +12,24 @@ from mlee_sb.files import json_text, write_text, written_beside
 from mlee_sb.inference.answers import NO_SPEECH, Prediction
 from mlee_sb.inference.stream import Segment
 
-PRESENT = 0.5  # probability from which an emotion counts as present
-NOT_SURE = "?"  # the label of speech whose emotion the model does not tell
+PRESENT = 0.5  # an emotion with this probability or more counts as present
+NOT_SURE = "?"  # the label of speech for which the model abstains
 DECIMALS = 6
 LABELS_OF = ("dominant", "presence")
 PLOTS = (".png", ".svg", ".pdf")
 
 
 def check_plot(path: str | Path) -> None:
-    """Raise unless a plot can be written in the form that its name asks for."""
+    """Raise an InputError unless the ending of a file name is one of `PLOTS`."""
     if Path(path).suffix.lower() not in PLOTS:
         raise InputError(f"{path}: a plot can be written as {', '.join(PLOTS)}")
 
 
 def columns_of(prediction: Prediction, emotions: list[str]) -> dict:
-    """A prediction as one row of a table: dominant, abstained, confidence, candidates, speech, p_<emotion>, e_<emotion>."""
+    """Return a prediction as one row of a table: dominant, abstained, confidence, candidates, speech, p_<emotion>, e_<emotion>.
+
+    p_<emotion> is the posterior and e_<emotion> the presence, to `DECIMALS` decimals; None if the prediction has none.
+    """
     row = {
         "dominant": prediction.dominant or "",
         "abstained": prediction.abstained or "",
@@ -40,20 +43,20 @@ def columns_of(prediction: Prediction, emotions: list[str]) -> dict:
 
 
 def as_dict(prediction: Prediction) -> dict:
-    """A prediction as JSON holds it."""
+    """Return a prediction as a dict of its attributes, for JSON."""
     return asdict(prediction)
 
 
 @dataclass(frozen=True)
 class Timeline:
-    """What a model says of each window of a recording.
+    """The predictions of all windows of a recording. `EmotionClassifier.timeline` makes one.
 
     Attributes
     ----------
     segments : windows with overlap, in the order of time
     speech : stretches of speech, (start, end) in seconds
-    emotions : the codes, in the order of the model
-    seconds : how long the recording is
+    emotions : codes of the emotions, in the order of the model
+    seconds : length of the recording
     """
 
     segments: list[Segment]
@@ -62,33 +65,38 @@ class Timeline:
     seconds: float
 
     def to_frame(self) -> pd.DataFrame:
-        """A row a window: start and end in seconds, and the columns of `columns_of`; empty (NaN) where there is no speech."""
+        """Return one row for each window: start and end in seconds, and the columns of `columns_of` (NaN without speech)."""
         rows = [{"start": s.start, "end": s.end, **columns_of(s.prediction, self.emotions)} for s in self.segments]
         return pd.DataFrame(rows)
 
     def to_csv(self, path: str | Path) -> None:
-        """Write `to_frame` as CSV."""
+        """Write the table of `to_frame` as CSV."""
         with written_beside(path) as beside:
             self.to_frame().to_csv(beside, index=False, lineterminator="\n")
 
     def as_json(self) -> dict:
-        """Everything, as JSON holds it."""
+        """Return everything as a dict, for JSON."""
         segments = [{"start": s.start, "end": s.end, **as_dict(s.prediction)} for s in self.segments]
         return {"seconds": self.seconds, "emotions": self.emotions, "speech": [list(part) for part in self.speech], "segments": segments}
 
     def to_json(self, path: str | Path) -> None:
-        """Write `as_json`."""
+        """Write the dict of `as_json` as JSON."""
         write_text(path, json_text(self.as_json(), indent=1) + "\n")
 
     def labels(self, of: str = "dominant") -> list[tuple[float, float, str]]:
-        """Stretches of the recording with one label: (start, end, code) in seconds.
+        """Return the stretches of the recording that have one label: (start, end, code), in seconds.
 
-        Each window speaks for its middle, as long as a hop; the first and the last reach to the ends of the recording.
+        Each window labels its middle part, which is as long as a hop. The first and the last window also label the ends.
 
         Parameters
         ----------
-        of : ``"dominant"``: the dominant emotion, `NOT_SURE` where the model abstains, nothing without speech; ``"presence"``:
-            every emotion that is present with probability `PRESENT` or more, so that labels may overlap
+        of : ``"dominant"`` labels the dominant emotion, `NOT_SURE` if the model abstains, nothing without speech.
+            ``"presence"`` labels every emotion with a presence of `PRESENT` or more, so labels may overlap
+
+        Raises
+        ------
+        InputError
+            if `of` is another word
         """
         choose(of, LABELS_OF, "labels")
         tracks: dict[str, list[tuple[float, float]]] = {}
@@ -102,18 +110,18 @@ class Timeline:
         return sorted((start, end, label) for label, parts in tracks.items() for start, end in parts)
 
     def to_audacity(self, path: str | Path, of: str = "dominant") -> None:
-        """Write `labels` as a label track that Audacity imports."""
+        """Write the stretches of `labels` as a label track for Audacity."""
         write_text(path, "".join(f"{start:.6f}\t{end:.6f}\t{label}\n" for start, end, label in self.labels(of)))
 
     def plot(self, path: str | Path) -> None:
-        """Write a picture (png, svg or pdf, by the ending): probabilities over time, speech, and the dominant emotion."""
+        """Write a picture: probabilities over time, speech, and the dominant emotion. The ending (`PLOTS`) says the format."""
         check_plot(path)
         from mlee_sb.inference.timeline_plot import plot  # matplotlib takes a while to import
 
         plot(path, self.emotions, self.seconds, self._curves(), self.labels(), self.speech)
 
     def _curves(self) -> tuple[str, list[float], np.ndarray]:
-        """Presence where the model knows it, else the posterior: what it is, times [n], probabilities [n, K]."""
+        """Return presence if the model knows it, else the posterior: its name, times [n], probabilities [n, K]."""
         knows = any(s.prediction.presence for s in self.segments)
         times = [(s.start + s.end) / 2 for s in self.segments]
         found = [(s.prediction.presence if knows else s.prediction.posterior) or {} for s in self.segments]

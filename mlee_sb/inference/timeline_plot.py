@@ -1,4 +1,4 @@
-"""The picture of a timeline."""
+"""Draw the picture of a timeline."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,16 +22,16 @@ def plot(
     labels: Sequence[tuple[float, float, str]],
     speech: Sequence[tuple[float, float]],
 ) -> None:
-    """Draw probabilities over time, with speech and dominant emotion below.
+    """Draw probabilities over time, with speech and the dominant emotion below.
 
     Parameters
     ----------
-    path : the picture; its ending is one of `mlee_sb.inference.timeline.PLOTS`
+    path : the picture to write; its ending is one of `mlee_sb.inference.timeline.PLOTS`
     emotions : K codes
-    seconds : how long the recording is
-    curves : what the probabilities are of, times [n] in seconds, and probabilities [n, K] (NaN where there is none)
+    seconds : length of the recording
+    curves : name of the probabilities, times [n] in seconds, and probabilities [n, K] (NaN without speech)
     labels : stretches with a dominant emotion: start and end in seconds, code
-    speech : stretches of speech
+    speech : stretches of speech: start and end in seconds
     """
     path = Path(path)
     figure = Figure(figsize=SIZE, layout="constrained")

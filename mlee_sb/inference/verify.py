@@ -1,4 +1,4 @@
-"""Look through a bundle: what mlee_sb reads of it, what SpeechBrain would run of it, what people read of it."""
+"""Check all files of a bundle: those that mlee_sb reads, those that SpeechBrain would run, and those that people read."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,18 +9,25 @@ import torch
 from mlee_sb.errors import InputError
 from mlee_sb.inference.card import read_scores
 from mlee_sb.inference.hub import LARGEST_TEXT, Place
-from mlee_sb.inference.publish import figures_that_differ
+from mlee_sb.inference.publish import first_wrong_figure
 from mlee_sb.inference.source import load_at
 from mlee_sb.models.bundle import Bundle, label_encoder_text, speechbrain_yaml
 from mlee_sb.models.bundle_files import CARD, CHECKPOINTS, CONFIG, GOLDEN, HYPERPARAMS, LABEL_ENCODER, SCORES, WEIGHTS
 from mlee_sb.models.config import check_place, read_bounded
 
-LARGEST_CHECKPOINT = 2.0  # times what its weights take
+LARGEST_CHECKPOINT = 2.0  # times the size of its weights
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at: its name, whether it is right, and what was seen."""
+    """The result of one check.
+
+    Attributes
+    ----------
+    name : what was checked
+    passed : whether it is right
+    seen : what was found, in words
+    """
 
     name: str
     passed: bool
@@ -28,19 +35,19 @@ class Check:
 
 
 def verify(place: Place) -> list[Check]:
-    """Check everything in a bundle. Nothing of it is executed: of pickled files, only tensors are read.
+    """Check everything in a bundle. Nothing in it is executed: only tensors are read from pickled files.
 
     Returns
     -------
-    list
-        in the order in which a person would ask; where the model itself cannot be loaded, that alone
+    list of Check
+        one for each part of the bundle; if the model cannot be loaded, one that says why
     """
     try:
         bundle = load_at(place)
     except InputError as error:
         return [Check(f"{CONFIG}, {WEIGHTS}, {GOLDEN}", False, str(error))]
     parts, sha256 = len(bundle.model.state_dict()), bundle.config.weights_sha256
-    known = f"sha256 {sha256} as {CONFIG} notes it" if sha256 else f"{CONFIG} of schema {bundle.config.schema_} notes no sha256 of them"
+    known = f"sha256 {sha256} as in {CONFIG}" if sha256 else f"{CONFIG} of schema {bundle.config.schema_} notes no sha256 of them"
     done = [
         Check(CONFIG, True, f"schema {bundle.config.schema_}, written by mlee_sb {bundle.config.version}"),
         Check(
@@ -48,11 +55,10 @@ def verify(place: Place) -> list[Check]:
             True,
             f"{parts} tensors, each of the expected shape and finite; labels in this order: {' '.join(bundle.config.emotions)}; {known}",
         ),
-        Check(GOLDEN, True, f"the test tone is answered as noted, up to {bundle.golden_difference:.1e}"),
+        Check(GOLDEN, True, f"the answer to the test tone is the noted one, up to {bundle.golden_difference:.1e}"),
     ]
-    for name, look in {SCORES: _scores, CARD: _card, f"{HYPERPARAMS}, {LABEL_ENCODER}, *.ckpt": _speechbrain}.items():
-        done.append(_checked(name, look, place, bundle))
-    return done
+    looks = {SCORES: _look_at_scores, CARD: _look_at_card, f"{HYPERPARAMS}, {LABEL_ENCODER}, *.ckpt": _look_at_speechbrain}
+    return [*done, *(_checked(name, look, place, bundle) for name, look in looks.items())]
 
 
 def _checked(name: str, look: Callable[[Place, Bundle], str], place: Place, bundle: Bundle) -> Check:
@@ -62,24 +68,24 @@ def _checked(name: str, look: Callable[[Place, Bundle], str], place: Place, bund
         return Check(name, False, str(error))
 
 
-def _scores(place: Place, bundle: Bundle) -> str:
+def _look_at_scores(place: Place, bundle: Bundle) -> str:
     scores = read_scores(place, bundle.config)
     if scores is None:
-        raise InputError(f"{place.folder / SCORES}: missing: nobody can tell how good the model is")
+        raise InputError(f"{place.folder / SCORES}: missing: nobody can know how good the model is")
     return f"of this model, over {scores.get('n_all', '?')} test utterances"
 
 
-def _card(place: Place, bundle: Bundle) -> str:
+def _look_at_card(place: Place, bundle: Bundle) -> str:
     text = read_bounded(place.folder / CARD, LARGEST_TEXT, place.root)
     scores = read_scores(place, bundle.config)
     if scores is None:
-        return "there, with no scores to hold it against"
-    if differing := figures_that_differ(text, scores):
-        raise InputError(f"{place.folder / CARD}: {differing}: is it of another model?")
+        return "there, but there are no scores to compare it with"
+    if wrong := first_wrong_figure(text, scores):
+        raise InputError(f"{place.folder / CARD}: {wrong}: is it of another model?")
     return "there, with the figures of scores.json"
 
 
-def _speechbrain(place: Place, bundle: Bundle) -> str:
+def _look_at_speechbrain(place: Place, bundle: Bundle) -> str:
     expected = {
         HYPERPARAMS: speechbrain_yaml(bundle.config, bundle.model.sample_rate),
         LABEL_ENCODER: label_encoder_text(bundle.config.emotions),
@@ -87,7 +93,7 @@ def _speechbrain(place: Place, bundle: Bundle) -> str:
     for file, text in expected.items():
         if read_bounded(place.folder / file, LARGEST_TEXT, place.root) != text:
             raise InputError(
-                f"{place.folder / file}: not what mlee_sb writes for this config.json: SpeechBrain would run it: do not let it"
+                f"{place.folder / file}: not what mlee_sb writes for this config.json. SpeechBrain runs it: do not load this model there"
             )
     weights = bundle.model.state_dict()
     for prefix, file in CHECKPOINTS.items():
@@ -100,10 +106,10 @@ def _same_tensors(path: Path, expected: dict[str, torch.Tensor], root: Path) -> 
     check_place(path, root)
     size = sum(tensor.numel() * tensor.element_size() for tensor in expected.values())
     if path.stat().st_size > LARGEST_CHECKPOINT * size + LARGEST_TEXT:
-        raise InputError(f"{path}: {path.stat().st_size:,} bytes for weights of {size:,}")
+        raise InputError(f"{path}: {path.stat().st_size:,} bytes, too many for weights of {size:,} bytes")
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # pickle and zip have a type of error for each kind of damage
+    except Exception as error:  # pickle and zip raise another type of error for each kind of damage
         raise InputError(f"{path}: not plain weights ({str(error).splitlines()[0][:200]})") from error
     if not isinstance(found, dict) or found.keys() != expected.keys() or not all(_equal(found[name], expected[name]) for name in expected):
         raise InputError(f"{path}: not the weights of {WEIGHTS}")

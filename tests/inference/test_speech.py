@@ -6,7 +6,7 @@ import torch
 from bundles import speech
 
 from mlee_sb.errors import InputError
-from mlee_sb.inference.speech import EnergyGate, SileroGate, Stretches, make_gate, share_of
+from mlee_sb.inference.speech import EnergyGate, SileroGate, Stretches, make_gate, share_of_speech
 
 
 def test_what_is_louder_than_the_threshold_is_speech():
@@ -22,7 +22,7 @@ def test_the_frames_are_the_same_however_audio_comes(size):
     whole, gate = EnergyGate(16000), EnergyGate(16000)
     expected = [*whole.feed(samples), *whole.finish()]
     found = [flag for part in samples.split(size) for flag in gate.feed(part)] + gate.finish()
-    assert found == expected and 0.3 < share_of(found) < 0.8
+    assert found == expected and 0.3 < share_of_speech(found) < 0.8
     assert len(found) == -(-len(samples) // 320)
 
 
@@ -53,7 +53,7 @@ def test_silero_hears_speech_where_there_is_some(crema_d_folder):
     from mlee_sb.models.waveforms import load_waveform
 
     path = sorted((crema_d_folder / "AudioWAV").glob("*.wav"))[0]
-    assert share_of(make_gate("silero", 16000).feed(load_waveform(path, 16000))) > 0.4
+    assert share_of_speech(make_gate("silero", 16000).feed(load_waveform(path, 16000))) > 0.4
 
 
 def test_silero_names_what_it_needs(monkeypatch):

@@ -13,6 +13,7 @@ from bundles import EMOTIONS, RATE, speech, write_speech
 
 from mlee_sb.errors import InputError
 from mlee_sb.inference.answers import NO_SPEECH, Prediction
+from mlee_sb.inference.predictor import Predictor
 from mlee_sb.inference.stream import Segment
 from mlee_sb.inference.timeline import NOT_SURE, Timeline
 
@@ -92,7 +93,7 @@ def test_an_answer_comes_as_soon_as_its_window_is_complete(classifier):
 
 
 def test_a_stream_holds_little_however_long_it_runs(classifier, monkeypatch):
-    monkeypatch.setattr(classifier, "_answer", lambda *_: None)
+    monkeypatch.setattr(Predictor, "predict", lambda *_, **__: None)
     stream = classifier.stream(48000, WINDOW, HOP)
     held = []
     for _ in range(300):
@@ -103,7 +104,7 @@ def test_a_stream_holds_little_however_long_it_runs(classifier, monkeypatch):
 
 
 def test_a_file_is_never_held_as_a_whole(classifier, tmp_path, monkeypatch):
-    monkeypatch.setattr(classifier, "_answer", lambda *_: None)
+    monkeypatch.setattr(Predictor, "predict", lambda *_, **__: None)
     with soundfile.SoundFile(tmp_path / "long.wav", "w", 48000, 2, "PCM_16") as file:
         for _ in range(20):
             file.write(np.zeros((48000 * 30, 2), dtype=np.int16))

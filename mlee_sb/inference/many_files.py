@@ -1,0 +1,81 @@
+"""Predict many files: those of like length are computed together, and the predictions come in the order of the files."""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+
+from torch import Tensor
+
+from mlee_sb.errors import InputError
+from mlee_sb.inference.answers import MIN_SPEECH, Prediction
+from mlee_sb.inference.predictor import Predictor
+from mlee_sb.models.waveforms import named, pad, seconds_of
+
+POOL = 512  # files that are sorted by length together
+BATCH_SECONDS = {"cpu": 12, "cuda": 240}  # of a batch, padding included: a larger batch does not fit into the cache of a CPU
+RAISE, RETURN = ON_ERROR = ("raise", "return")
+
+
+def predict_files(predictor: Predictor, files: Iterable[str | Path], batch_size: int, on_error: str) -> Iterator[Prediction | InputError]:
+    """Yield the prediction of each file, in the order of the files.
+
+    Parameters
+    ----------
+    predictor : makes the predictions
+    files : any number of them; they are taken `POOL` at a time
+    batch_size : files that are computed together, at most
+    on_error : `RAISE` the error of a file that cannot be used, or `RETURN` it in the place of its prediction
+    """
+    files, most_seconds = iter(files), BATCH_SECONDS[predictor.device.split(":")[0]]
+    while pool := list(islice(files, POOL)):
+        found: list[Prediction | InputError | None] = [None] * len(pool)
+        for batch in batches_of_like_length([seconds_of(file) for file in pool], batch_size, most_seconds):
+            for i, prediction in _predict_batch(predictor, {i: pool[i] for i in batch}):
+                if on_error == RAISE and isinstance(prediction, InputError):
+                    raise prediction
+                found[i] = prediction
+        yield from found
+
+
+def batches_of_like_length(seconds: list[float], batch_size: int, most_seconds: float) -> Iterator[list[int]]:
+    """Yield the indices of recordings in batches, the longest recordings first.
+
+    The longest come first because the shorter ones then fit into the memory that is already there.
+
+    Parameters
+    ----------
+    seconds : the length of each recording
+    batch_size : recordings of a batch, at most
+    most_seconds : of a batch with its padding, at most; a longer recording is a batch of its own
+
+    >>> list(batches_of_like_length([1.0, 3.0, 2.0, 9.0], batch_size=2, most_seconds=8))
+    [[3], [1, 2], [0]]
+    """
+    batch: list[int] = []
+    for i in sorted(range(len(seconds)), key=seconds.__getitem__, reverse=True):
+        if batch and (len(batch) == batch_size or seconds[batch[0]] * (len(batch) + 1) > most_seconds):
+            yield batch
+            batch = []
+        batch.append(i)
+    if batch:
+        yield batch
+
+
+def _predict_batch(predictor: Predictor, files: dict[int, str | Path]) -> Iterator[tuple[int, Prediction | InputError]]:
+    """Yield (number, prediction or error) of each numbered file; only those with speech are computed, together."""
+    with_speech: list[tuple[int, Tensor, float]] = []
+    for number, file in files.items():
+        try:
+            waveform = predictor.load(file)
+        except InputError as error:
+            yield number, error
+            continue
+        speech = predictor.share_of_speech(waveform)  # an error here is of the gate, not of this file: it is raised
+        if speech < MIN_SPEECH:
+            yield number, predictor.without_speech(waveform, speech)
+        else:
+            with_speech.append((number, waveform, speech))
+    if with_speech:
+        numbers, waveforms, speech = zip(*with_speech, strict=True)
+        names = [named(files[number]) for number in numbers]
+        yield from zip(numbers, predictor.predict_batch(*pad(list(waveforms)), speech, names), strict=True)
