@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mlee_sb.errors import InputError, NoAttention, choose
 from mlee_sb.inference.answers import AnyModel, Asked, Prediction
-from mlee_sb.inference.inputs import WAVEFORMS, AudioFile, Numbers, as_batch, check_not_too_short, load_utterance
+from mlee_sb.inference.audio_input import WAVEFORMS, AudioFile, Numbers, as_batch, check_not_too_short, load_utterance
 from mlee_sb.inference.many_files import ON_ERROR, RAISE, predict_files
 from mlee_sb.inference.predictor import Predictor
 from mlee_sb.inference.source import load
