@@ -14,7 +14,7 @@ from mlee_sb.inference.hub import LARGEST_TEXT, Place
 from mlee_sb.models.bundle_files import CARD, SCORES, WEIGHTS
 from mlee_sb.models.config import BundleConfig, read_bounded, read_config
 from mlee_sb.models.weights import count_values
-from mlee_sb.stage_folder import row_name
+from mlee_sb.stage_folder import MODEL, row_name
 from mlee_sb.targets.outputs import OUTPUTS
 
 PLACEHOLDER = "user/name"
@@ -108,7 +108,7 @@ def card_text(config: BundleConfig, scores: Mapping | None, parameters: int, lic
 def write_card(stage_or_bundle: str | Path) -> Path:
     """Write README.md of a bundle, from its config.json, its weights and its scores.json. Return its path."""
     folder = Path(stage_or_bundle)
-    folder = folder if (folder / WEIGHTS).is_file() else folder / "model"
+    folder = folder if (folder / WEIGHTS).is_file() else folder / MODEL
     place, config = Place(folder, folder), read_config(folder)
     path = folder / CARD
     write_text(path, card_text(config, read_scores(place, config), parameters_of(place, config)))

@@ -15,6 +15,7 @@ from mlee_sb.inference.source import find, load_at
 from mlee_sb.models.bundle import Bundle
 from mlee_sb.models.bundle_files import CARD, FILES, SCORES
 from mlee_sb.models.config import read_bounded
+from mlee_sb.stage_folder import MODEL
 
 TEXT = (".json", ".md", ".yaml")
 # The beginning of a path on somebody's machine, on Unix or Windows. Nobody means to publish one.
@@ -54,7 +55,7 @@ def push(folder: str | Path, name: str, private: bool = False, licence: str | No
         raise InputError(f"{folder}: DEMO: trained on generated speech, so of no use to anybody; --demo publishes it all the same")
     card = card_to_publish(place, bundle, licence, name)
     with tempfile.TemporaryDirectory() as temporary:
-        staged = _copy_to_publish(place, card, Path(temporary) / "model")
+        staged = _copy_to_publish(place, card, Path(temporary) / MODEL)
         with hub_errors_explained(name):
             api = HfApi()
             repository = api.create_repo(name, private=private, exist_ok=True)

@@ -7,8 +7,8 @@ from mlee_sb.inference.answers import AnyModel
 from mlee_sb.inference.hub import Place, is_repository, pull
 from mlee_sb.models.bundle import Bundle, load_bundle
 from mlee_sb.models.bundle_files import CONFIG
+from mlee_sb.stage_folder import MODEL
 
-INNER = "model"  # the folder of the bundle in the folder of a stage
 ONNX = ".onnx"
 
 
@@ -28,7 +28,7 @@ def find(source: str | Path, revision: str | None = None) -> Place:
     """
     folder = Path(source)
     if revision is None and folder.is_dir():
-        inner = folder / INNER
+        inner = folder / MODEL
         folder = inner if (inner / CONFIG).is_file() else folder
         return Place(folder, folder)
     is_onnx = str(source).endswith(ONNX)

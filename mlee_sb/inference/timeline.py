@@ -11,10 +11,12 @@ from mlee_sb.errors import InputError, choose
 from mlee_sb.files import json_text, write_text, written_beside
 from mlee_sb.inference.answers import NO_SPEECH, Prediction
 from mlee_sb.inference.stream import Segment
+from mlee_sb.stage_folder import EXISTENCE_PROBABILITY, prediction_columns
 
 PRESENT = 0.5  # an emotion with this probability or more counts as present
 NOT_SURE = "?"  # the label of speech for which the model abstains
 DECIMALS = 6
+COLUMNS = ("dominant", "abstained", "confidence", "candidates", "speech")  # of a table, before those of each emotion
 LABELS_OF = ("dominant", "presence")
 PLOTS = (".png", ".svg", ".pdf")
 
@@ -25,21 +27,26 @@ def check_plot(path: str | Path) -> None:
         raise InputError(f"{path}: a plot can be written as {', '.join(PLOTS)}")
 
 
+def table_columns(emotions: list[str]) -> list[str]:
+    """Return the names of the columns that `columns_of` gives."""
+    return [*COLUMNS, *prediction_columns(emotions), *prediction_columns(emotions, EXISTENCE_PROBABILITY)]
+
+
 def columns_of(prediction: Prediction, emotions: list[str]) -> dict:
-    """Return a prediction as one row of a table: dominant, abstained, confidence, candidates, speech, p_<emotion>, e_<emotion>.
+    """Return a prediction as one row of a table, with the columns of `table_columns`.
 
     p_<emotion> is the posterior and e_<emotion> the presence, to `DECIMALS` decimals; None if the prediction has none.
     """
-    row = {
-        "dominant": prediction.dominant or "",
-        "abstained": prediction.abstained or "",
-        "confidence": round(prediction.confidence, DECIMALS),
-        "candidates": " ".join(prediction.candidates or ()),
-        "speech": round(prediction.speech, DECIMALS),
-    }
-    for prefix, values in (("p_", prediction.posterior), ("e_", prediction.presence)):
-        row |= {f"{prefix}{emotion}": None if values is None else round(values[emotion], DECIMALS) for emotion in emotions}
-    return row
+    values: list = [
+        prediction.dominant or "",
+        prediction.abstained or "",
+        round(prediction.confidence, DECIMALS),
+        " ".join(prediction.candidates or ()),
+        round(prediction.speech, DECIMALS),
+    ]
+    for by_emotion in (prediction.posterior, prediction.presence):
+        values += [None if by_emotion is None else round(by_emotion[emotion], DECIMALS) for emotion in emotions]
+    return dict(zip(table_columns(emotions), values, strict=True))
 
 
 def as_dict(prediction: Prediction) -> dict:

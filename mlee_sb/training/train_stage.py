@@ -25,9 +25,9 @@ from mlee_sb.training.distributed import backend, on_main, processes
 from mlee_sb.training.fixed import FixedPart, fixed_parts, keep, kept, required_models
 from mlee_sb.training.inputs import StageInputs, stage_inputs
 from mlee_sb.training.memory import keep_freed_memory
-from mlee_sb.training.results import label_rules, presence_head, write_results
 from mlee_sb.training.settings import resolved_yaml
 from mlee_sb.training.stage import Stage
+from mlee_sb.training.write_results import label_rules, presence_head, write_results
 
 Loaders = dict[str, DataLoader]
 AS_IT_IS = (1.0,)  # speeds of what is not trained on

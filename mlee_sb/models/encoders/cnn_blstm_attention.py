@@ -9,7 +9,7 @@ from torch.nn.utils.rnn import pack_sequence, pad_packed_sequence
 
 from mlee_sb.errors import InputError
 from mlee_sb.models.device import upload
-from mlee_sb.models.encoders.features import FeatureEncoder
+from mlee_sb.models.encoders.feature_encoder import FeatureEncoder
 from mlee_sb.models.masking import WholeBatchNorm2d, valid_frames
 from mlee_sb.models.rows import in_rows, joined, out_of_rows
 

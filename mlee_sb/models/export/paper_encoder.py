@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mlee_sb.models.encoders.cnn_blstm_attention import CnnBlstmAttention, CnnLayer, PaperEncoder
-from mlee_sb.models.encoders.features import FeatureEncoder
+from mlee_sb.models.encoders.feature_encoder import FeatureEncoder
 from mlee_sb.models.features import LogPowerSpectrogram
 from mlee_sb.models.masking import zero_padding
 
