@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "inference": {"calibration", "models"},
     "experiment": {"demo", "corpora", "training", "evaluation", "inference"},  # what recipes/ and `mlee` call
     "cli": {"corpora", "labels", "models", "training", "evaluation", "inference", "experiment"},
-    "__init__": {"inference"},
+    "__init__": {"inference", "experiment"},
 }
 WITHOUT_TORCH = ("errors", "files", "wav", "labels", "calibration", "demo", "corpora", "evaluation")
 TORCH = {"torch", "torchaudio", "speechbrain", "safetensors"}
