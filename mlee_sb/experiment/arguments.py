@@ -221,7 +221,7 @@ def _from_text(name: str, text: str, default):
     if not isinstance(default, int | float):
         return text
     try:
-        return type(default)(text)
+        return int(text) if isinstance(default, int) else float(text)  # not type(default): the reader of YAML has numbers of its own
     except ValueError:
         words = "a whole number" if isinstance(default, int) else "a number"
         raise InputError(f"--{name} {text}: must be {words}") from None
