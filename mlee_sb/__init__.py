@@ -1,13 +1,17 @@
 """Speech emotion recognition that learns from the votes of several annotators (MLEE, Ando et al., Interspeech 2019)."""
 
 __version__ = "0.2.0"
-__all__ = ["EmotionClassifier", "__version__"]
+__all__ = ["EmotionClassifier", "__version__", "train"]
 
 
 def __getattr__(name: str):
-    """Import torch only when a model is wanted: preparing a corpus needs none."""
+    """Import torch only when a model is used or trained: preparing a corpus needs none."""
     if name == "EmotionClassifier":
         from mlee_sb.inference.classifier import EmotionClassifier
 
         return EmotionClassifier
+    if name == "train":
+        from mlee_sb.experiment.train import train
+
+        return train
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "inference": {"calibration", "models", "targets.outputs", "stage_folder"},
     "experiment": {"demo", "corpora", "training", "evaluation", "inference", "targets", "stage_folder"},  # what recipes/ and `mlee` call
     "cli": {"corpora", "labels", "models", "training", "evaluation", "inference", "experiment", "stage_folder"},
-    "__init__": {"inference"},
+    "__init__": {"inference", "experiment"},
 }
 WITHOUT_TORCH = ("errors", "files", "wav", "plugins", "stage_folder", "labels", "calibration", "demo", "corpora", "evaluation")
 TORCH = {"torch", "torchaudio", "speechbrain", "safetensors"}

@@ -1,6 +1,7 @@
 """What the commands that train have in common: flags, manifests, and how they end."""
 
 import argparse
+import numbers
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,18 +12,22 @@ from mlee_sb.corpora.options import Parser, add_flags, corpus_options, given_opt
 from mlee_sb.corpora.prepare import check_recordings, prepare_once
 from mlee_sb.demo import make_demo_release
 from mlee_sb.errors import InputError, choose
+from mlee_sb.experiment.hparams_files import ENDINGS, find_hparams, rows
+from mlee_sb.training.check_settings import SETTINGS
 from mlee_sb.training.distributed import is_main
+from mlee_sb.training.settings import nested, overridable
 from mlee_sb.training.stage import Data
 
 DEMO = "demo"  # the corpus of generated speech
 DEMO_FOLDER = "data/demo_release"
+RESULTS = "results"  # the folder for all results, where none is named
 WRONG_INPUT, STOPPED = 2, 130  # exit statuses; the second is that of a program that Ctrl-C ended
 
 Settings = Mapping[str, tuple[object, str]]  # name -> default and comment, as `overridable` tells them
 
 
 def exit_status(work: Callable[[], int]) -> int:
-    """That of `work`; 2 for a wrong input or what the system refuses, 130 after Ctrl-C, each with a line for a person."""
+    """Return what `work` returns; 2 after an InputError or OSError, 130 after Ctrl-C, each with a line for a person on stderr."""
     try:
         return work()
     except (InputError, OSError) as error:
@@ -34,54 +39,108 @@ def exit_status(work: Callable[[], int]) -> int:
         return STOPPED
 
 
-def make_parser(description: str) -> Parser:
-    """A parser with the flags that name data, results and device."""
-    parser = Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+def make_parser(description: str, program: str | None) -> Parser:
+    """Return a parser with the flags that name data, results and device; `program` is what the help calls the command."""
+    parser = Parser(prog=program, description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", help=f"one of: {', '.join(corpus_names())}")
     parser.add_argument("--data_folder", help="the folder that holds the release of the corpus")
-    parser.add_argument("--manifests", help="manifests that recipes/prepare.py wrote (default: prepared below --results)")
-    parser.add_argument("--results", default="results", help="the folder for all results (default: results)")
+    parser.add_argument("--manifests", help="manifests that `mlee prepare` wrote (default: prepared below --results)")
+    parser.add_argument("--results", default=RESULTS, help=f"the folder for all results (default: {RESULTS})")
     parser.add_argument("--device", help="cpu, cuda:0, ... (default: a GPU where there is one)")
     return parser
 
 
 def parse(parser: Parser, arguments: Sequence[str]) -> dict:
-    """What was given, after the options of the corpus that `arguments` name were added to the flags."""
+    """Return the value of each flag. The options of the corpus that `arguments` name are flags, too."""
     corpus = first_look(arguments, "--corpus")
     if corpus:
         add_flags(parser, load_corpus(corpus))
     return vars(parser.parse_args(arguments))
 
 
+def parse_row(parser: Parser, arguments: Sequence[str], without: Sequence[str] = ()) -> tuple[dict, dict]:
+    """Parse the command line of a command that is about one row.
+
+    Parameters
+    ----------
+    parser : with all flags but the settings of the row, which are added here
+    arguments : what was typed
+    without : settings of the row that are no flags of this command
+
+    Returns
+    -------
+    given, overrides
+        the value of each flag, ``hparams`` among them as a path; and the settings that were given, as `read_settings` takes them
+
+    Raises
+    ------
+    InputError
+        if there is no such row, or a flag or its value is wrong
+    """
+    word = _row_word(arguments)
+    parser.add_argument("hparams", metavar="ROW", help="the row to train: its name (mlee_fusion), or the path of an hparams file")
+    settings = overridable(find_hparams(word)) if word else {}
+    settings = {name: setting for name, setting in settings.items() if name not in without}
+    add_settings(parser, "settings of the hparams file", settings)
+    given = parse(parser, arguments)
+    if given["hparams"] != word:
+        raise InputError(f"{given['hparams']}: give the row first, before all flags")
+    given["hparams"] = find_hparams(word)
+    return given, nested(take_settings(given, settings))
+
+
 def first_look(arguments: Sequence[str], flag: str, default: str | None = None) -> str | None:
-    """The value of a flag that decides which other flags there are."""
+    """Return the value of a flag that decides which other flags there are."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument(flag, dest="value", default=default)
     return parser.parse_known_args(arguments)[0].value
 
 
-def hparams_file(arguments: Sequence[str]) -> str | None:
-    """The hparams file among `arguments`, wherever it stands: it decides which other flags there are."""
-    found = next((word for word in arguments if word.endswith((".yaml", ".yml"))), None)
-    if found is None and not {"-h", "--help"} & set(arguments):
-        instead = [word for word in arguments[:1] if not word.startswith("-")]
-        what = f"{instead[0]}: no hparams file (.yaml)" if instead else "no hparams file (.yaml) was given"
-        raise InputError(f"{what}: give one of those in hparams/ first")
-    return found
+def _row_word(arguments: Sequence[str]) -> str | None:
+    """Find the word that names the row: it decides which other flags there are. None where only help is asked for.
+
+    It is the first word. Behind flags, it is found where it is a path that ends in .yaml, or the name of a row.
+    """
+    if arguments and not arguments[0].startswith("-"):
+        return arguments[0]
+    known = rows()
+    paths = [word for word in arguments if word.endswith(ENDINGS)]
+    found = paths[:1] or [word for word in arguments if word in known][-1:]  # an earlier one may be the value of a flag
+    if not found and not {"-h", "--help"} & set(arguments):
+        raise InputError(f"no hparams file (.yaml) was given: give one first, or the name of a row: {', '.join(known)}")
+    return found[0] if found else None
 
 
 def add_settings(parser: Parser, title: str, settings: Settings) -> None:
-    """Offer settings as flags, in a group of their own; those of another stage (``mlee.lr``) are taken without being listed."""
+    """Offer settings as flags, in a group of their own. Those of a required stage (``mlee.lr``) are accepted and not listed."""
     group = parser.add_argument_group(title)
     for name, (default, comment) in settings.items():
-        many = {"nargs": "+"} if isinstance(default, list) else {}
+        many = {"nargs": "+"} if _is_list(name, default) else {}
         text = argparse.SUPPRESS if "." in name else f"{comment} (in the file: {_shown(default)})".replace("%", "%%")
         group.add_argument(f"--{name}", help=text, metavar="X", **many)
 
 
 def take_settings(given: dict, settings: Settings) -> dict:
-    """Take the flags of `add_settings` out of `given`: name -> value, typed as in the file, for those that were given."""
-    values = {name: given.pop(name) for name in settings}
+    """Take the flags of `add_settings` out of `given` and return those that were given: name -> value, typed as in the file."""
+    return typed({name: given.pop(name) for name in settings}, settings)
+
+
+def typed(values: Mapping, settings: Settings) -> dict:
+    """Return the settings that have a value, each typed as in its file.
+
+    Parameters
+    ----------
+    values : name -> value, as text from a flag or as a Python value; None where there is none
+    settings : name -> value in the file and comment, as `overridable` returns them
+
+    Raises
+    ------
+    InputError
+        if a text is no value of the type in the file
+
+    >>> typed({"lr": "1", "seed": None}, {"lr": (0.5, ""), "seed": (1, "")})
+    {'lr': 1.0}
+    """
     return {name: _typed(name, value, settings[name][0]) for name, value in values.items() if value is not None}
 
 
@@ -138,23 +197,34 @@ def _prepared(given: dict, settings: dict) -> Path:
     return folder
 
 
+def _is_list(name: str, default) -> bool:
+    """Tell whether a setting is a list, also where the file leaves its value open."""
+    setting = SETTINGS.get(name.rpartition(".")[2])
+    return isinstance(default, list) or (default is None and setting is not None and setting.kind is list)
+
+
 def _typed(name: str, value, default):
-    """The text of a flag as the type that its setting has in the file."""
-    if isinstance(default, list):
-        kind = float if default and isinstance(default[0], float) else str
-        return [_number(name, item, kind) if kind is float else item for item in value]
+    """Return the value of a setting as the type that it has in the file. What is of a wrong type in Python is left to `read_settings`."""
+    if isinstance(value, list | tuple):
+        return [_typed(name, item, default[0] if default else "") for item in value]
+    if isinstance(value, str):
+        return _from_text(name, value, default)
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        return value
+    if isinstance(default, float):
+        return float(value)  # 1 as 1.0: another text would make another stage
+    return int(value) if isinstance(value, numbers.Integral) else value  # of numpy, too
+
+
+def _from_text(name: str, text: str, default):
     if isinstance(default, bool):
-        return choose(value.capitalize(), ("True", "False"), name) == "True"
-    if isinstance(default, int | float):
-        return _number(name, value, type(default))
-    return value
-
-
-def _number(name: str, text: str, kind: type):
+        return choose(text.capitalize(), ("True", "False"), name) == "True"
+    if not isinstance(default, int | float):
+        return text
     try:
-        return int(text) if issubclass(kind, int) else float(text)
+        return int(text) if isinstance(default, int) else float(text)  # not type(default): the reader of YAML has numbers of its own
     except ValueError:
-        words = "a whole number" if issubclass(kind, int) else "a number"
+        words = "a whole number" if isinstance(default, int) else "a number"
         raise InputError(f"--{name} {text}: must be {words}") from None
 
 

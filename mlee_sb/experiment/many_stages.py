@@ -1,4 +1,4 @@
-"""What recipes/cross_validate.py and recipes/table3.py have in common: flags of a sweep, its plan, its end."""
+"""What the commands that train many stages have in common: flags, the plan, and the lines at the end."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -29,20 +29,22 @@ def add_sweep_flags(parser: Parser) -> None:
     """Offer the flags that say which folds, where and how many at a time."""
     group = parser.add_argument_group("folds and workers")
     group.add_argument("--folds", nargs="+", default=[ALL], metavar="K", help="all (default), or numbers of folds: 1 3 5")
-    group.add_argument("--jobs", type=int, help="stages at a time (default: CPUs / threads, 1 on a GPU, all that a cluster has)")
+    group.add_argument(
+        "--jobs", type=int, help="stages that are trained at the same time (default: as many as there are CPUs for; 1 on a GPU)"
+    )
     group.add_argument("--threads", type=int, default=1, help="CPU threads of each stage (default: 1); changes rounding")
     group.add_argument("--backend", default="loky", metavar="|".join(BACKENDS), help="where to train: this machine, or a cluster")
     group.add_argument(
         "--address",
         help="of a Ray cluster or Dask scheduler that runs (default: one on this machine, for this run). Its machines need this package, "
-        "and the data and --results at the same paths. After Ctrl-C a Dask cluster still ends the stages that it is at",
+        "and the data and --results at the same paths. After Ctrl-C a Dask cluster still finishes the stages that it has begun",
     )
     group.add_argument("--dry-run", action="store_true", help="show the plan and train nothing")
     group.add_argument("--json", action="store_true", help="with --dry-run: the plan, stage by stage, as one JSON object")
 
 
 def output_of(given: dict) -> redirect_stdout:
-    """Where to speak until the plan is made: with --json, stdout is for the object alone."""
+    """Return where lines for a person go until the plan is made: with --json, stdout is for the object alone."""
     if given["json"] and not given["dry_run"]:
         raise InputError("--json shows the plan: add --dry-run")
     check_workers(given["backend"], given["jobs"], given["threads"])
@@ -50,7 +52,7 @@ def output_of(given: dict) -> redirect_stdout:
 
 
 def chosen_folds(words: Sequence[str], protocol: dict) -> list[int]:
-    """The numbers of the folds that --folds names.
+    """Return the numbers of the folds that --folds names.
 
     Raises
     ------
@@ -66,9 +68,9 @@ def chosen_folds(words: Sequence[str], protocol: dict) -> list[int]:
 
 
 def train_all(wanted: Iterable[Stage], given: dict) -> int:
-    """Show the plan of the stages that are wanted, and carry it out unless it is a dry run.
+    """Show the plan of the stages that are wanted, and train them unless it is a dry run.
 
-    Returns the exit status: 0, or 1 if a stage failed or the report could not be written.
+    Return the exit status: 0, or 1 if a stage failed or the report could not be written.
     """
     if launched():
         raise InputError("started by torchrun, each of its processes would train everything: start it with python, and give --jobs")
@@ -109,7 +111,7 @@ def _as_json(stages: list[Stage]) -> dict:
 
 
 def _plan_lines(stages: list[Stage]) -> list[str]:
-    """The plan for a person: a line a row and train set, with the number of its stages."""
+    """Return the plan for a person: one line for each row and train set, with the number of its stages."""
     frame = pd.DataFrame(_as_json(stages)["stages"])
     kinds = frame["kind"].value_counts()
     lines = [
@@ -123,7 +125,7 @@ def _plan_lines(stages: list[Stage]) -> list[str]:
 
 
 def _end_lines(wanted: list[Stage], outcomes: list[Outcome]) -> list[str]:
-    """For a person: the pooled scores of each row, over the folds that stand, and what went wrong."""
+    """Return lines for a person: the pooled scores of each row over its finished folds, and what failed."""
     stands = {outcome.stage.folder for outcome in outcomes if outcome.stands}
     rows: dict[tuple, list[Stage]] = {}
     for stage in wanted:
@@ -143,7 +145,7 @@ def _end_lines(wanted: list[Stage], outcomes: list[Outcome]) -> list[str]:
 
 
 def _report(wanted: list[Stage], outcomes: list[Outcome]) -> bool:
-    """Write the report of what was wanted and stands, and say where it is, or why there is none. Returns whether there is one."""
+    """Write the report of the wanted stages that are finished, and say where it is or why there is none. Return whether there is one."""
     stands = {outcome.stage.folder for outcome in outcomes if outcome.stands}
     row = wanted[0].folder.parents[2]
     one_row = all(stage.folder.parents[2] == row for stage in wanted)

@@ -1,4 +1,4 @@
-"""What recipes/table3.py does: the grid of table 3, rows by targets by train sets, on every fold and for every seed."""
+"""Train the grid of table 3: rows by targets by train sets, on every fold and for every seed."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mlee_sb.errors import choose
 from mlee_sb.experiment.arguments import add_settings, corpus_data, exit_status, first_look, make_parser, parse, take_settings
+from mlee_sb.experiment.hparams_files import hparams_folders
 from mlee_sb.experiment.many_stages import add_sweep_flags, chosen_folds, output_of, train_all
 from mlee_sb.targets import SOFTMAX, TRAIN_SETS, find_target, target_names
 from mlee_sb.training.check_settings import of_all_targets
@@ -16,18 +17,17 @@ from mlee_sb.training.stage import Data, Stage, make_stage
 
 ROWS = ("dominant", "mlee", "mlee_pretrain", "mlee_fusion")  # hparams files, as table 3 has them from top to bottom
 TARGETS = ("hard", "soft")  # of the paper's table
-HPARAMS = "hparams"  # in the current folder, else in the checkout
 OF_THE_GRID = ("fold", "seed", "train_set", "target")  # settings that the grid goes through
 OF_ALL_ROWS = (*(name for name in SHARED if name not in OF_THE_GRID), *of_all_targets())  # settings with one value for the whole grid
 
 
-def main(arguments: Sequence[str], description: str = "") -> int:
-    """Train what `arguments` ask for. Returns the exit status: 0, 1 if a stage or report failed, 2 for wrong input, 130 after Ctrl-C."""
-    return exit_status(partial(_table3, arguments, description))
+def main(arguments: Sequence[str], description: str = "", program: str | None = None) -> int:
+    """Train what `arguments` ask for. Return the exit status: 0, 1 if a stage or report failed, 2 for wrong input, 130 after Ctrl-C."""
+    return exit_status(partial(_table3, arguments, description, program))
 
 
-def _table3(arguments: Sequence[str], description: str) -> int:
-    given, overrides = _parse(arguments, description)
+def _table3(arguments: Sequence[str], description: str, program: str | None) -> int:
+    given, overrides = _parse(arguments, description, program)
     for name, choices in (("rows", ROWS), ("targets", target_names(SOFTMAX)), ("train_sets", TRAIN_SETS)):
         for value in given[name]:
             choose(value, choices, name.removesuffix("s"))
@@ -43,7 +43,7 @@ def _table3(arguments: Sequence[str], description: str) -> int:
 
 
 def _wanted(given: dict, shared: dict, of_files: dict, data: Data) -> Iterator[Stage]:
-    """The cells of the grid, for one seed and fold after another."""
+    """Yield the stage of each cell of the grid, for one seed and fold after another."""
     rows = {}
     for row in given["rows"]:
         file = _file(given["hparams"], row)
@@ -57,13 +57,13 @@ def _wanted(given: dict, shared: dict, of_files: dict, data: Data) -> Iterator[S
 
 
 def _overrides(file: Path, shared: dict, of_files: dict) -> dict:
-    """What the flags say about an hparams file and, below it, about those of the stages that it requires."""
+    """Return the overrides of an hparams file and, under ``requires``, of the files of the stages that it requires."""
     in_file = read_settings(file)
     return {**{name: value for name, value in shared.items() if name in in_file}, **_of_file(file, of_files)}
 
 
 def _of_file(file: Path, of_files: dict) -> dict:
-    """The same for a file however it is required: a stage that is told other things is another stage."""
+    """Return the overrides of one file (``mlee.lr``), the same wherever it is required: with others it would be another stage."""
     own = {name.removeprefix(f"{file.stem}."): value for name, value in of_files.items() if name.startswith(f"{file.stem}.")}
     required = {name: _of_file(file.parent / part["hparams"], of_files) for name, part in read_settings(file)["requires"].items()}
     required = {name: below for name, below in required.items() if below}
@@ -74,17 +74,17 @@ def _file(hparams: str, row: str) -> Path:
     return Path(hparams) / f"{row}.yaml"
 
 
-def _parse(arguments: Sequence[str], description: str) -> tuple[dict, dict]:
-    """What was given for the run, and what was given to override settings: ``lr`` of a file by ``mlee.lr``."""
-    default = HPARAMS if Path(HPARAMS).is_dir() else str(Path(__file__).resolve().parents[2] / HPARAMS)
+def _parse(arguments: Sequence[str], description: str, program: str | None) -> tuple[dict, dict]:
+    """Return the value of each flag, and the settings that were given: ``lr`` of a file by ``mlee.lr``."""
+    default = str(hparams_folders()[0])
     hparams = first_look(arguments, "--hparams", default)
-    parser = make_parser(description)
+    parser = make_parser(description, program)
     grid = parser.add_argument_group("the grid")
     grid.add_argument("--rows", nargs="+", default=ROWS, metavar="ROW", help=f"of: {' '.join(ROWS)} (default: all)")
     grid.add_argument("--targets", nargs="+", default=TARGETS, metavar="TARGET", help="hard, soft or both (default)")
     grid.add_argument("--train_sets", nargs="+", default=TRAIN_SETS, metavar="SET", help="dominant, all or both (default)")
     grid.add_argument("--seeds", nargs="+", type=int, default=[1], metavar="N", help="one or more (default: 1)")
-    grid.add_argument("--hparams", default=default, metavar="FOLDER", help="the folder of the hparams files (default: hparams)")
+    grid.add_argument("--hparams", default=default, metavar="FOLDER", help=f"the folder of the hparams files (default: {default})")
     add_sweep_flags(parser)
     of_all: dict = {}
     of_files: dict = {}

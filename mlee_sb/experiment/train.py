@@ -1,43 +1,109 @@
-"""What recipes/train.py does: one stage on one fold, and first the stages that it requires."""
+"""Train one row on one fold, and first the stages that it requires: the command line and the Python call."""
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
+from mlee_sb.corpora.base import load_corpus
+from mlee_sb.corpora.options import corpus_options
+from mlee_sb.errors import choose
 from mlee_sb.evaluation.scores import format_scores
-from mlee_sb.experiment.arguments import add_settings, corpus_data, exit_status, hparams_file, make_parser, parse, take_settings
+from mlee_sb.experiment.arguments import RESULTS, corpus_data, exit_status, make_parser, parse_row, typed
 from mlee_sb.experiment.finish import finish
+from mlee_sb.experiment.hparams_files import find_hparams
+from mlee_sb.files import read_json
+from mlee_sb.stage_folder import AGAIN
 from mlee_sb.training.distributed import on_main, process_group
 from mlee_sb.training.run import check_device, run
 from mlee_sb.training.settings import nested, overridable, read_settings
 from mlee_sb.training.stage import Stage, make_stage
 
 
-def main(arguments: Sequence[str], description: str = "") -> int:
-    """Train what `arguments` ask for. Returns the exit status: 0, 2 for a wrong input, 130 after Ctrl-C."""
-    return exit_status(partial(_train, arguments, description))
+@dataclass(frozen=True)
+class Trained:
+    """A row that was trained on a fold.
+
+    Attributes
+    ----------
+    scores : of the test set, as scores.json holds them
+    folder : the folder of its results
+    model_folder : the folder of its model, for `EmotionClassifier.from_hparams`
+    """
+
+    scores: dict
+    folder: Path
+    model_folder: Path
 
 
-def _train(arguments: Sequence[str], description: str) -> int:
-    given, overrides = _parse(arguments, description)
+def main(arguments: Sequence[str], description: str = "", program: str | None = None) -> int:
+    """Train what `arguments` ask for. Return the exit status: 0, 2 for a wrong input, 130 after Ctrl-C."""
+    return exit_status(partial(_main, arguments, description, program))
+
+
+def _main(arguments: Sequence[str], description: str, program: str | None) -> int:
+    _train(*parse_row(make_parser(description, program), arguments))
+    return 0
+
+
+def train(
+    hparams: str | Path,
+    *,
+    corpus: str | None = None,
+    data_folder: str | Path | None = None,
+    manifests: str | Path | None = None,
+    results: str | Path = RESULTS,
+    device: str | None = None,
+    **settings,
+) -> Trained:
+    """Train a row of table 3 on one fold, and first the stages that it requires. What is finished is reused.
+
+    It does what `mlee train` does, and prints the same lines.
+
+    Parameters
+    ----------
+    hparams : the name of a row (``"mlee_fusion"``), or the path of an hparams file
+    corpus : the corpus that is in `data_folder`: ``"iemocap"``, ``"crema_d"``, ``"vote_table"`` or one of a plug-in
+    data_folder : the folder that holds the release of the corpus; by default generated speech, whose scores say nothing (DEMO)
+    manifests : what `mlee prepare` wrote; by default they are prepared below `results`
+    results : the folder for all results
+    device : cpu, cuda:0, ...; by default a GPU where there is one
+    settings : of the hparams file (``fold=3, target="soft", lr=1e-4``), of a required stage as a dictionary under its name
+        (``mlee={"lr": 1e-4}``), and options of the corpus (``dialogs="all"``)
+
+    Raises
+    ------
+    InputError
+        if the row, a setting, the corpus or the data cannot be used
+    """
+    file = find_hparams(hparams)
+    known = overridable(file)
+    options = corpus_options(load_corpus(corpus)) if corpus else {}
+    flat = _by_flag(settings)
+    for name in flat:
+        choose(name, [*known, *options], f"setting of {file.name}")
+    given = {"hparams": file, "corpus": corpus, "data_folder": data_folder, "manifests": manifests, "results": results, "device": device}
+    given |= {name: flat.pop(name) for name in options if name in flat and name not in known}
+    return _train(given, nested(typed(flat, known)))
+
+
+def _by_flag(settings: Mapping, before: str = "") -> dict:
+    """Return settings by the names of their flags: ``{"mlee": {"lr": 0.1}}`` as ``{"mlee.lr": 0.1}``."""
+    flat = {}
+    for name, value in settings.items():
+        flat |= _by_flag(value, f"{before}{name}.") if isinstance(value, Mapping) else {f"{before}{name}": value}
+    return flat
+
+
+def _train(given: dict, overrides: dict) -> Trained:
     with process_group(given["device"]):
         stage = on_main(_stage, given, overrides)
         print(f"results: {stage.folder}")
         run(stage, given["device"], finish, say=partial(print, flush=True))  # a log file is read while it grows
-        print(format_scores(json.loads((stage.folder / "scores.json").read_text(encoding="utf-8"))))
+        scores = read_json(stage.files.scores, AGAIN)
+        print(format_scores(scores))
         print(f"  model: {stage.model_folder}")
-    return 0
-
-
-def _parse(arguments: Sequence[str], description: str) -> tuple[dict, dict]:
-    """What was given for the run, and what was given to override settings of the hparams file."""
-    hparams = hparams_file(arguments)
-    parser = make_parser(description)
-    parser.add_argument("hparams", metavar="HPARAMS", help="the stage to train, a file in hparams/")
-    settings = overridable(hparams) if hparams else {}
-    add_settings(parser, "settings of the hparams file", settings)
-    given = parse(parser, arguments)
-    return given, nested(take_settings(given, settings))
+    return Trained(scores, stage.folder, stage.model_folder)
 
 
 def _stage(given: dict, overrides: dict) -> Stage:

@@ -1,4 +1,4 @@
-"""`mlee` and models, as a person types it: classify, timeline, push, info, verify, export, prepare, demo."""
+"""`mlee` and models, as a person types it: classify, timeline, push, info, verify, export."""
 
 import csv
 import io
@@ -11,14 +11,8 @@ import numpy as np
 import pytest
 import soundfile
 from bundles import EMOTIONS, copy_of, write_bundle, write_speech
-from releases import write_table
 
 from mlee_sb.cli.app import main
-from mlee_sb.experiment import demo_run as demo
-
-VOTES = "wav,speaker,votes_neu,votes_hap,votes_other\n" + "".join(
-    f"{s}{i}.wav,{s},{3 * (i % 2)},{3 - 3 * (i % 2)},0\n" for s in "abc" for i in range(2)
-)
 
 
 @pytest.fixture(scope="module")
@@ -205,24 +199,6 @@ def test_an_exported_model_is_classified_with(bundle, folder, tmp_path, capsys):
     _, theirs, _ = run(capsys, "classify", folder, "--model", tmp_path / "model.onnx", "--json")
     for one, other in zip(ours.splitlines(), theirs.splitlines(), strict=True):
         assert json.loads(one)["posterior"] == pytest.approx(json.loads(other)["posterior"], abs=1e-5)
-
-
-def test_prepare_is_the_recipe(tmp_path, capsys):
-    release = write_table(tmp_path / "release", VOTES)
-    status, out, _ = run(capsys, "prepare", "vote_table", release, "--output", tmp_path / "out", "--emotions", "neu", "hap")
-    assert status == 0 and "written to" in out and (tmp_path / "out/protocol.json").is_file()
-
-
-def test_the_demo_trains_and_classifies(bundle, folder, capsys, monkeypatch):
-    monkeypatch.setattr(demo, "main", lambda words: print("trained", *words) or 0)
-    monkeypatch.setattr(demo, "DEMO_FOLDER", str(folder))
-    monkeypatch.setattr(demo, "TEST_SPEAKER", "a.wav")
-    monkeypatch.setattr(demo, "ROW", ".")
-    status, out, _ = run(capsys, "demo", "--results", bundle)
-    assert status == 0 and "trained hparams/mlee_fusion.yaml --fold 3" in out
-    assert "DEMO" in out and str(folder / "a.wav") in out
-    monkeypatch.chdir(folder)
-    assert run(capsys, "demo")[2].startswith("error: hparams/mlee_fusion.yaml: no such file here")
 
 
 @pytest.mark.parametrize("words", [["--help"], ["classify", "--help"], ["timeline", "--help"], ["push", "--help"]])

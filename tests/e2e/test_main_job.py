@@ -1,6 +1,7 @@
 """From a raw corpus to a fusion model that classifies a file, with the command that a person types."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import torch
 from safetensors.torch import load_file
 from speechbrain.inference.classifiers import EncoderClassifier
 
+import mlee_sb
 from mlee_sb import EmotionClassifier
 from mlee_sb.errors import InputError
 from mlee_sb.evaluation.predictions import read_predictions
@@ -50,6 +52,43 @@ def test_a_second_run_reuses_what_is_finished(trained, tones, capsys):
     assert main(command(tones, trained.parent, *QUICK)) == 0
     assert capsys.readouterr().out.count("finished before, reused") == 3
     assert {path: path.stat().st_mtime_ns for path in trained.rglob("*") if path.is_file()} == before
+
+
+def call(tones, results, **settings):
+    """The command of the fusion on the tones, in Python."""
+    of_tones = {"corpus": "vote_table", "data_folder": tones, "emotions": ["neu", "hap"], "results": results, "device": "cpu"}
+    two_epochs = {"max_epochs": 2}
+    return mlee_sb.train("mlee_fusion", **{**of_tones, **two_epochs, "mlee": two_epochs, "dominant": two_epochs, "fold": 1, **settings})
+
+
+def test_a_call_in_python_is_the_same_command_and_returns_its_scores(trained, tones, capsys):
+    found = call(tones, trained.parent, lr=np.float64(5e-5), speeds=(0.9, 1, 1.1), seed=np.int64(1))
+    assert capsys.readouterr().out.count("finished before, reused") == 3
+    assert found.scores == json.loads((trained / FUSION / "scores.json").read_text())
+    assert found.folder == trained / FUSION
+    assert EmotionClassifier.from_hparams(found.model_folder).emotions == ["neu", "hap"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"lrr": 1e-4}, "unknown setting of mlee_fusion.yaml 'lrr': did you mean 'lr'"),
+        ({"mlee": {"learning_rate": 1}}, "unknown setting of mlee_fusion.yaml 'mlee.learning_rate'"),
+        ({"batch_size": 1.5}, "batch_size is 1.5, and must be a whole number"),
+        ({"lr": "fast"}, "must be a number"),
+        ({"class_weights": 1}, "class_weights is 1, and must be True or False"),
+        ({"emotions": "neu"}, "emotions is 'neu', and must be a list"),
+        ({"target": "sfot"}, "did you mean 'soft'"),
+        ({"fold": 11}, "fold '11'"),
+        ({"corpus": "vote_tabel"}, "did you mean 'vote_table'"),
+        ({"folds": "all"}, "folds 'all': must be of type int"),
+        ({"data_folder": "nowhere"}, "nowhere: no such folder"),
+    ],
+)
+def test_a_wrong_word_in_python_is_an_input_error_before_training(tones, tmp_path, settings, said):
+    with pytest.raises(InputError, match=re.escape(said)):
+        call(tones, tmp_path, **settings)
+    assert not list(tmp_path.rglob("save"))
 
 
 def test_other_settings_in_the_same_folder_are_refused_by_name(trained, tones, capsys):

@@ -1,0 +1,118 @@
+"""The commands of `mlee` that use a model: classify, timeline."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlee_sb.cli.flags import Csv, Json, Revision, output_form
+from mlee_sb.errors import InputError, choose
+from mlee_sb.files import json_text
+
+SOME_FAILED = 1  # exit status
+
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model", envvar="MLEE_MODEL", metavar="SOURCE", help="a folder that training wrote, user/name on the hub, or an ONNX file"
+    ),
+]
+Device = Annotated[str, typer.Option("--device", help="cpu, cuda:0, ...")]
+Trust = Annotated[
+    bool, typer.Option("--trust_remote_code", help="run the hyperparams.yaml of a model that mlee_sb cannot build: it is a program")
+]
+Coverage = Annotated[float, typer.Option("--coverage", help="how often the dominant emotion is among the candidates: 0.9 is 9 times in 10")]
+Confidence = Annotated[float, typer.Option("--min_confidence", help="name no dominant emotion below this confidence")]
+GateName = Annotated[str, typer.Option("--gate", help='how speech is found: energy, or silero (pip install "mlee_sb\\[vad]")')]
+
+
+def classify(
+    files: Annotated[list[str], typer.Argument(metavar="FILES", help="audio files, folders with audio files, or - for standard input")],
+    model: Model,
+    revision: Revision = None,
+    device: Device = "cpu",
+    coverage: Coverage = 0.9,
+    min_confidence: Confidence = 0.0,
+    gate: GateName = "energy",
+    batch_size: Annotated[int, typer.Option("--batch_size", min=1, help="files that are computed together, at most")] = 16,
+    as_json: Json = False,
+    as_csv: Csv = False,
+    trust_remote_code: Trust = False,
+) -> None:
+    """Tell the dominant emotion of each file, which emotions are present, and how sure that is.
+
+    Reads wav, flac, ogg and mp3 of any sample rate, up to two minutes each. On standard input comes an audio file, or a list of
+    files, one a line. A file that cannot be read is reported, and the rest goes on.
+
+    Exit status: 0 all files classified, 1 some could not be, 2 wrong input.
+    """
+    from mlee_sb.cli.audio_files import inputs
+    from mlee_sb.cli.terminal import Rows, progress
+    from mlee_sb.inference.classifier import EmotionClassifier
+
+    named = inputs(files)
+    classifier = EmotionClassifier.from_hparams(model, revision, {"device": device}, trust_remote_code)
+    rows = Rows(classifier.emotions, output_form(as_json, as_csv))
+    failed = 0
+    options = {"batch_size": batch_size, "coverage": coverage, "min_confidence": min_confidence, "gate": gate, "on_error": "return"}
+    with progress("classifying", len(named)) as done:
+        answers = classifier.predict_many([file for _, file in named], **options)
+        for number, ((name, _), said) in enumerate(zip(named, answers, strict=True), start=1):
+            rows.add(name, said)
+            failed += isinstance(said, InputError)
+            done(number)
+    rows.finish()
+    if failed:
+        raise typer.Exit(SOME_FAILED)
+
+
+def timeline(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="an audio file of any length, or - for standard input")],
+    model: Model,
+    revision: Revision = None,
+    device: Device = "cpu",
+    window: Annotated[float, typer.Option("--window", help="seconds of a window")] = 4.0,
+    hop: Annotated[float, typer.Option("--hop", help="seconds from the beginning of a window to that of the next")] = 2.0,
+    coverage: Coverage = 0.9,
+    min_confidence: Confidence = 0.0,
+    gate: GateName = "energy",
+    labels: Annotated[str, typer.Option("--labels", help="dominant, or presence: what the table and Audacity's labels tell")] = "dominant",
+    as_json: Json = False,
+    as_csv: Csv = False,
+    audacity: Annotated[Path | None, typer.Option("--audacity", help="write a label track for Audacity to this file")] = None,
+    plot: Annotated[Path | None, typer.Option("--plot", help="write a picture to this file (.png, .svg, .pdf)")] = None,
+    trust_remote_code: Trust = False,
+) -> None:
+    """Follow the emotions through a recording of any length, window by window, in little memory."""
+    from mlee_sb.cli.audio_files import check_outputs, inputs
+    from mlee_sb.cli.terminal import progress, show, timeline_table
+    from mlee_sb.inference.classifier import EmotionClassifier
+    from mlee_sb.models.waveforms import seconds_of
+
+    form = output_form(as_json, as_csv)
+    choose(labels, ("dominant", "presence"), "labels")
+    source = _one(file, inputs([file]))
+    check_outputs(source, audacity, plot)
+    classifier = EmotionClassifier.from_hparams(model, revision, {"device": device}, trust_remote_code)
+    seconds = seconds_of(source) if isinstance(source, Path) else None
+    with progress("listening", seconds, unit=False) as done:
+        asked = {"coverage": coverage, "min_confidence": min_confidence, "gate": gate}
+        found = classifier.timeline(source, window=window, hop=hop, on_progress=done, **asked)
+    if form == "json":
+        typer.echo(json_text(found.as_json()))
+    elif form == "csv":
+        typer.echo(found.to_frame().to_csv(index=False, lineterminator="\n"), nl=False)
+    else:
+        show(timeline_table(found, labels))
+    if not found.speech:
+        typer.echo("no speech was heard", err=True)
+    if audacity:
+        found.to_audacity(audacity, labels)
+    if plot:
+        found.plot(plot)
+
+
+def _one(word: str, named: list):
+    if len(named) != 1:
+        raise InputError(f"{word}: {len(named)} files, and a timeline is of one: give one after the other")
+    return named[0][1]

@@ -1,0 +1,55 @@
+"""Settings from the command line and from Python are of the same type: another type would make another stage."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mlee_sb.corpora.options import Parser
+from mlee_sb.experiment.arguments import parse_row, typed
+from mlee_sb.training.settings import overridable
+
+SETTINGS = overridable("hparams/mlee_fusion.yaml")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value", "expected"),
+    [
+        ("lr", "1", 1, 1.0),
+        ("lr", "1e-4", np.float64(1e-4), 1e-4),
+        ("fold", "3", np.int64(3), 3),
+        ("class_weights", "false", False, False),
+        ("speeds", ["1", "1.1"], (1, 1.1), [1.0, 1.1]),
+        ("emotions", ["neu", "1"], ("neu", "1"), ["neu", "1"]),
+        ("mlee.max_epochs", "2", 2, 2),
+        ("target", "hard", "hard", "hard"),
+    ],
+)
+def test_a_text_and_a_value_become_the_same(name, text, value, expected):
+    for given in (text, value):
+        found = typed({name: given}, SETTINGS)
+        assert json.dumps(found) == json.dumps({name: expected}) and type(found[name]) is type(expected)
+
+
+def test_emotions_that_a_file_leaves_open_are_still_a_list_of_words(tmp_path):
+    lines = Path("hparams/mlee.yaml").read_text().splitlines(keepends=True)
+    (tmp_path / "open.yaml").write_text("".join("emotions: null\n" if line.startswith("emotions:") else line for line in lines))
+    _, overrides = parse_row(Parser(), [str(tmp_path / "open.yaml"), "--emotions", "neu", "sad"])
+    assert overrides == {"emotions": ["neu", "sad"]}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["mlee", "--fold", "3"],
+        ["--fold", "3", "mlee"],
+        ["--results", "dominant", "--fold", "3", "mlee"],
+        ["--fold", "3", "hparams/mlee.yaml", "--results", "dominant"],
+    ],
+)
+def test_a_row_is_found_before_and_behind_flags(words):
+    parser = Parser()
+    parser.add_argument("--results")
+    given, overrides = parse_row(parser, words)
+    assert given["hparams"].name == "mlee.yaml" and overrides == {"fold": 3}
