@@ -33,14 +33,14 @@ def draw(table: list[tuple[str, str, str]]) -> Figure:
     """Return the picture: a line for each row, a dot for UA, a bar for its interval, and the figures beside it."""
     figure = Figure(figsize=(8, 4.6), layout="constrained")
     axes = figure.subplots()
-    for y, (row, which, ua) in enumerate(table):
+    axes.set_yticks(range(len(table)), [", ".join(filter(None, (row, which))) for row, which, _ in table], fontsize=8)
+    for y, (row, _, ua) in enumerate(table):
         value, low, high = (float(number) if number else None for number in INTERVAL.fullmatch(ua).groups())
         colour = COLOURS.get(row, GREY)
         if low is not None:
             axes.plot([low, high], [y, y], color=colour, linewidth=2)
         axes.plot(value, y, "o", color=colour)
         axes.text(65, y, ua, va="center", fontsize=8)
-    axes.set_yticks(range(len(table)), [", ".join(filter(None, (row, which))) for row, which, _ in table], fontsize=8)
     axes.invert_yaxis()
     axes.set_xlim(20, 80)
     axes.set_xticks(range(20, 70, 10))
