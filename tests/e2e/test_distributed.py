@@ -1,4 +1,4 @@
-"""The command of the README for several GPUs, as two processes on the CPU: it gives what one process gives."""
+"""The command of docs/train.md for several GPUs, as two processes on the CPU: it gives what one process gives."""
 
 import re
 import shlex
@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pages import RECIPE, command_blocks, other_lines
 
 from mlee_sb.evaluation.scores import read_predictions
 
 from .conftest import QUICK, command
-from .test_readme import COMMANDS, README
 
 STAGES = [Path(row) / "all/seed1/fold1" for row in ("mlee", "dominant_soft", "mlee_fusion_soft")]
 
@@ -20,10 +20,11 @@ STAGES = [Path(row) / "all/seed1/fold1" for row in ("mlee", "dominant_soft", "ml
 @pytest.fixture(scope="module")
 def launcher():
     """The words before the hparams file, of two processes."""
-    (line,) = re.findall(r"^torchrun .*", README, re.MULTILINE)
+    (line,) = [line for line in other_lines() if line.startswith("torchrun ")]
     torchrun, *options, recipe = shlex.split(line.split(" hparams/")[0])
     assert (torchrun, recipe) == ("torchrun", "recipes/train.py") and "--nproc_per_node=2" in options
-    assert line.split(" recipes/")[1] in {single.removeprefix("python recipes/") for single in COMMANDS}, "what follows is run elsewhere"
+    elsewhere = {single.removeprefix(RECIPE) for lines in command_blocks() for single in lines}
+    assert line.split(" recipes/")[1] in elsewhere, "what follows is run elsewhere"
     return [sys.executable, "-m", "torch.distributed.run", *options, recipe]
 
 

@@ -1,0 +1,78 @@
+"""README and docs, as the tests read them: their blocks of code, their commands, their links."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+"""All that these show is run, or held against what there is."""
+
+WITH_LINKS = [*PAGES, ROOT / "CHANGELOG.md", ROOT / "benchmarks/README.md"]
+TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+RECIPE, MLEE = "python recipes/", "mlee "
+
+PENDING = ("mlee train", "mlee cross-validate", "mlee table3", "mlee hparams", "mlee_sb.train", "--name ")
+"""What the pages show and the toolkit does not do yet. Its tests are expected to fail, and fail if they do not: then take it out here."""
+
+_FENCED = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+def pending(code: str) -> bool:
+    """Tell whether code needs what is `PENDING`."""
+    return any(part in code for part in PENDING)
+
+
+def fenced(text: str = TEXT) -> list[tuple[str, str]]:
+    """Return (language, code) of each fenced block."""
+    return _FENCED.findall(text)
+
+
+def blocks(language: str) -> list[str]:
+    """Return the code of each fenced block of a language, once."""
+    return list(dict.fromkeys(code for found, code in fenced() if found == language))
+
+
+def prose(text: str = TEXT) -> str:
+    """Return the text without its fenced blocks."""
+    return _FENCED.sub("", text)
+
+
+def spans() -> list[str]:
+    """Return what stands between single backticks in the prose."""
+    return re.findall(r"`([^`]+)`", prose())
+
+
+def command_blocks() -> list[tuple[str, ...]]:
+    """Return the lines of each block of commands that tests can run; a command in the prose is a block of its own.
+
+    A block whose lines all stand in a longer block is left out: it would be run twice.
+    """
+    shown = [tuple(code.splitlines()) for code in blocks("bash")] + [(span,) for span in spans() if span.startswith(RECIPE)]
+    runnable = dict.fromkeys(lines for lines in shown if lines[0].startswith((RECIPE, MLEE)))
+    return [lines for lines in runnable if not any(set(lines) < set(other) for other in runnable)]
+
+
+def other_lines() -> list[str]:
+    """Return the lines of blocks of commands that no test runs in its process: make, pip, torchrun, ..."""
+    return [line for code in blocks("bash") for line in code.splitlines() if not line.startswith((RECIPE, MLEE))]
+
+
+def words(line: str) -> list[str]:
+    """Return a command's words, without the comment behind it."""
+    return shlex.split(line, comments=True)
+
+
+def links(text: str) -> list[str]:
+    """Return the targets of links and pictures that are no addresses."""
+    return [target for target in re.findall(r"\]\(([^)\s]+)\)", prose(text)) if "://" not in target]
+
+
+def anchors(text: str) -> Iterator[str]:
+    """Yield the anchor that a git host gives to each heading."""
+    seen: dict[str, int] = {}
+    for heading in re.findall(r"^#+ (.+)$", prose(text), re.MULTILINE):
+        anchor = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        seen[anchor] = seen.get(anchor, -1) + 1
+        yield f"{anchor}-{seen[anchor]}" if seen[anchor] else anchor
