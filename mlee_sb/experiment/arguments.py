@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mlee_sb.corpora.base import corpus_names, load_corpus
 from mlee_sb.corpora.manifest import read_protocol
-from mlee_sb.corpora.options import Parser, add_flags, corpus_options, given_options
+from mlee_sb.corpora.options import Parser, add_flags, all_options, corpus_options, given_options
 from mlee_sb.corpora.prepare import check_recordings, prepare_once
 from mlee_sb.demo import make_demo_release
 from mlee_sb.errors import InputError, choose
@@ -190,9 +190,10 @@ def _prepared(given: dict, settings: dict) -> Path:
     corpus = load_corpus(given["corpus"])
     options = given_options(given, corpus)
     changed = [f"{name}_{value}" for name, value in options.items() if value != corpus_options(corpus)[name].default]
-    words = [*settings["emotions"], f"min{settings['min_votes']}", *changed]
+    emotions = settings["emotions"] or list(corpus(given["data_folder"], **all_options(corpus, options)).default_emotions)
+    words = [*emotions, f"min{settings['min_votes']}", *changed]
     folder = Path(given["results"]) / given["corpus"] / "manifests" / "_".join(word.replace("/", "-") for word in words)
-    targets = {name: settings[name] for name in ("emotions", "min_votes")}
+    targets = {"emotions": emotions, "min_votes": settings["min_votes"]}
     prepare_once(given["corpus"], given["data_folder"], folder, **targets, **options)
     return folder
 
