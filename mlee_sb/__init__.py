@@ -1,6 +1,6 @@
 """Speech emotion recognition that learns from the votes of several annotators (MLEE, Ando et al., Interspeech 2019)."""
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 __all__ = ["EmotionClassifier", "__version__", "train"]
 
 
