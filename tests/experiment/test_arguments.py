@@ -1,7 +1,6 @@
 """Settings from the command line and from Python are of the same type: another type would make another stage."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
