@@ -13,7 +13,6 @@ from mlee_sb.corpora.prepare import check_recordings, prepare_once
 from mlee_sb.demo import make_demo_release
 from mlee_sb.errors import InputError, choose
 from mlee_sb.experiment.hparams_files import ENDINGS, find_hparams, rows
-from mlee_sb.training.check_settings import SETTINGS
 from mlee_sb.training.distributed import is_main
 from mlee_sb.training.settings import nested, overridable
 from mlee_sb.training.stage import Data
@@ -115,7 +114,7 @@ def add_settings(parser: Parser, title: str, settings: Settings) -> None:
     """Offer settings as flags, in a group of their own. Those of a required stage (``mlee.lr``) are accepted and not listed."""
     group = parser.add_argument_group(title)
     for name, (default, comment) in settings.items():
-        many = {"nargs": "+"} if _is_list(name, default) else {}
+        many = {"nargs": "+"} if isinstance(default, list) else {}
         text = argparse.SUPPRESS if "." in name else f"{comment} (in the file: {_shown(default)})".replace("%", "%%")
         group.add_argument(f"--{name}", help=text, metavar="X", **many)
 
@@ -198,12 +197,6 @@ def _prepared(given: dict, settings: dict) -> Path:
     return folder
 
 
-def _is_list(name: str, default) -> bool:
-    """Tell whether a setting is a list, also where the file leaves its value open."""
-    setting = SETTINGS.get(name.rpartition(".")[2])
-    return isinstance(default, list) or (default is None and setting is not None and setting.kind is list)
-
-
 def _typed(name: str, value, default):
     """Return the value of a setting as the type that it has in the file. What is of a wrong type in Python is left to `read_settings`."""
     if isinstance(value, list | tuple):
@@ -230,4 +223,4 @@ def _from_text(name: str, text: str, default):
 
 
 def _shown(value) -> str:
-    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return (" ".join(map(str, value)) or "null") if isinstance(value, list) else str(value)

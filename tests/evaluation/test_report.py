@@ -2,12 +2,7 @@
 
 import json
 import re
-import shutil
-import subprocess
-import sys
-import zipfile
 from html import unescape
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -247,25 +242,3 @@ def test_the_utterances_of_figure_3_are_disputed_ones_of_each_emotion(results):
     assert utterances.votes[rows, :-1].argmax(axis=1).tolist() == [0, 1, 2]
     _, (_, disputed_from) = thirds(vote_entropy(utterances.votes))
     assert (vote_entropy(utterances.votes[rows]) > disputed_from).all()
-
-
-def test_the_templates_are_in_the_wheel(tmp_path):
-    root, source = Path(__file__).resolve().parents[2], tmp_path / "source"  # a build leaves files where it is made
-    shutil.copytree(root / "mlee_sb", source / "mlee_sb")
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(root / name, source)
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        "--no-deps",
-        "--no-build-isolation",
-        "--quiet",
-        "--wheel-dir",
-        str(tmp_path),
-        str(source),
-    ]
-    subprocess.run(command, check=True)
-    (wheel,) = tmp_path.glob("*.whl")
-    assert "mlee_sb/evaluation/report/templates/report.html.j2" in zipfile.ZipFile(wheel).namelist()

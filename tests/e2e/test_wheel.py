@@ -1,0 +1,126 @@
+"""The toolkit from its wheel, in a folder that is no checkout: everything that a person comes for works there."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import mlee_sb
+from mlee_sb.demo import make_demo_release
+
+ROOT = Path(__file__).resolve().parents[2]
+SMALL = {"utterances_per_speaker": 6, "scripted_per_speaker": 1}  # of the demo release
+ONE_EPOCH = [word for stage in ("", "mlee.", "dominant.") for word in (f"--{stage}max_epochs", "1", f"--{stage}speeds", "1.0")]
+
+DEMO = f"""
+from functools import partial
+from mlee_sb.cli.app import main
+from mlee_sb.experiment import arguments, demo_run
+
+arguments.make_demo_release = partial(arguments.make_demo_release, **{SMALL})
+one_epoch = {{"max_epochs": 1, "speeds": [1.0]}}
+demo_run.SHORT = {{**one_epoch, "mlee": one_epoch, "dominant": one_epoch, "device": "cpu"}}
+raise SystemExit(main(["demo"]))
+"""
+"""`mlee demo` with a small release and a shorter training."""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """Built without a network, out of the source distribution: that is complete, too."""
+    folder = tmp_path_factory.mktemp("built")
+    python([sys.executable, "-m", "hatchling", "build", "--target", "sdist", "--directory", folder], cwd=ROOT)
+    (source,) = folder.glob("*.tar.gz")
+    pip = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-index", "--no-build-isolation", "--wheel-dir", folder, source]
+    python(pip, cwd=folder)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+class Installed:
+    """A virtual environment with the wheel and the other packages of this one, and a folder to work in."""
+
+    def __init__(self, folder: Path, wheel: Path):
+        self.environment, self.place = folder / "environment", folder / "place"
+        self.place.mkdir()
+        python([sys.executable, "-m", "venv", "--without-pip", self.environment], cwd=folder)
+        (packages,) = self.environment.glob("lib/python*/site-packages")
+        others = [path for path in sys.path if path.endswith("-packages")]
+        (packages / "others.pth").write_text("\n".join(others))  # a line adds a folder, and not what an editable install adds to it
+        self.install(wheel)
+
+    def install(self, package: Path) -> None:
+        pip = [sys.executable, "-m", "pip", "--python", self.environment / "bin/python", "install"]
+        python([*pip, "--no-deps", "--no-index", "--no-build-isolation", "--ignore-installed", package], cwd=self.place)
+
+    def python(self, code: str) -> str:
+        return python([self.environment / "bin/python", "-c", code], cwd=self.place)
+
+    def mlee(self, *words) -> str:
+        return python([self.environment / "bin/mlee", *words], cwd=self.place)
+
+
+def python(words: list, cwd: Path) -> str:
+    """Run a command without a way to the checkout, and return what it says."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(list(map(str, words)), cwd=cwd, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory):
+    return Installed(tmp_path_factory.mktemp("installed"), wheel)
+
+
+@pytest.fixture(scope="module")
+def of_demo(installed):
+    """The flags of a run on a small demo release."""
+    release = make_demo_release(installed.place / "data/demo_release", **SMALL)
+    return ["--corpus", "demo", "--data_folder", release, "--device", "cpu"]
+
+
+def test_every_file_of_the_checkout_that_the_package_reads_is_in_the_wheel(wheel):
+    there = set(zipfile.ZipFile(wheel).namelist())
+    inside = {file.relative_to(ROOT).as_posix() for ending in ("py", "j2") for file in (ROOT / "mlee_sb").rglob(f"*.{ending}")}
+    beside = {
+        f"mlee_sb/{file.relative_to(ROOT).as_posix()}" for pattern in ("hparams/**/*.yaml", "recipes/*.py") for file in ROOT.glob(pattern)
+    }
+    assert inside | beside == {name for name in there if ".dist-info/" not in name}
+
+
+def test_the_package_is_that_of_the_wheel(installed):
+    assert installed.python("import mlee_sb; print(mlee_sb.__file__)").startswith(str(installed.environment))
+    assert installed.mlee("--version") == f"mlee_sb {mlee_sb.__version__}\n"
+
+
+def test_the_hparams_are_copied_for_a_person_to_change(installed):
+    installed.mlee("hparams", "there")
+    there = installed.place / "there"
+    assert {file.relative_to(there) for file in there.rglob("*.yaml")} == {
+        file.relative_to(ROOT / "hparams") for file in (ROOT / "hparams").rglob("*.yaml")
+    }
+    assert "recipes/" not in installed.mlee("train", "there/mlee_fusion.yaml", "--help")
+
+
+def test_a_row_is_trained_by_its_name_and_reported(installed, of_demo):
+    said = installed.mlee("train", "mlee_fusion", "--fold", "3", *of_demo, *ONE_EPOCH, "--results", "short")
+    assert "[3/3] mlee_fusion_soft" in said and "DEMO" in said
+    (card,) = installed.place.glob("short/demo/mlee_fusion_soft*/all/seed1/fold3/model/README.md")
+    assert "demo" in card.read_text()
+    installed.mlee("report", "short/demo", "--resamples", "10")
+    assert (installed.place / "short/demo/report/report.html").is_file()
+
+
+def test_table_3_is_planned(installed, of_demo):
+    assert "plan: 13 stages" in installed.mlee("table3", "--folds", "3", *of_demo, "--dry-run")
+
+
+def test_the_demo_runs_and_leaves_the_main_command_alone(installed, of_demo):
+    said = installed.python(DEMO)
+    assert "DEMO: generated speech, a short training" in said and "Ses02F" in said.splitlines()[-1]
+    assert (installed.place / "results_demo/demo").is_dir()
+    assert "plan: 3 stages" in installed.mlee("cross-validate", "mlee_fusion", "--folds", "3", *of_demo, "--dry-run")
