@@ -99,7 +99,10 @@ def export(bundle: Bundle, path: str | Path) -> float:
         raise InputError(f"{path}: the name of an ONNX file ends in .onnx")
     with written_beside(path) as beside:
         _write(bundle, beside)
-        difference = _compare(bundle, OnnxModel(beside))
+        try:
+            difference = _compare(bundle, OnnxModel(beside))
+        except Exception as error:  # onnxruntime has a type for each kind of fault
+            raise _not_exportable(bundle.model, error) from error
         if not difference <= TOLERANCE:
             raise InputError(f"{path}: not written: it would answer otherwise than the model, by {difference:.2g} of a probability")
     return difference
@@ -137,11 +140,15 @@ def _write(bundle: Bundle, path: Path) -> None:
                 dynamic_shapes={WAVEFORMS: {0: batch, 1: samples}, SAMPLES: {0: batch}},
             )
     except Exception as error:  # of the exporter: it has one for each thing that it cannot do
-        names = ", ".join(type(encoder).__name__ for encoder in model.encoders)
-        raise InputError(f"the encoders {names} cannot be exported to ONNX: {str(error).strip().splitlines()[0][:200]}") from error
+        raise _not_exportable(model, error) from error
     config = json_text(bundle.config.as_json())
     program.model.metadata_props.update({CONFIG_KEY: config, RATE_KEY: str(model.sample_rate), LEAST_KEY: str(model.min_samples)})
     program.save(path, external_data=False)
+
+
+def _not_exportable(model: EmotionModel, error: Exception) -> InputError:
+    names = ", ".join(type(encoder).__name__ for encoder in model.encoders)
+    return InputError(f"the encoders {names} cannot be exported to ONNX: {str(error).strip().splitlines()[0][:200]}")
 
 
 @contextmanager

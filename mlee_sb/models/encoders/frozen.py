@@ -67,4 +67,4 @@ def as_fixed(embeddings: Tensor) -> tuple[Tensor, Tensor]:
     >>> as_fixed(torch.zeros(2, 3))[1].tolist()
     [3, 3]
     """
-    return embeddings, torch.full((len(embeddings),), embeddings.shape[1])
+    return embeddings, torch.full((embeddings.shape[0],), embeddings.shape[1])  # shape, not len: a batch of any size is exported
