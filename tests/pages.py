@@ -34,6 +34,16 @@ def blocks(language: str) -> list[str]:
     return list(dict.fromkeys(code for found, code in fenced() if found == language))
 
 
+def plug_ins() -> list[tuple[str, str, str, str, str]]:
+    """Return the plug-ins that the pages show: group and name of the entry point, module, class, and the code of the module."""
+    found = []
+    for text in blocks("toml"):
+        group, name, module, class_name = re.fullmatch(r'\[project\.entry-points\."(.+)"\]\n(\w+) = "(\w+):(\w+)"\n', text).groups()
+        (code,) = [block for block in blocks("python") if f"class {class_name}(" in block]
+        found.append((group, name, module, class_name, code))
+    return found
+
+
 def prose(text: str = TEXT) -> str:
     """Return the text without its fenced blocks."""
     return _FENCED.sub("", text)

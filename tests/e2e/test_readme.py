@@ -3,7 +3,6 @@
 import contextlib
 import csv
 import functools
-import re
 import shlex
 import shutil
 import sys
@@ -13,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bundles import write_speech
-from pages import MLEE, RECIPE, ROOT, blocks, command_blocks, pending, words
-from releases import write_crema_d, write_wav
+from pages import MLEE, RECIPE, ROOT, blocks, command_blocks, pending, plug_ins, words
+from releases import write_crema_d, write_label_lines, write_wav
 
 import mlee_sb
 from mlee_sb import EmotionClassifier
@@ -25,7 +24,6 @@ from mlee_sb.experiment import cross_validate, prepare_corpus, table3, train
 from mlee_sb.training.settings import overridable
 
 CREMA_D_VOTES = [(0, 0, 0, 3, 6, 0), (0, 0, 2, 0, 3, 5), (0, 0, 7, 0, 2, 0), (3, 0, 1, 5, 0, 0)]  # A D F H N S
-LINES = ["neu neu hap", "hap hap hap", "neu hap sad", "neu neu neu"]  # votes of the utterances of a speaker, as docs/plugins.md reads them
 MAINS = {"prepare": prepare_corpus.main, "train": train.main, "cross-validate": cross_validate.main, "table3": table3.main}
 OF_TRAINING = (*MAINS, "hparams")
 OF_RESULTS = ("check-protocol", "report")
@@ -46,12 +44,10 @@ def marked(code, text: str):
 
 
 @pytest.fixture(scope="module")
-def plug_ins(tmp_path_factory):
+def packages(tmp_path_factory):
     """The packages of docs/plugins.md, where Python finds them: each entry point, and the class that it names."""
     folder = tmp_path_factory.mktemp("packages")
-    for number, text in enumerate(blocks("toml")):
-        group, name, module, class_name = re.fullmatch(r'\[project\.entry-points\."(.+)"\]\n(\w+) = "(\w+):(\w+)"\n', text).groups()
-        (code,) = [block for block in blocks("python") if f"class {class_name}(" in block]
+    for number, (group, name, module, class_name, code) in enumerate(plug_ins()):
         (folder / f"{module}.py").write_text(code)
         about = folder / f"{module}-1.0.dist-info"
         about.mkdir()
@@ -89,18 +85,10 @@ def write_my_corpus(folder: Path, text: str) -> None:
                 write_wav(folder / wav)
 
 
-def write_label_lines(folder: Path) -> None:
-    """The release that the corpus reader of plugins.md reads."""
-    votes = {f"{speaker}/{speaker}{n}.wav": line for speaker in ("anna", "bert", "carl", "dora") for n, line in enumerate(LINES)}
-    for wav in votes:
-        write_wav(folder / wav)
-    (folder / "labels.txt").write_text("".join(f"{wav} {line}\n" for wav, line in votes.items()))
-
-
 @pytest.fixture
-def in_place(place, plug_ins, monkeypatch):
+def in_place(place, packages, monkeypatch):
     monkeypatch.chdir(place)
-    monkeypatch.syspath_prepend(plug_ins)
+    monkeypatch.syspath_prepend(packages)
     monkeypatch.setattr(command, "DEMO_FOLDER", "corpora/IEMOCAP_full_release")
     monkeypatch.setattr(command, "make_demo_release", lambda folder: folder)
     return place

@@ -7,11 +7,12 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from pages import ROOT, plug_ins
+from releases import write_label_lines
 
 import mlee_sb
 from mlee_sb.demo import make_demo_release
 
-ROOT = Path(__file__).resolve().parents[2]
 SMALL = {"utterances_per_speaker": 6, "scripted_per_speaker": 1}  # of the demo release
 ONE_EPOCH = [word for stage in ("", "mlee.", "dominant.") for word in (f"--{stage}max_epochs", "1", f"--{stage}speeds", "1.0")]
 
@@ -124,3 +125,52 @@ def test_the_demo_runs_and_leaves_the_main_command_alone(installed, of_demo):
     assert "DEMO: generated speech, a short training" in said and "Ses02F" in said.splitlines()[-1]
     assert (installed.place / "results_demo/demo").is_dir()
     assert "plan: 3 stages" in installed.mlee("cross-validate", "mlee_fusion", "--folds", "3", *of_demo, "--dry-run")
+
+
+PLUG_INS = """[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+
+[project]
+name = "my_plug_ins"
+version = "1.0"
+dependencies = ["mlee_sb"]
+
+[tool.hatch.build.targets.wheel]
+include = ["*.py"]
+"""
+
+
+@pytest.fixture
+def with_plug_ins(installed, tmp_path):
+    """A package with all plug-ins of docs/plugins.md, installed as any other."""
+    text = PLUG_INS
+    for group, name, module, class_name, code in plug_ins():
+        (tmp_path / f"{module}.py").write_text(code)
+        text += f'\n[project.entry-points."{group}"]\n{name} = "{module}:{class_name}"\n'
+    (tmp_path / "pyproject.toml").write_text(text)
+    installed.install(tmp_path)
+    return installed
+
+
+OWN_ROW = """!include:base.yaml
+row: my_row
+target: smoothed_hard
+smoothing: 0.1
+lr: 0.001
+encoder: !new:my_encoder.MeanOfFrames
+    front_end: !include:parts/features.yaml
+    embedding_size: 32
+"""
+
+
+def test_an_encoder_a_target_and_a_corpus_of_another_package_are_trained_together(with_plug_ins):
+    write_label_lines(with_plug_ins.place / "data/label_lines")
+    with_plug_ins.mlee("hparams", "hparams")
+    (with_plug_ins.place / "hparams/my_row.yaml").write_text(OWN_ROW)
+    of_corpus = ["--corpus", "label_lines", "--data_folder", "data/label_lines", "--device", "cpu", "--max_epochs", "1", "--speeds", "1.0"]
+    said = with_plug_ins.mlee("train", "my_row", "--fold", "1", *of_corpus)
+    (model,) = with_plug_ins.place.glob("results/label_lines/my_row*/*/seed1/fold1/model")
+    assert f"model: {model.relative_to(with_plug_ins.place)}" in said
+    assert "mean_of_frames" in (model / "config.json").read_text()
+    assert "1.wav" in with_plug_ins.mlee("classify", "data/label_lines/anna", "--model", model)
