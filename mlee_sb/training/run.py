@@ -1,13 +1,12 @@
 """Run a plan: check everything first, then train what is missing, stage by stage."""
 
-import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from mlee_sb.errors import InputError
-from mlee_sb.files import clear_partial
+from mlee_sb.files import clear_partial, json_text
 from mlee_sb.models.device import check_usable
 from mlee_sb.training.distributed import on_main, own_device, processes
 from mlee_sb.training.inputs import stage_inputs
@@ -67,7 +66,7 @@ def check_stages(stages: Iterable[Stage]) -> None:
             raise InputError(f"{stage.name}: batch_size is {stage.settings['batch_size']}, and {n} processes want to share a batch")
         if not _finished(stage):
             stage_inputs(stage)
-            description = json.dumps([stage.settings["encoder"], sorted(stage.settings)])
+            description = json_text([stage.settings["encoder"], sorted(stage.settings)])
             if not stage.requires and description not in checked:  # the folds of a row have one encoder
                 check_encoder_of(stage)
                 checked.add(description)
