@@ -1,11 +1,13 @@
 """Small models that were never trained, as bundles: enough to load, share and ask."""
 
+import json
 import shutil
 from pathlib import Path
 
 import numpy as np
 import soundfile
 import torch
+from hyperpyyaml import load_hyperpyyaml
 from safetensors.torch import load_file
 
 from mlee_sb.calibration import Calibration
@@ -13,11 +15,13 @@ from mlee_sb.files import write_json
 from mlee_sb.inference.card import write_card
 from mlee_sb.models.bundle import save_bundle
 from mlee_sb.models.dense_classifier import DenseClassifier
-from mlee_sb.models.encoder import CnnBlstmAttention
-from mlee_sb.models.features import LogPowerSpectrogram
-from mlee_sb.models.normalization import ZNorm
-from mlee_sb.models.emotion_model import EmotionModel, FrozenEncoders, PresenceHead, UtteranceEncoder
+from mlee_sb.models.emotion_model import EmotionModel, PresenceHead
+from mlee_sb.models.encoders.cnn_blstm_attention import PaperEncoder
+from mlee_sb.models.encoders.frozen import FrozenEncoders
 from mlee_sb.models.weights import save_weights
+from mlee_sb.targets import SIGMOID, SOFTMAX
+
+PARTS = Path(__file__).parents[1] / "hparams/parts"
 
 OF_SCHEMA_2 = Path(__file__).parent / "models/schema2"
 """A bundle that mlee_sb wrote when config.json did not note the sha256 of the weights."""
@@ -37,10 +41,20 @@ THRESHOLDS = [0.2 + 0.6 * percent / 100 for percent in range(1, 100)]
 CURVES = [(1.5, 0.5), (1.0, -0.5), (0.8, 0.0)]
 
 
-def small_encoder() -> UtteranceEncoder:
+def built(part: str, **changed):
+    """What a file in hparams/parts/ describes, with some of its settings changed: the values of the paper stand there alone."""
+    lines = [f"part: !include:{PARTS / part}.yaml", *(f"    {name}: {json.dumps(value)}" for name, value in changed.items())]
+    return load_hyperpyyaml("\n".join(lines))["part"]
+
+
+def paper_encoder(**changed) -> PaperEncoder:
+    """The encoder of hparams/parts/paper_encoder.yaml, with some of its settings changed."""
+    return built("paper_encoder", **changed)
+
+
+def small_encoder() -> PaperEncoder:
     """The paper's encoder with few units, for the waveform."""
-    network = CnnBlstmAttention(channels=(2, 3, 4), kernels=((5, 6), (4, 3), (3, 3)), lstm_size=6, attention_size=5)
-    encoder = UtteranceEncoder(LogPowerSpectrogram(), ZNorm(), network)
+    encoder = paper_encoder(channels=[2, 3, 4], kernels=[[5, 6], [4, 3], [3, 3]], lstm_size=6, attention_size=5)
     encoder.normalizer.mean.fill_(-12.0)
     encoder.normalizer.std.fill_(4.0)
     encoder.normalizer.fitted.fill_(True)
@@ -57,7 +71,7 @@ def small_fusion(seed: int = 0, calibration: bool = True) -> EmotionModel:
         torch.nn.init.normal_(classifier.output.weight, std=3)
         presence = PresenceHead(DenseClassifier(sizes[0], len(EMOTIONS), 8), 0, 0)
     known = Calibration(0.7, CURVES, THRESHOLDS, 100, 5) if calibration else None
-    return EmotionModel(FrozenEncoders(encoders), classifier, EMOTIONS, "softmax", presence, known).eval()
+    return EmotionModel(FrozenEncoders(encoders), classifier, EMOTIONS, SOFTMAX, presence, known).eval()
 
 
 def small_existence() -> EmotionModel:
@@ -66,14 +80,13 @@ def small_existence() -> EmotionModel:
         torch.manual_seed(1)
         encoder = small_encoder()
         classifier = DenseClassifier(encoder.embedding_size, len(EMOTIONS), 8)
-    return EmotionModel(encoder, classifier, EMOTIONS, "sigmoid", None, Calibration(1.0, CURVES, THRESHOLDS, 100, 5)).eval()
+    return EmotionModel(encoder, classifier, EMOTIONS, SIGMOID, None, Calibration(1.0, CURVES, THRESHOLDS, 100, 5)).eval()
 
 
 def write_bundle(folder: Path, model: EmotionModel | None = None, demo: bool = False) -> Path:
     """A whole bundle, with scores and card; return its folder."""
     model = model or small_fusion()
-    target = "existence" if model.output == "sigmoid" else "soft"
-    row = "mlee" if target == "existence" else LABELS["row"]
+    target, row = ("existence", "mlee") if model.output is SIGMOID else (LABELS["target"], LABELS["row"])
     save_bundle(folder, model, {**LABELS, "target": target, "row": row}, demo)
     write_json(folder / "scores.json", {**SCORES, "row": row})
     write_card(folder)

@@ -18,8 +18,9 @@ from mlee_sb.models.bundle import build_model, load_bundle
 from mlee_sb.models.bundle_files import FILES
 from mlee_sb.models.config import LARGEST_CONFIG, read_config
 from mlee_sb.models.golden import tone
-from mlee_sb.models.registry import ENCODERS, build
+from mlee_sb.models.registry import build
 from mlee_sb.models.weights import save_weights
+from mlee_sb.plugins import ENCODERS
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def config(bundle: Path) -> dict:
 
 
 def change(bundle: Path, **changes) -> None:
-    """Set values of config.json; a name may be a path, encoders.0.network.name."""
+    """Set values of config.json; a name may be a path, encoders.0.name."""
     found = config(bundle)
     for path, value in changes.items():
         *above, last = [int(part) if part.isdigit() else part for part in path.split("__")]
@@ -267,11 +268,11 @@ def test_labels_in_another_order_are_refused_wherever_they_are_changed(bundle, w
         ({"classifier__hidden_size": 10**12}, ["numbers up to"]),
         ({"classifier__hidden_size": "8"}, ["config.json"]),
         ({"classifier__hiden_size": 8}, ["hiden_size"]),
-        ({"encoders__0__network__settings__channels": [2, 3, 2 * 10**6]}, ["describes a model of"]),
-        ({"encoders__0__network__settings__channels": [2] * 65}, ["65 values"]),
+        ({"encoders__0__settings__channels": [2, 3, 2 * 10**6]}, ["describes a model of"]),
+        ({"encoders__0__settings__channels": [2] * 65}, ["65 values"]),
         ({"encoders__0__front_end__settings__dft_length": 2**30}, ["dft_length"]),
         ({"encoders__0__front_end__settings__shift_ms": 0}, ["shift_ms"]),
-        ({"encoders__0__normalizer": {"n_features": 400, "min_std": [[[[[[1]]]]]]}}, ["lists in one another"]),
+        ({"encoders__0__settings__min_std": [[[[[[1]]]]]]}, ["lists in one another"]),
         ({"calibration__temperature": 0}, ["calibration.temperature"]),
         ({"calibration__presence": [[1.0, 0.0]]}, ["1 curves of presence for 3 emotions"]),
         ({"calibration__thresholds": [0.5]}, ["calibration.thresholds"]),
@@ -306,18 +307,18 @@ def test_nan_in_a_config_is_refused(bundle):
 
 @pytest.mark.parametrize("name", ["../../evil", "/etc/passwd", "os:system", "a b", "\x1b[2J", "", "!new:subprocess.Popen"])
 def test_an_architecture_with_a_name_that_is_none_is_refused(bundle, name):
-    change(bundle, encoders__1__network__name=name)
-    said = refused(bundle, "encoders.1.network.name")
+    change(bundle, encoders__1__name=name)
+    said = refused(bundle, "encoders.1.EncoderConfig.name")
     assert said.isprintable()
 
 
 def test_an_architecture_that_is_not_registered_names_the_package_to_install(bundle):
-    change(bundle, encoders__1__network__name="wonder_net", encoders__1__network__package="wonder-nets")
+    change(bundle, encoders__1__name="wonder_net", encoders__1__package="wonder-nets")
     refused(bundle, "'wonder_net' is not registered", "pip install wonder-nets", "trust_remote_code", kind=NeedsCode)
 
 
 def test_settings_are_arguments_and_nothing_else(bundle):
-    change(bundle, encoders__1__network__settings__source="!apply:os.system rm")
+    change(bundle, encoders__1__settings__source="!apply:os.system rm")
     refused(bundle, "cannot be made with its settings", "source")
 
 
