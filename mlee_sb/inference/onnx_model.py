@@ -18,6 +18,7 @@ from mlee_sb.files import json_text, written_beside
 from mlee_sb.models.bundle import Bundle
 from mlee_sb.models.config import LARGEST_CONFIG, parse_config
 from mlee_sb.models.emotion_model import EmotionModel
+from mlee_sb.models.export.encoders import exportable
 from mlee_sb.models.weights import LARGEST_WEIGHTS
 from mlee_sb.targets.outputs import OUTPUTS, SIGMOID
 
@@ -113,7 +114,7 @@ class _Answer(nn.Module):
 
     def __init__(self, model: EmotionModel):
         super().__init__()
-        self.model = EmotionModel(model.encoder.exportable(), model.classifier, model.emotions, model.output, model.presence)
+        self.model = EmotionModel(exportable(model.encoder), model.classifier, model.emotions, model.output, model.presence)
 
     def forward(self, waveforms: Tensor, n_samples: Tensor):
         logits, presence = self.model.logits(waveforms, n_samples)

@@ -179,8 +179,3 @@ class PaperEncoder(FeatureEncoder):
         times = self.front_end.frame_times(int(n_frames)).split(self.network.frames_per_step)
         times = times[: int(n_steps)]  # a clip may be shorter than a step
         return weights[0, : int(n_steps)], torch.stack([frames.mean() for frames in times])
-
-    def exportable(self) -> nn.Module:
-        from mlee_sb.models.export.paper_encoder import ExportablePaperEncoder  # only an export needs it
-
-        return ExportablePaperEncoder(self)

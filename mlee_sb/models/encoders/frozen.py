@@ -57,9 +57,6 @@ class FrozenEncoders(Encoder):
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         return {}
 
-    def exportable(self) -> nn.Module:
-        return FrozenEncoders([encoder.exportable() for encoder in self.encoders])
-
 
 def as_fixed(embeddings: Tensor) -> tuple[Tensor, Tensor]:
     """Return embeddings [batch, embedding_size] with their lengths, as `Encoder.fixed` returns values.

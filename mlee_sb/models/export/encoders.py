@@ -1,16 +1,36 @@
-"""The paper's encoder for ONNX: padded batches, no packed sequences, and the Fourier transform as products of matrices.
+"""Encoders for ONNX: padded batches, no packed sequences, and the Fourier transform as products of matrices.
 
 No shape follows from the lengths of the utterances, so that batch and length stay open in the file.
 """
+
+from functools import singledispatch
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mlee_sb.models.encoders.base import Encoder
 from mlee_sb.models.encoders.cnn_blstm_attention import CnnBlstmAttention, CnnLayer, PaperEncoder
 from mlee_sb.models.encoders.feature_encoder import FeatureEncoder
+from mlee_sb.models.encoders.frozen import FrozenEncoders
 from mlee_sb.models.features import LogPowerSpectrogram
 from mlee_sb.models.masking import zero_padding
+
+
+@singledispatch
+def exportable(encoder: Encoder) -> Encoder:
+    """Return an encoder that gives the same embeddings in operations that ONNX has: that of a plug-in is asked for its own."""
+    return encoder.exportable()
+
+
+@exportable.register
+def _(encoder: FrozenEncoders) -> Encoder:
+    return FrozenEncoders([exportable(part) for part in encoder.parts])
+
+
+@exportable.register
+def _(encoder: PaperEncoder) -> Encoder:
+    return ExportablePaperEncoder(encoder)
 
 
 class ExportablePaperEncoder(FeatureEncoder):
