@@ -1,6 +1,7 @@
 """Speech emotion recognition that learns from the votes of several annotators (MLEE, Ando et al., Interspeech 2019)."""
 
-__version__ = "0.3.0"
+from mlee_sb.version import __version__
+
 __all__ = ["EmotionClassifier", "__version__", "train"]
 
 

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from mlee_sb import __version__
 from mlee_sb.cli.judge_results import check_protocol, report
 from mlee_sb.cli.share_models import export, info, push, verify
 from mlee_sb.cli.train_models import cross_validate, demo, hparams, prepare, table3, train
 from mlee_sb.cli.use_models import classify, timeline
 from mlee_sb.errors import InputError
+from mlee_sb.version import __version__
 
 WRONG_INPUT = 2  # exit status
 

@@ -8,8 +8,8 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from mlee_sb import __version__
 from mlee_sb.training.check_settings import built_classes
+from mlee_sb.version import __version__
 
 OURS, PACKAGE = "mlee_sb", Path(__file__).parents[1]
 DECIDE = (
