@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from importlib.metadata import requires
 from pathlib import Path
 
@@ -70,6 +71,18 @@ def test_a_file_imports_only_what_its_room_may(file):
     assert not {name for name in ours if not within(name, allowed)}
     if room(file) in WITHOUT_TORCH:
         assert not {name for name in imports(file) if name.split(".")[0] in TORCH}
+
+
+def file_of(module: str) -> Path | None:
+    """The file of one of our modules; None for what is no module of ours."""
+    path = PACKAGE.parent.joinpath(*module.split("."))
+    found = [file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()]
+    return found[0] if found else None
+
+
+def test_no_file_needs_one_that_needs_it():
+    """Also not inside of a function: `prepare` of TopologicalSorter raises for a circle, and names it."""
+    TopologicalSorter({file: {file_of(name) for name in imports(file)} - {None} for file in FILES}).prepare()
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from mlee_sb.stage_folder import SOURCE, VERSION
 from mlee_sb.training.check_settings import built_classes
 from mlee_sb.version import __version__
 
@@ -39,8 +40,7 @@ def code_of(settings: Mapping) -> dict[str, str]:
     ['version of mlee_sb', 'source of mlee_sb']
     """
     plug_ins = sorted({found.__module__.split(".")[0] for found in built_classes(settings)} - LIBRARIES)
-    found = {f"version of {OURS}": __version__, f"source of {OURS}": _our_hash()}
-    return {**found, **{f"source of {name}": _plug_in_hash(name) for name in plug_ins}}
+    return {VERSION: __version__, SOURCE + OURS: _our_hash(), **{SOURCE + name: _plug_in_hash(name) for name in plug_ins}}
 
 
 @cache
