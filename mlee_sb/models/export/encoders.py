@@ -96,7 +96,7 @@ def _layer(layer: CnnLayer, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]
 
 
 def _blstm(blstm: nn.LSTM, x: Tensor, lengths: Tensor) -> Tensor:
-    """Compute a BLSTM without packed sequences, which ONNX does not have. Each direction runs over an input that begins with a valid step."""
+    """Compute a BLSTM without packed sequences, which ONNX does not have: both directions begin with a valid step."""
     n_steps, size = x.shape[1], blstm.hidden_size
     steps = torch.arange(n_steps)
     padding = (n_steps - lengths).unsqueeze(1)
