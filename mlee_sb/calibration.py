@@ -1,6 +1,6 @@
-"""How sure a model may be, learnt on validation speakers: a temperature, presence, and sets of emotions that hold their coverage.
+"""Calibration of a model on validation speakers: a temperature, curves of presence, and sets of emotions with a known coverage.
 
-Pure numpy and scipy: training fits, inference applies, evaluation measures on speakers that neither has seen.
+Only numpy and scipy. Training fits a calibration, inference applies it, and evaluation measures it on speakers that neither has seen.
 """
 
 import math
@@ -16,11 +16,11 @@ from scipy.special import expit, log_softmax, softmax
 
 from mlee_sb.errors import InputError
 
-TEMPERATURES = (0.05, 20.0)  # between which the temperature is looked for
-SLOPES = (1e-6, 50.0)  # between which the slope of a presence curve is looked for
+TEMPERATURES = (0.05, 20.0)  # bounds of the search for the temperature
+SLOPES = (1e-6, 50.0)  # bounds of the search for the slope of a presence curve
 COVERAGES = 100  # thresholds are kept for 1 % to 99 %
 
-# What can be fitted is all that a config.json may hold: with other numbers, finite logits may give NaN.
+# A config.json may hold only numbers that `fit` can return. With other numbers, finite logits may give NaN.
 Temperature = Annotated[float, Field(ge=TEMPERATURES[0], le=TEMPERATURES[1], allow_inf_nan=False)]
 Slope = Annotated[float, Field(ge=SLOPES[0], le=SLOPES[1], allow_inf_nan=False)]
 Curve = tuple[Slope, Annotated[float, Field(allow_inf_nan=False)]]  # slope and intercept
@@ -29,16 +29,16 @@ Improbable = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Calibration:
-    """What was fitted on the validation speakers of a model.
+    """The numbers that were fitted on the validation speakers of a model.
 
     Attributes
     ----------
     temperature : logits are divided by it before the softmax (Guo et al. 2017); 1 for a model of existence
     presence : slope and intercept for each emotion: P(present) = sigmoid(slope * logit + intercept) (Platt 1999);
         None where the model does not know existence
-    thresholds : for coverage 1 % to 99 %, how improbable an emotion may be and stay in the set; None where even all
-        emotions cannot promise it with so few utterances
-    n_utterances : with a dominant emotion, of the temperature and the thresholds
+    thresholds : for coverage 1 % to 99 %, the largest improbability (1 minus the probability) of an emotion in the set;
+        None where there are too few utterances to promise this coverage
+    n_utterances : utterances with a dominant emotion, from which the temperature and the thresholds were fitted
     n_speakers : validation speakers
     """
 
@@ -49,25 +49,24 @@ class Calibration:
     n_speakers: Annotated[int, Field(ge=0)]
 
     def posterior(self, logits: np.ndarray) -> np.ndarray:
-        """Logits [n, K] -> calibrated posterior [n, K]."""
+        """Return the calibrated posterior [n, K] for logits [n, K]."""
         return softmax(np.asarray(logits, dtype=float) / self.temperature, axis=-1)
 
     def presence_of(self, logits: np.ndarray) -> np.ndarray:
-        """Logits of existence [n, K] -> calibrated probability that each emotion is present [n, K]."""
+        """Return the calibrated probability that each emotion is present [n, K] for logits of existence [n, K]."""
         slopes, intercepts = np.array(self.presence).T
         return expit(np.asarray(logits, dtype=float) * slopes + intercepts)
 
     def candidates(self, probabilities: np.ndarray, coverage: float) -> np.ndarray:
-        """The emotions that are not ruled out, bool [n, K]: the most probable one, and all that are probable enough.
+        """Return which emotions stay possible, bool [n, K]: the most probable one, and all others that are probable enough.
 
-        Over utterances of speakers like those of the validation set, the dominant emotion is meant to be among them in a share
-        `coverage` or more (split conformal prediction with least ambiguous sets, Sadinle et al. 2019; see
-        `conformal_thresholds`).
+        For speakers like those of the validation set, the dominant emotion should be among them in a share `coverage` or more
+        of the utterances (split conformal prediction with least ambiguous sets, Sadinle et al. 2019; see `conformal_thresholds`).
 
         Parameters
         ----------
         probabilities : [n, K], as `dominance` returns them
-        coverage : 0.01 to 0.99; what is no whole percent counts as the next one
+        coverage : 0.01 to 0.99; it is rounded up to a whole percent
 
         Raises
         ------
@@ -81,7 +80,7 @@ class Calibration:
 
 
 def percent_of(coverage: float) -> int:
-    """A coverage as whole percents, rounded up.
+    """Return a coverage as whole percents, rounded up.
 
     >>> percent_of(0.9), percent_of(0.901)
     (90, 91)
@@ -98,7 +97,7 @@ def fit(logits: np.ndarray, dominant: Sequence[int], speakers: Sequence[str], ex
     Parameters
     ----------
     logits : [n, K]
-    dominant : [n], index of the dominant emotion; -1 where it is no target
+    dominant : [n], index of the dominant emotion; -1 where it is not a target emotion
     speakers : [n]
     exists : [n, K], which emotions exist, for a model of existence; None for a model of the dominant emotion
 
@@ -121,7 +120,7 @@ def fit(logits: np.ndarray, dominant: Sequence[int], speakers: Sequence[str], ex
 
 
 def fit_temperature(logits: np.ndarray, dominant: np.ndarray) -> float:
-    """The temperature that makes the dominant emotions most likely (Guo et al. 2017); 1 without any utterance.
+    """Return the temperature that makes the dominant emotions most likely (Guo et al. 2017); 1 without any utterance.
 
     Parameters
     ----------
@@ -143,10 +142,10 @@ def fit_temperature(logits: np.ndarray, dominant: np.ndarray) -> float:
 
 
 def fit_presence(logits: np.ndarray, exists: np.ndarray) -> tuple[float, float]:
-    """Slope (above 0) and intercept of the probability that an emotion is present (Platt 1999).
+    """Return slope (above 0) and intercept of the probability that an emotion is present (Platt 1999).
 
-    The targets are Platt's, drawn a little towards the middle, so that an emotion that is there in each or in none of a
-    few utterances does not become certain.
+    The targets are those of Platt: a little above 0 and a little below 1. So an emotion does not become certain because it is
+    present in all of a few utterances, or in none of them.
 
     Parameters
     ----------
@@ -156,7 +155,7 @@ def fit_presence(logits: np.ndarray, exists: np.ndarray) -> tuple[float, float]:
     positive = int(np.sum(exists))
     negative = len(logits) - positive
     targets = np.where(np.asarray(exists) > 0, (positive + 1) / (positive + 2), 1 / (negative + 2))
-    if positive == 0 or negative == 0:  # nothing to learn a slope from: how often it is there, whatever the logit
+    if positive == 0 or negative == 0:  # a slope cannot be learnt: return the share of the emotion for every logit
         return SLOPES[0], float(np.log(targets[0] / (1 - targets[0]))) if len(targets) else 0.0
 
     def loss(parameters: np.ndarray) -> float:
@@ -169,11 +168,11 @@ def fit_presence(logits: np.ndarray, exists: np.ndarray) -> tuple[float, float]:
 
 
 def conformal_thresholds(improbable: np.ndarray, speakers: Sequence[str]) -> list[float | None]:
-    """How improbable the truth may be, for coverage 1 % to 99 %; None where no threshold can promise it.
+    """Return how improbable the dominant emotion may be, for coverage 1 % to 99 %; None where no threshold can promise it.
 
-    With one speaker, the ceil((n + 1) * coverage)-th smallest value (split conformal prediction). Utterances of one speaker are
-    alike, so that this would hold too seldom on other speakers. With several, the level is therefore raised until
-    thresholds that were learnt without a speaker hold on that speaker, over all of them.
+    With one speaker, it is the ceil((n + 1) * coverage)-th smallest value (split conformal prediction). But utterances of one
+    speaker are similar, so this value is often too small for other speakers. With several speakers, the level is therefore raised:
+    for each speaker, thresholds are learnt without this speaker, and together they must cover the wanted share of all utterances.
 
     Parameters
     ----------
@@ -195,7 +194,7 @@ def conformal_thresholds(improbable: np.ndarray, speakers: Sequence[str]) -> lis
 
 
 def _held_without_their_speaker(improbable: np.ndarray, speakers: np.ndarray) -> np.ndarray:
-    """For each percent, the share of utterances that are within the threshold of the other speakers, [COVERAGES - 1]."""
+    """Return, for each percent, the share of utterances that are within the threshold of the other speakers, [COVERAGES - 1]."""
     held = np.zeros(COVERAGES - 1)
     for speaker in set(speakers.tolist()):
         own = speakers == speaker

@@ -1,19 +1,19 @@
-"""What a person gets to read when what they typed, or what lies on their disk, cannot be used."""
+"""Errors for people: something that they typed, or a file on their disk, cannot be used."""
 
 import difflib
 from collections.abc import Iterable
 
 
 class InputError(ValueError):
-    """Something given from outside cannot be used. The message names the file, the value and the remedy."""
+    """An input cannot be used. The message names the file, the value and the remedy."""
 
 
 class NoAttention(InputError):
-    """An encoder has no attention weights, so there is nothing to show of where it looks."""
+    """An encoder has no attention weights, so nobody can see where it looks."""
 
 
 class NeedsCode(InputError):
-    """A model cannot be built from its config.json alone: only code that comes with it could."""
+    """A model cannot be built from its config.json alone. It needs code that is not installed."""
 
 
 def choose(value: str, options: Iterable[str], what: str) -> str:
@@ -23,7 +23,7 @@ def choose(value: str, options: Iterable[str], what: str) -> str:
     ----------
     value : what was given
     options : what may be given
-    what : the word for it in the message, for example ``"target"``
+    what : what the value is, as the message calls it, for example ``"target"``
 
     Raises
     ------

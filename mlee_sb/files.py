@@ -1,4 +1,4 @@
-"""Files are written beside their place and renamed into it, so that a reader never meets half of one."""
+"""Write files beside their place and rename them into it, so that nobody ever reads half a file."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ BLOCK = 1 << 17  # bytes read at a time
 def written_beside(path: str | Path) -> Iterator[Path]:
     """Yield a path beside `path` to write a file or a folder at; rename it to `path` if the block succeeds.
 
-    If the block raises, what was begun is removed and what stood at `path` before stays as it was.
+    If the block raises an error, the new file or folder is removed, and the old one at `path` stays as it was.
 
     >>> import tempfile
     >>> target = Path(tempfile.mkdtemp()) / "scores.json"
@@ -44,7 +44,7 @@ def written_beside(path: str | Path) -> Iterator[Path]:
 
 
 def clear_partial(folder: Path) -> None:
-    """Remove what killed processes began to write in `folder`, for who knows that no other process writes there."""
+    """Remove unfinished files that killed processes left in `folder`. Call it only if no other process writes there."""
     for left in folder.glob(".*.partial"):
         _remove(left)
 
@@ -56,12 +56,12 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def json_text(content, indent: int | None = None) -> str:
-    """`content` as JSON. NaN is refused (ValueError): it is not JSON, and other programs cannot read it."""
+    """Return `content` as JSON. Raise a ValueError for NaN: it is not JSON, and other programs cannot read it."""
     return json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=False)
 
 
 def write_json(path: str | Path, content) -> None:
-    """Write `content` as indented JSON to `path`, whole or not at all. NaN is refused: it is not JSON."""
+    """Write `content` as indented JSON to `path`, whole or not at all. Raise a ValueError for NaN: it is not JSON."""
     write_text(path, json_text(content, indent=2) + "\n")
 
 
@@ -71,12 +71,12 @@ def read_json(path: str | Path, remedy: str) -> dict:
     Parameters
     ----------
     path : the file
-    remedy : what a person can do where it is missing or damaged
+    remedy : what a person can do if the file is missing or damaged
 
     Raises
     ------
     InputError
-        if it is missing, no JSON, or another kind of value
+        if the file is missing, is not JSON, or does not hold an object
     """
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -90,7 +90,7 @@ def read_json(path: str | Path, remedy: str) -> dict:
 
 
 def sha256_of(path: str | Path) -> str:
-    """The SHA-256 of all bytes of a file, as 64 hexadecimal digits.
+    """Return the SHA-256 of all bytes of a file, as 64 hexadecimal digits.
 
     >>> import tempfile
     >>> target = Path(tempfile.mkdtemp()) / "empty"

@@ -1,4 +1,4 @@
-"""Votes -> hard, soft and existence targets, and their class weights (Ando et al. 2019, equations 3 to 6)."""
+"""Hard, soft and existence targets from votes, and their class weights (Ando et al. 2019, equations 3 to 6)."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from mlee_sb.errors import InputError
 
 
 def hard_targets(dominant: Sequence[str], emotions: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Return one-hot targets of the dominant emotion (equation 3): 1 for it, 0 elsewhere.
+    """Return one-hot targets of the dominant emotion (equation 3): 1 for this emotion, 0 for all others.
 
     Parameters
     ----------
@@ -18,7 +18,7 @@ def hard_targets(dominant: Sequence[str], emotions: Sequence[str]) -> tuple[np.n
     Returns
     -------
     targets : float64 [n, K]; a row of zeros where the utterance cannot be used
-    usable : bool [n]; False where the dominant emotion is empty or no target
+    usable : bool [n]; False where the dominant emotion is empty or not a target emotion
 
     >>> targets, usable = hard_targets(["hap", "exc"], ["neu", "hap"])
     >>> targets.tolist(), usable.tolist()
@@ -33,7 +33,7 @@ def soft_targets(votes: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarra
 
     Parameters
     ----------
-    votes : [n, K], v[k] of each utterance
+    votes : [n, K], the votes v[k] of each utterance
     alpha : smoothing, 0 or more (paper: 0.75)
 
     Returns
@@ -78,7 +78,7 @@ def existence_targets(votes: np.ndarray, min_votes: int) -> tuple[np.ndarray, np
 def softmax_class_weights(targets: np.ndarray, emotions: Sequence[str] | None = None) -> np.ndarray:
     """Return inverse class frequencies for the softmax losses (equation 2): N / (K n[k]), with n[k] of N the mass of class k.
 
-    [choice] One factor for all weights, such that every class has the same weight in the sum and an example weighs 1 on average.
+    [choice] All weights have one common factor: every class has the same weight in the sum, and an example weighs 1 on average.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def softmax_class_weights(targets: np.ndarray, emotions: Sequence[str] | None = 
 def existence_class_weights(targets: np.ndarray, emotions: Sequence[str] | None = None) -> np.ndarray:
     """Return inverse frequencies of absent and present for each emotion (equation 6): N / (2 n), with n of N utterances.
 
-    [choice] One factor for the whole table: present and absent of every emotion have the same weight in the sum, however rare it is.
+    [choice] The whole table has one common factor: present and absent have the same weight in the sum for every emotion, also a rare one.
 
     Parameters
     ----------

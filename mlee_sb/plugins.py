@@ -1,4 +1,4 @@
-"""Plug-ins: what installed packages register as entry points, by group and name."""
+"""Plug-ins: classes that installed packages register as entry points, by group and name."""
 
 from importlib.metadata import EntryPoint, entry_points
 
@@ -17,13 +17,13 @@ def registered(group: str) -> dict[str, EntryPoint]:
 
 
 def load_plugin(group: str, name: str, what: str):
-    """Return what is registered under a name.
+    """Return the class that is registered under a name.
 
     Parameters
     ----------
     group : of entry points
     name : in the group
-    what : the word for it in an error
+    what : what the plug-in is, as an error calls it
 
     Raises
     ------

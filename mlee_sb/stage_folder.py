@@ -22,7 +22,7 @@ MANIFESTS = "manifests"  # the folder below the results of a corpus in which tra
 
 POSTERIOR, EXISTENCE_PROBABILITY = "p_", "e_"  # column prefixes of predictions.csv, before the code of an emotion
 TARGET, OUTPUT = "target", "output"  # columns of predictions.csv: the target's name, and the name of its output
-EXACT = "%.9g"  # digits that tell each float32 from its neighbours
+EXACT = "%.9g"  # so many digits are different for any two float32 numbers
 
 VERSION = "version of mlee_sb"  # entry of an identity, since 0.2.0
 SOURCE = "source of "  # prefix of an entry: the hash of the code of a module or a package
@@ -30,7 +30,7 @@ REQUIRED = "required "  # prefix of an entry: the key of a required stage
 PROTOCOL = "protocol"  # entry: the hash of the protocol
 
 USES = ("training", "z_norm", "class_weights", "selection", "calibration")
-# Of stages that version 0.2.0 or an earlier one trained: it noted the target only.
+# For stages that version 0.2.0 or an earlier one trained: those versions noted only the target.
 OUTPUTS_BEFORE = {"hard": "softmax", "soft": "softmax", "existence": "sigmoid"}
 AGAIN = "move the folder of this stage away, and train it again"
 LONGEST_VARIANT, SHOWN_DIGITS, LONGEST_SHOWN = 80, 8, 40  # characters of a name and of a value, digits of a hash
@@ -38,14 +38,14 @@ LONGEST_VARIANT, SHOWN_DIGITS, LONGEST_SHOWN = 80, 8, 40  # characters of a name
 
 @dataclass(frozen=True)
 class Summary:
-    """summary.json: what a finished stage is, and how its training ended. Training writes it last.
+    """The content of summary.json: what a finished stage is, and how its training ended. Training writes this file last.
 
     Attributes
     ----------
     row : the row's name
     variant : the settings in which the stage differs from its hparams file (`variant_of`); "" where it does not
     train_set, fold, seed : which stage of the row it is
-    corpus, demo, protocol_hash : what it was trained on
+    corpus, demo, protocol_hash : the data that it was trained on
     target, output : names of the target and of its output
     class_weights : of the loss
     losses : the mean loss of the best epoch, ``train`` and ``valid``
@@ -69,7 +69,7 @@ class Summary:
     seconds: float
 
 
-# What version 0.2.0 did not note, or an earlier one.
+# Values for what version 0.2.0 or an earlier one did not note.
 LATER = {"variant": "", "target": None, "output": None, "class_weights": None, "epochs": 0, "seconds": 0.0}
 
 
@@ -136,7 +136,7 @@ def prediction_columns(emotions: Sequence[str], prefix: str = POSTERIOR) -> list
 
 
 def folders_below(results: str | Path, holding: str = SUMMARY) -> list["StageFolder"]:
-    """Return the folders of stages below a folder, sorted: those that are finished, or with `IDENTITY` all that were begun."""
+    """Return the folders of stages below a folder, sorted: all finished stages, or with `IDENTITY` all that were begun."""
     return [StageFolder(path.parents[1]) for path in sorted(Path(results).rglob(f"{SAVE}/{holding}"))]
 
 
@@ -170,7 +170,7 @@ class StageFolder:
 
     @property
     def run_log(self) -> Path:
-        """What the process of a sweep printed, with warnings and tracebacks."""
+        """The output of the process of a sweep, with warnings and tracebacks."""
         return self.path / RUN_LOG
 
     @property
@@ -208,12 +208,12 @@ class StageFolder:
 
     @property
     def begun(self) -> bool:
-        """Whether it holds anything of a training."""
+        """Whether the folder holds anything that a training wrote."""
         return self.summary.is_file() or bool(self.checkpoints)
 
     @property
     def whole(self) -> bool:
-        """Whether all files are there that a finished training leaves."""
+        """Whether the folder has all files of a finished training."""
         return all(path.is_file() for path in (self.summary, self.predictions, self.config, self.model / WEIGHTS))
 
     @property
@@ -227,7 +227,7 @@ class StageFolder:
         write_json(self.summary, asdict(summary))
 
     def read_summary(self) -> Summary:
-        """Read summary.json, also one that an earlier version wrote.
+        """Read summary.json. Files of earlier versions are read, too.
 
         Raises
         ------
@@ -284,11 +284,11 @@ class StageFolder:
         return self.save / USED / f"{choose(use, USES, 'use')}.csv"
 
     def note_data_folder(self, data_folder: Path) -> None:
-        """Write where the recordings are, for `mlee check-protocol`. The summary, which is published, does not hold it."""
+        """Write the folder of the recordings, for `mlee check-protocol`. It is not in the summary, because the summary is published."""
         write_json(self.save / DATA_FOLDER, {"data_folder": str(data_folder.resolve())})
 
     def noted_data_folder(self) -> Path | None:
-        """Read where the recordings were when the stage was trained; None where an earlier version trained it.
+        """Read the folder of the recordings when the stage was trained; None if an earlier version trained the stage.
 
         Raises
         ------
@@ -312,15 +312,15 @@ class StageFolder:
         probabilities: np.ndarray,
         existence: np.ndarray | None = None,
     ) -> None:
-        """Write predictions.csv: what the stage tells about each test utterance, beside what the annotators said.
+        """Write predictions.csv: the probabilities for each test utterance, beside the votes of its annotators.
 
         Parameters
         ----------
         test : rows of the test manifest, n
         emotions : K codes, in the order of the columns
         target, output : names, the same in each row
-        probabilities : [n, K], posteriors, or probabilities of existence where the output says so
-        existence : [n, K], probabilities of existence, where the stage knows them
+        probabilities : [n, K], posteriors or probabilities of existence, depending on the output
+        existence : [n, K], probabilities of existence; None if the stage does not know them
         """
         frame = test[["ID", "speaker", "dominant", *vote_columns_in(test), *existence_columns(emotions)]].copy()
         frame[TARGET], frame[OUTPUT] = target, output
@@ -337,6 +337,6 @@ class StageFolder:
 
 
 def shown(value) -> str:
-    """Return a value as an error shows it: as JSON, cut where it is long."""
+    """Return a value as errors show it: as JSON, cut off if it is long."""
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= LONGEST_SHOWN * 3 else f"{text[: LONGEST_SHOWN * 3]}..."

@@ -1,4 +1,4 @@
-"""Checks that a package with a plug-in can run in its own tests."""
+"""Checks of a plug-in, for the tests of the package that brings it."""
 
 import copy
 import json
@@ -10,26 +10,26 @@ from mlee_sb.models.encoders.base import Encoder, check_members, learning
 from mlee_sb.models.golden import tone
 from mlee_sb.models.waveforms import pad
 
-TOLERANCE = 1e-5  # of a dimension of an embedding, alone against batched
-SECONDS = (0.31, 1.0, 0.57)  # of the utterances of the batch, besides the shortest one
+TOLERANCE = 1e-5  # for each dimension of an embedding, between alone and in a batch
+SECONDS = (0.31, 1.0, 0.57)  # lengths of the utterances in the batch; the shortest possible one is added
 
 
 def check_encoder(encoder: Encoder, tolerance: float = TOLERANCE) -> None:
-    """Check that an encoder keeps contract 4: its members, alone = batched, finite gradients, saving and loading.
+    """Check that an encoder keeps contract 4: its members, the same embedding alone and in a batch, finite gradients, saving and loading.
 
-    The encoder itself is left as it is: a copy is checked, with statistics of a few generated tones.
+    The encoder itself does not change: a copy of it is checked, with statistics of a few generated tones.
 
     Parameters
     ----------
-    encoder : to be checked, on the CPU
-    tolerance : how far an embedding may be from that of the same utterance in a batch
+    encoder : the encoder to check, on the CPU
+    tolerance : the largest difference between an embedding of an utterance alone and in a batch
 
     Raises
     ------
     InputError
         if a member is missing or of a wrong kind: the message names the class and the member
     AssertionError
-        if the encoder does something else than the contract says: the message names the class and what it does
+        if the encoder does not keep the contract: the message names the class and what it does wrong
     """
     check_members(encoder)
     encoder = copy.deepcopy(encoder)
@@ -46,7 +46,7 @@ def check_encoder(encoder: Encoder, tolerance: float = TOLERANCE) -> None:
 
 
 def _waveforms(encoder: Encoder) -> list[Tensor]:
-    """Voice-like tones of several lengths; the last one is as short as the encoder allows."""
+    """Return voice-like tones of several lengths; the last one is as short as the encoder allows."""
     rate, least = encoder.sample_rate, encoder.min_samples
     whole = tone(rate, min_samples=2 * least)
     lengths = [max(least, round(seconds * rate)) for seconds in SECONDS]
@@ -63,7 +63,7 @@ def _check_fixed(encoder: Encoder, waveforms: Tensor, n_samples: Tensor) -> tupl
         right = len(values) == len(waveforms) and int(lengths.min()) >= 1 and int(lengths.max()) <= values.shape[1]
         _expect(encoder, right, "the values that fixed returns must be [batch, steps, ...], and each length from 1 to steps")
         again, _ = encoder.train().fixed(waveforms, n_samples)
-        _expect(encoder, torch.equal(again, values), "fixed gives other values in training, and it is the part that never learns")
+        _expect(encoder, torch.equal(again, values), "fixed gives other values in training: it must not change, because it never learns")
     return values, lengths
 
 
@@ -101,7 +101,7 @@ def _check_gradients(encoder: Encoder, fixed: Tensor, lengths: Tensor) -> None:
 @torch.no_grad()
 def _check_saving(encoder: Encoder, waveforms: Tensor, n_samples: Tensor) -> None:
     settings = json.loads(json.dumps(encoder.settings, allow_nan=False))
-    _expect(encoder, settings == encoder.settings, f"its settings are others after JSON: {settings}")
+    _expect(encoder, settings == encoder.settings, f"its settings change when they are written as JSON and read again: {settings}")
     parts = {"front_end": copy.deepcopy(encoder.front_end)} if isinstance(getattr(encoder, "front_end", None), nn.Module) else {}
     again = type(encoder)(**parts, **settings)
     again.load_state_dict(encoder.state_dict(), strict=True)

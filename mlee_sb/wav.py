@@ -1,4 +1,4 @@
-"""What libsndfile reads without a word, and what is no recording: a wav that was cut off, samples that are no sound."""
+"""Faults of recordings that libsndfile does not report: a wav that was cut off, and samples that cannot be sound."""
 
 import math
 import os
@@ -9,14 +9,14 @@ CHUNK_HEADER = struct.Struct("<4sI")
 UNKNOWN_SIZE = 0xFFFFFFFF  # written by programs that stream a wav and cannot go back to fill in its size
 LOUDEST = 64.0
 """Largest sample of a recording; full scale is 1. Floats may overshoot: resampling by a little, a mix of many by a factor of a few, a
-field recorder of 32-bit floats by some 30 dB. This is 36 dB. Integers that were cast to floats are above it as soon as anything can be
-heard: in steps of 16 bits a peak of 64 is -54 dB."""
+field recorder of 32-bit floats by about 30 dB. This limit is 36 dB. Integers that were cast to floats are above it in all but very
+quiet recordings: for 16-bit integers, a peak of 64 is -54 dB."""
 
-LARGEST_INTEGER = 2.0**31  # of those that people cast to floats
+LARGEST_INTEGER = 2.0**31  # the largest integer that people cast to floats
 
 
 def why_no_sound(peak: float) -> str:
-    """Says so of samples that no recording has, and what to do about them; "" for all others.
+    """Say what is wrong with samples that no recording has, and what to do about it; "" if nothing is wrong.
 
     Parameters
     ----------
@@ -39,13 +39,13 @@ def why_no_sound(peak: float) -> str:
 
 
 def why_cut_off(path: str | Path) -> str:
-    """Says so of a RIFF wav with fewer samples than its header promises; "" for all others."""
+    """Say that a RIFF wav has fewer samples than its header promises; "" for all other files."""
     promised, present = _data_bytes(path)
     return f"truncated: the header promises {promised} bytes of samples, the file has {present}" if promised > present else ""
 
 
 def _data_bytes(path: str | Path) -> tuple[int, int]:
-    """Bytes of samples that a RIFF wav promises and has; (0, 0) for other formats and where the header does not say."""
+    """Return the bytes of samples that a RIFF wav promises and has; (0, 0) for other formats, or if the header does not say it."""
     with open(path, "rb") as file:
         riff, _ = CHUNK_HEADER.unpack(file.read(CHUNK_HEADER.size).ljust(CHUNK_HEADER.size, b"\0"))
         if riff != b"RIFF" or file.read(4) != b"WAVE":

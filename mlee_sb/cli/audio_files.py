@@ -17,7 +17,7 @@ Input = Path | BinaryIO
 
 
 def inputs(words: Sequence[str]) -> list[tuple[str, Input]]:
-    """What a person named, as (name, file): files, all audio files below folders, standard input for ``-``.
+    """Return the audio that a person named, as (name, file): files, all audio files below folders, standard input for ``-``.
 
     On standard input comes either audio, or a list of files, one a line.
 

@@ -59,7 +59,7 @@ class Rows:
 
 
 def prediction_table(rows: Iterable[tuple[str, Prediction]], emotions: list[str]) -> Table:
-    """File, dominant emotion, confidence, candidates and the presence (or else the posterior) of each emotion."""
+    """Return a table: file, dominant emotion, confidence, candidates, and the presence (or else the posterior) of each emotion."""
     rows = list(rows)
     knows = any(said.presence for _, said in rows)
     table = Table(box=None, pad_edge=False)
@@ -77,7 +77,7 @@ def prediction_table(rows: Iterable[tuple[str, Prediction]], emotions: list[str]
 
 
 def timeline_table(timeline: Timeline, of: str) -> Table:
-    """The stretches of a timeline with one label."""
+    """Return a table of a timeline, one row for each stretch with one label."""
     table = Table("from", "to", "emotion" if of == "dominant" else "present", box=None, pad_edge=False)
     for start, end, label in timeline.labels(of):
         table.add_row(_time(start), _time(end), label)
@@ -85,7 +85,7 @@ def timeline_table(timeline: Timeline, of: str) -> Table:
 
 
 def facts_table(facts: dict[str, object]) -> Table:
-    """Names and values."""
+    """Return a table of names and values."""
     table = Table(box=None, pad_edge=False, show_header=False)
     for name, value in facts.items():
         table.add_row(f"[bold]{name}[/bold]", _plain(str(value)))
@@ -100,7 +100,7 @@ def show(table: Table) -> None:
 
 @contextmanager
 def progress(what: str, total: float | None, unit: bool = True) -> Iterator:
-    """A bar on the terminal, none in a pipe; yields a function that takes how much is done."""
+    """Show a progress bar on a terminal, but not in a pipe. Yield a function that takes how much is done."""
     columns = [TextColumn("{task.description}"), BarColumn(), *([MofNCompleteColumn()] if unit else []), TimeRemainingColumn()]
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as bar:

@@ -84,7 +84,7 @@ class Judgement:
 
 
 def draw_biases(rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """The inclination of each evaluator to each emotion."""
+    """Draw the inclination of each evaluator to each emotion."""
     return {evaluator: rng.normal(0, BIAS, len(EMOTIONS)) for evaluator in EVALUATORS}
 
 
@@ -99,7 +99,7 @@ def judge(
 
 
 def dominant(votes: tuple[Vote, ...]) -> str:
-    """The code that most evaluators voted for, and at least two of them; ``xxx`` where there is none.
+    """Return the code that most evaluators, and at least two, voted for; ``xxx`` if there is none.
 
     >>> dominant((Vote("E1", ("neu",)), Vote("E2", ("neu", "fru")), Vote("E4", ("sad",))))
     'neu'

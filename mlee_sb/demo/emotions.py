@@ -33,7 +33,7 @@ _GOLDEN = (5**0.5 - 1) / 2  # its multiples spread evenly over 0..1, so the spea
 
 
 def intended_emotions(rng: np.random.Generator, count: int, speaker: int) -> list[str]:
-    """What a speaker intends in `count` utterances: shares as in `INTENDED`, in random order.
+    """Return the emotions that a speaker intends in `count` utterances: with the shares of `INTENDED`, in random order.
 
     The shares are kept and not drawn: of 30 utterances of a speaker, luck would leave out an emotion now and then.
 
@@ -48,7 +48,7 @@ def intended_emotions(rng: np.random.Generator, count: int, speaker: int) -> lis
 
 
 def draw_mixture(rng: np.random.Generator, intended: str) -> dict[str, float]:
-    """A mixture in which `intended` is strong most of the time.
+    """Draw a mixture in which `intended` is strong most of the time.
 
     >>> mixture = draw_mixture(np.random.default_rng(0), "sad")
     >>> round(sum(mixture.values()), 9), max(mixture, key=mixture.get)
@@ -59,7 +59,7 @@ def draw_mixture(rng: np.random.Generator, intended: str) -> dict[str, float]:
 
 
 def pure(emotion: str) -> Mapping[str, float]:
-    """The mixture that is `emotion` and nothing else.
+    """Return the mixture of `emotion` alone.
 
     >>> pure("ang")["ang"], pure("ang")["sad"]
     (1.0, 0.0)

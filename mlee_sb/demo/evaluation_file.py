@@ -22,12 +22,12 @@ LABELS = {
 
 
 def evaluation_file(turns: Iterable[Turn]) -> str:
-    """The text of a dialog's evaluation file."""
+    """Return the text of the evaluation file of a dialog."""
     return "\n\n".join([HEADER, *("\n".join(_block(turn)) for turn in turns)]) + "\n"
 
 
 def vote_line(vote: Vote) -> str:
-    r"""A line of categories.
+    r"""Return a line of categories.
 
     >>> vote_line(Vote("E2", ("neu", "fru")))
     'C-E2:\tNeutral; Frustration;\t()'

@@ -85,7 +85,7 @@ SYLLABLES_IN_A_PHRASE = (4, 9)
 
 
 def draw_utterance(rng: np.random.Generator, seconds: float, tempo: float) -> list[Segment]:
-    """Segments that last `seconds` in all, pauses at their edges included, at `tempo` times the normal tempo."""
+    """Draw segments that last `seconds` in all, with the pauses at their edges, at `tempo` times the normal tempo."""
     before, after = rng.uniform(*EDGE_SECONDS, size=2)
     speech: list[Segment] = []
     target = seconds - before - after

@@ -66,7 +66,7 @@ class Turn:
 
 
 def plan_release(settings: Settings) -> list[Turn]:
-    """All turns, in the order of the sessions and dialogs.
+    """Return all turns, in the order of the sessions and dialogs.
 
     >>> turns = plan_release(Settings(speakers=4, utterances_per_speaker=1, scripted_per_speaker=1))
     >>> [turn.id for turn in turns[:4]]
@@ -89,7 +89,7 @@ def plan_release(settings: Settings) -> list[Turn]:
 
 
 def _dialogs(session: int, kind: str, count: int) -> Iterator[tuple[str, range]]:
-    """Names of the dialogs that `count` turns of each speaker fill, with the turns: the woman and the man wear the markers in turn."""
+    """Return the names of the dialogs for `count` turns of each speaker, with the turns. The woman and the man wear the markers in turn."""
     for number, start in enumerate(range(0, count, TURNS_IN_A_DIALOG)):
         part = "_1" if kind == "script" else ""
         yield f"Ses{session:02d}{'FM'[number % 2]}_{kind}{number // 2 + 1:02d}{part}", range(start, min(start + TURNS_IN_A_DIALOG, count))
@@ -104,7 +104,7 @@ def _dialog(
     seed: tuple[int, int],
     before: int,
 ) -> Iterator[Turn]:
-    """The turns of a dialog, the speakers taking turns; `before` turns of the session come before it."""
+    """Return the turns of a dialog, in which the speakers alternate. `before` is the number of earlier turns in the session."""
     evaluators = tuple(EVALUATORS[i] for i in sorted(rng.choice(len(EVALUATORS), EVALUATORS_PER_UTTERANCE, replace=False)))
     time = rng.uniform(*GAP_SECONDS)
     for number, of_turn in enumerate(emotions):

@@ -58,7 +58,7 @@ VARIATION = Prosody(1.3, 0.35, 0.14, 2.0, 1.1, 2.0, 1.5, 3.0, 1.5, 0.04)
 
 
 def draw_prosody(rng: np.random.Generator, mixture: Mapping[str, float], speaker: Speaker) -> Prosody:
-    """The prosody of one utterance: what the mixture asks for, as expressive as the speaker is, and some variation."""
+    """Draw the prosody of one utterance, from the mixture, the expressiveness of the speaker, and some variation."""
     felt = np.array(astuple(mean_prosody(mixture)))
     neutral = np.array(astuple(NEUTRAL))
     values = neutral + speaker.expressiveness * (felt - neutral) + rng.normal(0, astuple(VARIATION))
@@ -66,7 +66,7 @@ def draw_prosody(rng: np.random.Generator, mixture: Mapping[str, float], speaker
 
 
 def mean_prosody(mixture: Mapping[str, float]) -> Prosody:
-    """The prosody that a mixture asks for: the mean of its emotions', weighted by their shares.
+    """Return the prosody for a mixture: the mean over its emotions, weighted by their shares.
 
     >>> mean_prosody({"neu": 0.5, "hap": 0.5}).pitch
     2.0

@@ -62,7 +62,7 @@ def make_demo_release(
 
 
 def _is_there(folder: Path, settings: Settings) -> bool:
-    """Whether `folder` is a finished release of these settings; anything in it that is not is refused."""
+    """Tell whether `folder` is a finished release of these settings. Refuse a folder that holds anything else."""
     if not folder.exists():
         return False
     if not folder.is_dir():
@@ -102,7 +102,7 @@ def _write(folder: Path, settings: Settings) -> None:
 
 
 def say(turn: Turn) -> np.ndarray:
-    """The samples of a turn, ``[samples]`` int16. They depend on the turn alone, not on what was said before it."""
+    """Return the samples of a turn, ``[samples]`` int16. They depend on the turn alone, not on earlier turns."""
     rng = np.random.default_rng(turn.voice_seed)
     segments = draw_utterance(rng, turn.seconds, turn.speaker.tempo * 2**turn.prosody.tempo)
     return speak(rng, turn.speaker, turn.prosody, segments)

@@ -44,7 +44,7 @@ class Speaker:
 
 
 def draw_speakers(rng: np.random.Generator, count: int) -> list[Speaker]:
-    """`count` speakers (an even number), session by session, the woman first.
+    """Draw `count` speakers (an even number), session by session, the woman first.
 
     Every trait is spread evenly over its range and then dealt out at random, so no two voices come out alike.
 

@@ -77,14 +77,14 @@ def speak(rng: np.random.Generator, speaker: Speaker, prosody: Prosody, segments
 
 
 def _segment_of_frame(segments: list[Segment]) -> np.ndarray:
-    """The segment that each frame lies in, ``[frames]``; one frame more than the last needs, for WORLD to end after it."""
+    """Return the segment of each frame, ``[frames]``. There is one extra frame at the end, because WORLD needs it."""
     ends = np.cumsum([segment.seconds for segment in segments])
     frames = np.arange(int(np.ceil(ends[-1] / FRAME_SECONDS)) + 2)
     return np.searchsorted(ends, frames * FRAME_SECONDS, side="right").clip(max=len(segments) - 1)
 
 
 def _pitch(rng: np.random.Generator, speaker: Speaker, prosody: Prosody, segments: list[Segment], index: np.ndarray) -> np.ndarray:
-    """f0 in Hz, ``[frames]``; 0 where there is no voice."""
+    """Return f0 in Hz, ``[frames]``; 0 where there is no voice."""
     size = speaker.pitch_range * 2**prosody.pitch_range
     times = np.arange(len(index)) * FRAME_SECONDS
     ends = np.cumsum([segment.seconds for segment in segments])
@@ -111,7 +111,7 @@ def _phrases(segments: list[Segment], ends: np.ndarray) -> list[tuple[float, flo
 
 
 def _envelope(speaker: Speaker, prosody: Prosody, segments: list[Segment], index: np.ndarray) -> np.ndarray:
-    """Power of the spectral envelope, ``[frames, bins]``."""
+    """Return the power of the spectral envelope, ``[frames, bins]``."""
     moving = np.array([segment.formants for segment in segments])[index]  # [frames, 3]
     formants = np.concatenate([moving, np.broadcast_to(HIGHER_FORMANTS, (len(index), len(HIGHER_FORMANTS)))], axis=1)
     formants = _smooth(formants, FORMANT_GLIDE) * speaker.tract * (1 + prosody.smile / 100)
@@ -126,7 +126,7 @@ def _envelope(speaker: Speaker, prosody: Prosody, segments: list[Segment], index
 
 
 def _resonances(formants: np.ndarray) -> np.ndarray:
-    """The cascade of `formants` (``[frames, n]`` in Hz) in dB, ``[frames, bins]``: 0 dB at 0 Hz, a peak at each."""
+    """Return the cascade of `formants` (``[frames, n]`` in Hz) in dB, ``[frames, bins]``: 0 dB at 0 Hz, a peak at each formant."""
     power = np.ones((len(formants), len(FREQUENCIES)))
     for centre, bandwidth in zip(formants.T, BANDWIDTHS, strict=True):
         centre, half = centre[:, None], bandwidth / 2
@@ -137,7 +137,7 @@ def _resonances(formants: np.ndarray) -> np.ndarray:
 
 
 def _aperiodicity(speaker: Speaker, prosody: Prosody, segments: list[Segment], index: np.ndarray) -> np.ndarray:
-    """Share of noise in the amplitude, 0 to 1, ``[frames, bins]``."""
+    """Return the share of noise in the amplitude, 0 to 1, ``[frames, bins]``."""
     breath = speaker.breathiness + prosody.breathiness
     voice = (APERIODICITY_AT_1K + breath + APERIODICITY_SLOPE * OCTAVES).clip(*APERIODICITY_LIMITS)  # dB, [bins]
     hiss = _smooth(np.array([segment.hiss for segment in segments])[index], LEVEL_GLIDE)[:, None]
@@ -145,7 +145,7 @@ def _aperiodicity(speaker: Speaker, prosody: Prosody, segments: list[Segment], i
 
 
 def _smooth(track: np.ndarray, seconds: float) -> np.ndarray:
-    """Mean over a Hann window of `seconds` around each frame, ``[frames]`` or ``[frames, n]``; the ends are held."""
+    """Return the mean over a Hann window of `seconds` around each frame, ``[frames]`` or ``[frames, n]``. The end values are repeated."""
     half = max(1, round(seconds / FRAME_SECONDS / 2))
     window = np.hanning(2 * half + 3)[1:-1]
     padded = np.pad(track, [(half, half)] + [(0, 0)] * (track.ndim - 1), mode="edge")

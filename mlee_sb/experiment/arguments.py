@@ -144,7 +144,7 @@ def typed(values: Mapping, settings: Settings) -> dict:
 
 
 def corpus_data(given: dict, settings: Mapping, overrides: dict) -> tuple[Data, dict]:
-    """The data that was asked for, prepared where it is not yet, and `overrides` with the emotions of manifests that were given.
+    """Return the data that a person asked for, and `overrides` with the emotions of given manifests. Prepare the data if necessary.
 
     Parameters
     ----------
@@ -175,7 +175,7 @@ def corpus_data(given: dict, settings: Mapping, overrides: dict) -> tuple[Data, 
 
 
 def _use_demo(given: dict) -> None:
-    """Without a data folder: generated speech, made once, in the place of a corpus."""
+    """Use generated speech, which is made only once, if there is no data folder."""
     if given["manifests"]:
         raise InputError(f"--data_folder is missing: the folder that the recordings of {given['manifests']} lie in")
     if given["corpus"] not in (None, DEMO):
@@ -185,7 +185,7 @@ def _use_demo(given: dict) -> None:
 
 
 def _prepared(given: dict, settings: dict) -> Path:
-    """The folder below --results with the manifests for these settings."""
+    """Return the folder below --results with the manifests for these settings."""
     corpus = load_corpus(given["corpus"])
     options = given_options(given, corpus)
     changed = [f"{name}_{value}" for name, value in options.items() if value != corpus_options(corpus)[name].default]

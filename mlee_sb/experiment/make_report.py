@@ -71,7 +71,7 @@ def make_report(
 def figures(
     cells: Cells, manifests: Path, data_folder: Path, wanted: Sequence[str] = (), train_set: str = TRAIN_SET
 ) -> list[AttentionFigure]:
-    """Figure 3 for some utterances, each with the encoders of the fold that tests it.
+    """Draw figure 3 for some utterances, each with the encoders of the fold that tests it.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def figures(
 
 
 def _attention(stage: Path, wav: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Middles of the steps in seconds, and the weights of the encoder of a stage, [steps] each."""
+    """Return the middles of the steps in seconds, and the attention weights of the encoder of a stage, both [steps]."""
     try:
         return EmotionClassifier.from_hparams(stage).attention_file(wav)
     except NoAttention as error:

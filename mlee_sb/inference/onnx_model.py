@@ -62,7 +62,7 @@ class OnnxModel:
         self.sample_rate, self.min_samples = (_count(noted, key, path) for key in (RATE_KEY, LEAST_KEY))
 
     def logits(self, waveforms: Tensor, n_samples: Tensor) -> tuple[Tensor, Tensor | None]:
-        """As `mlee_sb.models.emotion_model.EmotionModel.logits`."""
+        """Compute both answers in one pass, as `mlee_sb.models.emotion_model.EmotionModel.logits` does."""
         if int(n_samples.min()) < self.min_samples:
             raise InputError(f"an utterance of {int(n_samples.min())} samples: the model needs {self.min_samples} or more")
         fed = {WAVEFORMS: waveforms.cpu().numpy().astype(np.float32), SAMPLES: n_samples.cpu().numpy().astype(np.int64)}
@@ -72,7 +72,7 @@ class OnnxModel:
         return logits, presence[0] if presence else None
 
     def log_probabilities(self, logits: Tensor) -> Tensor:
-        """Logits [batch, K] -> log posteriors, or log probabilities of existence."""
+        """Return log posteriors, or log probabilities of existence, [batch, K] for logits [batch, K]."""
         return self.output.log_probabilities(logits)
 
 
@@ -168,7 +168,7 @@ def _lstm_as_in_a_new_process() -> Iterator[None]:
 
 @torch.no_grad()
 def _compare(bundle: Bundle, exported: OnnxModel) -> float:
-    """The largest difference of a probability, over batches of audio of random lengths."""
+    """Return the largest difference of a probability, over batches of audio of random lengths."""
     model, random = bundle.model, torch.Generator().manual_seed(0)
     least, most = (max(model.min_samples, round(seconds * model.sample_rate)) for seconds in CHECKED_SECONDS)
     worst = 0.0

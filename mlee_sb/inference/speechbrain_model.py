@@ -36,10 +36,10 @@ class SpeechBrainModel(nn.Module):
 
     @torch.no_grad()
     def logits(self, waveforms: Tensor, n_samples: Tensor) -> tuple[Tensor, None]:
-        """As `EmotionModel.logits`: log posteriors [batch, K] are logits, too."""
+        """Return what `EmotionModel.logits` returns: log posteriors [batch, K], which are logits, too."""
         out_prob, *_ = self.theirs.classify_batch(waveforms, n_samples.to(waveforms.device) / waveforms.shape[1])
         return out_prob, None
 
     def log_probabilities(self, logits: Tensor) -> Tensor:
-        """Logits [batch, K] -> log posteriors."""
+        """Return log posteriors [batch, K] for logits [batch, K]."""
         return self.output.log_probabilities(logits)

@@ -1,7 +1,7 @@
-"""A trained model as a folder (contract 3): written whole, and read without executing anything of it.
+"""A trained model as a folder (contract 3): written whole, and read without running anything in it.
 
-config.json, model.safetensors and golden.json are all that mlee_sb reads. hyperparams.yaml and the *.ckpt files exist for
-SpeechBrain's EncoderClassifier only, which runs hyperparams.yaml.
+mlee_sb reads only config.json, model.safetensors and golden.json. hyperparams.yaml and the *.ckpt files are for SpeechBrain's
+EncoderClassifier only, which runs hyperparams.yaml.
 """
 
 import json
@@ -28,7 +28,7 @@ from mlee_sb.models.weights import check_memory, load_weights, save_weights
 from mlee_sb.plugins import ENCODERS, FRONT_ENDS
 from mlee_sb.targets.outputs import OUTPUTS
 
-# `!new:` runs code of this package, with the settings of config.json and no other.
+# `!new:` runs code of this package only, and only with the settings of config.json.
 SPEECHBRAIN_YAML = """\
 # Written for SpeechBrain: EncoderClassifier.from_hparams(source=<this folder>). mlee_sb itself reads config.json only.
 # Loading this file runs code from it, as with every SpeechBrain model: do so only if you trust where it came from.
@@ -56,12 +56,12 @@ pretrainer: !new:speechbrain.utils.parameter_transfer.Pretrainer
         classifier: !ref <classifier>
         label_encoder: !ref <label_encoder>
 """
-NOT_WRITTEN = "0" * 64  # in the place of a sha256
+NOT_WRITTEN = "0" * 64  # stands for the sha256 of weights that are not written yet
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A model that was loaded, what its config.json says, and how far its answer to the tone is from golden.json."""
+    """A loaded model, its config.json, and the largest difference between its answer to the tone and golden.json."""
 
     model: EmotionModel
     config: BundleConfig
@@ -69,14 +69,14 @@ class Bundle:
 
 
 def describe_model(model: EmotionModel, labels: dict, demo: bool, weights_sha256: str = NOT_WRITTEN) -> BundleConfig:
-    """The content of config.json: all that is needed to build `model` again, without its weights.
+    """Return the content of config.json: everything that is needed to build `model` again, except its weights.
 
     Parameters
     ----------
     model : the model
-    labels : the rules that made its targets, and on what it was trained (`mlee_sb.models.config.LabelRules`)
+    labels : the rules of its labels, and the data that it was trained on (`mlee_sb.models.config.LabelRules`)
     demo : whether it was trained on the demo release
-    weights_sha256 : of its weights as a file; by default none, to see before training whether the model can be described
+    weights_sha256 : sha256 of the file with its weights; the default serves to check before training that a model can be described
     """
     presence = model.presence and {"encoder": model.presence.encoder, "classifier": model.presence.classifier.settings}
     front_ends = [getattr(encoder, "front_end", None) for encoder in model.encoders]
@@ -100,12 +100,12 @@ def describe_model(model: EmotionModel, labels: dict, demo: bool, weights_sha256
 
 
 def build_model(config: Architecture) -> EmotionModel:
-    """Build the model that config.json describes, with fresh weights. Leaves the global random generator alone.
+    """Build the model that config.json describes, with new weights. The global random generator does not change.
 
     Raises
     ------
     InputError
-        if an architecture is not registered here, or the parts do not fit together
+        if an encoder or a front end is not registered here, or if the parts do not fit together
     """
     with torch.random.fork_rng(devices=[]):
         encoders = [_build_encoder(part) for part in config.whole_encoders]
@@ -118,7 +118,7 @@ def build_model(config: Architecture) -> EmotionModel:
     for name, (head, below) in heads.items():
         if (head.settings["embedding_size"], head.settings["n_emotions"]) != (below.embedding_size, len(config.emotions)):
             raise InputError(
-                f"{name}: made for {head.settings}, and there are {below.embedding_size} dimensions, {len(config.emotions)} emotions"
+                f"{name}: made for {head.settings}, but there are {below.embedding_size} dimensions and {len(config.emotions)} emotions"
             )
     return EmotionModel(encoder, classifier, config.emotions, OUTPUTS[config.output], presence, getattr(config, "calibration", None))
 
@@ -136,12 +136,12 @@ def _presence_head(config: Architecture, encoders: list[Encoder]) -> PresenceHea
 
 
 def save_bundle(folder: str | Path, model: EmotionModel, labels: dict, demo: bool) -> None:
-    """Write the bundle of `model` as one folder, whole or not at all. What it says of the tone is asked of what was written.
+    """Write the bundle of `model` as one folder, whole or not at all. The answer to the tone comes from the weights as they are written.
 
     Raises
     ------
     InputError
-        if a part of it is not registered, or its weights or its answer are not finite
+        if a part of the model is not registered, or if its weights or its answer are not finite
     """
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     with written_beside(folder) as beside:
@@ -149,7 +149,7 @@ def save_bundle(folder: str | Path, model: EmotionModel, labels: dict, demo: boo
         save_weights(beside / WEIGHTS, weights, model.emotions)
         config = describe_model(model, labels, demo, sha256_of(beside / WEIGHTS))
         write_json(beside / CONFIG, config.as_json())
-        shutil.copymode(beside / CONFIG, beside / WEIGHTS)  # safetensors lets nobody but the owner read
+        shutil.copymode(beside / CONFIG, beside / WEIGHTS)  # safetensors makes a file that only its owner can read
         said = golden_answer(_load(beside)[0])
         if not all(math.isfinite(value) for by_emotion in said.values() for value in by_emotion.values()):
             raise InputError(f"{folder}: not written: the model's answer to a test tone is not finite: train it again, with a lower lr")
@@ -161,7 +161,7 @@ def save_bundle(folder: str | Path, model: EmotionModel, labels: dict, demo: boo
 
 
 def speechbrain_yaml(config: BundleConfig, sample_rate: int) -> str:
-    """hyperparams.yaml of a bundle: it follows from config.json alone, so that a changed one can be told."""
+    """Return the hyperparams.yaml of a bundle. It depends on config.json alone, so a changed file can be noticed."""
     architecture = Architecture(**{name: getattr(config, name) for name in Architecture.model_fields if name != "presence"})
     return SPEECHBRAIN_YAML.format(
         config=json.dumps(architecture.model_dump(mode="json", exclude={"presence"}), allow_nan=False), sample_rate=sample_rate
@@ -169,18 +169,18 @@ def speechbrain_yaml(config: BundleConfig, sample_rate: int) -> str:
 
 
 def load_bundle(folder: str | Path, root: Path | None = None) -> Bundle:
-    """Load a bundle in eval mode, on the CPU, and replay its tone. Executes nothing of it.
+    """Load a bundle in eval mode on the CPU, and check its answer to the tone. Nothing in the bundle is run.
 
     Parameters
     ----------
-    folder : of the bundle
-    root : the folder that its files must lie in once links are followed; by default itself
+    folder : the folder of the bundle
+    root : the folder that must hold its files after links are followed; by default `folder`
 
     Raises
     ------
     InputError
-        if a file is missing, broken or larger than it may be, the weights are not to the bit those that config.json was written with,
-        the labels are in another order, an architecture is not registered here, or the tone is answered otherwise
+        if a file is missing, damaged or too large, the weights are not exactly those that config.json was written with, the labels are
+        in another order, an encoder or a front end is not registered here, or the answer to the tone is another one
     """
     folder = Path(folder)
     model, config = _load(folder, root)
@@ -196,13 +196,13 @@ def _load(folder: Path, root: Path | None = None) -> tuple[EmotionModel, BundleC
         model = build_model(config)
     except InputError as error:
         raise type(error)(f"{folder / CONFIG}: {error}") from error
-    except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:  # settings of modules that plugins do not make
+    except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:  # wrong settings of modules that are no plug-ins
         raise InputError(f"{folder / CONFIG}: incomplete or misspelt ({error}); get the bundle again") from error
     model.load_state_dict(load_weights(path, like, config.emotions, config.weights_sha256, root), strict=True)
     return model.eval(), config
 
 
 def label_encoder_text(emotions: Sequence[str]) -> str:
-    """The file of SpeechBrain's CategoricalEncoder, with each emotion at the index of its output."""
+    """Return the text of the file for SpeechBrain's CategoricalEncoder, with each emotion at the index of its output."""
     lines = [f"{emotion!r} => {index}" for index, emotion in enumerate(emotions)]
     return "\n".join([*lines, "================", "'starting_index' => 0", ""])

@@ -1,6 +1,6 @@
-"""config.json of a bundle: its schema, and how it is read without trusting it.
+"""The config.json of a bundle: its schema, and how it is read without trust.
 
-Whoever wrote a bundle may be a stranger. So everything has a size and a shape here, before anything is built from it.
+The author of a bundle may be a stranger. So all sizes and shapes are checked here, before anything is built from them.
 """
 
 import json
@@ -15,44 +15,44 @@ from mlee_sb.errors import InputError, NeedsCode
 from mlee_sb.models.bundle_files import CONFIG
 from mlee_sb.targets.outputs import OUTPUTS
 
-SCHEMA = 3  # 2: the head of existence, calibration, and the package of each plugin; 3: the sha256 of the weights
-WITHOUT_SHA256 = 2  # a schema that is still read
+SCHEMA = 3  # schema 2 brought the head of existence, calibration, and the package of each plugin; schema 3 the sha256 of the weights
+WITHOUT_SHA256 = 2  # an older schema that can still be read
 LARGEST_CONFIG = 256 * 1024  # bytes
 MOST_ENCODERS = 8
-LONGEST_LIST, LONGEST_TEXT, LARGEST_NUMBER, DEEPEST = 64, 200, 2**31, 4  # of the settings of a module
-POOL_BEFORE = 2  # of the networks that earlier versions wrote
+LONGEST_LIST, LONGEST_TEXT, LARGEST_NUMBER, DEEPEST = 64, 200, 2**31, 4  # limits for the settings of a module
+POOL_BEFORE = 2  # `pool` of all networks that earlier versions wrote: they did not note it
 AGAIN = "get the bundle again"
 
 
 def read_bounded(path: Path, largest: int, root: Path | None = None) -> str:
-    """The text of a file of a bundle that lies in it and is no larger than `largest` bytes.
+    """Return the text of a file of a bundle. The file must be in the bundle and not larger than `largest` bytes.
 
     Parameters
     ----------
     path : the file
     largest : bytes
-    root : the folder that the file must lie in once links are followed; by default the one it is in
+    root : the folder that must hold the file after links are followed; by default the folder of `path`
 
     Raises
     ------
     InputError
-        if it is missing, elsewhere, too large or no text
+        if the file is missing, outside `root`, too large, or not text
     """
     check_place(path, root)
     if path.stat().st_size > largest:
-        raise InputError(f"{path}: {path.stat().st_size:,} bytes, and at most {largest:,} are read: this is no bundle to trust")
+        raise InputError(f"{path}: {path.stat().st_size:,} bytes, and at most {largest:,} are read: do not trust this bundle")
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: no text ({error}); {AGAIN}") from error
+        raise InputError(f"{path}: not a text file ({error}); {AGAIN}") from error
 
 
 def check_place(path: Path, root: Path | None = None) -> None:
-    """Refuse a file that is missing, no plain file, or a link to somewhere outside its bundle."""
+    """Refuse a file that is missing, is not a plain file, or is a link to a place outside its bundle."""
     if not path.is_file():
         raise InputError(f"{path}: missing; {AGAIN}")
     if not path.resolve().is_relative_to((root or path.parent).resolve()):
-        raise InputError(f"{path}: a link out of the bundle, to {path.resolve()}: this is no bundle to trust")
+        raise InputError(f"{path}: a link out of the bundle, to {path.resolve()}: do not trust this bundle")
 
 
 def _bounded(value: JsonValue, depth: int = 0) -> JsonValue:
@@ -86,7 +86,7 @@ class _Strict(BaseModel):
 
 
 class Plugin(_Strict):
-    """A module by its registered name, with the arguments of its constructor and the package that registers it."""
+    """A module: its registered name, the package that registers it, and the arguments of its constructor."""
 
     name: Name
     package: Name
@@ -94,13 +94,13 @@ class Plugin(_Strict):
 
 
 class EncoderConfig(Plugin):
-    """An encoder by its registered name, and the front end that it is built on, where it has one."""
+    """An encoder, and the front end that it is built on; None if it has no front end."""
 
     front_end: Plugin | None = None
 
 
 class EncoderInParts(_Strict):
-    """An encoder as version 0.2.0 and earlier ones wrote it: a front end, a z-norm and a network. All networks are of the paper's kind."""
+    """An encoder as version 0.2.0 and earlier ones wrote it: a front end, a z-norm and a network, which is always that of the paper."""
 
     front_end: Plugin
     normalizer: Settings
@@ -108,22 +108,22 @@ class EncoderInParts(_Strict):
 
     @property
     def whole(self) -> EncoderConfig:
-        """The same encoder as it is written today."""
+        """The same encoder, as the current version writes it."""
         kept = {**self.network.settings, **self.normalizer}
-        settings = {name: value for name, value in kept.items() if name != "n_features"}  # which follow from the front end
+        settings = {name: value for name, value in kept.items() if name != "n_features"}  # these follow from the front end
         settings["pool"] = POOL_BEFORE
         return EncoderConfig(name=self.network.name, package=self.network.package, settings=settings, front_end=self.front_end)
 
 
 class Presence(_Strict):
-    """The head of the MLEE stage that a model was built on, and the number of the encoder that it belongs to."""
+    """The head of the MLEE stage whose encoder a model uses, and the number of this encoder among all."""
 
     encoder: Annotated[int, Field(ge=0)]
     classifier: Settings
 
 
 class LabelRules(_Strict):
-    """What the model was trained to say, and on what. `target` is a registered name; what its K numbers mean is the model's `output`."""
+    """The labels and the data that the model was trained with. `target` is a registered name; `output` says what the K numbers mean."""
 
     target: Name
     train_set: Literal["dominant", "all"]
@@ -137,7 +137,7 @@ class LabelRules(_Strict):
 
 
 class Architecture(_Strict):
-    """All that is needed to build a model again, without its weights."""
+    """Everything that is needed to build a model again, except its weights."""
 
     emotions: Annotated[list[Word], Field(min_length=1, max_length=LONGEST_LIST)]
     output: Literal[tuple(OUTPUTS)]
@@ -148,7 +148,7 @@ class Architecture(_Strict):
 
     @property
     def whole_encoders(self) -> list[EncoderConfig]:
-        """The encoders, also those that an earlier version wrote, as they are written today."""
+        """The encoders as the current version writes them, also if an earlier version wrote them."""
         return [part.whole if isinstance(part, EncoderInParts) else part for part in self.encoders]
 
     @model_validator(mode="after")
@@ -163,12 +163,12 @@ class Architecture(_Strict):
 
 
 class BundleConfig(Architecture):
-    """config.json: the architecture, the rules of the labels, and how sure the model may be."""
+    """The content of config.json: the architecture, the rules of the labels, and the calibration."""
 
     format: Literal["mlee_sb"] = "mlee_sb"
     schema_: Annotated[Literal[2, 3], Field(alias="schema")] = SCHEMA
-    weights_sha256: Sha256 | None = None  # of model.safetensors; schema 2 did not know it
-    version: Word  # of mlee_sb that wrote it
+    weights_sha256: Sha256 | None = None  # of model.safetensors; schema 2 does not have it
+    version: Word  # of the mlee_sb that wrote the file
     demo: bool
     labels: LabelRules
     calibration: Calibration | None
@@ -189,7 +189,7 @@ class BundleConfig(Architecture):
         return self
 
     def as_json(self) -> dict:
-        """As it stands in config.json."""
+        """Return the content as JSON holds it."""
         unknown = {"weights_sha256"} if self.schema_ == WITHOUT_SHA256 else None
         return self.model_dump(mode="json", by_alias=True, exclude=unknown)
 
@@ -200,7 +200,7 @@ def read_config(folder: Path, root: Path | None = None) -> BundleConfig:
     Raises
     ------
     InputError
-        if it is missing, damaged, too large, or of another format or schema
+        if the file is missing, damaged, too large, or of another format or schema
     """
     path = folder / CONFIG
     if not path.is_file():
@@ -209,7 +209,7 @@ def read_config(folder: Path, root: Path | None = None) -> BundleConfig:
 
 
 def parse_config(text: str, where: Path | str) -> BundleConfig:
-    """As `read_config`, from text; `where` names it in errors."""
+    """Read config.json from its text. `where` names the text in errors, which are those of `read_config`."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -235,5 +235,5 @@ def _check_schema(schema, where: Path | str) -> None:
 
 
 def _plain(text: str) -> str:
-    """A stranger's text as a terminal may show it."""
+    """Return the text of a stranger with only such characters as a terminal may show."""
     return re.sub(r"[^\x20-\x7e]", "?", text)[:LONGEST_TEXT]

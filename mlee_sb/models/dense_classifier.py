@@ -1,10 +1,10 @@
-"""The dense head (table 2): embedding -> one logit per emotion."""
+"""The dense head (table 2): from an embedding to one logit for each emotion."""
 
 from torch import Tensor, nn
 
 
 class DenseClassifier(nn.Module):
-    """Dense, ReLU, dense. Softmax or sigmoid is left to the loss and to `EmotionModel`.
+    """Dense, ReLU, dense. The loss and `EmotionModel` apply softmax or sigmoid.
 
     Parameters
     ----------
@@ -20,5 +20,5 @@ class DenseClassifier(nn.Module):
         self.output = nn.Linear(hidden_size, n_emotions)
 
     def forward(self, embeddings: Tensor) -> Tensor:
-        """[batch, embedding_size] -> logits [batch, n_emotions]."""
+        """Return logits [batch, n_emotions] for embeddings [batch, embedding_size]."""
         return self.output(self.hidden(embeddings).relu())

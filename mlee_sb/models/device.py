@@ -1,4 +1,4 @@
-"""Whether a device can be had, and how tensors get there."""
+"""Devices: check that one can be used, and put tensors on it."""
 
 import torch
 from torch import Tensor
@@ -9,12 +9,12 @@ DEVICES = ("cpu", "cuda")
 
 
 def check_usable(device: str) -> str:
-    """Return the name of a torch device, once something was put on it.
+    """Return the name of a torch device, after a test that it can be used.
 
     Raises
     ------
     InputError
-        if it is no device that is used here, or cannot be had
+        if the name is unknown, or if the device cannot be used here
     """
     choose(device.split(":")[0], DEVICES, "device")
     try:
@@ -25,5 +25,5 @@ def check_usable(device: str) -> str:
 
 
 def upload(tensor: Tensor, device: torch.device | str | None) -> Tensor:
-    """A tensor on a device. A plain `.to(device)` would wait for all that a GPU was given to do before."""
+    """Return a tensor on a device. A plain `.to(device)` would wait until a GPU has finished all its work."""
     return tensor.to(device, non_blocking=True)

@@ -1,4 +1,4 @@
-"""Whole models, from the waveform to the probability of each emotion: an encoder, a classifier, and the head that knows existence."""
+"""Whole models, from the waveform to the probability of each emotion: an encoder, a classifier, and a head for existence."""
 
 from collections.abc import Sequence
 
@@ -12,24 +12,24 @@ from mlee_sb.targets.outputs import Output
 
 
 def not_finite(where: str) -> InputError:
-    """Return the error for an answer that is not finite, about what is called `where`."""
-    return InputError(f"{where}: what the model computes of it is not finite (NaN or infinity), and no answer: use another model")
+    """Return the error for an answer that is not finite. Its message begins with `where`."""
+    return InputError(f"{where}: the answer of the model is not finite (NaN or infinity): use another model")
 
 
 def check_finite(values: Tensor, where: str) -> None:
-    """Refuse what a model computed (any tensor) if a value of it is not finite. The error begins with `where`."""
+    """Raise an InputError that begins with `where` if a value in the answer of a model (any tensor) is not finite."""
     if not values.isfinite().all():
         raise not_finite(where)
 
 
 class PresenceHead(nn.Module):
-    """The classifier of an MLEE stage, kept for a model that froze its encoder: which emotions are present.
+    """The classifier of an MLEE stage, in a model that froze the encoder of this stage. It tells which emotions are present.
 
     Parameters
     ----------
-    classifier : embedding of that encoder -> logits of existence [batch, K]
-    encoder : the number of that encoder
-    start : where its embedding begins among those of all encoders
+    classifier : from embeddings of this encoder to logits of existence [batch, K]
+    encoder : the number of this encoder among all encoders of the model
+    start : the first dimension of its embedding among the concatenated embeddings
     """
 
     def __init__(self, classifier: DenseClassifier, encoder: int, start: int):
@@ -39,21 +39,21 @@ class PresenceHead(nn.Module):
         self.requires_grad_(False)
 
     def forward(self, embeddings: Tensor) -> Tensor:
-        """[batch, sum of the embedding sizes] -> logits of existence [batch, K]."""
+        """Return logits of existence [batch, K] for embeddings [batch, sum of the embedding sizes]."""
         return self.classifier(embeddings[:, self.part])
 
 
 class EmotionModel(nn.Module):
-    """Waveform -> probability of each emotion.
+    """A whole model, from waveforms to the probability of each emotion.
 
     Parameters
     ----------
-    encoder : waveforms to embeddings
-    classifier : embedding -> logits [batch, K]
+    encoder : from waveforms to embeddings
+    classifier : from embeddings to logits [batch, K]
     emotions : the K codes in the order of the logits
     output : what the logits mean
-    presence : the head of the MLEE stage whose encoder this model froze, where there is one
-    calibration : how sure it may be, once that is known
+    presence : the head of the MLEE stage whose encoder this model froze; None without such a stage
+    calibration : its calibration; None before it is fitted
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class EmotionModel(nn.Module):
         return self.encoder.parts
 
     def log_probabilities(self, logits: Tensor) -> Tensor:
-        """Return log posteriors, or log probabilities of existence, from logits [batch, K]."""
+        """Return log posteriors, or log probabilities of existence, [batch, K] for logits [batch, K]."""
         return self.output.log_probabilities(logits)
 
     def logits(self, waveforms: Tensor, n_samples: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -93,7 +93,7 @@ class EmotionModel(nn.Module):
         Parameters
         ----------
         waveforms : [batch, samples]
-        n_samples : [batch], samples of each without padding (integers on the CPU)
+        n_samples : [batch], samples of each utterance without padding (integers on the CPU)
 
         Returns
         -------
@@ -107,5 +107,5 @@ class EmotionModel(nn.Module):
         return logits, None if self.presence is None else self.presence(embeddings).float()
 
     def forward(self, waveforms: Tensor, n_samples: Tensor) -> Tensor:
-        """Waveforms [batch, samples] and lengths [batch] -> log probabilities [batch, K]."""
+        """Return log probabilities [batch, K] for waveforms [batch, samples] and lengths [batch]."""
         return self.log_probabilities(self.classifier(self.encoder(waveforms, n_samples)).float())

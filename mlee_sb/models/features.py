@@ -1,4 +1,4 @@
-"""Front end: waveform -> log power spectrogram (paper, section 3.2)."""
+"""The front end: from a waveform to its log power spectrogram (paper, section 3.2)."""
 
 import torch
 from torch import Tensor, nn
@@ -6,20 +6,20 @@ from torch import Tensor, nn
 from mlee_sb.errors import InputError
 from mlee_sb.models.rows import joined, separated
 
-BLOCK_FRAMES = 256  # at once on a CPU: more of them leave its cache, and take half as long again
-LONGEST_DFT = 2**16  # points: a longer one is a mistake, and takes memory for every frame
+BLOCK_FRAMES = 256  # frames that a CPU computes at one time: more do not fit in its cache, and take 1.5 times as long
+LONGEST_DFT = 2**16  # points: a longer one is a mistake, and takes much memory for every frame
 
 
 class LogPowerSpectrogram(nn.Module):
-    """Log power spectrogram with the paper's framing: no centring, so frame `t` starts at sample `t * shift`.
+    """Log power spectrogram with the paper's frames. They are not centred: frame `t` starts at sample `t * shift`.
 
     Parameters
     ----------
     sample_rate : Hz of the waveforms
     window_ms, shift_ms : length of the Hamming window and its shift, in milliseconds
-    dft_length : points of the DFT; the window is padded with zeros to it (1600 points at 16 kHz: a grid of 10 Hz)
-    max_frequency : Hz; bins from 0 up to it, itself left out (4000: 400 bins)
-    log_floor : added to the power before the logarithm, so that digital silence stays finite
+    dft_length : points of the DFT; the window is padded with zeros to this length (1600 points at 16 kHz: a grid of 10 Hz)
+    max_frequency : Hz; bins from 0 up to this frequency, without the last one (4000: 400 bins)
+    log_floor : added to the power before the logarithm, so that the value of digital silence is finite
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class LogPowerSpectrogram(nn.Module):
         self.n_features = round(max_frequency * dft_length / sample_rate)
         if not self.window_samples > 0 or not self.shift_samples > 0 or dft_length > LONGEST_DFT:
             given = f"window_ms {window_ms}, shift_ms {shift_ms}, dft_length {dft_length}"
-            raise InputError(f"front end: {given}: the first two must be a sample or more, the last at most {LONGEST_DFT}")
+            raise InputError(f"front end: {given}: the first two must be one sample or more, and dft_length at most {LONGEST_DFT}")
         if dft_length < self.window_samples or self.n_features > dft_length // 2 + 1:
             raise InputError(
                 f"front end: dft_length {dft_length} must hold the window ({self.window_samples} samples) "
@@ -59,15 +59,15 @@ class LogPowerSpectrogram(nn.Module):
 
     @property
     def min_samples(self) -> int:
-        """The shortest waveform that has a frame."""
+        """The number of samples of the shortest waveform that has a frame."""
         return self.window_samples
 
     def n_frames(self, n_samples: Tensor) -> Tensor:
-        """Frames of a waveform of `n_samples` (integers in, integers out)."""
+        """Return the number of frames for a number of samples (both are integers)."""
         return 1 + torch.div(n_samples - self.window_samples, self.shift_samples, rounding_mode="floor")
 
     def frame_times(self, n_frames: int) -> Tensor:
-        """The middle of each frame in seconds, [n_frames]."""
+        """Return the middle of each frame in seconds, [n_frames]."""
         return (torch.arange(n_frames) * self.shift_samples + self.window_samples / 2) / self.sample_rate
 
     def forward(self, waveforms: Tensor, n_samples: Tensor) -> tuple[Tensor, Tensor]:
@@ -105,7 +105,7 @@ class LogPowerSpectrogram(nn.Module):
         return separated(self._log_power(joined(frames, lengths)), lengths), n_frames
 
     def _log_power(self, frames: Tensor) -> Tensor:
-        """[n, window] -> [n, n_features]."""
+        """Return the log power of each bin [n, n_features] for frames [n, window]."""
         found = []
         for block in frames.split(BLOCK_FRAMES if frames.device.type == "cpu" else len(frames)):
             spectrum = torch.fft.rfft(block * self.window, n=self.dft_length)[..., : self.n_features]

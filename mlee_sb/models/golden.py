@@ -1,4 +1,4 @@
-"""golden.json: what a model says of a test tone, replayed whenever it is loaded. A wrong weight or label shows at once."""
+"""The golden.json of a bundle: the answer of a model to a test tone. It is checked at each loading, to find a wrong weight or label."""
 
 import json
 from collections.abc import Mapping
@@ -13,13 +13,13 @@ from mlee_sb.models.config import AGAIN, read_bounded
 from mlee_sb.models.emotion_model import EmotionModel
 
 LARGEST_GOLDEN = 64 * 1024  # bytes
-SECONDS, PITCH, TREMOLO, LOUDNESS = 1.0, 150.0, 4.0, 0.1  # of the tone: s, Hz, Hz, amplitude of a harmonic
+SECONDS, PITCH, TREMOLO, LOUDNESS = 1.0, 150.0, 4.0, 0.1  # of the tone: s, Hz, Hz, amplitude of the first harmonic
 HARMONICS = 8
-TOLERANCE = 1e-4  # of a probability: processors round differently
+TOLERANCE = 1e-4  # for a probability, because processors round differently
 
 
 def tone(sample_rate: int, min_samples: int = 0) -> Tensor:
-    """A voice-like tone: harmonics of a gliding pitch, swelling and fading. [samples], the same everywhere."""
+    """Return a voice-like tone [samples]: harmonics of a rising pitch, with a changing loudness. It is the same on every machine."""
     n = max(round(SECONDS * sample_rate), min_samples)
     time = torch.arange(n, dtype=torch.float64) / sample_rate
     phase = 2 * torch.pi * PITCH * (time + 0.2 * time.square())
@@ -29,7 +29,10 @@ def tone(sample_rate: int, min_samples: int = 0) -> Tensor:
 
 @torch.no_grad()
 def golden_answer(model: EmotionModel) -> dict[str, dict[str, float]]:
-    """What the model says of the tone: its output, and presence where it knows existence, by emotion; NaN where a logit is not finite."""
+    """Return the answer of the model to the tone: name of the answer -> emotion -> probability; NaN if a logit is not finite.
+
+    The answers are those of its output, and presence if the model has a head for it.
+    """
     waveform = tone(model.sample_rate, model.min_samples)
     logits, presence = model.logits(waveform.unsqueeze(0), torch.tensor([len(waveform)]))
     answers = {model.output.answer: model.log_probabilities(logits).exp() + 0 * logits}
@@ -39,12 +42,12 @@ def golden_answer(model: EmotionModel) -> dict[str, dict[str, float]]:
 
 
 def check_golden(model: EmotionModel, folder: Path, root: Path | None = None) -> float:
-    """Replay the tone; return the largest difference of a probability to golden.json.
+    """Give the tone to the model, and return the largest difference between a probability and golden.json.
 
     Raises
     ------
     InputError
-        if golden.json is missing or damaged, names other emotions or another order, or the model answers otherwise
+        if golden.json is missing or damaged, has other emotions or another order, or if the model gives another answer
     """
     path = folder / GOLDEN
     text = read_bounded(path, LARGEST_GOLDEN, root)
@@ -59,7 +62,7 @@ def check_golden(model: EmotionModel, folder: Path, root: Path | None = None) ->
     for name, by_emotion in said.items():
         if list(noted[name]) != model.emotions:
             raise InputError(
-                f"{path}: {name} has not the emotions {' '.join(model.emotions)} in this order: labels were exchanged; {AGAIN}"
+                f"{path}: {name} must have the emotions {' '.join(model.emotions)} in this order: labels were exchanged; {AGAIN}"
             )
         for emotion, value in by_emotion.items():
             expected = noted[name][emotion]

@@ -1,4 +1,4 @@
-"""Which frames of a padded batch are speech, and batch normalisation over a batch that several processes share."""
+"""Masks of the valid frames in a padded batch, and batch normalisation over a batch that several processes share."""
 
 import torch
 from torch import Tensor, distributed, nn
@@ -8,7 +8,7 @@ from mlee_sb.models.device import upload
 
 
 def valid_frames(lengths: Tensor, n_frames: int, device: torch.device | None = None) -> Tensor:
-    """True where a frame belongs to its utterance, [batch, n_frames].
+    """Return a mask [batch, n_frames] that is True where a frame belongs to its utterance and is not padding.
 
     >>> valid_frames(torch.tensor([1, 3]), 3).tolist()
     [[True, False, False], [True, True, True]]
@@ -17,24 +17,24 @@ def valid_frames(lengths: Tensor, n_frames: int, device: torch.device | None = N
 
 
 def zero_padding(x: Tensor, lengths: Tensor) -> Tensor:
-    """Set the frames past each utterance's length to zero; `x` is [batch, channels, frames, bins]."""
+    """Set the frames after the end of each utterance to zero; `x` is [batch, channels, frames, bins]."""
     return x * valid_frames(lengths, x.shape[2], x.device)[:, None, :, None]
 
 
 class WholeBatchNorm2d(nn.Module):
-    """Batch normalisation over a whole batch: where several processes train one model, each with its share, over all of them.
+    """Batch normalisation over a whole batch, also if several processes train one model and each has a share of the batch.
 
-    Its input must hold valid frames only. Padding would pull mean and variance towards its own constant: on a batch with 36% valid
-    frames the variance shrinks to about a third.
+    Its input must hold valid frames only. Padding would pull mean and variance towards its own constant: in a batch with 36% valid
+    frames, the variance becomes about a third.
 
-    Weights and statistics are named as in `nn.BatchNorm2d`. It is none: SpeechBrain turns each of those into a
-    SyncBatchNorm for several processes, which knows no CPU.
+    Weights and statistics have the names of `nn.BatchNorm2d`, but the class is not a subclass of it: for several processes,
+    SpeechBrain would turn it into a SyncBatchNorm, which does not work on a CPU.
 
     Parameters
     ----------
-    channels : of the input
+    channels : channels of the input
     eps : added to the variance
-    momentum : of a batch in the running statistics
+    momentum : weight of a batch in the running statistics
     """
 
     def __init__(self, channels: int, eps: float = 1e-5, momentum: float = 0.1):
@@ -54,7 +54,7 @@ class WholeBatchNorm2d(nn.Module):
         return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, self.training, self.momentum, self.eps)
 
     def _over_all_processes(self, x: Tensor) -> Tensor:
-        """In training, with the statistics of what all processes give: in two passes and float64, as far as they go."""
+        """Normalise in training with the statistics of all processes. There are two passes, and sums are taken in float64."""
         values = x.float()
         here = values.new_full((1,), values.numel() // values.shape[1], dtype=torch.float64)
         total = Summed.apply(torch.cat([values.sum((0, 2, 3), dtype=torch.float64), here]))
@@ -70,7 +70,7 @@ class WholeBatchNorm2d(nn.Module):
 
 
 class Summed(torch.autograd.Function):
-    """The sum of a tensor over all processes, on each of them. Its gradient is that of the sum of their losses."""
+    """The sum of a tensor over all processes, on each of them. Its gradient is the gradient of the sum of their losses."""
 
     @staticmethod
     def forward(ctx, here: Tensor) -> Tensor:

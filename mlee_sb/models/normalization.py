@@ -10,15 +10,15 @@ from mlee_sb.models.masking import valid_frames
 
 
 class ZNorm(nn.Module):
-    """Normalise each bin to the mean and variance of the training set (paper, section 3.2).
+    """Normalises each bin with the mean and variance of the training set (paper, section 3.2).
 
-    The statistics are buffers: `fit` fills them once, they are saved with the weights, and nothing moves them
-    afterwards, in training or out of it.
+    The statistics are buffers: `fit` fills them once, and they are saved with the weights. Nothing changes them afterwards, neither
+    training nor evaluation.
 
     Parameters
     ----------
     n_features : bins of a frame
-    min_std : a bin that varies less than this over the training set is divided by it instead
+    min_std : smallest divisor, for a bin whose standard deviation over the training set is smaller
     """
 
     def __init__(self, n_features: int, min_std: float):
@@ -58,6 +58,6 @@ class ZNorm(nn.Module):
         self.fitted.fill_(True)
 
     def forward(self, features: Tensor, n_frames: Tensor) -> Tensor:
-        """[batch, frames, n_features] -> the same, normalised; padded frames become 0, the mean of speech."""
+        """Return normalised features [batch, frames, n_features]; padded frames become 0, which is the mean of speech."""
         normalised = (features - self.mean).div_(self.std)
         return normalised.mul_(valid_frames(n_frames, features.shape[1], features.device).unsqueeze(-1))

@@ -1,4 +1,4 @@
-"""Parts of a model by their registered name: what HyperPyYAML builds for training stands under its name in config.json."""
+"""Parts of a model by their registered name: HyperPyYAML builds them for training, and config.json holds their names."""
 
 import json
 
@@ -9,7 +9,7 @@ from mlee_sb.plugins import registered
 
 
 def describe(group: str, module: nn.Module) -> dict:
-    """Return the registered name, package and settings of a module: what `build` needs to make it again, without its weights."""
+    """Return the registered name, package and settings of a module. `build` makes the module again from them, without its weights."""
     path = f"{type(module).__module__}:{type(module).__qualname__}"
     for entry in registered(group).values():
         if entry.value == path:
@@ -28,20 +28,20 @@ def _checked(settings: dict | None, path: str) -> dict:
 
 
 def build(group: str, name: str, package: str, settings: dict, **parts: nn.Module) -> nn.Module:
-    """Make the module that `describe` described, with fresh weights.
+    """Build the module that `describe` described, with new weights.
 
     Parameters
     ----------
-    group : of entry points
-    name, package, settings : as `describe` gives them
-    parts : modules that it is built on, such as its front end
+    group : group of entry points
+    name, package, settings : as `describe` returns them
+    parts : modules that the module is built on, for example its front end
 
     Raises
     ------
     NeedsCode
         if no installed package registers the name
     InputError
-        if the module cannot be made with these settings
+        if the module cannot be built with these settings
     """
     found = registered(group)
     if name not in found:

@@ -1,8 +1,8 @@
-"""Utterances of any lengths without padding: their frames one after another, and laid in rows for a convolution over time.
+"""Utterances of any length without padding: their frames one after another, and rows of them for a convolution over time.
 
-A batch that is padded to its longest utterance computes mostly padding where utterances are drawn at random; sorting them by length
-would make another experiment of it. Here the utterances of a batch share one row, with as many zeros between them as the kernel
-reaches: every frame sees what it would see in an utterance alone, and a batch may hold any utterances.
+If utterances are drawn at random and padded to the longest one of their batch, most of the computation is padding. Sorting them by
+length would change the experiment. Here the utterances of a batch share one row, and the zeros between them are as long as the kernel
+reaches. So every frame has the same neighbours as in an utterance alone, and a batch may hold any utterances.
 """
 
 import torch
@@ -11,11 +11,12 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 LENGTHS_PER_OCTAVE = 16
-"""Of rows: oneDNN keeps a program for each shape of a convolution, and blocks of ever new sizes leave holes between them in memory."""
+"""Rows have few different lengths, because oneDNN keeps a program for each shape of a convolution, and blocks of many different sizes
+leave holes between them in memory."""
 
 
 def joined(padded: Tensor, lengths: list[int]) -> Tensor:
-    """[batch, frames, ...] -> the valid frames, utterance after utterance, [frames of all, ...].
+    """Return the valid frames of a padded batch [batch, frames, ...], one utterance after another, [frames of all, ...].
 
     >>> joined(torch.tensor([[1, 2, 0], [3, 4, 5]]), [2, 3]).tolist()
     [1, 2, 3, 4, 5]
@@ -26,7 +27,7 @@ def joined(padded: Tensor, lengths: list[int]) -> Tensor:
 
 
 def separated(x: Tensor, lengths: list[int]) -> Tensor:
-    """The other way: [frames of all, ...] -> [batch, frames, ...] padded with zeros.
+    """Return the frames of all utterances [frames of all, ...] as a batch padded with zeros [batch, frames, ...]. The inverse of `joined`.
 
     >>> separated(torch.tensor([1, 2, 3, 4, 5]), [2, 3]).tolist()
     [[1, 2, 0], [3, 4, 5]]
@@ -35,12 +36,12 @@ def separated(x: Tensor, lengths: list[int]) -> Tensor:
 
 
 def alike(lengths: list[int]) -> bool:
-    """Whether all utterances have one length: then each is a row of its own, and nothing is copied."""
+    """Tell whether all utterances have the same length. Then each one is a row, and nothing is copied."""
     return min(lengths) == max(lengths)
 
 
 def filled_up(frames: int) -> int:
-    """The least of few lengths that holds so many frames: between n and 2 n there are about `LENGTHS_PER_OCTAVE` of them.
+    """Return the next allowed length of a row. Between n and 2 n frames there are about `LENGTHS_PER_OCTAVE` of them.
 
     >>> [filled_up(n) for n in (5, 100, 123, 4000)]
     [5, 100, 124, 4096]
@@ -50,7 +51,7 @@ def filled_up(frames: int) -> int:
 
 
 def gaps(lengths: list[int], reach: int, stride: int) -> list[int]:
-    """Zero frames after each utterance but the last: as far as the kernel reaches, and up to where a stride begins.
+    """Return the number of zero frames after each utterance, 0 after the last: the reach of the kernel, rounded up to the next stride.
 
     >>> gaps([5, 4, 7], reach=3, stride=2)
     [3, 4, 0]
@@ -59,23 +60,24 @@ def gaps(lengths: list[int], reach: int, stride: int) -> list[int]:
 
 
 def in_rows(x: Tensor, lengths: list[int], time: tuple[int, int], bins: tuple[int, int], stride: int) -> Tensor:
-    """Lay utterances in rows, for a convolution of 'same' padding.
+    """Lay utterances in rows, for a convolution with 'same' padding.
 
     Parameters
     ----------
     x : [frames of all, bins, channels]
     lengths : frames of each utterance
-    time, bins : zeros before and after, by the kernel's size
-    stride : of the convolution, over time
+    time, bins : zeros before and after, which follow from the size of the kernel
+    stride : stride of the convolution over time
 
     Returns
     -------
     Tensor
-        [rows, frames, bins, channels]: a row an utterance where all are alike, else one row for all; filled up to one of few lengths
+        [rows, frames, bins, channels]: one row for each utterance if all have one length, else one row for all; filled up with zeros to
+        an allowed length (`filled_up`)
     """
     if alike(lengths):
         frames = lengths[0] + sum(time)
-        rest = filled_up(frames) - frames if len(lengths) == 1 else 0  # several that are alike are windows of one size: one shape
+        rest = filled_up(frames) - frames if len(lengths) == 1 else 0  # several of one length are windows: always one shape
         return F.pad(x.unflatten(0, (len(lengths), lengths[0])), (0, 0, *bins, time[0], time[1] + rest))
     x = F.pad(x, (0, 0, *bins))
     between = gaps(lengths, max(time), stride)
@@ -88,20 +90,20 @@ def in_rows(x: Tensor, lengths: list[int], time: tuple[int, int], bins: tuple[in
 
 
 def out_of_rows(rows: Tensor, lengths: list[int], reach: int, stride: int, pool: int) -> Tensor:
-    """Take the utterances out of what a convolution made of their rows.
+    """Take the utterances out of the result of a convolution over their rows.
 
     Parameters
     ----------
-    rows : [rows, frames, bins, channels], after a convolution over what `in_rows` gave for the same lengths
+    rows : [rows, frames, bins, channels], the result for the rows that `in_rows` made with the same lengths
     lengths : frames of each utterance before the convolution
-    reach, stride : of the convolution over time
-    pool : frames that pooling joins next
+    reach, stride : reach and stride of the convolution over time
+    pool : frames that the next pooling joins
 
     Returns
     -------
     Tensor
-        [rows, frames, bins, channels] without a frame between utterances. Of one row, the frames that pooling would drop at the end
-        of each utterance come last.
+        [rows, frames, bins, channels] without the frames between utterances. If all share one row, the frames at the end of each
+        utterance that pooling would drop are moved to the end of the row.
     """
     if alike(lengths):
         return rows[:, : -(-lengths[0] // stride)]

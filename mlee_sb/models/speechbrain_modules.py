@@ -1,7 +1,7 @@
-"""The four modules that SpeechBrain's EncoderClassifier asks for, around an `EmotionModel`.
+"""The four modules that SpeechBrain's EncoderClassifier needs, around an `EmotionModel`.
 
-EncoderClassifier hands features on without their lengths in samples, from which a frame more or less would follow.
-So the first two modules pass the waveform through, and the third goes from waveform to embedding at once.
+EncoderClassifier gives the embedding model features without their lengths in samples, so the number of frames could be wrong by one.
+Therefore the first two modules return the waveform as it is, and the third one computes the embedding from the waveform.
 """
 
 from torch import Tensor, nn
@@ -12,14 +12,14 @@ from mlee_sb.models.emotion_model import check_finite
 
 
 class Waveforms(nn.Module):
-    """Passes waveforms on."""
+    """Returns waveforms as they are."""
 
     def forward(self, waveforms: Tensor, relative_lengths: Tensor | None = None) -> Tensor:
         return waveforms
 
 
 class WaveformEmbedding(nn.Module):
-    """Waveforms [batch, samples] and relative lengths [batch] -> embeddings [batch, embedding_size]."""
+    """From waveforms [batch, samples] and relative lengths [batch] to embeddings [batch, embedding_size]."""
 
     def __init__(self, config: dict):
         super().__init__()
@@ -31,7 +31,7 @@ class WaveformEmbedding(nn.Module):
 
 
 class LogProbabilities(nn.Module):
-    """Embeddings [batch, embedding_size] -> log posteriors or log probabilities of existence [batch, K]."""
+    """From embeddings [batch, embedding_size] to log posteriors or log probabilities of existence [batch, K]."""
 
     def __init__(self, config: dict):
         super().__init__()
@@ -45,7 +45,7 @@ class LogProbabilities(nn.Module):
 
 
 def samples_from_relative(relative_lengths: Tensor, longest: int) -> Tensor:
-    """SpeechBrain's relative lengths -> integers on the CPU.
+    """Return SpeechBrain's relative lengths as numbers of samples, integers on the CPU.
 
     >>> import torch
     >>> samples_from_relative(torch.tensor([1.0, 1 / 3]), 30000).tolist()

@@ -1,4 +1,4 @@
-"""Read a recording as the models want it: mono, at their sample rate, as a whole or in blocks."""
+"""Recordings as the models need them: mono, at their sample rate, as a whole or in blocks."""
 
 import logging
 import math
@@ -22,16 +22,16 @@ from mlee_sb.wav import why_cut_off, why_no_sound
 logger = logging.getLogger(__name__)
 
 STANDARD_INPUT = "standard input"
-BLOCK_SECONDS = 10  # of a recording that is held at once
-RESAMPLED_SECONDS = 0.5  # that are resampled at once, and that a live answer is late by
-LARGEST_FILTER = 5e7  # coefficients: rates without a common factor would take gigabytes
+BLOCK_SECONDS = 10  # length of the part of a recording that is in memory at one time
+RESAMPLED_SECONDS = 0.5  # length of a block that is resampled; a live answer comes later by this time
+LARGEST_FILTER = 5e7  # coefficients: the filter for rates without a common factor would take gigabytes
 WANTED = "give floats in -1 to 1, as a tensor, an array or lists (a file is for predict, classify_file or timeline)"
-CONTEXT = 8  # zero crossings of the resampling filter on either side that a block is given (the filter has 6)
+CONTEXT = 8  # zero crossings of the resampling filter that a block has as context on each side (the filter has 6)
 
 
 @cache
 def resampler(from_rate: int, to_rate: int) -> torchaudio.transforms.Resample:
-    """One resampler (its filter is worth keeping) for a pair of sample rates in Hz."""
+    """Return the resampler for a pair of sample rates in Hz. It is kept, because its filter takes time to compute."""
     return torchaudio.transforms.Resample(from_rate, to_rate)
 
 
@@ -41,9 +41,9 @@ def _say_once(message: str) -> None:
 
 
 class BlockResampler:
-    """Resample audio that comes bit by bit, to the samples that it would have as a whole (up to rounding beyond a block).
+    """Resamples audio that arrives in pieces. The result is that of the whole audio, except for rounding if it is longer than a block.
 
-    It works in blocks of `RESAMPLED_SECONDS`, however the audio is cut when it is fed.
+    It works in blocks of `RESAMPLED_SECONDS`, whatever the lengths of the pieces.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class BlockResampler:
     Raises
     ------
     InputError
-        if one is no sample rate, or the two have too small a common factor
+        if one is not a sample rate, or if their common factor is too small
     """
 
     def __init__(self, from_rate: int, to_rate: int):
@@ -60,16 +60,16 @@ class BlockResampler:
             raise InputError(f"sample_rate {from_rate!r}: give a whole number of Hz, for example 16000")
         self.from_rate, self.to_rate = from_rate, to_rate
         common = math.gcd(from_rate, to_rate)
-        self.old, self.new = from_rate // common, to_rate // common  # so many samples in give so many out
+        self.old, self.new = from_rate // common, to_rate // common  # `old` samples become `new` samples
         if self.old * self.new > LARGEST_FILTER:
             raise InputError(f"{from_rate} Hz cannot be resampled to {to_rate} Hz in reasonable memory: convert it to {to_rate} Hz first")
         self.block = self.old * max(1, round(RESAMPLED_SECONDS * common))
         self.context = self.old * math.ceil(CONTEXT / min(self.old, self.new))
-        self.left = 0  # samples of `waiting` that were resampled before
+        self.left = 0  # samples of `waiting` that are already resampled
         self.waiting = torch.zeros(0)
 
     def feed(self, samples: Tensor) -> Tensor:
-        """Samples [n] -> as many resampled ones as can be known yet."""
+        """Take samples [n], and return the resampled ones that can be computed now."""
         if self.old == self.new:
             return samples
         self.waiting = torch.cat([self.waiting, samples])
@@ -82,7 +82,7 @@ class BlockResampler:
         return torch.cat(done) if done else torch.zeros(0)
 
     def finish(self) -> Tensor:
-        """The rest, at the end of the audio."""
+        """Return the remaining resampled samples at the end of the audio."""
         if self.old == self.new or len(self.waiting) == self.left:
             return torch.zeros(0)
         rest = resampler(self.from_rate, self.to_rate)(self.waiting)[self._out(self.left) :]
@@ -94,18 +94,18 @@ class BlockResampler:
 
 
 def as_samples(given, where: str) -> Tensor:
-    """Samples as a person has them -> a tensor of float32 of the same shape, without gradients.
+    """Return samples that a person gives as a tensor of float32 of the same shape, without gradients.
 
     Parameters
     ----------
     given : a tensor, an array, or (nested) lists of numbers; floats, full scale is 1
-    where : what they are called in an error
+    where : the name of the samples in an error
 
     Raises
     ------
     InputError
-        if they are nothing of these, rows of different lengths, integers (which would be taken for very loud samples), or such as no
-        recording has (`check_sound`)
+        if they are of another kind, rows of different lengths, integers (the model would take them for very loud samples), or samples
+        that no recording has (`check_sound`)
     """
     samples = given.detach() if isinstance(given, Tensor) else _of_numpy(given, where)
     if not samples.is_floating_point():
@@ -118,50 +118,50 @@ def as_samples(given, where: str) -> Tensor:
 def _of_numpy(given, where: str) -> Tensor:
     try:
         array = np.asarray(given)
-    except (ValueError, TypeError, RuntimeError) as error:  # of numpy, or of tensors in a list
+    except (ValueError, TypeError, RuntimeError) as error:  # from numpy, or from tensors in a list
         raise InputError(f"{where}: a {type(given).__name__} that is no array ({error}): {WANTED}, in rows of one length") from error
     if array.dtype.kind != "f":
         raise InputError(f"{where}: a {type(given).__name__} of {array.dtype}: {WANTED}")
-    with np.errstate(over="ignore"):  # what is infinite as float32 is far beyond full scale
-        return torch.from_numpy(np.array(array, dtype=np.float32))  # a copy: whoever records may use theirs again
+    with np.errstate(over="ignore"):  # a sample that becomes infinite is refused later, as far beyond full scale
+        return torch.from_numpy(np.array(array, dtype=np.float32))  # a copy: a recording program may use its own array again
 
 
 def check_sound(samples: Tensor, where: str) -> None:
-    """Refuse samples that no recording has, of all channels, before anything is computed from them.
+    """Refuse samples that no recording has, in any channel, before anything is computed from them.
 
     Raises
     ------
     InputError
-        if one is not finite or far beyond full scale (`mlee_sb.wav.LOUDEST`); it begins with `where` and names a remedy
+        if a sample is not finite or far beyond full scale (`mlee_sb.wav.LOUDEST`); the message begins with `where` and names a remedy
     """
     if samples.numel() and (wrong := why_no_sound(float(torch.stack(samples.aminmax()).abs().max()))):
         raise InputError(f"{where}: {wrong}")
 
 
 def to_mono(samples: Tensor) -> Tensor:
-    """[samples, channels] or [samples] -> [samples], the mean of the channels."""
+    """Return the mean of the channels [samples] for samples [samples, channels] or [samples]."""
     return samples if samples.dim() == 1 else samples.mean(dim=1)
 
 
 def read_blocks(source: str | Path | BinaryIO, sample_rate: int) -> Iterator[Tensor]:
     """Read a wav, flac, ogg or mp3 file of any length, sample rate and number of channels, block by block.
 
-    Channels are averaged and other sample rates resampled, which is logged once for each kind.
+    Channels are averaged, and other sample rates are resampled. Each is logged once.
 
     Parameters
     ----------
-    source : a file, or what is open for reading bytes
-    sample_rate : Hz wanted
+    source : the path of a file, or a file that is open for reading bytes
+    sample_rate : sample rate of the result in Hz
 
     Yields
     ------
     Tensor
-        [samples], float32 in -1 to 1, of about `BLOCK_SECONDS` or less
+        [samples], float32 in -1 to 1; about `BLOCK_SECONDS` or less
 
     Raises
     ------
     InputError
-        if the file is missing, unreadable, cut off, or holds no samples or such as no recording has (`check_sound`)
+        if the file is missing, unreadable or cut off, or if it has no samples, or samples that no recording has (`check_sound`)
     """
     path = named(source)
     if isinstance(source, str | Path):
@@ -182,21 +182,21 @@ def read_blocks(source: str | Path | BinaryIO, sample_rate: int) -> Iterator[Ten
                 yield resampling.feed(to_mono(torch.from_numpy(samples)))
             yield resampling.finish()
     except soundfile.SoundFileError as error:
-        raise InputError(f"{path}: cannot be read as audio ({error}); wav, flac, ogg and mp3 can") from error
+        raise InputError(f"{path}: cannot be read as audio ({error}): give a wav, flac, ogg or mp3 file") from error
     if n == 0:
-        raise InputError(f"{path}: no samples in it")
+        raise InputError(f"{path}: the file has no samples: give another recording")
 
 
 def _check_file(path: Path) -> None:
     if not path.is_file():
         raise InputError(f"{path}: " + ("a folder: give the files in it" if path.is_dir() else "no such file"))
-    with suppress(OSError):  # what cannot be opened at all is said where it is read
+    with suppress(OSError):  # a file that cannot be opened gets its error when it is read
         if cut_off := why_cut_off(path):
             raise InputError(f"{path}: {cut_off}")
 
 
 def named(source: str | Path | BinaryIO) -> str:
-    """What a person calls it: a path, also that of an opened file.
+    """Return the name of audio for a person: its path, also for an open file.
 
     >>> import io, sys
     >>> named(Path("a.wav")), named(io.BytesIO())
@@ -204,14 +204,14 @@ def named(source: str | Path | BinaryIO) -> str:
     """
     if isinstance(source, str | Path):
         return str(source)
-    name = getattr(source, "name", None)  # a number where a file was opened by its descriptor, as standard input is
+    name = getattr(source, "name", None)  # a number if the file was opened by its descriptor, as standard input is
     if name in (0, "<stdin>"):
         return STANDARD_INPUT
     return os.fsdecode(name) if isinstance(name, str | bytes) and name else "unnamed audio"
 
 
 def seconds_of(source: str | Path | BinaryIO) -> float:
-    """How long a recording is, by its header; 0 where that cannot be read, or only once."""
+    """Return the seconds of a recording from its header; 0 if the header cannot be read, or if `source` can be read only once."""
     if not isinstance(source, str | Path):
         return 0.0
     try:
@@ -221,12 +221,12 @@ def seconds_of(source: str | Path | BinaryIO) -> float:
 
 
 def load_waveform(source: str | Path | BinaryIO, sample_rate: int) -> Tensor:
-    """Read a whole recording, as `read_blocks` does: waveform [samples], float32 in -1 to 1."""
+    """Read a whole recording. Return its waveform [samples], float32 in -1 to 1. Parameters and errors are those of `read_blocks`."""
     return torch.cat(list(read_blocks(source, sample_rate)))
 
 
 def pad(waveforms: list[Tensor]) -> tuple[Tensor, Tensor]:
-    """A list of [samples] -> padded [batch, samples] and integer lengths [batch].
+    """Return waveforms [samples] as one padded tensor [batch, samples], and their integer lengths [batch].
 
     >>> pad([torch.ones(1), torch.ones(2)])[0].tolist()
     [[1.0, 0.0], [1.0, 1.0]]

@@ -1,4 +1,4 @@
-"""model.safetensors of a bundle: read only once its header says exactly what the architecture expects."""
+"""The model.safetensors of a bundle: its weights are read only if its header has exactly the tensors of the architecture."""
 
 import json
 import math
@@ -16,9 +16,9 @@ from mlee_sb.models.config import AGAIN, check_place
 
 LARGEST_HEADER = 1024**2  # bytes
 LARGEST_WEIGHTS = 4 * 1024**3  # bytes
-LENGTH_FIELD = 8  # bytes, at the start of the file: how long the header is
-EMOTIONS = "emotions"  # in the header: the labels travel with the weights
-SHOWN, SHOWN_DIGITS = 5, 12  # names, and digits of a sha256, in an error
+LENGTH_FIELD = 8  # bytes at the start of the file, with the length of the header
+EMOTIONS = "emotions"  # entry of the header with the labels
+SHOWN, SHOWN_DIGITS = 5, 12  # names, and digits of a sha256, that an error shows
 NAMES = {torch.bool: "BOOL", torch.uint8: "U8", torch.int8: "I8", torch.int16: "I16", torch.int32: "I32", torch.int64: "I64"}
 NAMES |= {torch.float16: "F16", torch.bfloat16: "BF16", torch.float32: "F32", torch.float64: "F64"}
 
@@ -29,27 +29,27 @@ def save_weights(path: Path, weights: dict[str, Tensor], emotions: Sequence[str]
 
 
 def check_memory(model: nn.Module, path: Path) -> None:
-    """Refuse a model, made on the meta device, that would take more memory than any that is meant."""
+    """Refuse a model that would take more memory than any honest model. It is given on the meta device, where it takes none."""
     size = sum(tensor.numel() * tensor.element_size() for tensor in (*model.parameters(), *model.buffers()))
     if size > LARGEST_WEIGHTS:
-        raise InputError(f"{path}: describes a model of {size / 1e9:,.0f} GB, and at most {LARGEST_WEIGHTS / 1e9:.0f} are taken")
+        raise InputError(f"{path}: describes a model of {size / 1e9:,.0f} GB, and at most {LARGEST_WEIGHTS / 1e9:.0f} GB are allowed")
 
 
 def load_weights(path: Path, model: nn.Module, emotions: Sequence[str], sha256: str | None, root: Path | None = None) -> dict[str, Tensor]:
-    """Read the weights of a model: every tensor expected and no other, of its shape and kind, all finite, and not a bit of them changed.
+    """Read the weights of a model. All expected tensors and no others must be there, with the right shape and kind, finite and unchanged.
 
     Parameters
     ----------
     path : the file
-    model : with tensors like those that are expected; the meta device will do
-    emotions : in the order of the outputs
-    sha256 : of the file, as config.json notes it; None where it does not (schema 2)
+    model : a model with the expected tensors; it may be on the meta device
+    emotions : the K codes in the order of the outputs
+    sha256 : sha256 of the file, from config.json; None if config.json does not have it (schema 2)
     root : as for `mlee_sb.models.config.check_place`
 
     Raises
     ------
     InputError
-        if the file is missing or damaged, or holds anything else; nothing large was read by then
+        if the file is missing or damaged, or holds anything else; this is found before anything large is read
     """
     check_place(path, root)
     expected = {name: (NAMES.get(tensor.dtype), list(tensor.shape)) for name, tensor in model.state_dict().items()}
@@ -61,7 +61,7 @@ def load_weights(path: Path, model: nn.Module, emotions: Sequence[str], sha256: 
             found = {name: (part.get_dtype(), list(part.get_shape())) for name, part in slices.items()}
         _check_names(path, found, expected)
         if labels != json.dumps(list(emotions), allow_nan=False):
-            raise InputError(f"{path}: weights of the emotions {labels!r:.200}, and config.json says {list(emotions)}; {AGAIN}")
+            raise InputError(f"{path}: weights of the emotions {labels!r:.200}, but config.json says {list(emotions)}; {AGAIN}")
         check_sha256(path, sha256)
         weights = load_file(path)
     except SafetensorError as error:
@@ -73,7 +73,7 @@ def load_weights(path: Path, model: nn.Module, emotions: Sequence[str], sha256: 
 
 
 def count_values(path: Path, sha256: str | None, root: Path | None = None) -> int:
-    """How many numbers the weights are, read from their header. Parameters and errors as for `load_weights`."""
+    """Return the number of values in the weights, from their header. Parameters and errors are those of `load_weights`."""
     check_place(path, root)
     _check_header(path)
     check_sha256(path, sha256)
@@ -86,23 +86,23 @@ def count_values(path: Path, sha256: str | None, root: Path | None = None) -> in
 
 
 def check_sha256(path: Path, sha256: str | None) -> None:
-    """Refuse weights that are not, to the bit, those that config.json was written with. None allows all: schema 2 notes no sha256."""
+    """Refuse weights that are not exactly those that config.json was written with. None allows all, because schema 2 has no sha256."""
     if (size := path.stat().st_size) > LARGEST_WEIGHTS + LARGEST_HEADER:
-        raise InputError(f"{path}: {size:,} bytes, and at most {LARGEST_WEIGHTS:,} of weights are taken: this is no bundle to trust")
+        raise InputError(f"{path}: {size:,} bytes, and weights may have at most {LARGEST_WEIGHTS:,}: do not trust this bundle")
     if sha256 is not None and (found := sha256_of(path)) != sha256:
         raise InputError(
             f"{path}: its sha256 is {found[:SHOWN_DIGITS]}..., and config.json was written with weights of {sha256[:SHOWN_DIGITS]}...: "
-            f"changed, damaged or of another model; {AGAIN}"
+            f"changed, damaged, or weights of another model; {AGAIN}"
         )
 
 
 def _check_header(path: Path) -> None:
-    """Bound what is read first. (That the tensors take all of the rest is seen to by safetensors, that they are few by us.)"""
+    """Refuse a header that is too long to read. (safetensors checks that the tensors fill the rest, and `_check_names` which they are.)"""
     size = path.stat().st_size
     with open(path, "rb") as file:
         header = int.from_bytes(file.read(LENGTH_FIELD), "little")
     if header > LARGEST_HEADER or LENGTH_FIELD + header > size:
-        raise InputError(f"{path}: no safetensors file, or one whose header claims {header:,} bytes of {size:,}; {AGAIN}")
+        raise InputError(f"{path}: not a safetensors file, or its header claims {header:,} bytes of {size:,}; {AGAIN}")
 
 
 def _check_names(path: Path, found: dict, expected: dict) -> None:

@@ -1,6 +1,6 @@
 """Targets: what a stage learns. One file for each, with its labels, class weights, loss and output.
 
-Nothing here imports torch until a loss is computed.
+Only the computation of a loss imports torch.
 """
 
 from mlee_sb.targets.base import TRAIN_SETS, Setting, Target, find_target, target_names

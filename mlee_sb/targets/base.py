@@ -1,4 +1,4 @@
-"""What a target is: the labels that a stage learns from votes, their class weights, the loss, and the output of the model."""
+"""The base of all targets: the labels that a stage learns from votes, their class weights, the loss, and the output of the model."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ WORDS = {bool: "True or False", int: "a whole number", float: "a number", list: 
 
 @dataclass(frozen=True)
 class Setting:
-    """What a setting of an hparams file may be.
+    """The values that a setting of an hparams file may have.
 
     Attributes
     ----------
     kind : bool, int, float (an int will do), str, list or Mapping
-    above, least : a number must be above the first and not below the second, where they are given
-    choices : words that it may be, where they are given
+    above, least : a number must be greater than `above` and not less than `least`; None allows all
+    choices : the words that are allowed; () allows all
     optional : whether None is allowed
     """
 
@@ -59,14 +59,14 @@ class Setting:
 
 
 class Target:
-    """One target. A package adds one through an entry point in the group ``mlee_sb.targets``.
+    """The base class of a target. A package adds a target through an entry point in the group ``mlee_sb.targets``.
 
     Attributes
     ----------
-    name : as the entry point has it
-    output : what the K numbers of a model mean that learns it
-    settings : name -> what it may be, of the settings in an hparams file that belong to this target only
-    one_train_set : the train set whose utterances this target uses in any case, so that the other one is the same; "" where they differ
+    name : the name of its entry point
+    output : what the K numbers of a model with this target mean
+    settings : the settings in an hparams file that belong to this target only: name -> allowed values
+    one_train_set : the only train set, for a target that uses the same utterances for both; "" for a target with two different ones
     """
 
     name: ClassVar[str]
@@ -79,9 +79,9 @@ class Target:
 
         Parameters
         ----------
-        dominant : code of the dominant emotion of each, ``""`` where there is none
+        dominant : code of the dominant emotion of each utterance, ``""`` where there is none
         votes : [n, K]
-        settings : of the stage: ``emotions`` (K codes), ``min_votes``, and those of this target
+        settings : settings of the stage: ``emotions`` (K codes), ``min_votes``, and those of this target
 
         Returns
         -------
@@ -95,7 +95,7 @@ class Target:
 
         Parameters
         ----------
-        labels, dominant, settings : as for `labels`, of the utterances that a stage learns from
+        labels, dominant, settings : as for `labels`, for the utterances that a stage learns from
 
         Returns
         -------
@@ -114,13 +114,13 @@ class Target:
         raise NotImplementedError
 
     def weight(self, labels: Tensor, class_weights: Tensor) -> Tensor:
-        """Return how much each utterance counts [batch] in a mean of the loss that is weighted by class."""
+        """Return the weight of each utterance [batch] in a mean of the loss that is weighted by class."""
         raise NotImplementedError
 
     def training_labels(
         self, train_set: str, dominant: Sequence[str], votes: np.ndarray, settings: Mapping
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Make labels, and tell which utterances a stage may learn from.
+        """Return labels, and which utterances a stage may learn from.
 
         Parameters
         ----------
@@ -142,7 +142,7 @@ class Target:
         return labels.astype(np.float32), usable
 
     def training_class_weights(self, labels: np.ndarray, dominant: Sequence[str], settings: Mapping) -> np.ndarray:
-        """Return the class weights that a stage is trained with: ones where its setting `class_weights` is False."""
+        """Return the class weights for the training of a stage; all are 1 if its setting `class_weights` is False."""
         weights = self.class_weights(labels, dominant, settings)
         return weights if settings["class_weights"] else np.ones_like(weights)
 
@@ -172,7 +172,7 @@ def find_target(name: str) -> Target:
 
 
 def target_names(output: Output | None = None) -> list[str]:
-    """Return the names of the registered targets, sorted; only those with one output where that is given.
+    """Return the names of the registered targets, sorted; if `output` is given, only the targets with this output.
 
     >>> from mlee_sb.targets.outputs import SIGMOID
     >>> target_names(SIGMOID)

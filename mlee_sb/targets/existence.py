@@ -6,7 +6,7 @@ from mlee_sb.targets.outputs import SIGMOID
 
 
 class ExistenceTarget(Target):
-    """Which emotions have at least `min_votes` votes, learnt with binary cross entropies (equations 5 and 6)."""
+    """Labels that tell which emotions have at least `min_votes` votes, learnt with binary cross entropies (equations 5 and 6)."""
 
     name, output = "existence", SIGMOID
 
@@ -25,5 +25,5 @@ class ExistenceTarget(Target):
         return -(present + absent).sum(dim=-1)
 
     def weight(self, labels, class_weights):
-        """Return the mean over the emotions of the weights of present and absent: so the loss stays a sum over the emotions."""
+        """Return the mean weight of each utterance over its emotions. It is a mean, so that the loss stays a sum over the emotions."""
         return (class_weights[:, 1] * labels + class_weights[:, 0] * (1 - labels)).mean(dim=-1)

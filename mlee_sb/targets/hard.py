@@ -1,4 +1,4 @@
-"""The hard target: the dominant emotion alone (equation 3)."""
+"""The hard target: only the dominant emotion (equation 3)."""
 
 from mlee_sb.labels import hard_targets, softmax_class_weights
 from mlee_sb.targets.base import DOMINANT, Target
@@ -19,10 +19,10 @@ class HardTarget(Target):
     def loss(self, logits, labels, class_weights):
         """Return the softmax cross entropy with class weights, -sum_k w[k] t[k] log p[k], [batch] in nats (equation 2).
 
-        Rows of zeros in `labels` cost nothing.
+        A row of zeros in `labels` has a loss of 0.
         """
         return -(class_weights * labels * logits.log_softmax(dim=-1)).sum(dim=-1)
 
     def weight(self, labels, class_weights):
-        """Return the class weight of each utterance's class, as in the denominator of torch's ``CrossEntropyLoss(weight=...)``."""
+        """Return the class weight of the class of each utterance, as in the denominator of torch's ``CrossEntropyLoss(weight=...)``."""
         return (class_weights * labels).sum(dim=-1)

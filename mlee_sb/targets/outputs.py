@@ -1,4 +1,4 @@
-"""What a model's K numbers mean: one posterior over the emotions (softmax), or one probability of existence for each (sigmoid)."""
+"""Outputs: what the K numbers of a model mean, a posterior over the emotions (softmax) or a probability of existence for each (sigmoid)."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Output:
 
     Attributes
     ----------
-    name : as config.json, summary.json and predictions.csv hold it
+    name : its name in config.json, summary.json and predictions.csv
     answer : the name of its probabilities in golden.json
-    tells : for a person, what a model with this output tells
-    knows_existence : whether its probabilities are those that each emotion exists, and not a posterior over the emotions
+    tells : what a model with this output tells, in words for a person
+    knows_existence : True if there is a probability of existence for each emotion, False if there is a posterior over the emotions
     """
 
     name: str
@@ -30,7 +30,7 @@ class Output:
     knows_existence: bool
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
-        """Return probabilities [n, K] from logits [n, K]. The decision is the largest one (equations 1 and 7)."""
+        """Return probabilities [n, K] from logits [n, K]. The decision is the emotion with the largest one (equations 1 and 7)."""
         raise NotImplementedError
 
     def log_probabilities(self, logits: Tensor) -> Tensor:
@@ -40,8 +40,8 @@ class Output:
     def undo_class_weights(self, probabilities: np.ndarray, class_weights: np.ndarray) -> np.ndarray:
         """Return the probabilities [n, K] that a model trained without class weights would give.
 
-        A weighted cross entropy is smallest where the probabilities are those of the unweighted one times the weights. So the
-        weights can be divided out after training.
+        A weighted cross entropy is smallest if the probabilities are those of the unweighted cross entropy, times the weights. So
+        the weights can be divided out after training.
 
         Parameters
         ----------
@@ -66,7 +66,7 @@ class Softmax(Output):
         return logits.log_softmax(-1)
 
     def undo_class_weights(self, probabilities: np.ndarray, class_weights: np.ndarray) -> np.ndarray:
-        """Return the posterior at the training set's own frequencies (equation 2 without weights).
+        """Return the posterior for the class frequencies of the training set (equation 2 without weights).
 
         >>> SOFTMAX.undo_class_weights(np.array([[0.5, 0.5]]), np.array([0.5, 1.5])).tolist()
         [[0.75, 0.25]]
@@ -76,7 +76,7 @@ class Softmax(Output):
 
 
 class Sigmoid(Output):
-    """A probability for each emotion: it exists or not (equation 7)."""
+    """A probability for each emotion that it exists (equation 7)."""
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """Return the probability of each emotion's existence [n, K].
@@ -92,7 +92,7 @@ class Sigmoid(Output):
         return logsigmoid(logits)
 
     def undo_class_weights(self, probabilities: np.ndarray, class_weights: np.ndarray) -> np.ndarray:
-        """Return the probabilities of existence at the training set's own frequencies (equation 6 without weights).
+        """Return the probabilities of existence for the frequencies in the training set (equation 6 without weights).
 
         >>> SIGMOID.undo_class_weights(np.array([[0.5]]), np.array([[0.5, 1.5]])).tolist()
         [[0.25]]

@@ -4,11 +4,11 @@ from mlee_sb.labels import hard_targets, soft_targets, softmax_class_weights
 from mlee_sb.targets.base import Setting
 from mlee_sb.targets.hard import HardTarget
 
-OF_TARGETS, OF_DOMINANT = "targets", "dominant"  # what the frequency of a class is counted on
+OF_TARGETS, OF_DOMINANT = "targets", "dominant"  # where the frequency of a class is counted
 
 
 class SoftTarget(HardTarget):
-    """Smoothed proportions of the votes, learnt as a hard target is (equations 2 and 4).
+    """Smoothed proportions of the votes, learnt with the loss of the hard target (equations 2 and 4).
 
     In a weighted mean, an utterance counts as much as the mean of the class weights over its label.
     """
@@ -20,7 +20,7 @@ class SoftTarget(HardTarget):
         return soft_targets(votes, settings["alpha"])
 
     def class_weights(self, labels, dominant, settings):
-        """Return inverse class frequencies [K], counted on the labels' mass or on the dominant emotions (`class_frequency`)."""
+        """Return inverse class frequencies [K]. `class_frequency` says whether the labels' mass or the dominant emotions are counted."""
         if settings["class_frequency"] == OF_DOMINANT:
             labels, _ = hard_targets(dominant, settings["emotions"])
         return softmax_class_weights(labels, settings["emotions"])

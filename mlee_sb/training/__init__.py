@@ -2,5 +2,5 @@
 
 import logging
 
-# SpeechBrain warns at its import that it could not save figures, which nobody asks of it.
+# SpeechBrain warns at its import that it cannot save figures. This package saves none.
 logging.getLogger("speechbrain.utils.train_logger").addFilter(lambda record: "torchvision" not in record.getMessage())

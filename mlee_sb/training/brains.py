@@ -1,4 +1,4 @@
-"""SpeechBrain's Brain for emotions, and one for each target: hard and soft (equation 2), existence of several labels (equation 6)."""
+"""SpeechBrain's Brain for emotions, and a Brain for each target: hard and soft (equation 2), and existence (equation 6)."""
 
 import math
 import time
@@ -26,16 +26,16 @@ from mlee_sb.training.data import Batch
 from mlee_sb.training.distributed import gathered, is_main, processes, summed
 
 LOSS = "loss"  # the validation loss in a checkpoint's meta data
-SECONDS = "seconds"  # of training up to a checkpoint, over all the runs that it took
+SECONDS = "seconds"  # duration of the training up to a checkpoint, over all its runs
 LESS = "lower lr, or train with --precision fp32"
-LOOK_STEPS = 50  # from one look at the training loss to the next: a look waits for all that a GPU was given to do
-LOG_DIGITS = 6  # SpeechBrain's default of two hides what early stopping sees
+LOOK_STEPS = 50  # steps between two reads of the training loss: each read waits until the GPU has finished its work
+LOG_DIGITS = 6  # SpeechBrain's default of 2 is less than early stopping compares
 
 
 class Learned(nn.Module):
-    """The part of an encoder that learns, as a module: SpeechBrain wraps modules for several processes, and calls them.
+    """The part of an encoder that learns, as a module, because SpeechBrain wraps and calls modules for several processes.
 
-    Lengths are a list of integers: DDP would move a tensor of them to the GPU.
+    Lengths are a list of integers, because DDP would move a tensor to the GPU.
     """
 
     def __init__(self, encoder: Encoder):
@@ -47,21 +47,21 @@ class Learned(nn.Module):
 
 
 class EmotionBrain(sb.Brain):
-    """Trains an encoder's learned part with a classifier on any target. Losses are kept per utterance: a mean is over the set.
+    """Trains the learned part of an encoder and a classifier with any target. The mean loss is over the utterances of the whole set.
 
-    [choice] `loss_mean` says which mean: ``"plain"`` over utterances, or ``"weighted"`` by their class weights.
+    [choice] `loss_mean` says which mean: ``"plain"`` over utterances, or ``"weighted"`` with their class weights.
 
     Parameters
     ----------
     encoder, classifier : the modules
-    class_weights : as the loss takes them
-    settings : of the stage: `loss_mean`, and a learning rate for each parameter group of the encoder
+    class_weights : class weights in the form that the loss of the target takes
+    settings : settings of the stage: `loss_mean`, and a learning rate for each parameter group of the encoder
     epochs : counts epochs and stops early
-    start : `time.monotonic()` when training began, less the seconds of the runs that this one resumes
-    say : called with a line after each epoch
-    log_file : where the same is kept
+    start : `time.monotonic()` at the start of the training, minus the seconds of the earlier runs that this run resumes
+    say : called with a line for a person after each epoch
+    log_file : file with the losses of each epoch
     opt_class, checkpointer, run_opts : as for SpeechBrain's Brain
-    target : what is learnt; a subclass names its own
+    target : the target; None for the target of the subclass
     """
 
     target: Target
@@ -97,7 +97,7 @@ class EmotionBrain(sb.Brain):
         self.checkpointer.add_recoverable("optimizer", self.optimizer)
 
     def on_fit_start(self) -> None:
-        """Resume; an epoch that was logged, but killed before its checkpoint, comes again and must not stand in the log twice."""
+        """Resume a killed run. Remove an epoch without a checkpoint from the log: it is trained again, and must not be there twice."""
         super().on_fit_start()
         log = Path(self.log.save_file)
         if is_main() and log.is_file():
@@ -105,23 +105,24 @@ class EmotionBrain(sb.Brain):
             write_text(log, "".join(lines[: self.epochs.current]))
 
     def on_stage_start(self, stage: sb.Stage, epoch: int | None = None) -> None:
-        self.utterance_losses: list[tuple[Tensor, Tensor]] = []  # items [batch], and losses and what each weighs [batch, 2]
+        self.utterance_losses: list[tuple[Tensor, Tensor]] = []  # items [batch], and losses with their weights [batch, 2]
         self.outputs: list[tuple[Tensor, Tensor]] = []  # items and logits
-        self.not_finite = torch.zeros((), dtype=torch.long, device=self.device)  # losses of batches
+        self.not_finite = torch.zeros((), dtype=torch.long, device=self.device)  # number of batches with a loss that is not finite
         number, n = processes()
-        if stage == sb.Stage.TRAIN and n > 1:  # an encoder with dropout: other masks on each process, the same ones after a resume
+        if stage == sb.Stage.TRAIN and n > 1:  # dropout needs other masks in each process, and the same masks after a resume
             torch.manual_seed((self.train_sampler.seed * 1_000_003 + epoch) * n + number)
 
     def compute_forward(self, batch: Batch, stage: sb.Stage) -> Tensor:
-        """Batch -> logits [batch, K]."""
+        """Return logits [batch, K] for a batch."""
         return self.modules.classifier(self.modules.encoder(upload(batch.inputs, self.device), batch.lengths.tolist()))
 
     def compute_objectives(self, logits: Tensor, batch: Batch, stage: sb.Stage) -> Tensor:
-        """Logits [batch, K] -> mean loss of the batch; of several processes, this one's part of it; in a test, 0.
+        """Return the mean loss of the batch for logits [batch, K]; with several processes, the part of this process; in a test, 0.
 
-        DDP takes the mean of the processes' gradients, so a part is `n` times its sum over what all utterances of the batch weigh.
+        DDP takes the mean of the gradients of all `n` processes. So a part is `n` times the sum of its losses, divided by the weight of
+        the whole batch.
         """
-        if stage == sb.Stage.TEST:  # what is predicted has no labels
+        if stage == sb.Stage.TEST:  # there are no labels
             self.outputs.append((batch.items, logits.detach().float()))
             return logits.new_zeros(())
         labels = upload(batch.labels, self.device)
@@ -134,7 +135,7 @@ class EmotionBrain(sb.Brain):
         return losses.sum() * n / summed(weights.sum())
 
     def fit_batch(self, batch: Batch) -> Tensor:
-        """As SpeechBrain's, which waits for a GPU twice in every step: to look at the loss, and to bring it home."""
+        """Train one step as SpeechBrain does, but without its two waits for a GPU: to check the loss, and to copy it to the CPU."""
         with self.training_ctx:
             loss = self.compute_objectives(self.compute_forward(batch, sb.Stage.TRAIN), batch, sb.Stage.TRAIN)
         self.not_finite += ~loss.detach().isfinite()
@@ -143,14 +144,14 @@ class EmotionBrain(sb.Brain):
         return loss.detach()
 
     def update_average(self, loss: Tensor, avg_loss: float) -> float:
-        """What the progress bar shows: at the first step, and every `LOOK_STEPS`, the mean over the utterances of the epoch up to then."""
+        """Return the loss for the progress bar: the mean over the utterances of the epoch so far, computed every `LOOK_STEPS` steps."""
         if self.step % LOOK_STEPS != 1 or not self.utterance_losses:
             return avg_loss
         self._check_losses_are_finite()
         return _mean(torch.cat([losses for _, losses in self.utterance_losses]))
 
     def _check_losses_are_finite(self) -> None:
-        """As SpeechBrain, which lets a few such batches pass and then gives up; with a remedy in the error, and on all processes."""
+        """Raise an InputError in all processes after more than a few batches with such a loss, as many as SpeechBrain allows."""
         n = int(summed(self.not_finite))
         if n > self.nonfinite_patience:
             raise InputError(f"the training loss was not finite (NaN or infinity) in {n} batches of this epoch: {LESS}")
@@ -160,7 +161,7 @@ class EmotionBrain(sb.Brain):
             return
         if stage == sb.Stage.TRAIN:
             self._check_losses_are_finite()
-        # Summed in a fixed order: how utterances fell into batches and to processes must not show.
+        # The sum is taken in a fixed order, so that it does not depend on the batches and processes of the utterances.
         self.losses[stage.name.lower()] = _mean(in_order(self.utterance_losses))
         if stage == sb.Stage.VALID:
             self._end_of_epoch(epoch)
@@ -169,7 +170,7 @@ class EmotionBrain(sb.Brain):
         loss = self.losses["valid"]
         if not math.isfinite(loss):
             raise InputError(f"the validation loss of epoch {epoch} is {loss}: {LESS}")
-        self.epochs.update_metric(loss)  # before saving: a resumed run must know that it had stopped
+        self.epochs.update_metric(loss)  # before saving, so that a resumed run knows whether it had stopped
         best = "  best so far" if self.epochs.best_limit == epoch else ""
         self.log.log_stats({"epoch": epoch}, train_stats={LOSS: self.losses["train"]}, valid_stats={LOSS: loss})
         self.say(f"  epoch {epoch:3d}  train loss {self.losses['train']:.4f}  valid loss {loss:.4f}{best}")
@@ -184,23 +185,23 @@ class EmotionBrain(sb.Brain):
         return {"epoch": best.meta["epoch"], "train": best.meta["train_loss"], "valid": best.meta[LOSS]}
 
     def on_evaluate_start(self, max_key: str | None = None, min_key: str | None = None) -> None:
-        """Test nothing but the best checkpoint: SpeechBrain scores an untrained model in silence."""
+        """Load the best checkpoint. Without this, SpeechBrain would score an untrained model without a warning."""
         self.restore_best()
 
     def predict(self, loader) -> Tensor:
-        """Logits of every item of the loader's data in the order of the items, [n, K], with the best checkpoint."""
+        """Return the logits [n, K] of the best checkpoint for all items of a loader, in the order of the items."""
         self.evaluate(loader, progressbar=False)
         return in_order(self.outputs)
 
 
 def _mean(losses: Tensor) -> float:
-    """Losses and what each weighs, [n, 2] -> their mean."""
+    """Return the mean of losses with their weights [n, 2]."""
     loss, weight = losses.double().sum(dim=0).tolist()
     return loss / weight
 
 
 def in_order(parts: list[tuple[Tensor, Tensor]]) -> Tensor:
-    """Join the batches of all processes: pairs of items [batch] and values [batch, ...] -> values in the order of the items, each once."""
+    """Return the values [n, ...] of all processes in the order of the items, each item once, from pairs of items and values of batches."""
     here = tuple(torch.cat(part).cpu() for part in zip(*parts, strict=True))
     items, values = (torch.cat(part) for part in zip(*gathered(here), strict=True))
     _, first = np.unique(items, return_index=True)
@@ -208,7 +209,7 @@ def in_order(parts: list[tuple[Tensor, Tensor]]) -> Tensor:
 
 
 def parameter_groups(encoder: Encoder, classifier: nn.Module, settings: Mapping) -> list[dict]:
-    """Return the groups that an optimiser takes: parameters with their learning rate. The classifier learns with ``lr``.
+    """Return the groups of parameters for the optimiser, each with its learning rate. The classifier learns with ``lr``.
 
     Raises
     ------
@@ -240,7 +241,7 @@ class SoftTargetBrain(EmotionBrain):
 
 
 class ExistenceBrain(EmotionBrain):
-    """Learns which emotions are present: several labels for an utterance, one binary decision each (equations 5 and 6)."""
+    """Learns which emotions are present: a binary decision for each emotion (equations 5 and 6)."""
 
     target = ExistenceTarget()
 
@@ -249,5 +250,5 @@ BRAINS = {brain.target.name: brain for brain in (HardTargetBrain, SoftTargetBrai
 
 
 def brain_of(target: Target) -> type[EmotionBrain] | partial:
-    """Return the Brain that learns a target: its own, or for a target of a plug-in the general one."""
+    """Return the Brain that learns a target: its own one, or the general one for the target of a plug-in."""
     return BRAINS.get(target.name) or partial(EmotionBrain, target=target)

@@ -1,4 +1,4 @@
-"""What an hparams file may hold: known names, values in range, arguments that their classes take. Checked before hours are spent."""
+"""Checks of an hparams file before a long training: known names, values in range, and arguments that the classes take."""
 
 import inspect
 import re
@@ -9,11 +9,11 @@ from pydoc import ErrorDuringImport, locate
 from mlee_sb.errors import InputError, choose
 from mlee_sb.targets import TRAIN_SETS, Setting, Target, find_target, target_names
 
-PLAIN_MEAN, WEIGHTED_MEAN = "plain", "weighted"  # of the loss over utterances
+PLAIN_MEAN, WEIGHTED_MEAN = "plain", "weighted"  # how the mean of the loss over utterances is taken
 LARGEST_SEED = 2**32 - 1  # numpy's
 FASTEST, SLOWEST = 10, 0.1  # speed factors
 
-SETTINGS = {  # of every hparams file, besides those of a target and the learning rates of an encoder
+SETTINGS = {  # settings of every hparams file; those of a target and the learning rates of an encoder come in addition
     "row": Setting(str),
     "target": Setting(str),
     "train_set": Setting(str, choices=TRAIN_SETS),
@@ -33,9 +33,9 @@ SETTINGS = {  # of every hparams file, besides those of a target and the learnin
     "precision": Setting(str, choices=("fp32", "bf16", "fp16")),
     "num_workers": Setting(int, least=0),
 }
-LEARNING_RATE = "lr_"  # before the names of the learning rates that an encoder has besides `lr`
-BY_PLACE = "!arguments"  # beside the tag, of a module whose arguments have no names
-BUILDS = ("!new:", "!name:", "!apply:", "!applyref:")  # tags before the class of a module
+LEARNING_RATE = "lr_"  # prefix of the learning rates that an encoder has in addition to `lr`
+BY_PLACE = "!arguments"  # key of the arguments of a module that have no names, beside its tag
+BUILDS = ("!new:", "!name:", "!apply:", "!applyref:")  # tags that come before the class of a module
 
 
 def of_all_targets() -> dict[str, Setting]:
@@ -44,25 +44,25 @@ def of_all_targets() -> dict[str, Setting]:
 
 
 def of_other_targets(target: Target) -> set[str]:
-    """Return the names of the settings that belong to other targets, and change nothing for this one."""
+    """Return the names of the settings that belong to other targets. They change nothing for this one."""
     return of_all_targets().keys() - target.settings.keys()
 
 
 def check_names(settings: Mapping, in_file: Mapping, file: str | Path) -> None:
-    """Check that an hparams file has every setting that training needs, and none that nothing reads.
+    """Check that an hparams file has every setting that training needs, and no setting that nobody reads.
 
-    A name of the user's own is no mistake where another setting refers to it (``!ref <name>``).
+    A setting with a new name is allowed if another setting refers to it (``!ref <name>``).
 
     Parameters
     ----------
-    settings : resolved to plain values, as `mlee_sb.training.settings.read_settings` makes them
-    in_file : the settings of the file alone, neither resolved nor with overrides
-    file : named in the errors
+    settings : settings as plain values, as `mlee_sb.training.settings.read_settings` makes them
+    in_file : the settings of the file alone, without overrides and with their references
+    file : name of the file in errors
 
     Raises
     ------
     InputError
-        that names the setting and the nearest known one
+        if a setting is unknown, missing or wrong: the message names it, and the nearest known name
     """
     referred_to = set(_references(in_file))
     for name in settings:
@@ -81,7 +81,7 @@ def check_names(settings: Mapping, in_file: Mapping, file: str | Path) -> None:
 
 
 def _check_target(settings: Mapping, in_file: Mapping, file: str | Path) -> None:
-    """Check that the target is one that this row may learn: a row may choose among targets with the same output."""
+    """Check that this row may learn the target: it may choose only among targets with the same output."""
     for found in (settings, in_file):
         if not isinstance(found.get("target"), str):
             raise InputError(f"{file}: target is {found.get('target')!r}, and must be one of {', '.join(target_names())}")
@@ -89,13 +89,13 @@ def _check_target(settings: Mapping, in_file: Mapping, file: str | Path) -> None
     target = choose(settings["target"], target_names(), "target")
     if find_target(target).output is not output:
         raise InputError(
-            f"{file} trains {in_file['target']} and cannot train {target}, which belongs to other rows: choose from "
+            f"{file} trains {in_file['target']} and cannot train {target}, because its output is another one: choose from "
             f"{', '.join(target_names(output))}"
         )
 
 
 def _references(node) -> Iterator[str]:
-    """The names that settings refer to."""
+    """Yield the names that settings refer to."""
     if isinstance(node, Mapping):
         node = list(node.values())
     if isinstance(node, list):
@@ -106,17 +106,17 @@ def _references(node) -> Iterator[str]:
 
 
 def check_values(settings: Mapping, file: str | Path) -> None:
-    """Check that the values of settings can be trained with.
+    """Check that all values of settings are allowed.
 
     Parameters
     ----------
-    settings : resolved, with all overrides
-    file : named in the errors
+    settings : settings as plain values, with all overrides
+    file : name of the file in errors
 
     Raises
     ------
     InputError
-        that names the setting, its value and what it may be
+        if a value is not allowed: the message names the setting, its value, and what it may be
     """
     rates = {name: SETTINGS["lr"] for name in settings if name.startswith(LEARNING_RATE)}
     for name, setting in {**SETTINGS, **of_all_targets(), **rates}.items():
@@ -137,7 +137,7 @@ def built_classes(settings: Mapping) -> list[type]:
 
 
 def _built(node, place: str) -> Iterator[tuple[str, str, Mapping]]:
-    """Find every module below a setting: its place (``encoder.network``), the dotted name of its class, its arguments by name."""
+    """Yield every module below a setting: its place (``encoder.network``), the dotted name of its class, its arguments by name."""
     if isinstance(node, Mapping):
         tag = next((node["!"].removeprefix(build) for build in BUILDS if str(node.get("!", "")).startswith(build)), None)
         inner = {name: value for name, value in node.items() if name not in ("!", BY_PLACE)}
@@ -165,7 +165,7 @@ def _check_arguments(tag: str, arguments: Mapping, where: str) -> None:
     found = _located(tag, where)
     try:
         parameters = inspect.signature(found).parameters.values()
-    except (TypeError, ValueError):  # of some classes written in C, Python cannot tell
+    except (TypeError, ValueError):  # Python does not know the arguments of some classes that are written in C
         return
     if any(parameter.kind == inspect.Parameter.VAR_KEYWORD for parameter in parameters):
         return

@@ -1,4 +1,4 @@
-"""Checkpoints that survive a kill at any moment, and resume to the same result as a run that was never killed."""
+"""Checkpoints that stay whole if a run is killed at any moment. A resumed run has the same result as a run that was never killed."""
 
 import random
 import shutil
@@ -15,18 +15,18 @@ UNFINISHED = "unfinished"
 
 
 class AtomicCheckpointer(Checkpointer):
-    """SpeechBrain's Checkpointer, but a checkpoint is written in a folder of its own and renamed when it is whole.
+    """SpeechBrain's Checkpointer, but each checkpoint is written in a separate folder, which is renamed when it is whole.
 
-    The original writes the file that makes a folder a checkpoint first: a run killed while saving cannot be resumed.
+    The original first writes the file that makes a folder a checkpoint. A run that is killed while it saves cannot be resumed then.
     """
 
     def save_epoch(self, meta: dict, best_by: str) -> None:
-        """Save a checkpoint, and keep the newest one and the one with the smallest `meta` of a name. The main process does it."""
-        # SpeechBrain adds to its default list of importance keys at every call, and sorts by all of them: each epoch would take longer.
+        """Save a checkpoint in the main process. Keep the newest one, and the one with the smallest value `best_by` in `meta`."""
+        # SpeechBrain's default list of importance keys grows at every call, and it sorts by all of them: each epoch would take longer.
         on_main(self.save_and_keep_only, meta=meta, min_keys=[best_by], importance_keys=[])
 
     def save_checkpoint(self, *args, **kwargs):
-        """As `Checkpointer.save_checkpoint`."""
+        """Save a checkpoint. Arguments and result are those of `Checkpointer.save_checkpoint`."""
         home = Path(self.checkpoints_dir)
         self.checkpoints_dir = home / UNFINISHED
         shutil.rmtree(self.checkpoints_dir, ignore_errors=True)
@@ -43,10 +43,10 @@ class AtomicCheckpointer(Checkpointer):
 
 @register_checkpoint_hooks
 class EarlyStopping(EpochCounterWithStopper):
-    """Counts epochs, stops when the validation loss has not improved for `patience` of them, and remembers both.
+    """Counts epochs, and stops if the validation loss has not improved for `patience` epochs. Both are saved in checkpoints.
 
-    SpeechBrain registers hooks of a class only where they are defined in it: without those below, those of `EpochCounter`
-    would save the epoch alone, and a stopped and resumed run would forget its best loss and train on.
+    SpeechBrain registers only hooks that are defined in the class itself. Without the hooks below, those of `EpochCounter` would save
+    only the epoch. A run that had stopped would forget its best loss when it is resumed, and train on.
     """
 
     def __init__(self, max_epochs: int, patience: int):
@@ -63,7 +63,7 @@ class EarlyStopping(EpochCounterWithStopper):
 
 @register_checkpoint_hooks
 class RandomState:
-    """The state of every random generator: SpeechBrain saves none, so dropout would differ after a resume."""
+    """The state of every random generator. SpeechBrain saves none of them, so dropout would be different after a resume."""
 
     @mark_as_saver
     def save(self, path):

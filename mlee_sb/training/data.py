@@ -1,4 +1,4 @@
-"""From the rows of a manifest to batches, with integer lengths: waveforms at a speed, or what an encoder's fixed part made of them."""
+"""Batches with integer lengths from the rows of a manifest: waveforms at a speed, or the values of the fixed part of an encoder."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,9 +22,9 @@ class Batch:
 
     Attributes
     ----------
-    inputs, lengths : what an encoder's `learned` takes, [batch, steps, ...] and [batch] (integers on the CPU)
+    inputs, lengths : arguments of `Encoder.learned`, [batch, steps, ...] and [batch] (integers on the CPU)
     labels : [batch, K]
-    items : [batch], their numbers in the dataset
+    items : [batch], numbers of the items in the dataset
     """
 
     inputs: Tensor
@@ -34,15 +34,15 @@ class Batch:
 
 
 class WaveformDataset(Dataset):
-    """Waveforms of utterances at each of several speeds: item `i` is row `i % n` at speed `i // n`, so training data is a multiple.
+    """Waveforms of utterances at each of several speeds: item `i` is row `i % n` at the speed with number `i // n`.
 
-    An index is a list of items and gives a `Batch` of them.
+    The index is a list of items, and the result is a `Batch` of them.
 
     Parameters
     ----------
     frame : rows of a manifest
-    data_folder : what its wav paths are relative to
-    encoder : the model's, for its sample rate and the shortest waveform that it takes
+    data_folder : the folder that the wav paths are relative to
+    encoder : the encoder of the model, for its sample rate and its shortest waveform
     labels : [n, K]
     speeds : speed factors; 0.9 is slower and lower, 1.0 leaves an utterance as it is
     """
@@ -58,7 +58,7 @@ class WaveformDataset(Dataset):
         self.ids = frame["ID"].tolist()
         self.paths = [Path(data_folder) / wav for wav in frame["wav"]]
         self.sample_rate, self.min_samples, self.labels = encoder.sample_rate, encoder.min_samples, labels
-        # A speed stage for each factor: SpeechBrain's SpeedPerturb has one speed for a whole batch, and perturbs in evaluation too.
+        # One transform for each factor: SpeechBrain's SpeedPerturb has one speed for a whole batch, and changes it in evaluation, too.
         self.perturb = [None if speed == 1.0 else torchaudio.transforms.Speed(self.sample_rate, speed) for speed in speeds]
         self.durations = [duration / speed for speed in speeds for duration in frame["duration"]]
 
@@ -74,19 +74,19 @@ class WaveformDataset(Dataset):
         waveform = load_waveform(self.paths[row], self.sample_rate)
         if self.perturb[copy] is not None:
             waveform, _ = self.perturb[copy](waveform)
-            # The shortest utterance of all must not become too short for a frame by being spoken faster.
+            # A faster utterance is shorter. It must not become too short for a frame.
             waveform = F.pad(waveform, (0, max(0, self.min_samples - len(waveform))))
         return waveform
 
 
 class FixedDataset(Dataset):
-    """What an encoder's fixed part made of utterances, computed before; ordered and indexed as a `WaveformDataset`.
+    """Values of the fixed part of an encoder that were computed before, in the order and with the index of a `WaveformDataset`.
 
     Parameters
     ----------
     values : for each speed and utterance, [steps, ...]
     labels : [n, K]
-    ids : of the n utterances
+    ids : IDs of the n utterances
     """
 
     def __init__(self, values: Sequence[Tensor], labels: Tensor, ids: list[str]):
@@ -103,19 +103,19 @@ class FixedDataset(Dataset):
 
 
 class UtteranceSampler(Sampler[list[int]]):
-    """Batches of utterances: in training drawn at random, anew in every epoch; otherwise sorted by length.
+    """Batches of utterances: shuffled again in every epoch for training, sorted by length for evaluation.
 
-    Sorting by length would spare an encoder padding, and make batches of utterances that are alike in more than that; one that lays
-    them in rows (`mlee_sb.models.rows`) needs no sorting.
-    An epoch's order follows from seed and epoch alone, so a run that was resumed sees the batches it would have seen.
+    In training they are not sorted: utterances of one length are similar in other ways, too, and an encoder that lays them in rows
+    (`mlee_sb.models.rows`) has little padding anyway.
+    The order depends on seed and epoch alone, so a resumed run has the same batches as a run without a stop.
 
     Parameters
     ----------
     durations : seconds of each item
     batch_size : utterances
-    seed : of the shuffling; None for evaluation, without any
-    share : number of this process and of all that share every batch. A batch of fewer utterances than processes is given to each
-        of them whole: none may stand idle while others wait for its gradient, and the mean of equal gradients is the right one.
+    seed : seed of the shuffling; None for evaluation
+    share : number of this process, and number of processes that share every batch. If a batch has fewer utterances than there are
+        processes, each one gets the whole batch: every process must give a gradient, and the mean of equal gradients is right.
     """
 
     def __init__(self, durations: Sequence[float], batch_size: int, seed: int | None = None, share: tuple[int, int] = ALONE):
@@ -123,7 +123,7 @@ class UtteranceSampler(Sampler[list[int]]):
         self.batch_size, self.seed, self.epoch, self.share = batch_size, seed, 0, share
 
     def set_epoch(self, epoch: int) -> None:
-        """Called by the Brain at the start of an epoch."""
+        """Set the number of the epoch. The Brain calls this at the start of each one."""
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -144,10 +144,10 @@ class UtteranceSampler(Sampler[list[int]]):
 def make_loader(
     dataset: WaveformDataset | FixedDataset, batch_size: int, num_workers: int, seed: int | None = None, share: tuple[int, int] = ALONE
 ) -> DataLoader:
-    """Return batches of a dataset, or the share of one process in each: with a seed shuffled anew in every epoch, else sorted by length.
+    """Return the batches of a dataset, or the share of one process in each batch. The order is that of `UtteranceSampler`.
 
-    It leaves the global random generator alone: else the first weights of a model would depend on what was read before.
+    The global random generator does not change: otherwise the first weights of a model would depend on the data read before.
     """
     sampler = UtteranceSampler(dataset.durations, batch_size, seed, share)
-    generator = torch.Generator().manual_seed(seed or 0)  # without one of its own, a DataLoader draws from the global one
+    generator = torch.Generator().manual_seed(seed or 0)  # without it, a DataLoader draws from the global one
     return DataLoader(dataset, batch_size=None, sampler=sampler, num_workers=num_workers, generator=generator)

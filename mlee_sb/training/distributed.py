@@ -1,6 +1,6 @@
-"""One training over several processes, as torchrun starts them: each has its device and takes its share of every batch.
+"""One training in several processes that torchrun starts: each process has its device and takes its share of every batch.
 
-Without torchrun there is one process, and nothing here does anything.
+Without torchrun there is one process, and it runs as if this file did nothing.
 """
 
 import contextlib
@@ -15,26 +15,26 @@ from speechbrain.utils.distributed import ddp_init_group, get_local_rank, get_ra
 from mlee_sb.errors import InputError
 
 ALONE = (0, 1)
-FAILED = 2  # the exit status of a process for which the main process says what is wrong
+FAILED = 2  # exit status of a process, if the main process has shown the error
 
 
 def launched() -> bool:
-    """Whether torchrun started this process. SpeechBrain's Brain asks the same."""
+    """Tell whether torchrun started this process, by the same test as SpeechBrain's Brain."""
     return "RANK" in os.environ and "LOCAL_RANK" in os.environ
 
 
 def is_main() -> bool:
-    """Whether this is the one process that writes and speaks."""
+    """Tell whether this is the main process, the only one that writes files and prints."""
     return not launched() or get_rank() == 0
 
 
 def processes() -> tuple[int, int]:
-    """The number of this process, from 0, and how many train together."""
+    """Return the number of this process, from 0, and the number of processes that train together."""
     return (torch.distributed.get_rank(), torch.distributed.get_world_size()) if is_distributed_initialized() else ALONE
 
 
 def own_device(device: str | None) -> str:
-    """The device of this process: what was asked for, else a GPU where there is one; of several processes each has its own GPU.
+    """Return the device of this process: the given one, or by default a GPU if there is one. Each of several processes has its own GPU.
 
     Raises
     ------
@@ -56,13 +56,13 @@ def own_device(device: str | None) -> str:
 
 
 def backend(device: str) -> str:
-    """How processes on such devices talk with one another."""
+    """Return the name of torch's backend for messages between processes on such a device."""
     return "nccl" if device.startswith("cuda") else "gloo"
 
 
 @contextlib.contextmanager
 def process_group(device: str | None) -> Iterator[None]:
-    """What the processes of torchrun do together happens in here; all but the main one are silent on stdout."""
+    """Join the processes of torchrun for the block of this context. All processes except the main one print nothing to stdout."""
     if not launched():
         yield
         return
@@ -71,14 +71,14 @@ def process_group(device: str | None) -> Iterator[None]:
         with contextlib.nullcontext() if is_main() else _silent():
             yield
     except BaseException:
-        if torch.distributed.get_backend() == "gloo":  # nccl could wait here for the others, which wait for this process to end
+        if torch.distributed.get_backend() == "gloo":  # with nccl, it could wait here for others that wait for this process to end
             _leave()
         raise
     _leave()
 
 
 def _leave() -> None:
-    gc.collect()  # a Brain and its checkpointer hold one another, and with them DDP and the threads of the group: Python would abort
+    gc.collect()  # a Brain and its checkpointer are a cycle that holds DDP and the threads of the group: Python would abort
     torch.distributed.destroy_process_group()
 
 
@@ -89,12 +89,12 @@ def _silent() -> Iterator[None]:
 
 
 def on_main(function: Callable, *args, **kwargs):
-    """Call `function` in the main process alone, and return on all processes what it returned there.
+    """Call `function` in the main process only, and return its result in all processes.
 
     Raises
     ------
     InputError
-        as `function`; the other processes end without a word then
+        the error of `function`, in the main process; the other processes end without a message
     """
 
     def caught():
@@ -112,7 +112,7 @@ def on_main(function: Callable, *args, **kwargs):
 
 
 def gathered(value) -> list:
-    """What each process holds, on all processes, in their order."""
+    """Return the values of all processes, in the order of the processes."""
     number, n = processes()
     values = [value] * n
     if n > 1:
@@ -121,7 +121,7 @@ def gathered(value) -> list:
 
 
 def summed(value: torch.Tensor) -> torch.Tensor:
-    """The sum over the processes of what each holds, without a gradient."""
+    """Return the sum of a tensor over all processes, without a gradient."""
     total = value.detach().clone()
     if processes() != ALONE:
         torch.distributed.all_reduce(total)

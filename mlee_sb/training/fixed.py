@@ -1,4 +1,4 @@
-"""The fixed parts of a stage's encoder: computed once for each utterance and speed, and kept on disk for every stage that shares them."""
+"""The fixed parts of encoders: computed once for each utterance and speed, and kept on disk for all stages that share them."""
 
 import hashlib
 import json
@@ -29,21 +29,21 @@ from mlee_sb.training.data import WaveformDataset, make_loader
 from mlee_sb.training.source_code import code_of
 from mlee_sb.training.stage import Data, Stage
 
-BATCH_SIZE = 32  # of computing; what an utterance gives does not depend on its batch
+BATCH_SIZE = 32  # utterances that are computed together; the values of an utterance do not depend on its batch
 UPSTREAM = "upstream"  # the folder below the results of a corpus for fixed parts that belong to no stage
-SHOWN_DIGITS = 16  # of a hash, in the name of a file or folder
+SHOWN_DIGITS = 16  # digits of a hash in the name of a file or folder
 
 
 @dataclass(frozen=True)
 class FixedPart:
-    """A part of an encoder that never learns, and where what it gives is kept.
+    """A part of an encoder that never learns, and the folder with its values.
 
     Attributes
     ----------
-    folder : with a file for each speed and set of utterances
-    key : what the values depend on, besides the utterances and the speed; a file with another key is made anew
-    module : of which `compute` is, to be put on a device
-    compute : waveforms [batch, samples] and lengths [batch] -> values [batch, steps, ...] and lengths [batch]
+    folder : the folder with a file for each speed and set of utterances
+    key : text that names all that the values depend on, except utterances and speed; a file with another key is computed again
+    module : the module that computes, which must be put on a device
+    compute : from waveforms [batch, samples] and lengths [batch] to values [batch, steps, ...] and lengths [batch]
     """
 
     folder: Path
@@ -58,12 +58,12 @@ def required_models(stage: Stage) -> dict[str, EmotionModel]:
 
 
 def fixed_parts(stage: Stage, encoder: Encoder, required: dict[str, EmotionModel]) -> list[FixedPart]:
-    """Return the fixed parts of the encoder of a stage: a part for each stage that it freezes, or its own; none where it has none.
+    """Return the fixed parts of the encoder of a stage: one for each required stage, or the encoder's own; [] if it has none.
 
     Parameters
     ----------
-    stage : whose encoder it is
-    encoder : the encoder
+    stage : the stage
+    encoder : its encoder
     required : the models of the required stages, by name
     """
     if required:
@@ -72,14 +72,14 @@ def fixed_parts(stage: Stage, encoder: Encoder, required: dict[str, EmotionModel
 
 
 def _of_stage(required: Stage, encoder: Encoder) -> FixedPart:
-    """The embeddings of a trained stage, kept in its folder."""
+    """Return the fixed part that computes the embeddings of a trained stage. They are kept in the folder of this stage."""
     files = required.files
     compute = lambda waveforms, n_samples: as_fixed(encoder(waveforms, n_samples))  # noqa: E731
     return FixedPart(files.embeddings, f"{required.key} {files.weights}", encoder, compute)
 
 
 def _of_encoder(stage: Stage, encoder: Encoder) -> FixedPart:
-    """The fixed part of an encoder itself, shared by all stages that have it, whatever their row, fold and seed."""
+    """Return the fixed part of an encoder itself. All stages with this encoder share it, whatever their row, fold and seed."""
     digest = hashlib.sha256(json.dumps([describe(ENCODERS, encoder), code_of(stage.settings)], sort_keys=True).encode())
     learn = {id(parameter) for parameter in learning(encoder)}
     for name, parameter in sorted(encoder.named_parameters()):
@@ -90,12 +90,12 @@ def _of_encoder(stage: Stage, encoder: Encoder) -> FixedPart:
 
 
 def keep(parts: Sequence[FixedPart], split: pd.DataFrame, data: Data, speeds: Sequence[float], device: str) -> None:
-    """Compute what is not kept yet of some parts, for all rows of a split at each speed, with a progress bar."""
+    """Compute the values of some parts that are not on disk yet, for all rows of a split at each speed, with a progress bar."""
     for part in parts:
         part.folder.mkdir(parents=True, exist_ok=True)
         for speed in speeds:
             path = _path(part, split, speed)
-            with FileLock(part.folder / ".lock"):  # another stage may want the same just now: it waits, and finds it
+            with FileLock(part.folder / ".lock"):  # another stage that needs the same values waits, and then reads them
                 if _read(path, part.key) is None:
                     values, lengths = _compute(part, split, data.data_folder, speed, device)
                     with written_beside(path) as beside:
@@ -103,7 +103,7 @@ def keep(parts: Sequence[FixedPart], split: pd.DataFrame, data: Data, speeds: Se
 
 
 def kept(parts: Sequence[FixedPart], split: pd.DataFrame, speeds: Sequence[float]) -> list[list[Tensor]]:
-    """Read what `keep` computed: for each speed, the values of each row [steps, ...], those of several parts joined."""
+    """Read the values that `keep` computed: for each speed, the values of each row [steps, ...], with those of several parts joined."""
     by_speed = []
     for speed in speeds:
         of_parts = [_read(_path(part, split, speed), part.key) for part in parts]
@@ -117,7 +117,7 @@ def _path(part: FixedPart, split: pd.DataFrame, speed: float) -> Path:
 
 
 def _read(path: Path, key: str) -> Sequence[Tensor] | None:
-    """The values of each utterance; None where the file is missing or has another key."""
+    """Return the values of each utterance; None if the file is missing or has another key."""
     if not path.is_file():
         return None
     with safe_open(path, framework="pt") as file:
@@ -128,7 +128,7 @@ def _read(path: Path, key: str) -> Sequence[Tensor] | None:
 
 @torch.no_grad()
 def _compute(part: FixedPart, split: pd.DataFrame, data_folder: Path, speed: float, device: str) -> tuple[Tensor, Tensor]:
-    """Values of all rows one after the other [steps of all, ...], and the steps of each [n]."""
+    """Return the values of all rows one after another [steps of all, ...], and the number of steps of each row [n]."""
     module = part.module.to(device).eval()
     dataset = WaveformDataset(split, data_folder, module, torch.zeros(len(split), 0), (speed,))
     found: list[Tensor] = [torch.empty(0)] * len(split)

@@ -1,4 +1,4 @@
-"""The data of one stage: which utterances it learns from, their labels and class weights. All is checked before training begins."""
+"""The data of one stage: the utterances that it learns from, their labels and class weights. All is checked before training begins."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,13 +32,13 @@ class StageInputs:
 
 
 def stage_inputs(stage: Stage) -> StageInputs:
-    """Read the manifests of a stage's fold and make its labels.
+    """Read the manifests of the fold of a stage, and make the labels.
 
     Raises
     ------
     InputError
-        if a wav file is missing, the training or validation set has no utterance that the stage can use,
-        or an emotion has no training example
+        if a wav file is missing, if the training or validation set has no utterance that the stage can use, or if an emotion has no
+        training example
     """
     settings, data = stage.settings, stage.data
     splits = read_fold(data.manifests, settings["fold"])
@@ -72,7 +72,7 @@ def stage_inputs(stage: Stage) -> StageInputs:
 
 
 def _usable(stage: Stage, split: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:
-    """The rows of a split that a stage can learn from, renumbered, and their labels [n, K]."""
+    """Return the rows of a split that a stage can learn from, numbered from 0, and their labels [n, K]."""
     settings = stage.settings
     votes = split[vote_columns(settings["emotions"])].to_numpy()
     labels, usable = stage.target.training_labels(settings["train_set"], split["dominant"].tolist(), votes, settings)
@@ -80,7 +80,7 @@ def _usable(stage: Stage, split: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray
 
 
 def _check_votes(stage: Stage, train: pd.DataFrame, where: str) -> None:
-    """Look at the votes themselves: smoothing gives each emotion some mass, also one that nobody ever heard."""
+    """Check the votes themselves, because smoothing gives some mass even to an emotion without any vote."""
     emotions = stage.settings["emotions"]
     votes = train[vote_columns(emotions)].to_numpy()
     for emotion, of_emotion in zip(emotions, votes.T, strict=True):
@@ -95,7 +95,7 @@ def _check_votes(stage: Stage, train: pd.DataFrame, where: str) -> None:
 
 
 def _min_votes_that_work(votes: np.ndarray, min_votes: int) -> int | None:
-    """The least number of votes above `min_votes` with which each emotion is present in some utterances and absent in others."""
+    """Return the least number of votes above `min_votes` for which each emotion is present in some utterances and absent in others."""
     for number in range(min_votes + 1, int(votes.max()) + 1):
         present = votes >= number
         if present.any(axis=0).all() and not present.all(axis=0).any():

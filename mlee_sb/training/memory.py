@@ -1,4 +1,4 @@
-"""Keep freed memory for the next batch: returning it to the system costs about a quarter of a training step on a CPU."""
+"""Memory of a training on a CPU: freed memory is kept for the next batch. Its return to the system takes a quarter of a training step."""
 
 import ctypes
 import sys
@@ -8,7 +8,7 @@ NEVER_TRIM = 2**31 - 1  # bytes; the largest value that mallopt takes
 
 
 def keep_freed_memory() -> bool:
-    """Tell glibc to keep large freed blocks. Says whether it could be told; elsewhere nothing happens."""
+    """Tell glibc to keep large freed blocks. Return whether it worked; without glibc nothing happens."""
     if not sys.platform.startswith("linux"):
         return False
     try:

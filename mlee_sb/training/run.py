@@ -1,4 +1,4 @@
-"""Run a plan: check everything first, then train what is missing, stage by stage."""
+"""Run a plan: check everything first, then train the missing stages one after another."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -13,16 +13,16 @@ from mlee_sb.training.inputs import stage_inputs
 from mlee_sb.training.stage import Stage, plan
 from mlee_sb.training.train_stage import check_encoder_of, train_stage
 
-WAIT = 600  # seconds for another run, before the processes of this one hear from one another that all still wait
+WAIT = 600  # seconds between two messages among the processes of a run that waits for another run
 
 
 def check_device(device: str | None, precision: str) -> str:
-    """Return the device to train on: what was asked for if it is there, else a GPU where there is one, else the CPU.
+    """Return the device to train on: the given one, or by default a GPU if there is one, or else the CPU.
 
     Raises
     ------
     InputError
-        if the device cannot be had, or cannot train in this precision, or several processes would share it
+        if the device cannot be used, if it cannot train in this precision, or if several processes would share it
     """
     device = own_device(device)
     check_usable(device)
@@ -32,17 +32,17 @@ def check_device(device: str | None, precision: str) -> str:
 
 
 def run(stage: Stage, device: str | None, score: Callable[[Path], None], say: Callable[[str], None] = print) -> None:
-    """Train `stage` and whatever it requires that is not finished yet.
+    """Train `stage` and all stages that it requires, except those that are finished.
 
-    Everything that can be wrong is looked at for the whole plan before the first stage is trained. Several processes that
-    `process_group` joined train each stage together; the main one alone looks, waits for other runs, scores and writes.
+    Everything is checked for the whole plan before the first stage is trained. The processes of a `process_group` train each stage
+    together; only the main process checks, waits for other runs, scores and writes.
 
     Parameters
     ----------
-    stage : what is wanted
-    device : a torch device; None for the best there is
-    score : called with the folder of each stage that has predictions and no scores yet
-    say : called with lines for a person
+    stage : the stage to train
+    device : a torch device; None for the best one of this machine
+    score : called with the folder of each stage that has predictions but no scores
+    say : called with each line for a person
     """
     device = check_device(device, stage.settings["precision"])
     stages = plan(stage)
@@ -52,36 +52,36 @@ def run(stage: Stage, device: str | None, score: Callable[[Path], None], say: Ca
 
 
 def check_stages(stages: Iterable[Stage]) -> None:
-    """Look at everything that can be wrong with the folders and the data of some stages, before any of them is trained.
+    """Check the folders, the data and the encoders of some stages, before any of them is trained.
 
     Raises
     ------
     InputError
-        as `Stage.check_folder`, `stage_inputs` and `check_encoder_of` do, or if there are more processes than utterances in a batch
+        those of `Stage.check_folder`, `stage_inputs` and `check_encoder_of`, and if there are more processes than utterances in a batch
     """
     _, n = processes()
     checked: set[str] = set()
     for stage in stages:
         if stage.settings["batch_size"] < n:
-            raise InputError(f"{stage.name}: batch_size is {stage.settings['batch_size']}, and {n} processes want to share a batch")
+            raise InputError(f"{stage.name}: batch_size is {stage.settings['batch_size']}, and must be {n} or more for {n} processes")
         if not _finished(stage):
             stage_inputs(stage)
             description = json_text([stage.settings["encoder"], sorted(stage.settings)])
-            if not stage.requires and description not in checked:  # the folds of a row have one encoder
+            if not stage.requires and description not in checked:  # the folds of a row have the same encoder
                 check_encoder_of(stage)
                 checked.add(description)
 
 
 def run_one(stage: Stage, device: str, score: Callable[[Path], None], say: Callable[[str], None], step: str) -> None:
-    """Train one stage whose required stages are finished, and score it; what is done already is reused.
+    """Train one stage whose required stages are finished, and score it. A stage that is finished already is reused.
 
     Parameters
     ----------
     stage, score, say : as for `run`
     device : as `check_device` returns it
-    step : what the lines for a person begin with
+    step : the beginning of each line for a person
     """
-    lock = FileLock(stage.files.save / ".lock")  # keeps other runs that require the same stage out; a killed run's lock is open again
+    lock = FileLock(stage.files.save / ".lock")  # keeps out other runs that require the same stage; a killed run leaves the lock open
     waits = lambda: say(f"{step}: another run trains it, waiting for that")  # noqa: E731
     try:
         if _entered(stage, lock, waits):
@@ -96,7 +96,7 @@ def run_one(stage: Stage, device: str, score: Callable[[Path], None], say: Calla
 
 
 def _entered(stage: Stage, lock: FileLock, waits: Callable[[], None]) -> bool:
-    """Wait until no other run is in the folder of a stage, and tell whether there is nothing left to train in it."""
+    """Wait until no other run uses the folder of a stage. Return whether the stage is finished."""
     found = on_main(_try_to_enter, stage, lock, seconds=0)
     if found is None:
         waits()
@@ -106,7 +106,7 @@ def _entered(stage: Stage, lock: FileLock, waits: Callable[[], None]) -> bool:
 
 
 def _try_to_enter(stage: Stage, lock: FileLock, seconds: float) -> bool | None:
-    """Whether the stage is finished; None where another run is still in its folder. The main process holds the lock from then on."""
+    """Return whether the stage is finished; None if another run still uses its folder. Otherwise the main process then holds the lock."""
     stage.files.save.mkdir(parents=True, exist_ok=True)
     try:
         lock.acquire(timeout=seconds)
@@ -117,7 +117,7 @@ def _try_to_enter(stage: Stage, lock: FileLock, seconds: float) -> bool | None:
 
 
 def _finished(stage: Stage) -> bool:
-    """Whether there is nothing left to train, in a folder that holds this stage or nothing."""
+    """Return whether the stage is finished. Raise an InputError if its folder holds another stage."""
     stage.check_folder()
     return stage.finished
 

@@ -1,4 +1,4 @@
-"""An hparams file as plain settings: read without building anything, overridden by name, checked before hours are spent."""
+"""An hparams file as plain settings: read without building anything, overridden by name, and checked before a long training."""
 
 from collections.abc import Mapping
 from io import StringIO
@@ -15,25 +15,25 @@ from mlee_sb.training.check_settings import BY_PLACE, SETTINGS, check_names, che
 
 INCLUDE = "!include:"
 
-# A required stage has these as the stage that requires it.
+# A required stage has the same values of these as the stage that requires it.
 SHARED = ("fold", "seed", "train_set", "emotions", "min_votes", "loss_mean", "precision")
 
 
 def read_settings(hparams: str | Path, overrides: Mapping | None = None) -> dict:
-    """Resolve an hparams file with its base, parts, references and overrides to plain dictionaries, lists and values.
+    """Read an hparams file with its base, parts, references and overrides as plain dictionaries, lists and values.
 
-    Modules stay descriptions: nothing is built. Two files with equal settings train equal stages.
+    Modules stay descriptions, and nothing is built. Two files with equal settings train equal stages.
 
     Parameters
     ----------
-    hparams : YAML file in HyperPyYAML syntax. Where it begins with ``!include:base.yaml``, its settings replace those of that file
+    hparams : YAML file in HyperPyYAML syntax. If it begins with ``!include:base.yaml``, its settings replace those of base.yaml
     overrides : settings to replace, by name
 
     Raises
     ------
     InputError
-        if the file is missing or broken, a setting in it is unknown or missing, or an override is not one of its settings or has a
-        wrong value
+        if the file is missing or damaged, if a setting in it is unknown or missing, or if an override is not one of its settings or has
+        a wrong value
     """
     tree, file = _load(hparams), Path(hparams).name
     for name in overrides or {}:
@@ -46,14 +46,15 @@ def read_settings(hparams: str | Path, overrides: Mapping | None = None) -> dict
 
 
 def resolved_yaml(hparams: str | Path, overrides: Mapping) -> str:
-    """Return the hparams file with everything filled in: what HyperPyYAML builds, and what is kept beside the results."""
+    """Return the text of an hparams file with everything filled in. HyperPyYAML builds from it, and it is kept beside the results."""
     return _resolved(hparams, overrides).getvalue()
 
 
 def overridable(hparams: str | Path) -> dict[str, tuple[object, str]]:
-    """Return the settings that can be given on the command line: name -> (value in the file, its comment).
+    """Return the settings that the command line can change: name -> (value in the file, its comment).
 
-    Settings of a required stage are written with its name: ``mlee.lr``. Those of targets that the row cannot learn are left out.
+    The name of a setting of a required stage begins with the name of this stage: ``mlee.lr``. Settings of targets that the row cannot
+    learn are left out.
     """
     tree = _load(hparams)
     output = find_target(str(tree["target"])).output if tree.get("target") in target_names() else None
@@ -73,7 +74,7 @@ def overridable(hparams: str | Path) -> dict[str, tuple[object, str]]:
 
 
 def nested(flat: Mapping) -> dict:
-    """Return overrides as the file nests them, from overrides by name.
+    """Return overrides in the nested form of the file, from overrides by name.
 
     >>> nested({"lr": 0.1, "mlee.lr": 0.2})
     {'lr': 0.1, 'requires': {'mlee': {'lr': 0.2}}}
@@ -89,7 +90,7 @@ def nested(flat: Mapping) -> dict:
 
 
 def _load(hparams: str | Path) -> CommentedMap:
-    """The settings of a file by name, each with its comment, on those of the base that it includes."""
+    """Return the settings of a file and of the base that it includes, by name, each with its comment. The file comes before the base."""
     path = Path(hparams)
     tree = _read(path)
     base = _included(tree)
@@ -104,7 +105,7 @@ def _load(hparams: str | Path) -> CommentedMap:
 
 
 def _read(path: Path) -> CommentedMap:
-    """One file, with the parts that it includes named by their whole paths."""
+    """Read one file, and replace the names of the parts that it includes by their whole paths."""
     if not path.is_file():
         nearby = sorted(p.name for p in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
         if nearby:
@@ -122,7 +123,7 @@ def _read(path: Path) -> CommentedMap:
 
 
 def _included(node) -> str | None:
-    """The file that a node includes; None where it includes none."""
+    """Return the file that a node includes; None if it includes none."""
     tag = _tag(node)
     return tag.removeprefix(INCLUDE) if tag and tag.startswith(INCLUDE) else None
 

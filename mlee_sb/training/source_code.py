@@ -1,4 +1,4 @@
-"""The code that a stage is trained with, as far as it can change the result: ours, and that of each plug-in that the settings name."""
+"""The code that can change the result of a stage: the code of this package, and of each plug-in that the settings name."""
 
 import ast
 import hashlib
@@ -19,8 +19,8 @@ DECIDE = (
     "targets/*.py",
     "models/**/*.py",
     "training/*.py",
-)  # of this package, what can change a result
-LIBRARIES = {OURS, "torch", "torchaudio", "speechbrain", *sys.stdlib_module_names}  # given, and not what is experimented with
+)  # files of this package that can change a result
+LIBRARIES = {OURS, "torch", "torchaudio", "speechbrain", *sys.stdlib_module_names}  # no experiment changes them
 INSTALLED = ("site-packages", "dist-packages")  # folders that hold the modules of many authors
 SHOWN = 16  # hexadecimal digits of a hash
 
@@ -28,12 +28,12 @@ SHOWN = 16  # hexadecimal digits of a hash
 def code_of(settings: Mapping) -> dict[str, str]:
     """Return the version of this package, a hash of its source, and a hash of the source of each plug-in that the settings name.
 
-    Of this package, the files count that can change a result; of a plug-in, all files of its package, or a module with those that it
-    imports from its own folder.
+    The hash of this package is over the files that can change a result. The hash of a plug-in is over all files of its package; if it is
+    a single module, over this module and the modules that it imports from its own folder.
 
     Parameters
     ----------
-    settings : of a stage, as `mlee_sb.training.settings.read_settings` returns them
+    settings : settings of a stage, as `mlee_sb.training.settings.read_settings` returns them
 
     >>> from mlee_sb.training.settings import read_settings
     >>> list(code_of(read_settings("hparams/mlee.yaml")))
@@ -61,7 +61,7 @@ def _hash(files: Iterable[Path]) -> str:
 
 
 def _files_of(name: str, seen: set[str]) -> Iterator[Path]:
-    """Find the files of a package, or of a module and of those that it imports from its own folder; of an archive, all of it."""
+    """Yield the files of a package, or of a module and the modules that it imports from its own folder. Of an archive, yield all."""
     seen.add(name)
     folders, file = _place(name)
     for folder in folders:  # several where packages share a namespace
@@ -76,7 +76,7 @@ def _files_of(name: str, seen: set[str]) -> Iterator[Path]:
 
 
 def _place(name: str) -> tuple[list[Path], Path | None]:
-    """The folders of a package, and the file of a module: of one that is imported, or of one that would be."""
+    """Return the folders of a package and the file of a module, whether it is imported already or not."""
     module = sys.modules.get(name)
     if module is not None:
         folders, file = getattr(module, "__path__", ()), getattr(module, "__file__", None)
@@ -87,12 +87,12 @@ def _place(name: str) -> tuple[list[Path], Path | None]:
 
 
 def _archive_of(path: Path) -> list[Path]:
-    """The archive that holds a module."""
+    """Return the archive that holds a module."""
     return [parent for parent in path.parents if parent.is_file()]
 
 
 def _imported(file: Path) -> set[str]:
-    """The first parts of the names of the modules that a file imports; none where it is no Python."""
+    """Return the first part of the name of each module that a file imports; nothing if the file is not Python."""
     try:
         nodes = list(ast.walk(ast.parse(file.read_bytes())))
     except (SyntaxError, ValueError):

@@ -1,4 +1,4 @@
-"""A stage is one model to train on one fold; a plan is a stage with all that it requires, in the order of training."""
+"""Stages and plans. A stage is one model to train on one fold. A plan is a stage with all stages that it requires, in their order."""
 
 import hashlib
 import json
@@ -16,14 +16,14 @@ from mlee_sb.training.check_settings import of_other_targets
 from mlee_sb.training.settings import SHARED, read_settings
 from mlee_sb.training.source_code import code_of
 
-NO_RESULT = ("num_workers", "requires")  # settings that change no result; what is required has an identity of its own
-IN_THE_PLACE = ("row", "fold", "seed", "train_set", "target")  # settings that the folder of a stage names
+NO_RESULT = ("num_workers", "requires")  # settings that change no result; a required stage has its own identity
+IN_THE_PLACE = ("row", "fold", "seed", "train_set", "target")  # settings that are in the path of a stage
 OF_THE_PROTOCOL = ("emotions", "min_votes")  # settings that come from the manifests
 
 
 @dataclass(frozen=True)
 class Data:
-    """What a stage is trained on: a folder of manifests, its protocol, and the folder their wav paths are relative to."""
+    """The data of a stage: a folder of manifests, its protocol, and the folder that the wav paths are relative to."""
 
     manifests: Path
     protocol: dict
@@ -36,12 +36,12 @@ class Stage:
 
     Attributes
     ----------
-    hparams, overrides : the YAML file and what replaces its settings
-    settings : the two resolved to plain values
-    changed : name -> value of the settings in which it differs from its file; those of a required stage begin with its name
+    hparams, overrides : the YAML file, and the settings that replace those of the file
+    settings : both together, as plain values
+    changed : the settings that differ from the file: name -> value; names from a required stage begin with the name of this stage
     requires : the stages whose encoders this one freezes, by name, in the order of their embeddings
-    data : what it is trained on
-    folder : where its results go
+    data : the data that it is trained on
+    folder : the folder of its results
     """
 
     hparams: Path
@@ -54,13 +54,13 @@ class Stage:
 
     @property
     def name(self) -> str:
-        """For a person: row, train set, seed and fold."""
+        """Row, train set, seed and fold, in words for a person."""
         s = self.settings
         return f"{row_name(s['row'], self.variant)} (train set {s['train_set']}, seed {s['seed']}, fold {s['fold']})"
 
     @property
     def variant(self) -> str:
-        """The name of its changed settings, "" where there are none."""
+        """The name of the changed settings; "" if there are none."""
         return variant_of(self.changed)
 
     @property
@@ -70,7 +70,7 @@ class Stage:
 
     @cached_property
     def target(self) -> Target:
-        """What it learns."""
+        """The target that it learns."""
         return find_target(self.settings["target"])
 
     @property
@@ -80,16 +80,16 @@ class Stage:
 
     @property
     def random_seed(self) -> int:
-        """The seed of first weights, batches and dropout, drawn from the seed and the row.
+        """The random seed for first weights, batches and dropout. It depends on the setting `seed` and on the row.
 
-        Rows of one seed draw different numbers: the paper trains the two encoders of a fusion independently.
+        Rows with the same `seed` have different random numbers, because the paper trains the two encoders of a fusion independently.
         """
         drawn = hashlib.sha256(f"{self.settings['seed']} {self.settings['row']}".encode()).digest()
         return int.from_bytes(drawn[:4], "big")  # numpy's seeds have four bytes
 
     @property
     def identity(self) -> dict:
-        """Everything that changes the result, and nothing else."""
+        """Everything that can change the result, and nothing else."""
         without = (*NO_RESULT, *of_other_targets(self.target))
         return {
             **{name: value for name, value in self.settings.items() if name not in without},
@@ -105,22 +105,22 @@ class Stage:
 
     @property
     def finished(self) -> bool:
-        """Whether it was trained to its end, on the encoders that are there, and nothing was taken away since."""
+        """Whether the training is finished, all files are there, and its frozen encoders are still the same."""
         return self.files.whole and self.stands_on_its_encoders
 
     @property
     def stands_on_its_encoders(self) -> bool:
-        """Whether the encoders that it froze are those of the required stages today: they may have been trained again since.
+        """Whether the frozen encoders are still those of the required stages, which may have been trained again since.
 
-        An encoder that is missing tells nothing.
+        An encoder whose weights are missing counts as the same.
         """
         noted = self.files.noted_encoders()
         return all(stage.files.weights in (None, noted.get(name)) for name, stage in self.requires.items())
 
     def begin_on_its_encoders(self) -> str:
-        """Note the weights of the encoders that are being frozen. Clear away what stands on others, and say why; "" where nothing does.
+        """Note the weights of the frozen encoders. Remove what was trained on other encoders, and return why; "" if there is nothing.
 
-        The summary goes first: without it nothing is taken for finished, whenever the process is killed.
+        The summary is removed first: without it the stage does not count as finished, whenever the process is killed.
         """
         files = self.files
         noted, now = files.noted_encoders(), {name: stage.files.weights for name, stage in self.requires.items()}
@@ -129,14 +129,14 @@ class Stage:
         if stale:
             for checkpoint in files.checkpoints:
                 shutil.rmtree(checkpoint)
-        files.scores.unlink(missing_ok=True)  # of an earlier training; it is scored when it is finished
+        files.scores.unlink(missing_ok=True)  # from an earlier training; the stage is scored again when it is finished
         files.note_encoders(now)
         why = "its encoder was trained again since" if noted else "which encoder it stood on is not known"
         return f"{why}: this stage begins anew" if stale else ""
 
     @property
     def scored(self) -> bool:
-        """Whether its scores are there, and whole."""
+        """Whether the file with its scores is there and not damaged."""
         try:
             return isinstance(json.loads(self.files.scores.read_text(encoding="utf-8")), dict)
         except (OSError, ValueError):
@@ -148,13 +148,13 @@ class Stage:
         Raises
         ------
         InputError
-            naming the settings that differ, or if what the folder holds cannot be known
+            if the settings differ (the message names them), or if the folder does not say which stage it holds
         """
         files = self.files
         if not files.begun:
             return
         if not files.identity.is_file():
-            raise InputError(f"{files.identity}: missing, so it is not known what the results in {self.folder} are of: {AGAIN}")
+            raise InputError(f"{files.identity}: missing, so it is not known which settings the results in {self.folder} have: {AGAIN}")
         there = files.read_identity()
         here = json.loads(json.dumps(self.identity))
         differing = [name for name in sorted({*there, *here}) if there.get(name) != here.get(name)]
@@ -166,17 +166,17 @@ class Stage:
 
 
 def make_stage(hparams: str | Path, overrides: dict, data: Data, results: str | Path) -> Stage:
-    """Read an hparams file, and those of the stages that it requires, to a stage.
+    """Make a stage from an hparams file, and its required stages from theirs.
 
-    Its folder has the row's name, and after it the settings in which it differs from the file: other settings of one row
-    lie side by side, and share the encoders that are the same.
+    The name of its folder is the name of the row and the settings that differ from the file. So stages of one row with different
+    settings have folders side by side, and share the encoders that are the same.
 
     Parameters
     ----------
     hparams : YAML file
-    overrides : settings to replace (nested for required stages, as `settings.nested` makes them)
-    data : what to train on
-    results : folder above those of all corpora
+    overrides : settings that replace those of the file, in the form of `mlee_sb.training.settings.nested`
+    data : the data to train on
+    results : the folder of all results, above those of the corpora
 
     Raises
     ------
@@ -204,7 +204,7 @@ def make_stage(hparams: str | Path, overrides: dict, data: Data, results: str | 
 
 
 def _changed(hparams: str | Path, overrides: Mapping, settings: Mapping, target: Target, requires: Mapping[str, Stage]) -> dict:
-    """The settings in which a stage differs from its file, without those that its place, its data or another target decides."""
+    """Return the settings that differ from the file, except those that follow from the path, the data or another target."""
     decided = (*IN_THE_PLACE, *OF_THE_PROTOCOL, *NO_RESULT, *of_other_targets(target))
     in_file = read_settings(hparams, {name: value for name, value in overrides.items() if name in IN_THE_PLACE})
     own = {name: settings[name] for name in overrides if name not in decided and settings[name] != in_file[name]}
@@ -213,7 +213,7 @@ def _changed(hparams: str | Path, overrides: Mapping, settings: Mapping, target:
 
 
 def plan(*wanted: Stage) -> list[Stage]:
-    """Return the stages that are wanted and all that they require, each once, each after those that it requires.
+    """Return some stages and all stages that they require, each one once, and after the stages that it requires.
 
     Raises
     ------

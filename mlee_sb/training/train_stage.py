@@ -30,19 +30,19 @@ from mlee_sb.training.stage import Stage
 from mlee_sb.training.write_results import label_rules, presence_head, write_results
 
 Loaders = dict[str, DataLoader]
-AS_IT_IS = (1.0,)  # speeds of what is not trained on
+AS_IT_IS = (1.0,)  # speeds for validation and test
 
 
 def train_stage(stage: Stage, device: str, say: Callable[[str], None] = print) -> None:
-    """Train a stage whose required stages are finished; go on where a killed run stopped.
+    """Train a stage whose required stages are finished. A run that was killed is continued from its last checkpoint.
 
-    Writes to `stage.folder` what `mlee_sb.stage_folder` names, and last its summary.
+    All files that `mlee_sb.stage_folder` names are written to `stage.folder`, the summary as the last one.
 
     Parameters
     ----------
-    stage : what to train
+    stage : the stage to train
     device : a torch device, for example ``"cpu"`` or ``"cuda:0"``
-    say : called with lines for a person
+    say : called with each line for a person
     """
     start = time.monotonic()
     keep_freed_memory()
@@ -55,15 +55,15 @@ def train_stage(stage: Stage, device: str, say: Callable[[str], None] = print) -
     on_main(_begin, stage, inputs, model, parts, device, say)
 
     checkpointer = AtomicCheckpointer(stage.files.save, allow_partial_load=False)
-    latest = checkpointer.find_checkpoint()  # of a run that was stopped
+    latest = checkpointer.find_checkpoint()  # from a run that was stopped
     if latest:
         start -= latest.meta[SECONDS]
     loaders = _loaders(stage, inputs, encoder, parts)
-    if not latest:  # a checkpoint brings the statistics with it; every process computes those of the whole set
+    if not latest:  # a checkpoint holds the statistics; without one, every process computes them over the whole set
         batches = make_loader(loaders["train"].dataset, stage.settings["batch_size"], stage.settings["num_workers"])
         encoder.to(device).fit_statistics((upload(batch.inputs, device), batch.lengths) for batch in batches)
     brain = _brain(stage, hparams["opt_class"], encoder, classifier, inputs.class_weights, checkpointer, device, start, say)
-    brain.train_sampler = loaders["train"].sampler  # else every epoch would have the batches of the first
+    brain.train_sampler = loaders["train"].sampler  # otherwise every epoch would have the batches of the first one
     brain.fit(brain.epochs, loaders["train"], loaders["valid"], progressbar=sys.stderr.isatty())
 
     logits = {name: brain.predict(loaders[name]) for name in ("calibration", "test")}
@@ -72,7 +72,7 @@ def train_stage(stage: Stage, device: str, say: Callable[[str], None] = print) -
 
 
 def check_encoder_of(stage: Stage) -> None:
-    """Build the encoder of a stage that requires no other one, and look whether it can be trained.
+    """Build the encoder of a stage without required stages, and check that it can be trained.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def check_encoder_of(stage: Stage) -> None:
 
 
 def _built(stage: Stage, required: dict[str, EmotionModel]) -> tuple[dict, Encoder, nn.Module]:
-    """The hparams with all modules built, the encoder (with those of the required stages in it, frozen), and the classifier."""
+    """Return the hparams with all modules built, the encoder (with the frozen encoders of required stages in it), and the classifier."""
     hparams = load_hyperpyyaml(resolved_yaml(stage.hparams, stage.overrides))
     encoder = hparams["encoder"]
     if required:
@@ -95,10 +95,10 @@ def _built(stage: Stage, required: dict[str, EmotionModel]) -> tuple[dict, Encod
 
 
 def _begin(stage: Stage, inputs: StageInputs, model: EmotionModel, parts: list[FixedPart], device: str, say: Callable[[str], None]) -> None:
-    """Write what is trained, clear away what stands on other encoders than those of today, and compute the fixed parts."""
+    """Write what the stage is, remove results that belong to older encoders, and compute the fixed parts."""
     files = stage.files
     files.save.mkdir(parents=True, exist_ok=True)
-    describe_model(model, label_rules(stage), stage.data.protocol["demo"])  # what cannot be saved is refused before it is trained
+    describe_model(model, label_rules(stage), stage.data.protocol["demo"])  # refuse a model that cannot be saved before it is trained
     if why := stage.begin_on_its_encoders():
         say(f"  {why}")
     files.write_identity(stage.identity)
@@ -118,7 +118,7 @@ def _finish(
     best: dict,
     start: float,
 ) -> None:
-    """Note which utterances were used for what, and write the results. (Of what was trained on, not of what should have been.)"""
+    """Note which utterances were used for what, and write the results. The notes come from the data that was really used."""
     ids = {name: loader.dataset.ids for name, loader in loaders.items()}
     used = {"class_weights": inputs.train["ID"], "training": ids["train"], "selection": ids["valid"], "calibration": ids["calibration"]}
     if not stage.requires:
@@ -129,7 +129,7 @@ def _finish(
 
 
 def _loaders(stage: Stage, inputs: StageInputs, encoder: Encoder, parts: list[FixedPart]) -> Loaders:
-    """Batches of waveforms, or of the fixed parts that were computed: train, valid, calibration and test."""
+    """Return loaders of waveforms, or of fixed parts on disk, by name: train, valid, calibration and test."""
     rows = {
         "train": (inputs.train_split, inputs.train, inputs.train_labels, stage.settings["speeds"]),
         "valid": (inputs.valid_split, inputs.valid, inputs.valid_labels, AS_IT_IS),
@@ -149,7 +149,7 @@ def _waveforms(folder: Path, encoder: Encoder, split: pd.DataFrame, rows: pd.Dat
 
 
 def _fixed(parts: list[FixedPart], split: pd.DataFrame, rows: pd.DataFrame, labels: Tensor, speeds) -> Dataset:
-    """Some rows of a split: all of its rows are kept, so that stages that can use others find them."""
+    """Return the fixed parts of some rows of a split. All rows of the split are on disk, because another stage may use other rows."""
     numbers = pd.Index(split["ID"]).get_indexer(rows["ID"])
     values = [of_speed[number] for of_speed in kept(parts, split, speeds) for number in numbers]
     return FixedDataset(values, labels, rows["ID"].tolist())

@@ -1,4 +1,4 @@
-"""What a finished training leaves: its bundle with calibration, its predictions, its summary."""
+"""The results of a finished training: its bundle with a calibration, its predictions, and its summary."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -17,7 +17,7 @@ from mlee_sb.training.stage import Stage
 
 
 def presence_head(models: Iterable[EmotionModel]) -> PresenceHead | None:
-    """Return the head of the required stage that knows existence, for its encoder in its place among all; None where none does."""
+    """Return the head of the required stage that knows existence, with the place of its encoder among all; None without such a stage."""
     number, start = 0, 0
     for model in models:
         if model.output.knows_existence:
@@ -27,7 +27,7 @@ def presence_head(models: Iterable[EmotionModel]) -> PresenceHead | None:
 
 
 def label_rules(stage: Stage) -> dict:
-    """Return what config.json says about the labels of a stage (`mlee_sb.models.config.LabelRules`)."""
+    """Return the entry of config.json about the labels of a stage (`mlee_sb.models.config.LabelRules`)."""
     settings = stage.settings
     of_target = {name: settings[name] for name in ("alpha",) if name in stage.target.settings}
     return {
@@ -47,16 +47,16 @@ def write_results(
     best: dict,
     seconds: float,
 ) -> None:
-    """Calibrate a trained model and write its bundle, its predictions and, last, its summary.
+    """Calibrate a trained model, and write its bundle, its predictions and, as the last file, its summary.
 
     Parameters
     ----------
-    stage, inputs : what was trained, and on what
+    stage, inputs : the stage and its data
     model : with the weights of the best epoch
-    required : the models that it was built on
+    required : the models of the required stages
     logits : ``"calibration"`` and ``"test"`` -> [n, K]
     best : number and losses of the best epoch
-    seconds : of training
+    seconds : duration of the training
     """
     emotions, output, files = stage.settings["emotions"], model.output, stage.files
     curves = next((other.calibration.presence for other in required if other.output.knows_existence and other.calibration), None)
@@ -69,14 +69,14 @@ def write_results(
 
 
 def calibrate(logits: np.ndarray, valid: pd.DataFrame, model: EmotionModel, curves: list[Curve] | None = None) -> Calibration:
-    """Calibrate a model on the validation split of its fold: speakers that it did not learn from and is not tested on.
+    """Calibrate a model on the validation split of its fold. Its speakers are neither in the training set nor in the test set.
 
     Parameters
     ----------
-    logits : [n, K], of the validation split
-    valid : its rows, n
+    logits : [n, K], for the validation split
+    valid : the n rows of the validation split
     model : the model
-    curves : of presence, fitted for the required stage that knows existence; None where there is none, or for that stage itself
+    curves : curves of presence that were fitted for the required stage that knows existence; None without such a stage
     """
     number = {emotion: k for k, emotion in enumerate(model.emotions)}
     dominant = [number.get(code, -1) for code in valid["dominant"]]
@@ -86,7 +86,7 @@ def calibrate(logits: np.ndarray, valid: pd.DataFrame, model: EmotionModel, curv
 
 
 def _existence_of_required(stage: Stage) -> np.ndarray | None:
-    """Probabilities of existence [n, K] from the required stage that knows them: the same test set, the same rows."""
+    """Return probabilities of existence [n, K] from the required stage that knows them, for the same test rows; None without one."""
     for required in stage.requires.values():
         if required.target.output.knows_existence:
             return required.files.read_existence(required.settings["emotions"])

@@ -1,4 +1,4 @@
-"""What an encoder is (contract 4): a part that never learns, a part that learns, and what a stage has to know about both."""
+"""The base of all encoders (contract 4): a part that never learns, a part that learns, and what a stage needs to know about them."""
 
 from collections.abc import Iterable, Iterator
 
@@ -7,20 +7,20 @@ from torch import Tensor, nn
 from mlee_sb.errors import InputError
 
 MEMBERS = ("sample_rate", "min_samples", "embedding_size", "settings", "fixed", "learned", "fit_statistics", "parameter_groups")
-BASE_RATE = "lr"  # the setting with the learning rate of all that has no other one
+BASE_RATE = "lr"  # the setting with the learning rate of all parameters that have no other one
 
 
 class Encoder(nn.Module):
-    """From waveforms to embeddings. A package adds one through an entry point in the group ``mlee_sb.encoders``.
+    """The base class of an encoder, from waveforms to embeddings. A package adds one through an entry point in ``mlee_sb.encoders``.
 
     An utterance has the same embedding alone as in a batch, to 1e-5: `mlee_sb.testing.check_encoder` checks that.
 
     Attributes
     ----------
     sample_rate : Hz of the waveforms
-    min_samples : of the shortest waveform that it can take
+    min_samples : samples of the shortest waveform that it can take
     embedding_size : dimensions of an embedding
-    settings : arguments of the constructor, as JSON holds them; without ``front_end``, which config.json describes on its own
+    settings : arguments of the constructor, as JSON holds them; without ``front_end``, which has its own entry in config.json
     """
 
     sample_rate: int
@@ -46,7 +46,7 @@ class Encoder(nn.Module):
         return waveforms, n_samples
 
     def learned(self, fixed: Tensor, lengths: Tensor) -> Tensor:
-        """Compute embeddings [batch, embedding_size] from what `fixed` gives."""
+        """Compute embeddings [batch, embedding_size] from the result of `fixed`."""
         raise NotImplementedError
 
     def forward(self, waveforms: Tensor, n_samples: Tensor) -> Tensor:
@@ -54,19 +54,19 @@ class Encoder(nn.Module):
         return self.learned(*self.fixed(waveforms, n_samples))
 
     def fit_statistics(self, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
-        """Compute statistics of the training set, such as those of a z-norm, before training; nothing by default.
+        """Compute statistics of the training set before training, for example for a z-norm. By default nothing is computed.
 
         Parameters
         ----------
-        batches : what `fixed` gives for the training set, pairs of values and lengths
+        batches : the results of `fixed` for the training set, pairs of values and lengths
         """
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
-        """Return the parameters that learn, by the setting in YAML that holds their learning rate. By default all learn with ``lr``."""
+        """Return the parameters that learn: setting with their learning rate -> parameters. By default all learn with ``lr``."""
         return {BASE_RATE: list(self.parameters())}
 
     def attention(self, waveform: Tensor) -> tuple[Tensor, Tensor]:
-        """Tell where in one utterance the encoder looks (figure 3). An encoder without attention leaves this out.
+        """Return where the encoder looks in one utterance (figure 3). An encoder without attention does not define this method.
 
         Parameters
         ----------
@@ -80,25 +80,25 @@ class Encoder(nn.Module):
         raise NotImplementedError
 
     def exportable(self) -> nn.Module:
-        """Return a module that computes the same embeddings in operations that ONNX has; by default the encoder itself.
+        """Return a module that computes the same embeddings with the operations of ONNX; by default the encoder itself.
 
-        It takes the same padded waveforms and lengths, whose sizes are left open.
+        It takes the same padded waveforms and lengths, of any batch size and any number of samples.
         """
         return self
 
     @property
     def keeps_fixed(self) -> bool:
-        """Whether `fixed` computes something that is worth being kept."""
+        """Whether `fixed` computes something. Its results are then kept on disk."""
         return type(self).fixed is not Encoder.fixed
 
     @property
     def has_attention(self) -> bool:
-        """Whether `attention` can be asked."""
+        """Whether the encoder defines `attention`."""
         return type(self).attention is not Encoder.attention
 
     @property
     def parts(self) -> list["Encoder"]:
-        """The encoders side by side in this one: itself, or several where a fusion freezes them."""
+        """The encoders side by side in this one: the encoder itself, or several in a fusion."""
         return [self]
 
     @property
@@ -114,21 +114,21 @@ def learning(encoder: Encoder) -> Iterator[nn.Parameter]:
 
 
 def check_members(encoder: nn.Module) -> None:
-    """Check that an encoder has all members of contract 4, before it is trained.
+    """Check, before training, that an encoder has all members of contract 4.
 
     Raises
     ------
     InputError
-        that names the class and the member
+        if one is missing or wrong: the message names the class and the member
     """
     kind = f"{type(encoder).__module__}.{type(encoder).__qualname__}"
     if not isinstance(encoder, Encoder):
-        raise InputError(f"{kind}: is no encoder: it must be a subclass of mlee_sb.models.encoders.base.Encoder")
+        raise InputError(f"{kind}: is not an encoder: it must be a subclass of mlee_sb.models.encoders.base.Encoder")
     for member in MEMBERS:
         if getattr(encoder, member, None) is None:
             raise InputError(f"{kind}: has no {member}: an encoder needs {', '.join(MEMBERS)}")
     if type(encoder).learned is Encoder.learned:
-        raise InputError(f"{kind}: has no learned: give it learned(fixed, lengths), which returns embeddings [batch, embedding_size]")
+        raise InputError(f"{kind}: has no method learned: add learned(fixed, lengths), which returns embeddings [batch, embedding_size]")
     for member in ("sample_rate", "min_samples", "embedding_size"):
         value = getattr(encoder, member)
         if not isinstance(value, int) or value < 1:

@@ -15,23 +15,29 @@ from mlee_sb.models.rows import in_rows, joined, out_of_rows
 
 
 class CnnLayer(nn.Module):
-    """Convolution, batch normalisation, ReLU and max pooling, of each utterance as if it were alone.
+    """Convolution, batch normalisation, ReLU and max pooling. An utterance in a batch has the same result as alone.
 
-    [choice] 'Same' padding, a fixed amount per side. (TensorFlow's depends on the length when the stride is 2, so an
-    utterance would get other frames alone than in a batch.)
+    [choice] 'Same' padding, with a fixed number of zeros on each side. (In TensorFlow it depends on the length if the stride is 2,
+    so an utterance would have other frames alone than in a batch.)
     """
 
     def __init__(self, in_channels: int, channels: int, kernel: Sequence[int], stride: Sequence[int], pool: int):
         super().__init__()
         frequency, time = kernel
         self.time_stride, self.pool = stride[1], pool
-        # Tensors are [batch, channels, time, frequency], so the paper's frequency x time kernels are turned round.
+        # Tensors are [batch, channels, time, frequency]. The paper gives kernels as frequency x time, so the order is reversed.
         self.conv = nn.Conv2d(in_channels, channels, (time, frequency), stride=(stride[1], stride[0]))
         self.norm = WholeBatchNorm2d(channels)
         self.bins, self.time = ((frequency - 1) // 2, frequency // 2), ((time - 1) // 2, time // 2)
 
     def forward(self, x: Tensor, lengths: list[int]) -> tuple[Tensor, list[int]]:
-        """[frames of all utterances, bins, in_channels] and frames of each -> the same of the next layer."""
+        """Compute the layer for `x` [frames of all utterances, bins, in_channels] and the frames of each utterance.
+
+        Returns
+        -------
+        x : [frames of all utterances, bins, channels]
+        lengths : frames of each utterance after pooling
+        """
         x = in_rows(x, lengths, self.time, self.bins, self.time_stride)
         x = self.conv(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
         x = out_of_rows(x, lengths, max(self.time), self.time_stride, self.pool)
@@ -40,12 +46,12 @@ class CnnLayer(nn.Module):
         return x.flatten(0, 1)[: sum(lengths)], lengths
 
     def pooled_frames(self, n):
-        """Return how many frames are left of n (an integer, or a tensor of them)."""
+        """Return the number of frames after pooling for n frames before the layer (an integer, or a tensor of integers)."""
         return (n + self.time_stride - 1) // self.time_stride // self.pool
 
     def pooled(self, x: Tensor) -> Tensor:
-        """Normalise and pool what the convolution gives, [rows, channels, frames, bins]."""
-        return F.max_pool2d(self.norm(x), self.pool).relu()  # max and ReLU commute: the ReLU costs a quarter after it
+        """Normalise and pool the result of the convolution [rows, channels, frames, bins]."""
+        return F.max_pool2d(self.norm(x), self.pool).relu()  # ReLU after pooling gives the same result, in a quarter of the time
 
 
 class SelfAttention(nn.Module):
@@ -57,7 +63,7 @@ class SelfAttention(nn.Module):
         self.score = nn.Linear(attention_size, 1, bias=False)
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """[batch, steps, input_size] -> embedding [batch, input_size] and weights [batch, steps], zero on padding."""
+        """Return embeddings [batch, input_size] and weights [batch, steps], 0 for padding, for `x` [batch, steps, input_size]."""
         scores = self.score(self.hidden(x).tanh()).squeeze(-1)  # [batch, steps]
         padding = ~valid_frames(lengths, x.shape[1], x.device)
         weights = scores.float().masked_fill(padding, -torch.inf).softmax(dim=-1)
@@ -65,13 +71,13 @@ class SelfAttention(nn.Module):
 
 
 class CnnBlstmAttention(nn.Module):
-    """The network of table 2: features [batch, frames, n_features] -> embedding [batch, 2 * lstm_size].
+    """The network of table 2, from features [batch, frames, n_features] to embeddings [batch, 2 * lstm_size].
 
     Parameters
     ----------
     n_features : bins of a frame
     channels : channels of each CNN layer
-    kernels, strides : frequency x time, one pair a CNN layer
+    kernels, strides : frequency x time, one pair for each CNN layer
     pool : bins and frames that max pooling joins after each CNN layer
     lstm_size : units of the BLSTM for each direction
     attention_size : hidden units of the attention
@@ -120,11 +126,11 @@ class CnnBlstmAttention(nn.Module):
         return self.embed(features, lengths)[0]
 
     def embed(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """As `forward`, with the attention: embeddings, weights [batch, steps] and valid steps [batch].
+        """Return embeddings as `forward` does, and the attention: weights [batch, steps] and valid steps [batch].
 
-        A step is `frames_per_step` frames; the weights of an utterance sum to 1.
+        A step has `frames_per_step` frames. The weights of an utterance sum to 1.
         """
-        lengths = lengths.clamp(min=self.frames_per_step)  # a clip of one frame becomes one step: the rest is the mean of speech
+        lengths = lengths.clamp(min=self.frames_per_step)  # a very short clip becomes one step, filled with the mean of speech
         if (missing := self.frames_per_step - features.shape[1]) > 0:
             features = F.pad(features, (0, 0, 0, missing))
         steps = lengths.tolist()
@@ -132,7 +138,7 @@ class CnnBlstmAttention(nn.Module):
         for layer in self.cnn:
             x, steps = layer(x, steps)
         utterances = x.transpose(1, 2).flatten(1).split(steps)  # [steps, channels * bins] each
-        longest_first = sorted(range(len(steps)), key=lambda i: -steps[i])  # torch would sort them, too, and wait for the GPU to do it
+        longest_first = sorted(range(len(steps)), key=lambda i: -steps[i])  # torch would sort them, too, but wait for the GPU
         packed = pack_sequence([utterances[i] for i in longest_first])
         x, _ = pad_packed_sequence(self.blstm(packed)[0], batch_first=True)
         x = x.index_select(0, upload(torch.tensor(longest_first).argsort(), x.device))
@@ -145,8 +151,8 @@ class PaperEncoder(FeatureEncoder):
 
     Parameters
     ----------
-    front_end : waveforms to features
-    min_std : a bin that varies less than this over the training set is divided by it instead
+    front_end : from waveforms to features
+    min_std : as for `ZNorm`
     channels, kernels, strides, pool, lstm_size, attention_size : as for `CnnBlstmAttention`
     """
 
@@ -173,7 +179,7 @@ class PaperEncoder(FeatureEncoder):
 
     @torch.no_grad()
     def attention(self, waveform: Tensor) -> tuple[Tensor, Tensor]:
-        """Tell where in one utterance [samples] the encoder looks: weights and times in seconds [steps] (figure 3)."""
+        """Return where the encoder looks in one utterance [samples] (figure 3): weights, and times in seconds, both [steps]."""
         features, n_frames = self.features(waveform.unsqueeze(0), torch.tensor([waveform.shape[0]]))
         _, weights, n_steps = self.network.embed(features, n_frames)
         times = self.front_end.frame_times(int(n_frames)).split(self.network.frames_per_step)

@@ -1,4 +1,4 @@
-"""Encoders on a front end: features of the waveform, normalised with the statistics of the training set, then a network."""
+"""Encoders with a front end: features of the waveform, normalised with the statistics of the training set, then a network."""
 
 from collections.abc import Iterable
 
@@ -10,14 +10,14 @@ from mlee_sb.models.normalization import ZNorm
 
 
 class FeatureEncoder(Encoder):
-    """Front end, z-norm and network, from waveform to embedding. Subclasses make the network.
+    """Front end, z-norm and network, from waveforms to embeddings. Subclasses build the network.
 
     Parameters
     ----------
-    front_end : waveforms to features, with `n_features`, `sample_rate`, `min_samples` and `settings`. It may learn
-    network : features [batch, frames, n_features] and valid frames [batch] to embeddings; has `embedding_size`
-    min_std : a bin that varies less than this over the training set is divided by it instead
-    settings : of the subclass, without ``front_end`` and ``min_std``
+    front_end : from waveforms to features; it has `n_features`, `sample_rate`, `min_samples` and `settings`, and may learn
+    network : from features [batch, frames, n_features] and valid frames [batch] to embeddings; it has `embedding_size`
+    min_std : as for `ZNorm`
+    settings : settings of the subclass, without ``front_end`` and ``min_std``
     """
 
     def __init__(self, front_end: nn.Module, network: nn.Module, min_std: float, settings: dict):
@@ -46,7 +46,8 @@ class FeatureEncoder(Encoder):
     def learned(self, fixed: Tensor, lengths: Tensor) -> Tensor:
         """Compute embeddings [batch, embedding_size] from waveforms.
 
-        In use, an utterance with a feature that is not finite has an embedding of NaN: a network may hide it (a ReLU makes 0 of it).
+        In eval mode, an utterance with a feature that is not finite has an embedding of NaN. Otherwise a network may hide it, because
+        a ReLU can turn it into 0.
         """
         features, n_frames = self.features(fixed, lengths)
         embeddings = self.network(features, n_frames)

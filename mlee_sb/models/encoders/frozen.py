@@ -1,4 +1,4 @@
-"""Encoders that were trained before and learn no more, side by side: the encoder of a stage that requires others."""
+"""Trained encoders side by side that do not learn any more: the encoder of a stage that requires others."""
 
 from collections.abc import Iterable
 
@@ -10,9 +10,9 @@ from mlee_sb.models.encoders.base import Encoder
 
 
 class FrozenEncoders(Encoder):
-    """Frozen encoders. Their embeddings are concatenated in the order given, and are the fixed part: nothing is left to learn.
+    """Frozen encoders. Their embeddings are concatenated in the given order. All of it is the fixed part, and nothing learns.
 
-    `train()` leaves them in eval mode: `requires_grad=False` alone would let batch-norm statistics move, because a
+    `train()` leaves them in eval mode. With `requires_grad=False` alone, batch-norm statistics would still change, because a
     SpeechBrain Brain calls `modules.train()` at the start of every epoch.
     """
 
@@ -47,7 +47,7 @@ class FrozenEncoders(Encoder):
 
     @torch.no_grad()
     def fixed(self, waveforms: Tensor, n_samples: Tensor) -> tuple[Tensor, Tensor]:
-        """Compute the embeddings of all encoders [batch, sum of the embedding sizes]; the lengths are that sum."""
+        """Compute the embeddings of all encoders [batch, sum of the embedding sizes]; each length is this sum."""
         return as_fixed(torch.cat([encoder(waveforms, n_samples) for encoder in self.encoders], dim=-1))
 
     def learned(self, fixed: Tensor, lengths: Tensor) -> Tensor:
@@ -59,7 +59,7 @@ class FrozenEncoders(Encoder):
 
 
 def as_fixed(embeddings: Tensor) -> tuple[Tensor, Tensor]:
-    """Return embeddings [batch, embedding_size] with their lengths, as `Encoder.fixed` returns values.
+    """Return embeddings [batch, embedding_size] and their lengths, in the form of `Encoder.fixed`.
 
     >>> as_fixed(torch.zeros(2, 3))[1].tolist()
     [3, 3]

@@ -1,1 +1,1 @@
-"""What only ONNX needs: modules that compute what the readable ones compute, in operations and shapes that can be exported."""
+"""Modules for ONNX only: they compute the same as the readable modules, with operations and shapes that can be exported."""

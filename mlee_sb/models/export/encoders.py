@@ -1,6 +1,6 @@
-"""Encoders for ONNX: padded batches, no packed sequences, and the Fourier transform as products of matrices.
+"""Encoders for ONNX: padded batches, no packed sequences, and the Fourier transform as matrix products.
 
-No shape follows from the lengths of the utterances, so that batch and length stay open in the file.
+No shape depends on the lengths of the utterances, so the exported file takes a batch of any size and utterances of any length.
 """
 
 from functools import singledispatch
@@ -19,7 +19,7 @@ from mlee_sb.models.masking import zero_padding
 
 @singledispatch
 def exportable(encoder: Encoder) -> Encoder:
-    """Return an encoder that gives the same embeddings in operations that ONNX has: that of a plug-in is asked for its own."""
+    """Return an encoder with the same embeddings in operations that ONNX has. For an encoder of a plug-in, call its own `exportable`."""
     return encoder.exportable()
 
 
@@ -34,11 +34,11 @@ def _(encoder: PaperEncoder) -> Encoder:
 
 
 class ExportablePaperEncoder(FeatureEncoder):
-    """A trained `PaperEncoder` with the same weights. A front end of another kind is taken as it is.
+    """A trained `PaperEncoder` in a form for ONNX, with the same weights. A front end of another kind does not change.
 
     Parameters
     ----------
-    encoder : in eval mode
+    encoder : the trained encoder, in eval mode
     """
 
     def __init__(self, encoder: PaperEncoder):
@@ -51,7 +51,7 @@ class ExportablePaperEncoder(FeatureEncoder):
 
 
 class ExportableSpectrogram(nn.Module):
-    """The same features as `LogPowerSpectrogram`: ONNX's Fourier transform is slow and inexact at such lengths."""
+    """The same features as `LogPowerSpectrogram`, without ONNX's Fourier transform: that is slow and inexact at such lengths."""
 
     def __init__(self, front_end: LogPowerSpectrogram):
         super().__init__()
@@ -59,11 +59,11 @@ class ExportableSpectrogram(nn.Module):
         self.n_features, self.sample_rate, self.min_samples = front_end.n_features, front_end.sample_rate, front_end.min_samples
 
     def forward(self, waveforms: Tensor, n_samples: Tensor) -> tuple[Tensor, Tensor]:
-        """Waveforms [batch, samples] -> features [batch, frames, n_features] and frames of each utterance [batch]."""
+        """Return features [batch, frames, n_features] and frames of each utterance [batch] for waveforms [batch, samples]."""
         return self._power(waveforms).log().float(), self.theirs.n_frames(n_samples)
 
     def _power(self, waveforms: Tensor) -> Tensor:
-        """The power of each bin, with the floor. In double precision: quiet bins of a loud frame would lose theirs in single precision."""
+        """Return the power of each bin, plus the floor. Double precision, because quiet bins of a loud frame need more than single."""
         theirs = self.theirs
         frames = (waveforms.unfold(-1, theirs.window_samples, theirs.shift_samples) * theirs.window).double()
         grid = torch.outer(torch.arange(theirs.window_samples), torch.arange(theirs.n_features)).double()
@@ -72,17 +72,17 @@ class ExportableSpectrogram(nn.Module):
 
 
 class ExportableNetwork(nn.Module):
-    """The same embeddings as `CnnBlstmAttention`, from tensors whose shapes do not follow from the lengths."""
+    """The same embeddings as `CnnBlstmAttention`, from tensors whose shapes do not depend on the lengths."""
 
     def __init__(self, network: CnnBlstmAttention):
         super().__init__()
         self.theirs, self.embedding_size = network, network.embedding_size
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
-        """Features [batch, frames, bins] and valid frames [batch] -> embeddings [batch, embedding_size]."""
+        """Return embeddings [batch, embedding_size] for features [batch, frames, bins] and valid frames [batch]."""
         theirs = self.theirs
         lengths = lengths.clamp(min=theirs.frames_per_step)
-        x = F.pad(features, (0, 0, 0, theirs.frames_per_step)).unsqueeze(1)  # [batch, 1, frames, bins], always a step of padding
+        x = F.pad(features, (0, 0, 0, theirs.frames_per_step)).unsqueeze(1)  # [batch, 1, frames, bins], with one step of padding at least
         for layer in theirs.cnn:
             x, lengths = _layer(layer, x, lengths)
         x = zero_padding(x, lengths).permute(0, 2, 1, 3).flatten(2)  # [batch, steps, channels * bins]
@@ -90,17 +90,17 @@ class ExportableNetwork(nn.Module):
 
 
 def _layer(layer: CnnLayer, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-    """As `CnnLayer.forward` in evaluation, of a padded batch [batch, in_channels, frames, bins]."""
+    """Compute what `CnnLayer.forward` computes in evaluation, for a padded batch [batch, in_channels, frames, bins]."""
     x = layer.conv(F.pad(zero_padding(x, lengths), (*layer.bins, *layer.time)))
     return layer.pooled(x), layer.pooled_frames(lengths)
 
 
 def _blstm(blstm: nn.LSTM, x: Tensor, lengths: Tensor) -> Tensor:
-    """The BLSTM without packed sequences, which ONNX has not: each direction is taken from where it begins with a valid step."""
+    """Compute a BLSTM without packed sequences, which ONNX does not have: both directions begin with a valid step."""
     n_steps, size = x.shape[1], blstm.hidden_size
     steps = torch.arange(n_steps)
     padding = (n_steps - lengths).unsqueeze(1)
-    to_the_right = (steps - padding).clamp(min=0)  # [batch, steps]: the padding comes first, and is a copy of the first step
+    to_the_right = (steps - padding).clamp(min=0)  # [batch, steps]: the padding comes first, as copies of the first step
     back = (steps + padding).clamp(max=n_steps - 1)
     forward = blstm(x)[0][..., :size]
     backward = blstm(_at(x, to_the_right))[0][..., size:]
@@ -108,5 +108,5 @@ def _blstm(blstm: nn.LSTM, x: Tensor, lengths: Tensor) -> Tensor:
 
 
 def _at(x: Tensor, steps: Tensor) -> Tensor:
-    """[batch, steps, size] and places [batch, steps] -> the steps at these places."""
+    """Return the steps of `x` [batch, steps, size] at places [batch, steps]."""
     return x.gather(1, steps.unsqueeze(-1).expand(-1, -1, x.shape[2]))

@@ -1,1 +1,1 @@
-"""Many stages in one run: the order in which they are trained, where, and each in a process of its own."""
+"""Many stages in one run: their order, where they are trained, and a process for each of them."""

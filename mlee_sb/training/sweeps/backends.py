@@ -1,4 +1,4 @@
-"""Where the stages of a sweep run, by name: joblib's loky on this machine, or a Ray or Dask cluster."""
+"""Backends, by name, that run the stages of a sweep: joblib's loky on this machine, or a Ray or Dask cluster."""
 
 import importlib
 import os
@@ -15,18 +15,18 @@ from joblib.externals.loky import get_reusable_executor
 from mlee_sb.errors import InputError, choose
 from mlee_sb.training.sweeps.process import DIED, Ending, Task, train_in_own_process
 
-ANSWERS_WITHIN = "30s"  # a scheduler, on a machine that is busy, too
+ANSWERS_WITHIN = "30s"  # how long to wait for a scheduler, which may run on a busy machine
 
 
 @dataclass(frozen=True)
 class Workers:
-    """`jobs` workers, ready to train; `tells_each` is whether the backend tells of each task when it ends, or of all at the end."""
+    """Workers, `jobs` of them. `tells_each` says whether the backend reports each task when it ends, or all tasks at the end."""
 
     jobs: int
     tells_each: bool = True
 
     def train(self, tasks: Sequence[Task]) -> Iterator[Ending]:
-        """Train tasks that do not require one another, begun in their order; tell how each ended, as they end."""
+        """Train tasks that do not require one another, started in their order. Yield how each one ended, when it ends."""
         left = {task.stage.folder for task in tasks}
         import_path = [os.path.abspath(folder) for folder in sys.path]
         how = {"return_as": "generator_unordered"} if self.tells_each else {}
@@ -35,12 +35,12 @@ class Workers:
             for ending in parallel(delayed(train_in_own_process)(task, import_path) for task in tasks):
                 left.discard(ending.folder)
                 yield ending
-        except Exception as error:  # a worker itself was lost, and its fellows' work with it
+        except Exception as error:  # a worker was lost, and with it the work of all others
             yield from [Ending(task.stage.folder, DIED, str(error).strip().split("\n")[0]) for task in tasks if task.stage.folder in left]
 
 
 def check_workers(name: str, jobs: int | None, threads: int) -> None:
-    """Refuse a backend that there is not, and numbers that are none."""
+    """Raise an InputError for an unknown backend, or for fewer than one job or thread."""
     choose(name, BACKENDS, "backend")
     if threads < 1 or (jobs is not None and jobs < 1):
         raise InputError(f"--jobs {jobs} --threads {threads}: each must be 1 or more")
@@ -48,20 +48,20 @@ def check_workers(name: str, jobs: int | None, threads: int) -> None:
 
 @contextmanager
 def open_backend(name: str, jobs: int | None, threads: int, device: str, address: str | None = None) -> Iterator[Workers]:
-    """Workers of a backend, closed at the end; a cluster that was running before goes on.
+    """Yield the workers of a backend, and close them at the end. A cluster that was already running is not stopped.
 
     Parameters
     ----------
     name : one of `BACKENDS`
-    jobs : stages at a time; None for as many as there are CPUs for, or one on a GPU of this machine
+    jobs : number of stages at the same time; None for as many as the CPUs allow, or 1 on a GPU of this machine
     threads : CPU threads of a stage
-    device : what the stages are trained on
-    address : of a running Ray or Dask cluster; None for one on this machine, for this run only
+    device : the device that the stages are trained on
+    address : address of a running Ray or Dask cluster; None to start one on this machine, for this run only
 
     Raises
     ------
     InputError
-        for a backend that is not there, not installed, cannot be reached, or has no room for `jobs`
+        if the backend is unknown, is not installed, cannot be reached, or has no room for `jobs`
     """
     check_workers(name, jobs, threads)
     if address and name == "loky":
@@ -76,7 +76,7 @@ def open_backend(name: str, jobs: int | None, threads: int, device: str, address
 
 @contextmanager
 def _one_ctrl_c_is_enough() -> Iterator[None]:
-    """The first one stops; those that follow, while workers are being closed, would leave some behind."""
+    """Ignore Ctrl-C after the first one. While workers are being closed, a second one would leave some of them running."""
 
     def stop(number, frame):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -108,7 +108,7 @@ def _dask(jobs: int | None, threads: int, device: str, address: str | None) -> I
         except (OSError, ValueError, TimeoutError) as error:
             raise InputError(f"--address {address}: no Dask scheduler answers there ({error})") from error
     else:
-        here = {"dashboard_address": ":0", "memory_limit": 0, "host": "127.0.0.1"}  # stages are processes of their own: nothing to limit
+        here = {"dashboard_address": ":0", "memory_limit": 0, "host": "127.0.0.1"}  # stages have their own processes: no limit is needed
         cluster = distributed.LocalCluster(n_workers=jobs, threads_per_worker=1, silence_logs="CRITICAL", **here)
         client = distributed.Client(cluster)
     try:
@@ -151,7 +151,7 @@ BACKENDS: dict[str, Callable] = {"loky": _loky, "ray": _ray, "dask": _dask}
 
 
 def _room(jobs: int | None, room: int, address: str | None) -> int:
-    """The number of jobs, after a look at whether the cluster can take them."""
+    """Return the number of jobs. Raise an InputError if the cluster has no room for them."""
     if room < max(2, jobs or 0):  # with one job, joblib would train on this machine
         raise InputError(f"--address {address}: the cluster has room for {room} stages at a time, and --jobs must be from 2 to that")
     return jobs or room
@@ -165,5 +165,5 @@ def _installed(module: str, extra: str) -> ModuleType:
 
 
 def _leave_ctrl_c_alone() -> None:
-    """In a worker: Ctrl-C reaches every process of a terminal, and the command stops its workers itself."""
+    """Ignore Ctrl-C in a worker. It reaches every process of a terminal, but the command stops its workers itself."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""One stage in a process of its own: nothing of another stage can reach it, and if it is killed only it is lost."""
+"""One stage in its own process: no other stage can disturb it, and if it is killed, only this stage is lost."""
 
 import json
 import os
@@ -14,14 +14,14 @@ from pathlib import Path
 from mlee_sb.training.stage import Stage
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-LOOKS_UP = 1.0  # seconds between two looks at whether the starter still lives
+LOOKS_UP = 1.0  # seconds between two checks that the starter still runs
 
-FINISHED, FAILED, DIED = "finished", "failed", "died"  # how a process ends
+FINISHED, FAILED, DIED = "finished", "failed", "died"  # how a process can end
 
 
 @dataclass(frozen=True)
 class Task:
-    """A stage, with what its process needs to know: `device` and `score` as in `mlee_sb.training.run`, and its CPU threads."""
+    """A stage and what its process needs: `device` and `score` as in `mlee_sb.training.run`, and the number of its CPU threads."""
 
     stage: Stage
     device: str
@@ -31,7 +31,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Ending:
-    """How the process of a stage ended: `state` is FINISHED, FAILED (it raised `reason`) or DIED (it could not even do that)."""
+    """How the process of a stage ended: `state` is FINISHED, FAILED (with an error, see `reason`) or DIED (without an answer)."""
 
     folder: Path
     state: str
@@ -40,15 +40,15 @@ class Ending:
 
 
 def make_task(stage: Stage, device: str, score: Callable[[Path], None], threads: int) -> Task:
-    """A task that means the same in another working directory."""
+    """Return the task for a stage. All its paths are absolute, so it works in any working directory."""
     return Task(_anywhere(stage), device, score, threads)
 
 
 def train_in_own_process(task: Task, import_path: list[str]) -> Ending:
-    """Train the stage of a task, whose required stages are finished, and wait for it. Its output goes to its run.log.
+    """Train the stage of a task in a new process, and wait for it. Required stages are finished. Its output goes to its run.log.
 
-    This is what a worker of a backend does. The process ends with the worker: it holds one end of a pipe, and leaves when
-    the other end closes. A session of its own keeps Ctrl-C away from it: whether to stop is decided in one place.
+    A worker of a backend calls this. The process ends with the worker: it holds one end of a pipe, and ends when the other end
+    closes. It has its own session, so that Ctrl-C does not reach it: the command alone decides when to stop.
     """
     start, starter, folder = time.monotonic(), os.getppid(), task.stage.folder
     folder.mkdir(parents=True, exist_ok=True)
@@ -65,7 +65,7 @@ def train_in_own_process(task: Task, import_path: list[str]) -> Ending:
                 process.wait(timeout=LOOKS_UP)
                 break
             except subprocess.TimeoutExpired:
-                if os.getppid() != starter:  # the command was killed, and nobody waits for this stage any more
+                if os.getppid() != starter:  # the command was killed, so nobody waits for this stage
                     raise SystemExit(1) from None
         answer = process.stdout.read()
     finally:
@@ -81,9 +81,9 @@ def train_in_own_process(task: Task, import_path: list[str]) -> Ending:
 
 
 def _send(task: Task, process: subprocess.Popen) -> None:
-    with suppress(BrokenPipeError):  # it died already, which its status tells
+    with suppress(BrokenPipeError):  # the process has died already, and its status will tell it
         process.stdin.write(pickle.dumps(task))
-        process.stdin.flush()  # and left open: see above
+        process.stdin.flush()  # stdin stays open, so that the process ends with the worker
 
 
 def _anywhere(stage: Stage) -> Stage:

@@ -1,4 +1,4 @@
-"""Many stages in one run: each trained once, however many require it, several at a time, and none takes another with it."""
+"""Many stages in one run: each is trained only once, several run at the same time, and a failure does not stop the others."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -12,12 +12,12 @@ from mlee_sb.training.sweeps.backends import Workers
 from mlee_sb.training.sweeps.process import DIED, FAILED, FINISHED, make_task
 
 REUSED, SKIPPED = "reused", "skipped"  # besides FINISHED and FAILED
-SHOWN_RUNNING = 3  # stages by name beside the bar
+SHOWN_RUNNING = 3  # stages that are named beside the bar
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a stage: `state` is FINISHED, REUSED, FAILED or SKIPPED, the last two with a `reason` of one line."""
+    """The result of a sweep for one stage: `state` is FINISHED, REUSED, FAILED or SKIPPED, the last two with a `reason` of one line."""
 
     stage: Stage
     state: str
@@ -34,25 +34,25 @@ class Outcome:
 
 
 def kind(stage: Stage) -> str:
-    """``"encoder"`` for a stage that learns from waveforms, ``"head"`` for one on the frozen encoders of others."""
+    """Return ``"encoder"`` for a stage that learns from waveforms, ``"head"`` for a stage with the frozen encoders of others."""
     return "head" if stage.requires else "encoder"
 
 
 def done(stage: Stage) -> bool:
-    """Whether nothing is left to do: trained and scored."""
+    """Tell whether a stage is trained and scored."""
     return stage.finished and stage.scored
 
 
 def waves(stages: Sequence[Stage], jobs: int) -> list[list[Stage]]:
-    """Stages in the order of training, such that those of a wave do not require one another.
+    """Return stages in waves, in the order of training. No stage requires another stage of its wave.
 
-    A wave has the encoders of `jobs` folds, and after them the heads of the wave before: whole folds are finished early,
-    and no worker waits for an encoder while there are others to train.
+    A wave has the encoders of `jobs` folds, and then the heads of the folds of the wave before. So whole folds are finished early, and
+    no worker waits for an encoder while there are other stages to train.
 
     Parameters
     ----------
-    stages : each after those that it requires, as `mlee_sb.training.stage.plan` gives them
-    jobs : stages that are trained at a time
+    stages : each stage after those that it requires, as `mlee_sb.training.stage.plan` returns them
+    jobs : number of stages that are trained at the same time
     """
     units = list(dict.fromkeys(_unit(stage) for stage in stages))
     found: dict[int, list[Stage]] = {}
@@ -64,18 +64,18 @@ def waves(stages: Sequence[Stage], jobs: int) -> list[list[Stage]]:
 def sweep(
     stages: Sequence[Stage], workers: Workers, device: str, score: Callable[[Path], None], threads: int, say: Callable[[str], None]
 ) -> list[Outcome]:
-    """Train what is missing of some stages, and tell what became of each.
+    """Train those of some stages that are not finished, and return the outcome of each stage.
 
-    A stage that fails leaves the others alone: only those that require it are skipped. A stage whose process was killed is
-    begun again when nothing else runs, and fails if it is killed again.
+    If a stage fails, only the stages that require it are skipped. A stage whose process was killed is started again when nothing else
+    runs, and fails if it is killed again.
 
     Parameters
     ----------
-    stages : each after those that it requires; checked before, as by `mlee_sb.training.run.check_stages`
-    workers : where to train, from `mlee_sb.training.sweeps.backends.open_backend`
+    stages : each stage after those that it requires; `mlee_sb.training.run.check_stages` has checked them
+    workers : the workers that train, from `mlee_sb.training.sweeps.backends.open_backend`
     device, score : as for `mlee_sb.training.run.run_one`
-    threads : CPU threads of each stage; more give figures that differ in their rounding, more workers do not
-    say : called with lines for a person
+    threads : CPU threads of each stage; their number changes results by rounding, the number of workers does not
+    say : called with each line for a person
     """
     outcomes = {stage.folder: Outcome(stage, REUSED) for stage in stages if done(stage)}
     pending = [stage for stage in stages if stage.folder not in outcomes]
@@ -100,7 +100,7 @@ def sweep(
 
 
 def _train(stages: list[Stage], workers: Workers, device: str, score: Callable, threads: int, bar: tqdm) -> Iterator[Outcome]:
-    """Train independent stages, and once more, alone, those whose process died."""
+    """Train stages that do not require one another. Train those whose process died once more, alone."""
     tasks = {task.stage.folder: task for task in (make_task(stage, device, score, threads) for stage in stages)}
     left = dict(zip(tasks, stages, strict=True))
     _show_running(bar, left, workers.jobs)
@@ -120,7 +120,7 @@ def _train(stages: list[Stage], workers: Workers, device: str, score: Callable, 
 
 
 def _show_running(bar: tqdm, left: dict[Path, Stage], jobs: int) -> None:
-    """Workers take stages in their order, so the first `jobs` of those that are left are being trained."""
+    """Show the running stages beside the bar. Workers take stages in order, so these are the first `jobs` of those that are left."""
     names = [_short(stage) for stage in list(left.values())[:jobs]]
     more = f" and {len(names) - SHOWN_RUNNING} more" if len(names) > SHOWN_RUNNING else ""
     bar.set_postfix_str(", ".join(names[:SHOWN_RUNNING]) + more)

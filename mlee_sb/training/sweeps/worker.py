@@ -1,4 +1,4 @@
-"""The process of one stage: a task comes in through stdin, and how it ended goes out through stdout (see `process`)."""
+"""The process of one stage: it reads a task from stdin, and writes to stdout how the training ended (see `process`)."""
 
 import os
 import pickle
@@ -15,7 +15,7 @@ from mlee_sb.training.sweeps.process import FAILED, FINISHED, Task
 
 
 def main() -> None:
-    """Train the stage of the task. What is printed, warned and raised goes to stderr, which is the run.log of the stage."""
+    """Train the stage of the task. All output, warnings and errors go to stderr, which is the run.log of the stage."""
     answer = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     task: Task = pickle.load(sys.stdin.buffer)
@@ -29,7 +29,7 @@ def _train(task: Task) -> dict[str, str]:
     torch.set_num_threads(task.threads)
     try:
         run_one(task.stage, task.device, task.score, lambda line: print(line, file=sys.stderr), step=task.stage.name)
-    except Exception as error:  # whatever it is, it is this stage's alone
+    except Exception as error:  # of any kind: it must not stop other stages
         traceback.print_exc()
         first_line = str(error).strip().split("\n")[0]
         return {"state": FAILED, "reason": first_line if isinstance(error, InputError) else f"{type(error).__name__}: {first_line}"}
@@ -37,7 +37,7 @@ def _train(task: Task) -> dict[str, str]:
 
 
 def _leave_with_the_starter() -> None:
-    """Whoever started this process holds the other end of stdin: at its end there is nobody left to train for."""
+    """End this process when its starter ends: the starter holds the other end of stdin, so stdin ends with it."""
     while os.read(sys.stdin.fileno(), 1024):
         pass
     os._exit(1)
