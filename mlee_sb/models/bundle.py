@@ -76,7 +76,7 @@ def describe_model(model: EmotionModel, labels: dict, demo: bool, weights_sha256
     model : the model
     labels : the rules of its labels, and the data that it was trained on (`mlee_sb.models.config.LabelRules`)
     demo : whether it was trained on the demo release
-    weights_sha256 : sha256 of the file with its weights; the default serves to check before training that a model can be described
+    weights_sha256 : sha256 of the file with its weights; by default that of no file
     """
     presence = model.presence and {"encoder": model.presence.encoder, "classifier": model.presence.classifier.settings}
     front_ends = [getattr(encoder, "front_end", None) for encoder in model.encoders]
@@ -97,6 +97,31 @@ def describe_model(model: EmotionModel, labels: dict, demo: bool, weights_sha256
         presence=presence,
         calibration=model.calibration,
     )
+
+
+def check_describable(model: EmotionModel, labels: dict, demo: bool) -> None:
+    """Check before training that config.json can describe a model, and that the model can be built again from it.
+
+    Parameters
+    ----------
+    model, labels, demo : as for `describe_model`
+
+    Raises
+    ------
+    InputError
+        if a part of it is not registered, has no settings, or cannot be built from them
+    """
+    try:
+        _without_memory(describe_model(model, labels, demo))
+    except InputError as error:
+        remedy = "A model is built on torch's meta device when it is loaded: compute constants below `with torch.device('cpu'):`"
+        raise InputError(f"{error} {remedy}" if "meta" in str(error) else str(error)) from error
+
+
+def _without_memory(config: Architecture) -> EmotionModel:
+    """Build the model on the meta device: it takes no memory, whatever config.json says."""
+    with torch.device("meta"):
+        return build_model(config)
 
 
 def build_model(config: Architecture) -> EmotionModel:
@@ -190,8 +215,7 @@ def load_bundle(folder: str | Path, root: Path | None = None) -> Bundle:
 def _load(folder: Path, root: Path | None = None) -> tuple[EmotionModel, BundleConfig]:
     config, path = read_config(folder, root), folder / WEIGHTS
     try:
-        with torch.device("meta"):  # takes no memory, whatever config.json says
-            like = build_model(config)
+        like = _without_memory(config)
         check_memory(like, path)
         model = build_model(config)
     except InputError as error:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from mlee_sb.files import write_text
-from mlee_sb.models.bundle import describe_model
+from mlee_sb.models.bundle import check_describable
 from mlee_sb.models.device import upload
 from mlee_sb.models.emotion_model import EmotionModel
 from mlee_sb.models.encoders.base import Encoder, check_members
@@ -98,7 +98,7 @@ def _begin(stage: Stage, inputs: StageInputs, model: EmotionModel, parts: list[F
     """Write what the stage is, remove results that belong to older encoders, and compute the fixed parts."""
     files = stage.files
     files.save.mkdir(parents=True, exist_ok=True)
-    describe_model(model, label_rules(stage), stage.data.protocol["demo"])  # refuse a model that cannot be saved before it is trained
+    check_describable(model, label_rules(stage), stage.data.protocol["demo"])  # refuse a model that cannot be saved before it is trained
     if why := stage.begin_on_its_encoders():
         say(f"  {why}")
     files.write_identity(stage.identity)
