@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from summaries import SUMMARY
 
 from mlee_sb.errors import InputError
 from mlee_sb.evaluation.predictions import read_predictions
@@ -15,7 +16,6 @@ from mlee_sb.stage_folder import (
     LONGEST_VARIANT,
     USES,
     StageFolder,
-    Summary,
     above_rows,
     folders_below,
     key_of,
@@ -24,20 +24,6 @@ from mlee_sb.stage_folder import (
     variant_of,
 )
 
-SUMMARY = Summary(
-    **{
-        "row": "mlee",
-        "variant": "lr=0.1",
-        "train_set": "all",
-        "fold": 3,
-        "seed": 1,
-        "corpus": "tones",
-        "demo": False,
-        "protocol_hash": "12",
-    },
-    **{"target": "existence", "output": "sigmoid", "class_weights": [[0.5, 1.5]], "losses": {"train": 1.0, "valid": 2.0}},
-    **{"epochs": 4, "seconds": 1.5},
-)
 TEST = pd.DataFrame(
     {"ID": ["007", "b"], "speaker": ["x", "x"], "dominant": ["neu", ""], "votes_neu": [2, 1], "votes_hap": [1, 1], "votes_oth": [0, 3]}
 ).assign(exist_neu=[1, 1], exist_hap=[1, 1])
