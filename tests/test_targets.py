@@ -124,7 +124,7 @@ def test_divided_out_class_weights_leave_what_training_without_them_would_give()
 def with_target(tmp_path, monkeypatch, name, body):
     """Install a package whose class `Mine` is registered as a target."""
     code = f"from mlee_sb.targets import SOFTMAX, Target\nfrom mlee_sb.targets.hard import HardTarget\n{body}"
-    monkeypatch.syspath_prepend(write_package(tmp_path, f"package_of_{name}", code, targets=f"{name} = Mine"))
+    monkeypatch.syspath_prepend(write_package(tmp_path, f"package_of_{name}", code, targets={name: "Mine"}))
 
 
 def test_a_target_with_a_wrong_name_is_answered_with_the_nearest():
