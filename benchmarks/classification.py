@@ -6,12 +6,12 @@ from pathlib import Path
 import corpus
 from measure import Result, by_turns, seconds
 from speechbrain.inference.classifiers import EncoderClassifier
-from training_step import our_encoder
+from training_step import our_encoder, our_head
 
 from mlee_sb import EmotionClassifier
 from mlee_sb.models.bundle import save_bundle
-from mlee_sb.models.dense_classifier import DenseClassifier
 from mlee_sb.models.emotion_model import EmotionModel
+from mlee_sb.targets import SOFTMAX
 
 EMOTIONS = ["neu", "hap", "sad", "ang"]
 LABELS = {
@@ -29,9 +29,8 @@ LABELS = {
 def write_bundle(folder: Path) -> Path:
     """The paper's encoder with a head, not trained: it takes the same time."""
     encoder = our_encoder()
-    save_bundle(
-        folder, EmotionModel(encoder, DenseClassifier(encoder.embedding_size, len(EMOTIONS)), EMOTIONS, "softmax"), LABELS, demo=True
-    )
+    model = EmotionModel(encoder, our_head(encoder.embedding_size, len(EMOTIONS)), EMOTIONS, SOFTMAX)
+    save_bundle(folder, model, LABELS, demo=True)
     return folder
 
 

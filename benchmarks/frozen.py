@@ -14,16 +14,16 @@ import torch
 from measure import Result, in_own_process, seconds
 from reference.model import ReferenceEncoder
 from torch import nn
-from training_step import BATCH, EMOTIONS, MAX_GRAD_NORM, adam, batches_of, our_encoder
+from training_step import BATCH, EMOTIONS, MAX_GRAD_NORM, SIZE, adam, batches_of, our_encoder, our_head
 
-from mlee_sb.models.dense_classifier import DenseClassifier
-from mlee_sb.training.brains import HardTargetBrain, Precomputed
+from mlee_sb.models.encoders.frozen import FrozenEncoders
+from mlee_sb.training.brains import HardTargetBrain
 from mlee_sb.training.checkpoints import AtomicCheckpointer, EarlyStopping
-from mlee_sb.training.data import EmbeddingDataset, UtteranceSampler, make_loader
+from mlee_sb.training.data import FixedDataset, UtteranceSampler, make_loader
 from mlee_sb.training.memory import keep_freed_memory
 
 ENCODED = 96  # utterances that are encoded to learn what one costs
-SIZE, LR, VALID = 256, 5e-5, 10  # of the embeddings of one encoder; of a frozen stage; one utterance in ten is there for validation
+LR, VALID = 5e-5, 10  # of a frozen stage; one utterance in ten is there for validation
 
 
 @torch.no_grad()
@@ -40,17 +40,17 @@ def seconds_to_train_the_head(n: int, epochs: int) -> float:
     """Training on n embeddings as a frozen stage does it: its Brain, with validation and a checkpoint in every epoch."""
     logging.getLogger("speechbrain").setLevel(logging.WARNING)
     torch.manual_seed(0)
-    head, counter = DenseClassifier(SIZE, EMOTIONS), EarlyStopping(epochs, patience=epochs)
+    head, counter = our_head(SIZE), EarlyStopping(epochs, patience=epochs)
     train, valid = (
-        make_loader(EmbeddingDataset(torch.randn(size, SIZE), torch.eye(EMOTIONS)[torch.randint(EMOTIONS, (size,))], []), BATCH, 0, seed)
+        make_loader(FixedDataset(torch.randn(size, SIZE), torch.eye(EMOTIONS)[torch.randint(EMOTIONS, (size,))], []), BATCH, 0, seed)
         for size, seed in ((n, 1), (n // VALID, None))
     )
     with tempfile.TemporaryDirectory() as folder:
         brain = HardTargetBrain(
-            encoder=Precomputed(),
+            encoder=FrozenEncoders([our_encoder()]),
             classifier=head,
             class_weights=torch.ones(EMOTIONS),
-            loss_mean="plain",
+            settings={"loss_mean": "plain", "lr": LR},
             epochs=counter,
             start=time.monotonic(),
             say=lambda line: None,

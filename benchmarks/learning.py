@@ -11,15 +11,12 @@ import corpus
 import torch
 from reference.model import ReferenceEncoder, take_weights
 from torch import nn
-from training_step import BATCH, adam, our_encoder, step
+from training_step import BATCH, SIZE, adam, our_encoder, our_head, step
 
-from mlee_sb import labels
-from mlee_sb.corpora.manifest import read_fold, read_protocol
-from mlee_sb.models.dense_classifier import DenseClassifier
+from mlee_sb.corpora.manifest import read_fold, read_protocol, vote_columns
+from mlee_sb.targets import find_target
 from mlee_sb.training.data import Batch, WaveformDataset, make_loader
-from mlee_sb.training.losses import existence_cross_entropy
 from mlee_sb.training.memory import keep_freed_memory
-from mlee_sb.training.targets import usable_for
 
 EPOCHS, LR = 3, 2e-4  # the second as in hparams/mlee.yaml
 
@@ -27,16 +24,18 @@ EPOCHS, LR = 3, 2e-4  # the second as in hparams/mlee.yaml
 def losses_of(which: str, manifests: str, data_folder: str, seed: int) -> list[float]:
     """Validation loss after each epoch."""
     emotions, splits = read_protocol(manifests)["emotions"], read_fold(manifests, 1)
-    used = {name: usable_for("existence", "all", splits[name], {"emotions": emotions, "min_votes": 1}) for name in ("train", "valid")}
-    weights = torch.as_tensor(labels.existence_class_weights(used["train"][1], emotions), dtype=torch.float32)
+    target, settings = find_target("existence"), {"emotions": emotions, "min_votes": 1}  # every utterance can be used
+    labels = {
+        name: target.labels(split["dominant"], split[vote_columns(emotions)].to_numpy(), settings)[0] for name, split in splits.items()
+    }
+    weights = torch.as_tensor(target.class_weights(labels["train"], splits["train"]["dominant"], settings), dtype=torch.float32)
     torch.manual_seed(seed)
-    encoder, head = our_encoder(), DenseClassifier(256, len(emotions))
+    encoder, head = our_encoder(), our_head(SIZE, len(emotions))
     train, valid = (
-        WaveformDataset(*used[name][:1], data_folder, encoder, torch.from_numpy(used[name][1]), speeds)
+        WaveformDataset(splits[name], data_folder, encoder, torch.from_numpy(labels[name]).float(), speeds)
         for name, speeds in {"train": corpus.SPEEDS, "valid": (1.0,)}.items()
     )
-    with torch.no_grad():
-        encoder.normalizer.fit(encoder.front_end(batch.inputs, batch.lengths) for batch in make_loader(train, BATCH, 0))
+    encoder.fit_statistics((batch.inputs, batch.lengths) for batch in make_loader(train, BATCH, 0))
     network: nn.Module = encoder
     if which == "reference":
         network = ReferenceEncoder(torch.zeros(400), torch.ones(400))
@@ -47,7 +46,7 @@ def losses_of(which: str, manifests: str, data_folder: str, seed: int) -> list[f
     def losses(batch: Batch) -> torch.Tensor:
         with torch.autocast("cpu", torch.bfloat16, enabled=which.endswith("bf16") and model.training):
             logits = head(network(batch.inputs, batch.lengths))
-        return existence_cross_entropy(logits.float(), batch.targets, weights)
+        return target.loss(logits.float(), batch.labels, weights)
 
     found, loader = [], make_loader(train, BATCH, 0, seed)
     for epoch in range(1, EPOCHS + 1):

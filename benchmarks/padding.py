@@ -9,9 +9,9 @@ import torch
 from convolution_peak import layers
 from measure import Result
 from reference.model import SHIFT, WINDOW
-from training_step import BATCH
+from training_step import BATCH, built
 
-from mlee_sb.models.encoder import POOL, CnnBlstmAttention, CnnLayer
+from mlee_sb.models.encoders.cnn_blstm_attention import CnnLayer
 from mlee_sb.models.rows import in_rows
 from mlee_sb.training.data import UtteranceSampler
 
@@ -29,7 +29,7 @@ def computed_and_valid(cnn: Iterable[CnnLayer], frames: list[int]) -> tuple[floa
         frames = [-(-n // layer.time_stride) for n in frames]
         padded += weight * max(frames) * len(frames)
         valid += weight * sum(frames)
-        frames = [n // POOL for n in frames]
+        frames = [n // layer.pool for n in frames]
     return padded, rows, valid
 
 
@@ -37,7 +37,7 @@ def measure(n: int, data_folder: Path | None) -> Result:
     """Over an epoch of n utterances at the paper's three speeds, in the batches that training draws: at random."""
     seconds = corpus.lengths(n, data_folder)
     frames = np.concatenate([1 + (seconds / speed * corpus.RATE - WINDOW) // SHIFT for speed in corpus.SPEEDS]).astype(int)
-    cnn = CnnBlstmAttention().cnn
+    cnn = built("paper_encoder").network.cnn
     batches = [computed_and_valid(cnn, frames[batch].tolist()) for batch in UtteranceSampler(frames.tolist(), BATCH, seed=1)]
     padded, rows, valid = np.sum(batches, axis=0)
     shares = {"padded to the longest": [100 * (1 - valid / padded)], "ours": [100 * (1 - valid / rows)]}

@@ -13,13 +13,13 @@ import torch
 from measure import Result, by_turns, in_own_process, seconds
 from training_step import BATCH, EMOTIONS, epoch, our_encoder
 
-from mlee_sb.models.emotion_model import UtteranceEncoder
+from mlee_sb.models.encoders.base import Encoder
 from mlee_sb.training.data import WaveformDataset, make_loader
 from mlee_sb.training.memory import keep_freed_memory
 
 
-def dataset_of(files: list[Path], encoder: UtteranceEncoder) -> WaveformDataset:
-    """Recordings at the paper's three speeds, with any targets."""
+def dataset_of(files: list[Path], encoder: Encoder) -> WaveformDataset:
+    """Recordings at the paper's three speeds, with any labels."""
     frame = pd.DataFrame({"ID": [path.stem for path in files], "wav": [path.name for path in files], "duration": 0.0})  # for no sorting
     return WaveformDataset(frame, files[0].parent, encoder, torch.rand(len(files), EMOTIONS), corpus.SPEEDS)
 

@@ -3,10 +3,10 @@
 python benchmarks/table3_fold.py RESULTS       the folder of a corpus below --results, with all rows of some folds
 """
 
-import json
 import sys
 from collections import defaultdict
-from pathlib import Path
+
+from mlee_sb.stage_folder import REQUIRED, folders_below
 
 ENCODERS, HEADS = 5, 8  # of a fold of table 3
 
@@ -14,12 +14,9 @@ ENCODERS, HEADS = 5, 8  # of a fold of table 3
 def main(results: str) -> None:
     """Print seconds of the encoders, of all stages, and their ratio, for each fold that is complete; say which are not."""
     seconds: dict[int, dict[str, list[float]]] = defaultdict(lambda: {"encoders": [], "heads": []})
-    for path in Path(results).rglob("save/summary.json"):
-        summary = json.loads(path.read_text(encoding="utf-8"))
-        is_head = bool(
-            [name for name in json.loads((path.parent / "identity.json").read_text(encoding="utf-8")) if name.startswith("required ")]
-        )
-        seconds[summary["fold"]]["heads" if is_head else "encoders"].append(summary["seconds"])
+    for stage in folders_below(results):
+        summary, is_head = stage.read_summary(), any(name.startswith(REQUIRED) for name in stage.read_identity())
+        seconds[summary.fold]["heads" if is_head else "encoders"].append(summary.seconds)
     complete = {}
     for fold, found in sorted(seconds.items()):
         if (len(found["encoders"]), len(found["heads"])) == (ENCODERS, HEADS):

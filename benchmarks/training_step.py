@@ -10,35 +10,45 @@ from pathlib import Path
 
 import corpus
 import torch
+from hyperpyyaml import load_hyperpyyaml
+from measure import ROOT
 from reference.model import ReferenceEncoder
 from torch import Tensor, nn
 
 from mlee_sb.models.dense_classifier import DenseClassifier
 from mlee_sb.models.device import upload
-from mlee_sb.models.encoder import CnnBlstmAttention
-from mlee_sb.models.features import LogPowerSpectrogram
-from mlee_sb.models.normalization import ZNorm
-from mlee_sb.models.emotion_model import UtteranceEncoder
+from mlee_sb.models.encoders.cnn_blstm_attention import PaperEncoder
 from mlee_sb.models.waveforms import pad
 from mlee_sb.training.data import Batch, UtteranceSampler
 from mlee_sb.training.memory import keep_freed_memory
 
 BATCH, EMOTIONS, LR, MAX_GRAD_NORM = 16, 4, 5e-4, 5.0
+SIZE = 256  # of an embedding, of ours and of the reference
 
 
-def our_encoder() -> UtteranceEncoder:
+def built(part: str):
+    """What a file in hparams/parts/ describes."""
+    return load_hyperpyyaml(f"part: !include:{ROOT}/hparams/parts/{part}.yaml")["part"]
+
+
+def our_encoder() -> PaperEncoder:
     """The encoder of mlee_sb, with statistics that fit noise."""
-    encoder = UtteranceEncoder(LogPowerSpectrogram(), ZNorm(), CnnBlstmAttention())
+    encoder = built("paper_encoder")
     encoder.normalizer.mean.fill_(0.5)
     encoder.normalizer.std.fill_(1.3)
     return encoder
 
 
+def our_head(embedding_size: int, n_emotions: int = EMOTIONS) -> DenseClassifier:
+    """The classifier of mlee_sb."""
+    return built("classifier")(embedding_size=embedding_size, n_emotions=n_emotions)
+
+
 def batches_of(waveforms: list[Tensor], numbers: Iterable[list[int]]) -> Iterator[Batch]:
-    """Batches of waveforms by their numbers, with any targets."""
-    targets = torch.eye(EMOTIONS)[torch.randint(EMOTIONS, (len(waveforms),), generator=torch.Generator().manual_seed(0))]
+    """Batches of waveforms by their numbers, with any labels."""
+    labels = torch.eye(EMOTIONS)[torch.randint(EMOTIONS, (len(waveforms),), generator=torch.Generator().manual_seed(0))]
     for batch in numbers:
-        yield Batch(*pad([waveforms[i] for i in batch]), targets[batch], torch.tensor(batch))
+        yield Batch(*pad([waveforms[i] for i in batch]), labels[batch], torch.tensor(batch))
 
 
 def adam(parameters: Iterable[nn.Parameter], lr: float, is_ours: bool) -> torch.optim.Adam:
@@ -56,13 +66,13 @@ def step(model: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor) -> No
 
 def epoch(encoder: nn.Module, batches: Iterable[Batch], bf16: bool = False, device: str = "cpu") -> float:
     """One pass with forward, loss, backward and Adam; seconds."""
-    model = nn.ModuleList([encoder, DenseClassifier(256, EMOTIONS)]).to(device).train()
-    optimizer = adam(model.parameters(), LR, is_ours=isinstance(encoder, UtteranceEncoder))
+    model = nn.ModuleList([encoder, our_head(SIZE)]).to(device).train()
+    optimizer = adam(model.parameters(), LR, is_ours=isinstance(encoder, PaperEncoder))
     start = time.perf_counter()
     for batch in batches:
         with torch.autocast(device.split(":")[0], torch.bfloat16, enabled=bf16):
             logits = model[1](encoder(upload(batch.inputs, device), batch.lengths))
-        step(model, optimizer, nn.functional.cross_entropy(logits.float(), upload(batch.targets, device)))
+        step(model, optimizer, nn.functional.cross_entropy(logits.float(), upload(batch.labels, device)))
     if device != "cpu":
         torch.cuda.synchronize(device)
     return time.perf_counter() - start

@@ -4,12 +4,16 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 import torch
+from summaries import SUMMARY
+
+from mlee_sb.stage_folder import REQUIRED, StageFolder
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
@@ -147,11 +151,9 @@ def test_only_folds_with_all_stages_of_table_3_are_counted(tmp_path, capsys):
 
     for fold, heads in ((1, table3_fold.HEADS), (2, 1)):
         for number in range(table3_fold.ENCODERS + heads):
-            save = tmp_path / f"{number}/fold{fold}/save"
-            save.mkdir(parents=True)
-            is_head = number >= table3_fold.ENCODERS
-            (save / "summary.json").write_text(json.dumps({"fold": fold, "seconds": 1.0 if is_head else 10.0}))
-            (save / "identity.json").write_text(json.dumps({"required mlee": "key"} if is_head else {}))
+            stage, is_head = StageFolder(tmp_path / f"{number}/fold{fold}"), number >= table3_fold.ENCODERS
+            stage.write_summary(replace(SUMMARY, fold=fold, seconds=1.0 if is_head else 10.0))
+            stage.write_identity({REQUIRED + "mlee": "key"} if is_head else {})
     table3_fold.main(str(tmp_path))
     said = capsys.readouterr().out
     assert "fold   2  left out: 5 encoders and 1 heads" in said

@@ -21,7 +21,7 @@ def test_soft_targets_by_hand():
 
 def test_existence_by_hand_with_one_and_with_two_votes_needed():
     counts = np.array([[2, 1, 0, 0]])
-    assert labels.existence_targets(counts)[0].tolist() == [[1, 1, 0, 0]]
+    assert labels.existence_targets(counts, min_votes=1)[0].tolist() == [[1, 1, 0, 0]]
     assert labels.existence_targets(counts, min_votes=2)[0].tolist() == [[1, 0, 0, 0]]
 
 
@@ -33,7 +33,7 @@ def test_hard_targets_leave_out_what_has_no_dominant_target_emotion():
 
 @given(votes)
 def test_a_soft_target_sums_to_one_and_keeps_the_order_of_the_votes(counts):
-    targets, usable = labels.soft_targets(counts)
+    targets, usable = labels.soft_targets(counts, alpha=0.75)
     np.testing.assert_allclose(targets[usable].sum(axis=1), 1)
     for row, count in zip(targets[usable], counts[usable], strict=True):
         assert ((row[:, None] > row) == (count[:, None] > count)).all()
@@ -42,9 +42,9 @@ def test_a_soft_target_sums_to_one_and_keeps_the_order_of_the_votes(counts):
 @given(votes)
 def test_an_utterance_without_a_target_vote_is_all_absent_and_left_out_of_soft(counts):
     counts[0] = 0
-    assert not labels.existence_targets(counts)[0][0].any()
-    assert labels.existence_targets(counts)[1].all()
-    assert not labels.soft_targets(counts)[1][0]
+    assert not labels.existence_targets(counts, min_votes=1)[0][0].any()
+    assert labels.existence_targets(counts, min_votes=1)[1].all()
+    assert not labels.soft_targets(counts, alpha=0.75)[1][0]
 
 
 @given(arrays(np.float64, st.tuples(st.integers(1, 20), st.just(4)), elements=st.floats(0.01, 1)))
@@ -96,4 +96,4 @@ def test_a_class_without_an_example_is_named():
 @pytest.mark.parametrize("bad", [[[-1, 0]], [[0.5, 1]], [[np.nan, 1]]])
 def test_votes_that_are_no_counts_are_refused(bad):
     with pytest.raises(InputError):
-        labels.soft_targets(np.array(bad))
+        labels.soft_targets(np.array(bad), alpha=0.75)

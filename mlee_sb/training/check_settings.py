@@ -48,7 +48,7 @@ def of_other_targets(target: Target) -> set[str]:
     return of_all_targets().keys() - target.settings.keys()
 
 
-def check_names(settings: Mapping, in_file: Mapping, file: str | Path) -> None:
+def check_names(settings: Mapping, in_file: Mapping, target: object, file: str | Path) -> None:
     """Check that an hparams file has every setting that training needs, and no setting that nobody reads.
 
     A setting with a new name is allowed if another setting refers to it (``!ref <name>``).
@@ -57,6 +57,7 @@ def check_names(settings: Mapping, in_file: Mapping, file: str | Path) -> None:
     ----------
     settings : settings as plain values, as `mlee_sb.training.settings.read_settings` makes them
     in_file : the settings of the file alone, without overrides and with their references
+    target : the target that the file itself names
     file : name of the file in errors
 
     Raises
@@ -68,7 +69,7 @@ def check_names(settings: Mapping, in_file: Mapping, file: str | Path) -> None:
     for name in settings:
         if name not in referred_to and not name.startswith(LEARNING_RATE):
             choose(name, {**SETTINGS, **of_all_targets()}, f"setting in {file}")
-    _check_target(settings, in_file, file)
+    _check_target(settings.get("target"), target, file)
     missing = [name for name in {**SETTINGS, **find_target(settings["target"]).settings} if name not in settings]
     if missing:
         raise InputError(f"{file}: the setting {', '.join(missing)} is missing: copy its line from hparams/base.yaml")
@@ -80,16 +81,15 @@ def check_names(settings: Mapping, in_file: Mapping, file: str | Path) -> None:
             _check_arguments(tag, arguments, f"{place} in {file}")
 
 
-def _check_target(settings: Mapping, in_file: Mapping, file: str | Path) -> None:
-    """Check that this row may learn the target: it may choose only among targets with the same output."""
-    for found in (settings, in_file):
-        if not isinstance(found.get("target"), str):
-            raise InputError(f"{file}: target is {found.get('target')!r}, and must be one of {', '.join(target_names())}")
-    output = find_target(in_file["target"]).output
-    target = choose(settings["target"], target_names(), "target")
+def _check_target(target: object, in_file: object, file: str | Path) -> None:
+    """Check that this row may learn the target: it may choose only among targets with the same output as the one in its file."""
+    for found in (target, in_file):
+        if not isinstance(found, str):
+            raise InputError(f"{file}: target is {found!r}, and must be one of {', '.join(target_names())}")
+    output = find_target(in_file).output
     if find_target(target).output is not output:
         raise InputError(
-            f"{file} trains {in_file['target']} and cannot train {target}, because its output is another one: choose from "
+            f"{file} trains {in_file} and cannot train {target}, because its output is another one: choose from "
             f"{', '.join(target_names(output))}"
         )
 

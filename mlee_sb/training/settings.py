@@ -40,7 +40,7 @@ def read_settings(hparams: str | Path, overrides: Mapping | None = None) -> dict
         choose(name, tree, f"setting of {file}")
     in_file = _plain(tree)
     settings = _plain(ruamel.yaml.YAML().load(_resolved(hparams, overrides)))
-    check_names(settings, in_file, file)
+    check_names(settings, in_file, _target_of_file(hparams, in_file), file)
     check_values(settings, file)
     return settings
 
@@ -90,18 +90,29 @@ def nested(flat: Mapping) -> dict:
 
 
 def _load(hparams: str | Path) -> CommentedMap:
-    """Return the settings of a file and of the base that it includes, by name, each with its comment. The file comes before the base."""
+    """Return the settings of a file by name, each with its comment, and after them those of the base that it includes.
+
+    HyperPyYAML resolves settings in their order: one of the base may refer to one of the file that refers to a third.
+    """
     path = Path(hparams)
     tree = _read(path)
     base = _included(tree)
     if base is None:
         return tree
-    whole = _load(path.parent / base)
-    for name, value in tree.items():
-        whole[name] = value
-        if name in tree.ca.items:
-            whole.ca.items[name] = tree.ca.items[name]
+    whole = CommentedMap()
+    for part in (tree, _load(path.parent / base)):
+        for name, value in part.items():
+            if name not in whole:
+                whole[name] = value
+                if name in part.ca.items:
+                    whole.ca.items[name] = part.ca.items[name]
     return whole
+
+
+def _target_of_file(hparams: str | Path, in_file: Mapping) -> object:
+    """The target that a file itself names; it may refer to another setting."""
+    target = in_file.get("target")
+    return _plain(ruamel.yaml.YAML().load(_resolved(hparams, None))).get("target") if "<" in str(target) else target
 
 
 def _read(path: Path) -> CommentedMap:

@@ -1,16 +1,18 @@
 """What test_distributed.py has two processes of torchrun do, and one process, for comparison: each saves what came out."""
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from mlee_sb.errors import InputError
+from mlee_sb.models.encoders.base import Encoder
 from mlee_sb.models.masking import WholeBatchNorm2d
 from mlee_sb.training.brains import HardTargetBrain
 from mlee_sb.training.checkpoints import AtomicCheckpointer, EarlyStopping
-from mlee_sb.training.data import EmbeddingDataset, make_loader
+from mlee_sb.training.data import FixedDataset, make_loader
 from mlee_sb.training.distributed import on_main, process_group, processes
 
 LENGTHS = torch.tensor([10, 3, 7, 1, 9])  # valid frames: of two processes one has 10, 7 and 9, and the other 3 and 1
@@ -37,7 +39,7 @@ def batch_norm() -> dict:
     return {"valid": valid, "statistics": statistics, "gradients": torch.stack([norm.weight.grad, norm.bias.grad])}
 
 
-class Encoder(nn.Module):
+class Forgetful(Encoder):
     """Embeddings with some left out, and a note of which."""
 
     def __init__(self, dropout: float):
@@ -45,31 +47,31 @@ class Encoder(nn.Module):
         self.dense, self.dropout = nn.Linear(4, 8), dropout
         self.left_out: list[torch.Tensor] = []
 
-    def forward(self, embeddings, lengths):
-        kept = nn.functional.dropout(torch.ones(len(embeddings), 8), self.dropout, self.training)
+    def learned(self, fixed, lengths):
+        kept = nn.functional.dropout(torch.ones(len(fixed), 8), self.dropout, self.training)
         self.left_out += [kept == 0] if self.training else []
-        return self.dense(embeddings).relu() * kept
+        return self.dense(fixed).relu() * kept
 
 
 def fit(folder: Path, epochs: int, dropout: float = 0.0) -> dict:
     """Train a brain, or go on with it."""
     generator = torch.Generator().manual_seed(1)
     embeddings, classes = torch.randn(UTTERANCES, 4, generator=generator), torch.randint(3, (UTTERANCES,), generator=generator)
-    data = EmbeddingDataset(embeddings, nn.functional.one_hot(classes, 3).float(), list(map(str, range(len(classes)))))
+    data = FixedDataset(embeddings, nn.functional.one_hot(classes, 3).float(), list(map(str, range(len(classes)))))
     train, valid = (make_loader(data, BATCH_SIZE, 0, seed, processes()) for seed in (1, None))
     torch.manual_seed(0)
-    encoder, classifier, stopper = Encoder(dropout), nn.Linear(8, 3), EarlyStopping(epochs, patience=epochs)
+    encoder, classifier, stopper = Forgetful(dropout), nn.Linear(8, 3), EarlyStopping(epochs, patience=epochs)
     on_main((folder / "save").mkdir, parents=True, exist_ok=True)
     brain = HardTargetBrain(
         encoder=encoder,
         classifier=classifier,
         class_weights=torch.ones(3),
-        loss_mean="plain",
+        settings={"loss_mean": "plain", "lr": 0.5},
         epochs=stopper,
         start=0.0,
         say=lambda line: None,
         log_file=str(folder / "log.txt"),
-        opt_class=lambda parameters: torch.optim.SGD(parameters, lr=0.5, momentum=0.9),
+        opt_class=partial(torch.optim.SGD, momentum=0.9),
         checkpointer=AtomicCheckpointer(folder / "save", {"encoder": encoder, "classifier": classifier, "epochs": stopper}),
         run_opts={"device": "cpu", "distributed_backend": "gloo"},
     )

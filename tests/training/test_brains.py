@@ -4,15 +4,18 @@ import math
 
 import pytest
 import torch
+from bundles import small_encoder
 from speechbrain import Stage
 
 from mlee_sb.errors import InputError
-from mlee_sb.training.brains import BRAINS, LOOK_STEPS, ExistenceBrain, HardTargetBrain, Precomputed, SoftTargetBrain
+from mlee_sb.models.encoders.frozen import FrozenEncoders
+from mlee_sb.targets.hard import HardTarget
+from mlee_sb.training.brains import BRAINS, LOOK_STEPS, ExistenceBrain, HardTargetBrain, SoftTargetBrain
 from mlee_sb.training.checkpoints import AtomicCheckpointer, EarlyStopping
-from mlee_sb.training.data import EmbeddingDataset, make_loader
-from mlee_sb.training.losses import softmax_cross_entropy
+from mlee_sb.training.data import FixedDataset, make_loader
 
 K = 3
+loss_of = HardTarget().loss
 
 
 def brain_of(kind, folder, epochs=4, lr=0.1, weights=None, loss_mean="plain"):
@@ -21,15 +24,15 @@ def brain_of(kind, folder, epochs=4, lr=0.1, weights=None, loss_mean="plain"):
     stopper = EarlyStopping(epochs, patience=epochs)
     checkpointer = AtomicCheckpointer(folder / "save", {"classifier": classifier, "epochs": stopper})
     return kind(
-        encoder=Precomputed(),
+        encoder=FrozenEncoders([small_encoder()]),  # embeddings are computed before: it only hands them on
         classifier=classifier,
         class_weights=torch.ones(K) if weights is None else weights,
-        loss_mean=loss_mean,
+        settings={"loss_mean": loss_mean, "lr": lr},
         epochs=stopper,
         start=0.0,
         say=lambda line: None,
         log_file=str(folder / "log.txt"),
-        opt_class=lambda parameters: torch.optim.SGD(parameters, lr=lr),
+        opt_class=torch.optim.SGD,
         checkpointer=checkpointer,
         run_opts={"device": "cpu"},
     )
@@ -38,7 +41,7 @@ def brain_of(kind, folder, epochs=4, lr=0.1, weights=None, loss_mean="plain"):
 def loader(n=7, batch_size=4, seed=None):
     generator = torch.Generator().manual_seed(1)
     embeddings, classes = torch.randn(n, 2, generator=generator), torch.randint(K, (n,), generator=generator)
-    data = EmbeddingDataset(embeddings, torch.nn.functional.one_hot(classes, K).float(), list(map(str, range(n))))
+    data = FixedDataset(embeddings, torch.nn.functional.one_hot(classes, K).float(), list(map(str, range(n))))
     data.durations = list(range(n, 0, -1))  # so that batches do not come in the order of the rows
     return make_loader(data, batch_size, 0, seed)
 
@@ -58,8 +61,8 @@ def test_the_validation_loss_is_the_mean_over_utterances_whatever_the_batches(fo
     brain = brain_of(HardTargetBrain, folder, epochs=1, lr=0.0)
     data = loader().dataset
     brain.fit(brain.epochs, loader(seed=1), loader(batch_size=batch_size), progressbar=False)
-    logits = brain.modules.classifier(data.embeddings)
-    expected = softmax_cross_entropy(logits, data.targets, torch.ones(K)).mean().item()
+    logits = brain.modules.classifier(data.values)
+    expected = loss_of(logits, data.labels, torch.ones(K)).mean().item()
     assert brain.losses["valid"] == pytest.approx(expected, abs=1e-6)
     assert brain.losses["train"] == pytest.approx(expected, abs=1e-6)
 
@@ -70,10 +73,10 @@ def test_a_weighted_mean_is_that_of_torchs_cross_entropy_over_the_whole_set(fold
     brain = brain_of(HardTargetBrain, folder, epochs=1, lr=0.0, weights=weights, loss_mean="weighted")
     data = loader().dataset
     brain.fit(brain.epochs, loader(seed=1), loader(batch_size=batch_size), progressbar=False)
-    logits, classes = brain.modules.classifier(data.embeddings), data.targets.argmax(dim=1)
+    logits, classes = brain.modules.classifier(data.values), data.labels.argmax(dim=1)
     expected = torch.nn.functional.cross_entropy(logits, classes, weight=weights).item()
     assert brain.losses["valid"] == pytest.approx(expected, abs=1e-6)
-    plain = softmax_cross_entropy(logits, data.targets, weights).mean().item()
+    plain = loss_of(logits, data.labels, weights).mean().item()
     assert abs(plain - expected) > 0.01
 
 
@@ -85,15 +88,15 @@ def test_the_gradient_of_a_weighted_mean_is_that_of_torchs_cross_entropy(folder)
     brain.compute_objectives(brain.compute_forward(batch, Stage.TRAIN), batch, Stage.TRAIN).backward()
     ours = brain.modules.classifier.weight.grad.clone()
     brain.modules.classifier.zero_grad()
-    torch.nn.functional.cross_entropy(brain.modules.classifier(batch.inputs), batch.targets.argmax(dim=1), weight=weights).backward()
+    torch.nn.functional.cross_entropy(brain.modules.classifier(batch.inputs), batch.labels.argmax(dim=1), weight=weights).backward()
     torch.testing.assert_close(ours, brain.modules.classifier.weight.grad)
 
 
-def test_a_weighted_mean_can_predict_what_has_no_targets(folder):
+def test_a_weighted_mean_can_predict_what_has_no_labels(folder):
     brain = brain_of(HardTargetBrain, folder, epochs=1, loss_mean="weighted")
     brain.fit(brain.epochs, loader(seed=1), loader(), progressbar=False)
     without = loader()
-    without.dataset.targets = torch.zeros(7, K)
+    without.dataset.labels = torch.zeros(7, K)
     assert brain.predict(without).isfinite().all()
 
 
@@ -126,7 +129,7 @@ def test_predictions_are_those_of_the_best_epoch_and_not_of_the_last(folder):
     brain.fit(brain.epochs, loader(seed=1), loader(), progressbar=False)
     assert not torch.equal(brain.modules.classifier.weight, first)
     data = loader().dataset
-    expected = torch.nn.functional.linear(data.embeddings, first, brain.modules.classifier.bias)
+    expected = torch.nn.functional.linear(data.values, first, brain.modules.classifier.bias)
     torch.testing.assert_close(brain.predict(loader()), expected, msg="of the best epoch, in the order of the rows")
     assert brain.restore_best()["epoch"] == 1
 
@@ -147,7 +150,7 @@ def test_the_log_keeps_the_digits_that_early_stopping_sees(folder):
 
 def test_losses_that_are_not_finite_end_the_training_with_a_remedy(folder):
     brain, data = brain_of(HardTargetBrain, folder), loader(batch_size=1, seed=1)
-    data.dataset.embeddings[:, 0] = math.inf
+    data.dataset.values[:, 0] = math.inf
     with pytest.raises(InputError, match=r"not finite \(NaN or infinity\) in 7 batches of this epoch: lower lr"):
         brain.fit(brain.epochs, data, loader(), progressbar=False)
     assert brain.losses == {}  # before the epoch was over

@@ -7,7 +7,7 @@ import soundfile
 import torch
 
 from mlee_sb.errors import InputError
-from mlee_sb.training.data import EmbeddingDataset, UtteranceSampler, WaveformDataset, make_loader
+from mlee_sb.training.data import FixedDataset, UtteranceSampler, WaveformDataset, make_loader
 
 RATE = 16000
 
@@ -28,13 +28,13 @@ def frame(tmp_path):
     return pd.DataFrame({"ID": ["a", "b", "c"], "wav": [f"{i}.wav" for i in range(len(seconds))], "duration": seconds})
 
 
-def test_each_utterance_is_there_at_each_speed_with_its_own_target(frame, tmp_path):
-    targets = torch.eye(3)
-    data = WaveformDataset(frame, tmp_path, Encoder, targets, [0.9, 1.0, 1.1])
+def test_each_utterance_is_there_at_each_speed_with_its_own_label(frame, tmp_path):
+    labels = torch.eye(3)
+    data = WaveformDataset(frame, tmp_path, Encoder, labels, [0.9, 1.0, 1.1])
     assert len(data) == 9
     for copy, speed in enumerate([0.9, 1.0, 1.1]):
         batch = data[[3 * copy + 1]]
-        assert batch.items.tolist() == [3 * copy + 1] and torch.equal(batch.targets, targets[1:2])
+        assert batch.items.tolist() == [3 * copy + 1] and torch.equal(batch.labels, labels[1:2])
         (waveform,) = batch.inputs
         assert len(waveform) == pytest.approx(0.3 * RATE / speed, abs=2)
         spectrum = torch.fft.rfft(waveform).abs()
@@ -114,8 +114,8 @@ def test_evaluation_has_one_order_for_ever():
     assert list(sampler) == [[1, 2], [0]]
 
 
-def test_embeddings_of_all_speeds_find_the_target_of_their_utterance():
-    data = EmbeddingDataset(torch.arange(6.0).view(6, 1), torch.eye(3), ["a", "b", "c"])
+def test_what_was_computed_at_all_speeds_finds_the_label_of_its_utterance():
+    data = FixedDataset(torch.arange(6.0).view(6, 1), torch.eye(3), ["a", "b", "c"])
     batch = data[[4, 0]]
     assert (batch.inputs.tolist(), batch.items.tolist()) == ([[4.0], [0.0]], [4, 0])
-    assert batch.targets.tolist() == [[0, 1, 0], [1, 0, 0]]
+    assert batch.labels.tolist() == [[0, 1, 0], [1, 0, 0]]

@@ -8,9 +8,9 @@ import weakref
 
 import pytest
 import torch
+from bundles import paper_encoder
 
 from mlee_sb.errors import InputError
-from mlee_sb.models.encoder import CnnBlstmAttention
 from mlee_sb.models.masking import WholeBatchNorm2d
 from mlee_sb.training import data as data_module
 from mlee_sb.training.data import UtteranceSampler
@@ -59,8 +59,8 @@ def test_speechbrain_leaves_our_batch_norm_as_it_is():
     def norms(module):
         return [type(part) for part in module.modules() if "Norm" in type(part).__name__]
 
-    encoder = CnnBlstmAttention()
-    assert norms(torch.nn.SyncBatchNorm.convert_sync_batchnorm(encoder)) == norms(encoder) == [WholeBatchNorm2d] * 3
+    network = paper_encoder().network
+    assert norms(torch.nn.SyncBatchNorm.convert_sync_batchnorm(network)) == norms(network) == [WholeBatchNorm2d] * 3
 
 
 def test_batch_norm_has_the_weights_and_statistics_of_the_plain_one_by_name():
@@ -124,7 +124,7 @@ def test_a_process_reads_the_training_set_for_its_statistics_and_half_of_each_ba
     load = data_module.load_waveform
     monkeypatch.setattr(data_module, "load_waveform", lambda path, rate: reads.append(path.name) or load(path, rate))
     monkeypatch.setattr("mlee_sb.training.train_stage.processes", lambda: (1, 2))
-    monkeypatch.setattr("mlee_sb.training.train_stage._write_results", lambda *_: None)
+    monkeypatch.setattr("mlee_sb.training.train_stage._finish", lambda *_: None)
     part = stage("mlee", max_epochs=1, batch_size=4)
     train_stage(part, "cpu", lambda line: None)
     inputs = stage_inputs(part)

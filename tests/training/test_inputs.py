@@ -31,9 +31,9 @@ def test_a_stage_learns_from_what_its_target_and_train_set_can_use(stage, hparam
     assert names(found.test) == [f"a{i}" for i in range(len(VOTES))], "every test utterance is predicted"
 
 
-def test_a_target_is_that_of_its_row(stage):
+def test_labels_are_those_of_the_target_of_the_row(stage):
     found = stage_inputs(stage("mlee"))
-    exists = dict(zip(found.train["ID"], found.train_targets.tolist(), strict=True))
+    exists = dict(zip(found.train["ID"], found.train_labels.tolist(), strict=True))
     assert (exists["c0"], exists["c2"], exists["c5"]) == ([1, 0], [1, 1], [0, 0])
 
 
@@ -80,7 +80,7 @@ def test_an_emotion_without_a_training_example_is_named_with_its_fold(data, stag
 @pytest.mark.parametrize(("speakers", "words"), [("b", "validation"), ("cd", "training")])
 def test_a_set_without_a_usable_utterance_is_named(data, stage, speakers, words):
     on = data({s: ["0,0,3", "1,1,1"] if s in speakers else VOTES for s in "abcd"})
-    with pytest.raises(InputError, match=f"the {words} set has no usable utterance .*train_set dominant.*choose other emotions"):
+    with pytest.raises(InputError, match=f"the {words} set has no usable utterance .*train_set dominant.*choose other --emotions"):
         stage_inputs(stage("mlee", on=on, train_set="dominant"))
 
 

@@ -5,17 +5,16 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from bundles import built, paper_encoder
 from pretend_gpu import DEVICE, PretendGpu
 from speechbrain import Stage
 from torch.distributed.utils import _to_kwargs
 
-from mlee_sb.models.dense_classifier import DenseClassifier
 from mlee_sb.models.device import upload
-from mlee_sb.models.encoder import CnnBlstmAttention
-from mlee_sb.models.features import LogPowerSpectrogram
-from mlee_sb.models.normalization import ZNorm
-from mlee_sb.models.emotion_model import EmotionModel, FrozenEncoders, PresenceHead, UtteranceEncoder
-from mlee_sb.training.brains import BRAINS
+from mlee_sb.models.emotion_model import EmotionModel, PresenceHead
+from mlee_sb.models.encoders.frozen import FrozenEncoders
+from mlee_sb.targets import SOFTMAX
+from mlee_sb.training.brains import BRAINS, Learned
 from mlee_sb.training.data import Batch
 
 EMOTIONS = ["neu", "hap", "sad"]
@@ -31,8 +30,8 @@ def gpu(monkeypatch):
         yield gpu
 
 
-def utterance_encoder():
-    return UtteranceEncoder(LogPowerSpectrogram(), ZNorm(), CnnBlstmAttention())
+def head(embedding_size):
+    return built("classifier")(embedding_size=embedding_size, n_emotions=K)
 
 
 def brain_on_the_gpu(target, monkeypatch):
@@ -40,7 +39,8 @@ def brain_on_the_gpu(target, monkeypatch):
     brain = object.__new__(BRAINS[target])  # without SpeechBrain's part, which asks the driver for the device
     brain.device, brain.step, brain.nonfinite_patience, brain.training_ctx = DEVICE, 2, 3, contextlib.nullcontext()
     brain.scaler = torch.amp.GradScaler("cuda", enabled=False)
-    brain.modules = torch.nn.ModuleDict({"encoder": utterance_encoder(), "classifier": DenseClassifier(256, K)}).to(DEVICE)
+    encoder = paper_encoder()
+    brain.modules = torch.nn.ModuleDict({"encoder": Learned(encoder), "classifier": head(encoder.embedding_size)}).to(DEVICE)
     brain.loss_mean = "plain"
     brain.class_weights = torch.ones(K, 2).to(DEVICE) if target == "existence" else torch.ones(K).to(DEVICE)
     monkeypatch.setattr(torch.Tensor, "backward", lambda loss: None)
@@ -75,9 +75,9 @@ def test_an_encoder_that_ddp_wraps_for_a_gpu_finds_its_lengths_on_the_cpu(gpu, m
 
 
 def test_classifying_waits_for_its_answer_alone(gpu):
-    frozen = FrozenEncoders([utterance_encoder(), utterance_encoder()])
-    presence = PresenceHead(DenseClassifier(256, K), 0, 0)
-    model = EmotionModel(frozen, DenseClassifier(512, K), EMOTIONS, "softmax", presence).to(DEVICE).eval()
+    frozen = FrozenEncoders([paper_encoder(), paper_encoder()])
+    presence = PresenceHead(head(frozen.encoders[0].embedding_size), 0, 0)
+    model = EmotionModel(frozen, head(frozen.embedding_size), EMOTIONS, SOFTMAX, presence).to(DEVICE).eval()
     gpu.waited_for.clear()
     logits, existence = model.logits(upload(BATCH.inputs, DEVICE), LENGTHS)
     assert {str(logits.device), str(existence.device)} == {DEVICE}

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from bundles import paper_encoder
 
 from mlee_sb.errors import InputError
 from mlee_sb.training.settings import nested, overridable, read_settings
 
-FILES = sorted(Path("hparams").glob("*.yaml"))
+FILES = [file for file in sorted(Path("hparams").glob("*.yaml")) if file.stem != "base"]  # of rows
 
 
 @pytest.mark.parametrize(
@@ -28,8 +29,8 @@ def test_each_file_has_the_learning_rate_of_the_paper_and_hands_it_to_adam(file,
     assert settings["lr"] == lr and settings["opt_class"]["lr"] == lr
     assert settings["opt_class"]["!"] == "!name:torch.optim.Adam"
     assert settings["batch_size"] == 16 and settings["speeds"] == [0.9, 1.0, 1.1]
-    assert settings["emotions"] == ["neu", "hap", "sad", "ang"] and settings["min_votes"] == 1
-    assert settings.get("alpha", 0.75) == 0.75
+    assert settings["emotions"] is None and settings["min_votes"] == 1
+    assert settings["alpha"] == 0.75
 
 
 def test_the_optimizer_steps_as_plain_adam_does():
@@ -48,12 +49,13 @@ def test_the_optimizer_steps_as_plain_adam_does():
 @pytest.mark.parametrize("file", ["dominant", "mlee"])
 def test_both_encoders_are_that_of_table_2_on_the_spectrogram_of_the_paper(file):
     encoder = read_settings(f"hparams/{file}.yaml")["encoder"]
-    front_end, network = encoder["front_end"], encoder["network"]
+    front_end = encoder["front_end"]
     assert (front_end["sample_rate"], front_end["window_ms"], front_end["shift_ms"]) == (16000, 40, 10)
     assert (front_end["dft_length"], front_end["max_frequency"]) == (1600, 4000)
-    assert network["channels"] == [16, 24, 32]
-    assert network["kernels"] == [[12, 16], [8, 12], [5, 7]] and network["strides"] == [[2, 2], [1, 1], [1, 1]]
-    assert (network["n_features"], network["lstm_size"]) == (400, 128)
+    assert encoder["channels"] == [16, 24, 32]
+    assert encoder["kernels"] == [[12, 16], [8, 12], [5, 7]] and encoder["strides"] == [[2, 2], [1, 1], [1, 1]]
+    assert (encoder["pool"], encoder["lstm_size"]) == (2, 128)
+    assert (paper_encoder().front_end.n_features, paper_encoder().embedding_size) == (400, 256)
 
 
 def test_every_setting_of_the_parts_tells_what_it_does():
@@ -93,8 +95,13 @@ def test_a_setting_of_a_required_stage_is_written_with_its_name():
         ("mlee", {"lr": float("nan")}, "lr is nan, and must be above 0"),
         ("mlee", {"lr": True}, "lr is True, and must be a number"),
         ("mlee", {"class_weights": 1}, "must be True or False"),
-        ("mlee", {"target": "soft"}, "trains existence and has no target to choose"),
-        ("dominant", {"target": "existence"}, "unknown target 'existence'"),
+        (
+            "mlee",
+            {"target": "soft"},
+            "mlee.yaml trains existence and cannot train soft, which belongs to other rows: choose from existence$",
+        ),
+        ("dominant", {"target": "existence"}, "dominant.yaml trains soft and cannot train existence, .*: choose from hard, soft$"),
+        ("dominant", {"target": "sfot"}, "unknown target 'sfot': did you mean 'soft'"),
         ("mlee", {"train_set": "al"}, "did you mean 'all'"),
         ("mlee", {"loss_mean": "weihgted"}, "did you mean 'weighted'"),
         ("dominant", {"class_frequency": "target"}, "did you mean 'targets'"),
@@ -131,23 +138,27 @@ def edited(folder: Path, file: str, old: str, new: str) -> Path:
 @pytest.mark.parametrize(
     ("file", "old", "new", "message"),
     [
-        ("mlee.yaml", "patience: 5", "patiense: 5", "unknown setting in mlee.yaml 'patiense': did you mean 'patience'"),
+        ("base.yaml", "patience: 5", "patiense: 5", "unknown setting in mlee.yaml 'patiense': did you mean 'patience'"),
         ("mlee.yaml", "lr: 0.0002", "lr: 0.0002\nweight_decay: 0.1", "unknown setting in mlee.yaml 'weight_decay'"),
-        ("parts/paper_encoder.yaml", "lstm_size", "lstm_sise", "encoder.network in mlee.yaml 'lstm_sise': did you mean 'lstm_size'"),
+        ("parts/paper_encoder.yaml", "lstm_size", "lstm_sise", "encoder in mlee.yaml 'lstm_sise': did you mean 'lstm_size'"),
         ("parts/features.yaml", "window_ms", "windw_ms", "encoder.front_end in mlee.yaml 'windw_ms': did you mean 'window_ms'"),
         ("parts/classifier.yaml", "hidden_size", "hiden_size", "classifier in mlee.yaml 'hiden_size': did you mean 'hidden_size'"),
         ("parts/adam.yaml", "betas", "beta", "opt_class in mlee.yaml 'beta': did you mean 'betas'"),
-        ("mlee.yaml", "    lr: !ref <lr>", "    lrr: !ref <lr>", "opt_class in mlee.yaml 'lrr': did you mean 'lr'"),
-        ("parts/paper_encoder.yaml", "encoder.CnnBlstmAttention", "encoder.CnnBlstm", "there is no class mlee_sb.models.encoder.CnnBlstm"),
-        ("mlee.yaml", "max_epochs: 50", "# max_epochs: 50", "mlee.yaml: the setting max_epochs is missing"),
-        ("mlee.yaml", "patience: 5", "patiense: 5  # not <patiense>", "unknown setting in mlee.yaml 'patiense'"),
-        ("mlee.yaml", "lr: 0.0002", "lr: 0.0002\nalpha: 0.75", "unknown setting in mlee.yaml 'alpha'"),
-        ("mlee.yaml", "class_weights: True", "class_weights: Flase", "class_weights is 'Flase', and must be True or False"),
-        ("mlee.yaml", "emotions: [neu, hap, sad, ang]", "emotions: neu", "emotions is 'neu', and must be a list"),
-        ("mlee.yaml", "batch_size: 16", "batch_size: 16.5", "batch_size is 16.5, and must be a whole number"),
-        ("mlee.yaml", "requires: {}", "requires: 0", "requires is 0, and must be settings by name"),
-        ("mlee.yaml", "requires: {}", "requires: {mlee: mlee.yaml}", "requires mlee: 'mlee.yaml': give it an hparams file"),
-        ("mlee.yaml", "requires: {}", "requires: {mlee: {hprams: mlee.yaml}}", "give it an hparams file: {hparams: mlee.yaml}"),
+        ("base.yaml", "    lr: !ref <lr>", "    lrr: !ref <lr>", "opt_class in mlee.yaml 'lrr': did you mean 'lr'"),
+        (
+            "parts/paper_encoder.yaml",
+            ".PaperEncoder",
+            ".PaperEncodr",
+            "there is no class mlee_sb.models.encoders.cnn_blstm_attention.PaperEncodr",
+        ),
+        ("base.yaml", "max_epochs: 50", "# max_epochs: 50", "mlee.yaml: the setting max_epochs is missing"),
+        ("base.yaml", "patience: 5", "patiense: 5  # not <patiense>", "unknown setting in mlee.yaml 'patiense'"),
+        ("base.yaml", "class_weights: True", "class_weights: Flase", "class_weights is 'Flase', and must be True or False"),
+        ("base.yaml", "emotions: null", "emotions: neu", "emotions is 'neu', and must be a list"),
+        ("base.yaml", "batch_size: 16", "batch_size: 16.5", "batch_size is 16.5, and must be a whole number"),
+        ("base.yaml", "requires: {}", "requires: 0", "requires is 0, and must be settings by name"),
+        ("base.yaml", "requires: {}", "requires: {mlee: mlee.yaml}", "requires mlee: 'mlee.yaml': give it an hparams file"),
+        ("base.yaml", "requires: {}", "requires: {mlee: {hprams: mlee.yaml}}", "give it an hparams file: {hparams: mlee.yaml}"),
     ],
 )
 def test_a_name_in_a_file_that_nothing_reads_is_an_error_with_the_nearest_one(tmp_path, file, old, new, message):
@@ -163,39 +174,42 @@ def test_a_name_of_the_users_own_may_be_referred_to(tmp_path):
 
 def test_the_arguments_of_what_is_applied_are_checked_too(tmp_path):
     file = edited(tmp_path, "parts/paper_encoder.yaml", "lstm_size", "lstm_sise")
-    file.write_text(file.read_text().replace("!new:mlee_sb.models.encoder", "!apply:mlee_sb.models.encoder"))
+    file.write_text(file.read_text().replace("!new:mlee_sb.models.encoders", "!apply:mlee_sb.models.encoders"))
     with pytest.raises(InputError, match="did you mean 'lstm_size'"):
         read_settings(tmp_path / "hparams" / "mlee.yaml")
 
 
 def test_a_class_that_python_knows_no_arguments_of_is_left_to_the_user(tmp_path):
     file = edited(tmp_path, "mlee.yaml", "lr: 0.0002", "extra: !new:dict {}\nlr: 0.0002  # !ref <extra>")
-    file.write_text(file.read_text().replace("    lr: !ref <lr>", "    lr: !ref <lr>\n    foreach: !ref <extra>"))
+    base = file.with_name("base.yaml")
+    base.write_text(base.read_text().replace("    lr: !ref <lr>", "    lr: !ref <lr>\n    foreach: !ref <extra>"))
     assert read_settings(file)["lr"] == 0.0002
 
 
-def with_network(folder, text):
-    """A copy of hparams/ with another network in the paper's encoder; the settings of mlee.yaml."""
+def with_encoder(folder, text):
+    """A copy of hparams/ with another encoder in mlee.yaml; its settings."""
     copied = shutil.copytree("hparams", folder / "hparams", dirs_exist_ok=True)
-    part = copied / "parts/paper_encoder.yaml"
-    part.write_text(Path("hparams/parts/paper_encoder.yaml").read_text().split("network:")[0] + f"network: {text}\n")
-    return read_settings(copied / "mlee.yaml")
+    file = copied / "mlee.yaml"
+    file.write_text(Path("hparams/mlee.yaml").read_text() + f"encoder: {text}\n")
+    return read_settings(file)
 
 
 def test_modules_in_lists_and_arguments_without_names_are_part_of_the_settings(tmp_path):
-    relu, tanh = (with_network(tmp_path, f"!new:torch.nn.Sequential [!new:torch.nn.{name} []]") for name in ("ReLU", "Tanh"))
+    relu, tanh = (with_encoder(tmp_path, f"!new:torch.nn.Sequential [!new:torch.nn.{name} []]") for name in ("ReLU", "Tanh"))
     assert relu != tanh
-    eight, nine = (with_network(tmp_path, f"!new:torch.nn.Linear [8, {n}]") for n in (8, 9))
+    eight, nine = (with_encoder(tmp_path, f"!new:torch.nn.Linear [8, {n}]") for n in (8, 9))
     assert eight != nine
     with pytest.raises(InputError, match="did you mean 'inplace'"):
-        with_network(tmp_path, "!new:torch.nn.Sequential\n    - !new:torch.nn.ReLU\n        inplase: True")
+        with_encoder(tmp_path, "!new:torch.nn.Sequential\n    - !new:torch.nn.ReLU\n        inplase: True")
 
 
 def test_a_head_may_be_given_its_arguments_by_place(tmp_path):
-    file = edited(tmp_path, "mlee.yaml", "!include:parts/classifier.yaml", "!name:mlee_sb.models.dense_classifier.DenseClassifier [64]")
-    assert read_settings(file)["classifier"] != read_settings("hparams/mlee.yaml")["classifier"]
+    edited(tmp_path, "base.yaml", "!include:parts/classifier.yaml", "!name:mlee_sb.models.dense_classifier.DenseClassifier [64]")
+    assert read_settings(tmp_path / "hparams/mlee.yaml")["classifier"] != read_settings("hparams/mlee.yaml")["classifier"]
 
 
 def test_a_target_may_be_referred_to(tmp_path):
     file = edited(tmp_path, "dominant.yaml", "target: soft ", "goal: soft\ntarget: !ref <goal> ")
     assert read_settings(file)["target"] == "soft" and read_settings(file, {"target": "hard"})["row"] == "dominant_hard"
+    with pytest.raises(InputError, match="trains soft and cannot train existence"):
+        read_settings(file, {"target": "existence"})

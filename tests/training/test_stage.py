@@ -8,6 +8,7 @@ import pytest
 
 from mlee_sb.errors import InputError
 from mlee_sb.files import write_json
+from mlee_sb.models.bundle_files import WEIGHTS
 from mlee_sb.training import source_code
 from mlee_sb.training.stage import make_stage, plan
 
@@ -68,8 +69,8 @@ def test_what_changes_no_result_leaves_the_stage(stage):
     ("wrong", "message"),
     [
         ({"fold": 5}, "unknown fold '5'"),
-        ({"emotions": ["hap", "neu"]}, "the manifests were prepared for"),
-        ({"min_votes": 2}, "prepared with 1"),
+        ({"emotions": ["hap", "neu"]}, "hap neu: the manifests in .*manifests were prepared for neu hap: leave it out"),
+        ({"min_votes": 2}, "--min_votes 2: the manifests in .*manifests were prepared with 1: leave it out"),
     ],
 )
 def test_what_is_not_in_the_manifests_is_refused(stage, wrong, message):
@@ -78,7 +79,7 @@ def test_what_is_not_in_the_manifests_is_refused(stage, wrong, message):
 
 
 def plug_in(folder, monkeypatch, name):
-    """An encoder network in a package of another author, of two files."""
+    """An encoder in a package of another author, of two files."""
     package = folder / name
     package.mkdir()
     (package / "__init__.py").write_text("from .layers import Mean\n")
@@ -87,11 +88,11 @@ def plug_in(folder, monkeypatch, name):
     return package
 
 
-def hparams_with(folder, network):
-    """A copy of hparams/ whose paper encoder has another network."""
-    copied = shutil.copytree("hparams", folder / f"hparams_{network}")
+def hparams_with(folder, module):
+    """A copy of hparams/ with another encoder than the paper's."""
+    copied = shutil.copytree("hparams", folder / f"hparams_{module}")
     part = copied / "parts" / "paper_encoder.yaml"
-    part.write_text(part.read_text().split("network:")[0] + f"network: !new:{network}.Mean\n    size: 2\n")
+    part.write_text(f"!new:{module}.Mean\nsize: 2\n")
     return copied
 
 
@@ -175,7 +176,7 @@ def test_a_stage_whose_model_and_checkpoints_were_deleted_keeps_its_settings_as_
 def test_what_is_begun_again_is_not_finished(stage):
     part = finished(stage("mlee"))
     part.begin_on_its_encoders()
-    assert not part.finished and not (part.save_folder / "summary.json").exists()
+    assert not part.finished and not part.files.summary.exists()
 
 
 def test_another_version_of_this_package_is_another_stage(stage, monkeypatch):
@@ -184,7 +185,17 @@ def test_another_version_of_this_package_is_another_stage(stage, monkeypatch):
     assert stage("mlee").key != before
 
 
-@pytest.mark.parametrize("file", ["labels.py", "training/losses.py", "training/brains.py", "models/encoder.py", "models/features.py"])
+@pytest.mark.parametrize(
+    "file",
+    [
+        "labels.py",
+        "calibration.py",
+        "targets/soft.py",
+        "training/brains.py",
+        "models/features.py",
+        "models/encoders/cnn_blstm_attention.py",
+    ],
+)
 def test_a_change_in_our_own_code_is_another_stage(stage, tmp_path, monkeypatch, file):
     package = shutil.copytree(source_code.PACKAGE, tmp_path / "mlee_sb", ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(source_code, "PACKAGE", package)
@@ -194,7 +205,7 @@ def test_a_change_in_our_own_code_is_another_stage(stage, tmp_path, monkeypatch,
     forget_hashes()
     assert stage("mlee").key != before
     (package / file).write_text((package / file).read_text().removesuffix("# changed\n"))
-    (package / "cli.py").write_text("# what is shown changes no result\n")
+    (package / "cli/show.py").write_text("# what is shown changes no result\n")
     forget_hashes()
     assert stage("mlee").key == before
     monkeypatch.undo()
@@ -205,7 +216,7 @@ def test_a_change_in_our_own_code_is_another_stage(stage, tmp_path, monkeypatch,
 @pytest.mark.parametrize("file", ["encoders.json", "identity.json"])
 def test_a_damaged_note_of_a_finished_stage_is_named(stage, file, content):
     part = finished(stage("mlee_fusion"))
-    (part.save_folder / file).write_text(content)
+    (part.files.save / file).write_text(content)
     with pytest.raises(InputError, match=f"{file}: damaged.*move the folder of this stage away"):
         part.check_folder()
         assert part.finished
@@ -214,15 +225,15 @@ def test_a_damaged_note_of_a_finished_stage_is_named(stage, file, content):
 def test_results_without_an_identity_are_not_taken_for_those_of_these_settings(stage):
     part = finished(stage("mlee_fusion"))
     part.check_folder()
-    (part.save_folder / "identity.json").unlink()
+    part.files.identity.unlink()
     with pytest.raises(InputError, match="identity.json: missing, so it is not known"):
         part.check_folder()
 
 
 def finished(part):
     """A stage that looks as if it had been trained, on encoders that are not there."""
-    for path in (part.save_folder / "summary.json", part.folder / "predictions.csv", part.model_folder / "config.json"):
+    for path in (part.files.summary, part.files.predictions, part.files.config):
         write_json(path, {})
-    (part.model_folder / "model.safetensors").write_bytes(b"")
-    write_json(part.save_folder / "identity.json", part.identity)
+    (part.files.model / WEIGHTS).write_bytes(b"")
+    part.files.write_identity(part.identity)
     return part

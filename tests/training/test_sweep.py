@@ -64,10 +64,18 @@ def test_a_stage_that_several_require_is_planned_once(fusions):
     assert [kind(stage) for stage in fusions].count("encoder") == 2 * len(FOLDS)
 
 
-def test_two_settings_for_one_folder_are_refused(stage):
-    existence = stage("mlee", lr=0.1)
-    with pytest.raises(InputError, match="two stages with different settings"):
-        plan(existence, stage("mlee_pretrain", on=existence.data))
+def test_two_settings_for_one_folder_are_refused(corpus, tmp_path):
+    """A file of one's own has other settings, and the name of a row that is there already."""
+    own = shutil.copytree("hparams", tmp_path / "hparams") / "mlee.yaml"
+    own.write_text(own.read_text().replace("lr: 0.0002", "lr: 0.1"))
+    existence = stage_on(corpus, tmp_path / "results", str(own.with_suffix("")))
+    with pytest.raises(InputError, match="two stages with different settings would share this folder"):
+        plan(existence, stage_on(corpus, tmp_path / "results", "mlee_pretrain"))
+
+
+def test_a_required_stage_and_one_of_other_settings_are_planned_side_by_side(corpus, tmp_path):
+    existence, pretrain = (stage_on(corpus, tmp_path, row, **changed) for row, changed in (("mlee", {"lr": 0.1}), ("mlee_pretrain", {})))
+    assert [part.name.split(" ")[0] for part in plan(existence, pretrain)] == ["mlee@lr=0.1", "mlee", "mlee_pretrain_soft"]
 
 
 def test_a_wave_has_the_encoders_of_some_folds_and_then_the_heads_of_the_wave_before(fusions):
@@ -136,8 +144,8 @@ def _lost(task):
 MORTAL = """
 import os, signal
 from pathlib import Path
-from mlee_sb.models import encoder
-class CnnBlstmAttention(encoder.CnnBlstmAttention):
+from mlee_sb.models.encoders import cnn_blstm_attention
+class PaperEncoder(cnn_blstm_attention.PaperEncoder):
     def __init__(self, **settings):
         with open(Path(__file__).with_name("deaths"), "a") as file:
             file.write("x")
@@ -146,11 +154,11 @@ class CnnBlstmAttention(encoder.CnnBlstmAttention):
 
 
 def mortal(folder: Path) -> Path:
-    """hparams of a network that kills the process that builds it, and notes that it did."""
+    """hparams of an encoder that kills the process that builds it, and notes that it did."""
     (folder / "mortal.py").write_text(MORTAL)
     hparams = shutil.copytree("hparams", folder / "hparams")
     part = hparams / "parts/paper_encoder.yaml"
-    part.write_text(part.read_text().replace("!new:mlee_sb.models.encoder.", "!new:mortal."))
+    part.write_text(part.read_text().replace("!new:mlee_sb.models.encoders.cnn_blstm_attention.", "!new:mortal."))
     return hparams
 
 

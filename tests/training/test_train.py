@@ -20,11 +20,12 @@ from mlee_sb.errors import InputError
 from mlee_sb.evaluation.scores import score_folder
 from mlee_sb.files import write_json
 from mlee_sb.models.bundle import load_bundle, save_bundle
+from mlee_sb.stage_folder import StageFolder
 from mlee_sb.training import data as data_module
-from mlee_sb.training import embeddings as embeddings_module
+from mlee_sb.training import fixed as fixed_module
 from mlee_sb.training.brains import EmotionBrain
 from mlee_sb.training.data import WaveformDataset, make_loader
-from mlee_sb.training.embeddings import embeddings
+from mlee_sb.training.fixed import FixedPart, fixed_parts, keep, kept, required_models
 from mlee_sb.training.inputs import stage_inputs
 from mlee_sb.training.run import run
 from mlee_sb.training.stage import plan
@@ -138,17 +139,17 @@ def test_a_learning_rate_that_makes_the_loss_diverge_can_be_lowered_in_the_same_
 
 
 def test_what_cannot_be_saved_is_refused_before_it_is_trained(stage, monkeypatch):
-    monkeypatch.setattr("mlee_sb.models.encoder.CnnBlstmAttention.__module__", "elsewhere")
+    monkeypatch.setattr("mlee_sb.models.encoders.cnn_blstm_attention.PaperEncoder.__module__", "elsewhere")
     unregistered = stage("mlee", **ONE_EPOCH)
     with pytest.raises(InputError, match="is not registered"):
         train(unregistered)
-    assert not list(unregistered.save_folder.glob("CKPT*"))
+    assert not unregistered.files.checkpoints
 
 
 def test_a_run_waits_for_another_one_that_trains_the_same_stage(stage, monkeypatch):
     part, said, trained = stage("mlee", **ONE_EPOCH), [], []
-    part.save_folder.mkdir(parents=True)
-    other = FileLock(part.save_folder / ".lock")
+    part.files.save.mkdir(parents=True)
+    other = FileLock(part.files.save / ".lock")
     other.acquire()
 
     def say(line):
@@ -160,7 +161,7 @@ def test_a_run_waits_for_another_one_that_trains_the_same_stage(stage, monkeypat
 
     def score(folder):
         with pytest.raises(Timeout):  # it is this run's turn, and nobody else's
-            FileLock(part.save_folder / ".lock").acquire(blocking=False)
+            FileLock(part.files.save / ".lock").acquire(blocking=False)
 
     run(part, "cpu", score, say)
     assert "finished before, reused" in said[-1] and not trained
@@ -236,25 +237,34 @@ def test_the_second_head_on_an_encoder_reads_no_recording_even_where_it_can_use_
     assert (second.folder / "predictions.csv").is_file()
 
 
+def embeddings(part, rows, data, speeds=(1.0,)):
+    """What a fixed part gives for some rows at some speeds, computed where it is not kept, [speeds * n, embedding_size]."""
+    keep([part], rows, data, speeds, "cpu")
+    return torch.stack(sum(kept([part], rows, speeds), []))
+
+
+def parts_of(stage):
+    """The encoders that a stage freezes, and where their embeddings are kept."""
+    return fixed_parts(stage, None, required_models(stage))
+
+
 def test_embeddings_do_not_depend_on_their_batch(fusion, tmp_path, monkeypatch):
-    model = load_bundle(fusion[0].model_folder).model
-    inputs, folder = stage_inputs(fusion[0]), fusion[0].data.data_folder
-    together = embeddings(tmp_path / "a", "key", model, inputs.train, folder, [0.9, 1.0])
-    monkeypatch.setattr(embeddings_module, "BATCH_SIZE", 1)
-    alone = embeddings(tmp_path / "b", "key", model, inputs.train, folder, [0.9, 1.0])
-    assert together.shape == (2 * len(inputs.train), model.encoder.embedding_size)
+    part, rows, data = parts_of(fusion[-1])[0], stage_inputs(fusion[0]).train, fusion[0].data
+    together = embeddings(replace(part, folder=tmp_path / "a"), rows, data, [0.9, 1.0])
+    monkeypatch.setattr(fixed_module, "BATCH_SIZE", 1)
+    alone = embeddings(replace(part, folder=tmp_path / "b"), rows, data, [0.9, 1.0])
+    assert together.shape == (2 * len(rows), part.module.embedding_size)
     assert ((together - alone).norm(dim=1) / alone.norm(dim=1)).max() < 1e-5
 
 
 def test_embeddings_of_another_encoder_in_the_same_place_are_made_anew(fusion, tmp_path):
-    inputs, folder = stage_inputs(fusion[0]), fusion[0].data.data_folder
-    first, second = (load_bundle(part.model_folder).model for part in fusion[:-1])
-    a = embeddings(tmp_path, "first", first, inputs.valid, folder)
-    b = embeddings(tmp_path, "second", second, inputs.valid, folder)
+    rows, data = stage_inputs(fusion[0]).valid, fusion[0].data
+    first, second = (replace(part, folder=tmp_path) for part in parts_of(fusion[-1]))
+    a, b = (embeddings(part, rows, data) for part in (first, second))
     assert not torch.allclose(a, b)
-    (loaded,) = make_loader(WaveformDataset(inputs.valid, folder, second.encoder, torch.zeros(len(inputs.valid), 2)), 64, 0)
+    (loaded,) = make_loader(WaveformDataset(rows, data.data_folder, second.module, torch.zeros(len(rows), 2)), 64, 0)
     with torch.no_grad():
-        torch.testing.assert_close(b[loaded.items], second.encoder(loaded.inputs, loaded.lengths))
+        torch.testing.assert_close(b[loaded.items], second.module(loaded.inputs, loaded.lengths))
 
 
 def test_a_head_on_an_encoder_that_was_trained_again_is_trained_again_and_reads_its_new_embeddings(fusion):
@@ -272,10 +282,9 @@ def test_a_head_on_an_encoder_that_was_trained_again_is_trained_again_and_reads_
     assert (head.folder / "predictions.csv").read_text() != before
     frozen = load_bundle(head.model_folder).model.encoders[0]
     assert torch.equal(frozen.network.blstm.weight_ih_l0, other.model.encoder.network.blstm.weight_ih_l0)
-    test = stage_inputs(head).test
-    fresh = embeddings(head.folder / "fresh", "key", other.model, test, head.data.data_folder)
-    kept = embeddings(mlee.save_folder / "embeddings", f"{mlee.key} {mlee.weights}", None, test, head.data.data_folder)  # no model: read
-    torch.testing.assert_close(kept, fresh)
+    test, (part, _) = stage_inputs(head).test, parts_of(head)
+    (there,) = kept([part], test, [1.0])  # which are only read: they must be there, and those of the new weights
+    torch.testing.assert_close(torch.stack(there), embeddings(replace(part, folder=head.folder / "fresh"), test, head.data))
     again = (head.folder / "predictions.csv").read_bytes()
     shutil.rmtree(head.folder)
     train(head)
@@ -323,12 +332,12 @@ def test_two_heads_that_want_the_same_embeddings_at_once_compute_them_once(tmp_p
         computed.append(1)
         with suppress(BrokenBarrierError):
             both.wait(timeout=1)  # where nothing holds the other back, it comes here, too
-        return torch.zeros(2, 3)
+        return torch.zeros(6), torch.tensor([3, 3])
 
-    monkeypatch.setattr(embeddings_module, "_compute", compute)
-    frame = pd.DataFrame({"ID": ["a", "b"]})
+    monkeypatch.setattr(fixed_module, "_compute", compute)
+    part, frame = FixedPart(tmp_path / "kept", "key", None, None), pd.DataFrame({"ID": ["a", "b"]})
     with ThreadPoolExecutor() as heads:
-        first, second = heads.map(lambda _: embeddings(tmp_path / "kept", "key", None, frame, tmp_path), range(2))
+        first, second = heads.map(lambda _: embeddings(part, frame, SimpleNamespace(data_folder=tmp_path)), range(2))
     assert torch.equal(first, second)
     assert len(computed) == 1
 
@@ -336,18 +345,18 @@ def test_two_heads_that_want_the_same_embeddings_at_once_compute_them_once(tmp_p
 def test_the_seconds_of_a_stage_are_those_of_all_its_runs(stage, monkeypatch):
     part = stage("mlee", **ONE_EPOCH)
     with monkeypatch.context() as patch:
-        patch.setattr("mlee_sb.training.train_stage.write_predictions", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(StageFolder, "write_predictions", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         patch.setattr("mlee_sb.training.brains.time", SimpleNamespace(monotonic=lambda: time.monotonic() + 1000))
         with pytest.raises(KeyboardInterrupt):
             train(part)
     train(part)
-    assert 1000 < json.loads((part.save_folder / "summary.json").read_text())["seconds"] < 1500
+    assert 1000 < part.files.read_summary().seconds < 1500
 
 
 def test_what_is_finished_is_told_from_what_was_begun(stage, monkeypatch):
     begun = stage("mlee", **ONE_EPOCH)
     with monkeypatch.context() as patch:
-        patch.setattr("mlee_sb.training.train_stage.write_predictions", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(StageFolder, "write_predictions", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             train(begun)
     assert not begun.finished
@@ -359,8 +368,7 @@ def test_what_each_utterance_was_used_for_is_noted(fusion):
     encoder, head = fusion[0], train(fusion[-1])
     statistics = {"training": "train", "class_weights": "train", "selection": "valid", "calibration": "valid_split"}
     for stage, uses in ((encoder, {**statistics, "z_norm": "train"}), (head, statistics)):
-        noted = {path.stem: pd.read_csv(path)["ID"].tolist() for path in (stage.save_folder / "used").iterdir()}
+        noted = {path.stem: pd.read_csv(path)["ID"].tolist() for path in stage.files.used("training").parent.iterdir()}
         assert noted == {use: getattr(stage_inputs(stage), split)["ID"].tolist() for use, split in uses.items()}
         assert not {ID for ids in noted.values() for ID in ids} & set(stage_inputs(stage).test["ID"])
-        summary = json.loads((stage.save_folder / "summary.json").read_text())
-        assert summary["class_weights"] == stage_inputs(stage).class_weights.tolist()
+        assert stage.files.read_summary().class_weights == stage_inputs(stage).class_weights.tolist()

@@ -7,11 +7,13 @@ import torch
 
 from mlee_sb.calibration import fit
 from mlee_sb.models.bundle import load_bundle
+from mlee_sb.models.emotion_model import EmotionModel
 from mlee_sb.models.waveforms import load_waveform
-from mlee_sb.training.calibrate import calibrate
+from mlee_sb.targets import SIGMOID, SOFTMAX
 from mlee_sb.training.inputs import stage_inputs
 from mlee_sb.training.stage import plan
 from mlee_sb.training.train_stage import train_stage
+from mlee_sb.training.write_results import calibrate, presence_head
 
 from .conftest import EMOTIONS, prepared, stage_on
 
@@ -48,7 +50,7 @@ def test_it_is_fitted_on_every_utterance_of_the_validation_speakers(stages, numb
     assert found.temperature == pytest.approx(expected.temperature, rel=1e-3)
     assert found.thresholds == pytest.approx(expected.thresholds, abs=1e-4)
     assert (found.n_utterances, found.n_speakers) == (4, 1)
-    assert pd.read_csv(stage.save_folder / "used/calibration.csv")["ID"].tolist() == frame["ID"].tolist()
+    assert pd.read_csv(stage.files.used("calibration"))["ID"].tolist() == frame["ID"].tolist()
 
 
 def test_a_fusion_carries_the_head_and_the_curves_of_its_mlee_stage(stages):
@@ -63,12 +65,15 @@ def test_a_fusion_carries_the_head_and_the_curves_of_its_mlee_stage(stages):
 
 
 def test_the_head_is_found_wherever_its_encoder_stands(stages):
-    from mlee_sb.training.train_stage import _presence_head
-
     mlee, dominant = (load_bundle(stage.model_folder).model for stage in stages[:2])
-    head = _presence_head([dominant, mlee])
+    head = presence_head([dominant, mlee])
     assert (head.encoder, head.part) == (1, slice(256, 512))
-    assert _presence_head([dominant]) is None
+    assert presence_head([dominant]) is None
+
+
+def model_of(output):
+    """A model of which only emotions and output are asked."""
+    return EmotionModel(torch.nn.Identity(), torch.nn.Identity(), EMOTIONS, output)
 
 
 def test_utterances_without_a_dominant_target_calibrate_presence_and_nothing_else():
@@ -76,6 +81,6 @@ def test_utterances_without_a_dominant_target_calibrate_presence_and_nothing_els
         {"dominant": ["neu", "", "oth", "hap"], "speaker": list("abab"), "exist_neu": [1, 1, 0, 0], "exist_hap": [0, 1, 0, 1]}
     )
     logits = np.array([[2.0, -2], [1, 1], [-2, -2], [-1, 2]])
-    assert calibrate(logits, frame, EMOTIONS, "softmax").n_utterances == 2
-    found = calibrate(logits, frame, EMOTIONS, "sigmoid")
+    assert calibrate(logits, frame, model_of(SOFTMAX)).n_utterances == 2
+    found = calibrate(logits, frame, model_of(SIGMOID))
     assert found.n_utterances == 2 and all(slope > 0.05 for slope, _ in found.presence)
