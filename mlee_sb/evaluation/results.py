@@ -101,7 +101,7 @@ def find_stages(results: str | Path, only: Collection[Path] | None = None) -> li
     results = Path(results)
     found = [_read(path) for path in results.rglob(str(SUMMARY)) if only is None or path.parents[1] in only]
     if not found:
-        raise InputError(f"{results}: no finished stage below it: train one with recipes/train.py, or give the folder that --results named")
+        raise InputError(f"{results}: no finished stage below it: train one with `mlee train`, or give the folder that --results named")
     return sorted(found, key=lambda stage: (stage.corpus, stage.row, stage.train_set, stage.seed, stage.fold, stage.folder))
 
 

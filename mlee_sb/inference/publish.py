@@ -81,7 +81,7 @@ def card_to_publish(place: Place, bundle: Bundle, licence: str | None, name: str
     config, parameters = bundle.config, parameters_of(place, bundle.config)
     scores = read_scores(place, config)
     if not scores or not scores.get("n_all"):
-        raise InputError(f"{place.folder / SCORES}: no scores: nobody can know how good this model is; recipes/train.py writes them")
+        raise InputError(f"{place.folder / SCORES}: no scores: nobody can know how good this model is; `mlee train` writes them")
     path = place.folder / CARD
     there = read_bounded(path, LARGEST_TEXT, place.root) if path.is_file() else None
     edited = None if there in (None, card_text(config, scores, parameters)) else ModelCard(there, ignore_metadata_errors=True)

@@ -4,7 +4,6 @@ import json
 
 import pandas as pd
 import pytest
-import torch
 from bundles import small_existence, write_bundle, write_speech
 from evaluation.fabricated import EMOTIONS, HASH, fabricate
 
@@ -15,6 +14,7 @@ from mlee_sb.evaluation.results import find_stages
 from mlee_sb.experiment import make_report as reporting
 from mlee_sb.experiment.make_report import make_report
 from mlee_sb.inference.classifier import EmotionClassifier
+from mlee_sb.models.encoders.base import Encoder
 
 QUICK = {"resamples": 50}
 FOLD = {"fold": 1, "train": ["a"], "valid": ["b"], "test": ["c"]}
@@ -55,7 +55,7 @@ def test_figure_3_shows_an_utterance_of_each_emotion(results, classifier, tmp_pa
 
 
 def test_an_encoder_without_attention_leaves_figure_3_out_and_the_report_whole(results, classifier, tmp_path, monkeypatch):
-    monkeypatch.setattr(classifier.model.encoders[0], "network", torch.nn.Identity())
+    monkeypatch.setattr(type(classifier.model.encoders[0]), "attention", Encoder.attention)
     path = make_report(results, data_folder=tmp_path, manifests=tmp_path, **QUICK)
     for name in ("report.html", "report.md"):
         text = (path.parent / name).read_text().replace("\\", "")
