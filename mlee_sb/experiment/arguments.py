@@ -5,6 +5,7 @@ import numbers
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 from mlee_sb.corpora.base import corpus_names, load_corpus
@@ -204,25 +205,26 @@ def _check_manifests(given: dict, protocol: dict, emotions: list | None, min_vot
     """Refuse manifests of another corpus, of other emotions or of another min_votes than were asked for; None where nothing was."""
     manifests, reader = given["manifests"], reader_of(protocol)
     if given["corpus"] not in (None, reader):
-        raise InputError(f"{manifests}: prepared from the corpus {reader}, and --corpus says {given['corpus']}: leave --corpus out")
+        raise InputError(f"{manifests}: prepared from the corpus {reader}, not from --corpus {given['corpus']}: leave --corpus out")
     name = given_options(given, load_corpus(reader)).get(OPTION) if given["corpus"] else None
     there = {"emotions": protocol["emotions"], "min_votes": protocol["rules"]["min_votes"], OPTION: protocol["corpus"]}
     asked = {"emotions": emotions, "min_votes": min_votes, OPTION: name or None}
     for flag, value in asked.items():
         if value is not None and value != there[flag]:
-            wanted = {**protocol.get("options", {}), **there, **{flag: value for flag, value in asked.items() if value is not None}}
-            if OPTION not in protocol.get("options", {}):
-                del wanted[OPTION]
             raise InputError(
-                f"{manifests}: prepared with {flag} {_shown(there[flag])}, and {_shown(value)} is asked for: leave {flag} out, or prepare "
-                f"again: mlee prepare {reader} {given['data_folder']} --output NEW_FOLDER {_flags(wanted)}"
+                f"{manifests}: prepared with --{flag} {_shown(there[flag])}, not with --{flag} {_shown(value)}: leave --{flag} out, "
+                f"or prepare again: {_prepare_command(given['data_folder'], protocol, asked)}"
             )
 
 
-def _flags(values: Mapping) -> str:
-    """Return values as they are typed, each behind its flag."""
-    typed_words = [[f"--{name}", *map(str, value if isinstance(value, list) else [value])] for name, value in values.items()]
-    return shlex.join(word for words in typed_words for word in words)
+def _prepare_command(data_folder: str, protocol: dict, asked: Mapping) -> str:
+    """Return the command that makes the manifests of a protocol again, with what was asked for in the place of what it says."""
+    options = protocol.get("options", {})
+    values = {"emotions": protocol["emotions"], "min_votes": protocol["rules"]["min_votes"], **options}
+    values |= {OPTION: protocol["corpus"]} if OPTION in options else {}
+    values |= {flag: value for flag, value in asked.items() if value is not None}
+    flags = [[f"--{name}", *map(str, value if isinstance(value, list) else [value])] for name, value in values.items()]
+    return shlex.join(["mlee", "prepare", reader_of(protocol), data_folder, "--output", "NEW_FOLDER", *chain(*flags)])
 
 
 def _typed(name: str, value, default):

@@ -15,7 +15,7 @@ SETTINGS = {"emotions": None, "min_votes": 1}
 
 @pytest.fixture
 def data(tmp_path):
-    return write_table(tmp_path / "calls", FOUR_SPEAKERS.replace("votes_other", "votes_sad"))
+    return write_table(tmp_path / "my calls", FOUR_SPEAKERS.replace("votes_other", "votes_sad"))
 
 
 @pytest.fixture
@@ -30,8 +30,8 @@ def given(tmp_path, data_folder, corpus="vote_table", manifests=None, **options)
 
 def test_an_own_corpus_is_prepared_below_its_own_name(data, tmp_path):
     found, overrides = corpus_data(given(tmp_path, data), SETTINGS, {})
-    assert found.manifests == tmp_path / "results/calls/manifests/neu_hap_sad_min1"
-    assert found.protocol["corpus"] == "calls"
+    assert found.manifests == tmp_path / "results/my_calls/manifests/neu_hap_sad_min1"
+    assert found.protocol["corpus"] == "my_calls"
     assert overrides == {"emotions": ["neu", "hap", "sad"], "min_votes": 1}
 
 
@@ -42,9 +42,9 @@ def test_a_name_that_is_given_stands_in_the_place_of_that_of_the_folder(data, tm
 
 
 def test_two_own_corpora_below_one_folder_of_results_do_not_mix(data, tmp_path):
-    other = write_table(tmp_path / "elsewhere/calls", FOUR_SPEAKERS.replace("votes_other", "votes_sad").replace("anna,2,1", "anna,1,2"))
+    other = write_table(tmp_path / "elsewhere/my calls", FOUR_SPEAKERS.replace("votes_other", "votes_sad").replace("anna,2,1", "anna,1,2"))
     before, _ = corpus_data(given(tmp_path, data), SETTINGS, {})
-    with pytest.raises(InputError, match="elsewhere/calls: .* or another --name if this is another corpus"):
+    with pytest.raises(InputError, match="elsewhere/my calls: .* or another --name if this is another corpus"):
         corpus_data(given(tmp_path, other), SETTINGS, {})
     after, _ = corpus_data(given(tmp_path, other, name="other_calls"), SETTINGS, {})
     assert after.manifests == tmp_path / "results/other_calls/manifests/neu_hap_sad_min1"
@@ -72,10 +72,15 @@ def test_without_emotions_the_targets_are_those_of_the_manifests(data, manifests
 @pytest.mark.parametrize(
     ("settings", "overrides", "options", "words"),
     [
-        ({"emotions": ["neu", "sad"]}, {}, {}, "prepared with emotions neu hap, and neu sad is asked for: leave emotions out"),
-        ({"emotions": ["hap", "neu"]}, {"emotions": ["hap", "neu"]}, {}, "and hap neu is asked for"),
-        ({}, {"min_votes": 3}, {}, "prepared with min_votes 2, and 3 is asked for"),
-        ({}, {}, {"name": "calls_2026"}, "prepared with name calls, and calls_2026 is asked for"),
+        (
+            {"emotions": ["neu", "sad"]},
+            {},
+            {},
+            "prepared with --emotions neu hap, not with --emotions neu sad: leave --emotions out, or prepare again",
+        ),
+        ({"emotions": ["hap", "neu"]}, {"emotions": ["hap", "neu"]}, {}, "not with --emotions hap neu"),
+        ({}, {"min_votes": 3}, {}, "prepared with --min_votes 2, not with --min_votes 3"),
+        ({}, {}, {"name": "calls_2026"}, "prepared with --name my_calls, not with --name calls_2026"),
     ],
 )
 def test_manifests_that_are_not_as_asked_are_refused_with_a_command_that_makes_such(
@@ -93,7 +98,7 @@ def test_manifests_that_are_not_as_asked_are_refused_with_a_command_that_makes_s
 
 
 def test_manifests_of_another_reader_than_corpus_says_are_refused(data, manifests, tmp_path):
-    with pytest.raises(InputError, match="prepared from the corpus vote_table, and --corpus says crema_d: leave --corpus out"):
+    with pytest.raises(InputError, match="prepared from the corpus vote_table, not from --corpus crema_d: leave --corpus out"):
         corpus_data(given(tmp_path, data, "crema_d", manifests), SETTINGS, {})
 
 
