@@ -5,10 +5,13 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import soundfile
 
-from mlee_sb.corpora.manifest import FINGERPRINTS, UTTERANCES, VOTES_HASH
-from mlee_sb.corpora.manifest.protocol import protocol_hash
+from mlee_sb.corpora.manifest import FINGERPRINTS, PROTOCOL, SKIPPED, UTTERANCES, VOTES_HASH
+from mlee_sb.corpora.manifest.protocol import READER, protocol_hash
+from mlee_sb.corpora.prepare import prepare
+from mlee_sb.files import sha256_of
 
 HEADER = "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]"
 
@@ -84,27 +87,53 @@ def write_table(folder: Path, text: str, name: str = "votes.csv") -> Path:
     return folder
 
 
+FOUR_SPEAKERS = """
+    ID,wav,speaker,votes_neu,votes_hap,votes_other
+    1,a.wav,anna,2,1,0
+    2,b.wav,bert,1,2,0
+    3,c.wav,carl,0,0,3
+    4,d.wav,dora,3,0,0
+"""
+
+
+def prepare_quietly(*arguments, **keywords) -> dict:
+    """As `prepare`, without its report."""
+    return prepare(*arguments, say=lambda line: None, **keywords)
+
+
+def replace_the_last_sound(wav: Path) -> None:
+    """Of as many samples as before; it begins as it did."""
+    content = wav.read_bytes()
+    wav.write_bytes(content[:-400] + bytes(reversed(content[-400:])))
+
+
+def files_of(folder: Path) -> dict[str, str]:
+    """Path below a folder -> sha256, of all files."""
+    return {str(path.relative_to(folder)): sha256_of(path) for path in folder.rglob("*") if path.is_file()}
+
+
+def skipped_of(manifests: Path) -> dict[str, str]:
+    """ID -> reason, of skipped.csv."""
+    return pd.read_csv(manifests / SKIPPED, dtype=str, keep_default_na=False).set_index("ID")["reason"].to_dict()
+
+
 def without_the_hash_of_votes(manifests: Path) -> str:
     """Make manifests those of a version that noted no hash of votes.csv; return their own hash."""
-    protocol = json.loads((manifests / "protocol.json").read_text())
+    protocol = json.loads((manifests / PROTOCOL).read_text())
     del protocol[VOTES_HASH]
+    return _write_protocol(manifests, protocol)
+
+
+def called_after_its_reader(manifests: Path) -> str:
+    """Make manifests those of a version in which every own corpus was called after its reader; return their own hash."""
+    protocol = json.loads((manifests / PROTOCOL).read_text())
+    protocol["corpus"] = protocol.pop(READER)
+    del protocol["options"]["name"]
+    return _write_protocol(manifests, protocol)
+
+
+def _write_protocol(manifests: Path, protocol: dict) -> str:
     lines, fingerprints = ((manifests / file).read_text().splitlines(keepends=True)[1:] for file in (UTTERANCES, FINGERPRINTS))
     protocol["hash"] = protocol_hash(protocol, lines, [line.strip().split(",")[1] for line in fingerprints])
-    (manifests / "protocol.json").write_text(json.dumps(protocol))
+    (manifests / PROTOCOL).write_text(json.dumps(protocol))
     return protocol["hash"]
-
-
-LABEL_LINES = [
-    "neu neu hap",
-    "hap hap hap",
-    "neu hap sad",
-    "neu neu neu",
-]  # votes of the utterances of a speaker, as docs/plugins.md reads them
-
-
-def write_label_lines(folder: Path) -> None:
-    """The release that the corpus reader of plugins.md reads."""
-    votes = {f"{speaker}/{speaker}{n}.wav": line for speaker in ("anna", "bert", "carl", "dora") for n, line in enumerate(LABEL_LINES)}
-    for wav in votes:
-        write_wav(folder / wav)
-    (folder / "labels.txt").write_text("".join(f"{wav} {line}\n" for wav, line in votes.items()))

@@ -29,8 +29,8 @@ d2.wav,d,sd,0,3,0
 TRAIN, VALID = ["c0", "c1", "c2", "d0", "d1", "d2"], ["b0", "b1"]  # of fold 1, which tests a; b2 has no dominant emotion
 WEIGHTS = [6 / 8, 6 / 4]  # 4 neu and 2 hap in training: 6 / (2 * 4) and 6 / (2 * 2)
 WEIGHTS_WITH_TEST = [9 / 10, 9 / 8]  # 5 neu and 4 hap
-ENCODER, HEAD = Path("vote_table/dominant_hard/dominant/seed1/fold1"), Path("vote_table/mlee_pretrain_hard/dominant/seed1/fold1")
-MANIFESTS = Path("vote_table/manifests/tones")
+ENCODER, HEAD = Path("calls/dominant_hard/dominant/seed1/fold1"), Path("calls/mlee_pretrain_hard/dominant/seed1/fold1")
+MANIFESTS = Path("calls/manifests/neu_hap")
 
 
 def write_results(folder: Path) -> Path:
@@ -38,7 +38,7 @@ def write_results(folder: Path) -> Path:
     results = folder / "results"
     release = write_table(folder / "release", VOTES)
     (results / MANIFESTS).parent.mkdir(parents=True)
-    prepare("vote_table", release, results / MANIFESTS, ["neu", "hap"], say=lambda line: None)
+    prepare("vote_table", release, results / MANIFESTS, ["neu", "hap"], say=lambda line: None, name="calls")
     encoder = write_stage(results, ENCODER)
     write_stage(results, HEAD, required={"dominant": key_of(encoder)})
     return results
@@ -60,7 +60,7 @@ def write_stage(results: Path, stage: Path, required: dict[str, str] | None = No
     test = pd.read_csv(results / MANIFESTS / fold / "test.csv")
     columns = ["ID", "speaker", "dominant", "votes_neu", "votes_hap", "votes_oth"]
     test[columns].assign(p_neu=0.5, p_hap=0.5).to_csv(results / stage / "predictions.csv", index=False)
-    noted = {"corpus": "vote_table", "demo": False, "protocol_hash": protocol["hash"], "class_weights": WEIGHTS, "losses": {}}
+    noted = {"corpus": protocol["corpus"], "demo": False, "protocol_hash": protocol["hash"], "class_weights": WEIGHTS, "losses": {}}
     write_json(save / "summary.json", {**names, **noted})
     return identity
 

@@ -6,12 +6,10 @@ claims; what is wrong with single files (missing, silent, twice there, without v
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from pathlib import Path
 
-from mlee_sb.errors import InputError, choose
-
-ENTRY_POINTS = "mlee_sb.corpora"
+from mlee_sb.errors import InputError
+from mlee_sb.plugins import CORPORA, load_plugin, registered
 
 OTHER = "oth"
 """The code of a vote for no emotion that the corpus has a name for ("Other")."""
@@ -89,7 +87,8 @@ class Corpus:
 
     Attributes
     ----------
-    name : the name that the entry point has, too
+    name : what the corpus is called in paths, reports and on cards: the name of the entry point, unless the reader reads corpora that
+        have names of their own and sets it to what `mlee_sb.corpora.own_name` returns
     emotions : codes that a vote can name, `OTHER` not among them
     categories : all that a vote can be for: `emotions`, and `OTHER` unless a subclass says that no listener could answer so.
         Manifests count the votes for each of them
@@ -176,21 +175,19 @@ def grouped_folds(speakers: Iterable[str], n_groups: int) -> list[Fold]:
 
 
 def corpus_names() -> list[str]:
-    """The names of the corpora that are installed, sorted."""
-    return sorted({point.name for point in entry_points(group=ENTRY_POINTS)})
+    """Return the names of the installed readers, sorted."""
+    return list(registered(CORPORA))
 
 
 def load_corpus(name: str) -> type[Corpus]:
-    """Return the class of the corpus that is installed as `name`.
+    """Return the reader that is installed as `name`.
 
     Raises
     ------
     InputError
-        if there is no such corpus; the message names the nearest one
+        if there is no such reader (the message names the nearest one), or its package cannot be imported
 
     >>> load_corpus("crema_d").name
     'crema_d'
     """
-    choose(name, corpus_names(), "corpus")
-    (point, *_) = entry_points(group=ENTRY_POINTS, name=name)
-    return point.load()
+    return load_plugin(CORPORA, name, "corpus")

@@ -11,7 +11,8 @@ import pandas as pd
 from mlee_sb.corpora.base import Corpus, Fold, Skipped, Utterance
 from mlee_sb.corpora.manifest import FINGERPRINTS, PROTOCOL, SKIPPED, SPLITS, UTTERANCES, VOTE_COLUMNS, VOTES, VOTES_HASH, types_of
 from mlee_sb.corpora.manifest.columns import csv_lines
-from mlee_sb.corpora.manifest.protocol import counts_of, protocol_hash
+from mlee_sb.corpora.manifest.protocol import READER, counts_of, protocol_hash
+from mlee_sb.corpora.options import OpenCorpus
 from mlee_sb.files import write_json
 
 MICROSECONDS = 6  # decimals of a duration in seconds
@@ -51,8 +52,7 @@ def manifest_row(
 
 
 def protocol_of(
-    corpus: Corpus,
-    options: dict,
+    opened: OpenCorpus,
     emotions: Sequence[str],
     min_votes: int,
     folds: Sequence[Fold],
@@ -67,13 +67,15 @@ def protocol_of(
     `rows` are the utterances as `manifest_row` gives them, `lines` the same as `csv_lines` writes them, `fingerprints`
     those of their recordings, `votes` the lines of votes.csv.
     """
+    corpus = opened.corpus
     protocol = {
         "corpus": corpus.name,
+        READER: opened.reader,
         "demo": corpus.demo,
         "emotions": list(emotions),
         "categories": [*emotions, *others_of(corpus, emotions)],
         "rules": {"min_votes": min_votes, "dominant": corpus.dominant_rule},
-        "options": options,
+        "options": opened.options,
         "folds": [{"fold": fold.number, **{split: list(getattr(fold, split)) for split in SPLITS}} for fold in folds],
         VOTES_HASH: hashlib.sha256("".join(votes).encode(**ENCODING)).hexdigest(),
     }

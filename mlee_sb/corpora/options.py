@@ -9,9 +9,10 @@ import inspect
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 
-from mlee_sb.corpora.base import Corpus
+from mlee_sb.corpora.base import Corpus, load_corpus
 from mlee_sb.errors import InputError, choose
 
 
@@ -64,6 +65,35 @@ def all_options(corpus_class: type[Corpus], given: Mapping[str, Any]) -> dict[st
     return {name: option.default for name, option in options.items()} | dict(given)
 
 
+@dataclass(frozen=True)
+class OpenCorpus:
+    """A corpus on disk, and how it is read.
+
+    Attributes
+    ----------
+    reader : name of the reader
+    options : of the reader, all of them
+    corpus : the reader, at the data folder
+    """
+
+    reader: str
+    options: dict[str, Any]
+    corpus: Corpus
+
+
+def open_corpus(reader: str, data_folder: str | Path, given: Mapping[str, Any]) -> OpenCorpus:
+    """Return the corpus in `data_folder`, read by an installed reader with the options that were given.
+
+    Raises
+    ------
+    InputError
+        if there is no such reader or option, or the reader does not find its corpus there
+    """
+    corpus_class = load_corpus(reader)
+    options = all_options(corpus_class, given)
+    return OpenCorpus(reader, options, corpus_class(data_folder, **options))
+
+
 def add_flags(parser: argparse.ArgumentParser, corpus_class: type[Corpus]) -> None:
     """Offer the options of a corpus as flags, in a group of their own; values are checked by `all_options`.
 
@@ -80,7 +110,7 @@ def add_flags(parser: argparse.ArgumentParser, corpus_class: type[Corpus]) -> No
                 type=option.kind,
                 default=option.default,
                 metavar=values,
-                help=f"{option.help} (default: {option.default})",
+                help=option.help if option.default == "" else f"{option.help} (default: {option.default})",
             )
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from mlee_sb.corpora import manifest
 from mlee_sb.corpora.audio_headers import Audio, check_below
-from mlee_sb.corpora.base import OTHER, Corpus, Fold, Skipped, Utterance, load_corpus
+from mlee_sb.corpora.base import OTHER, Corpus, Fold, Skipped, Utterance
 from mlee_sb.corpora.counts import report
 from mlee_sb.corpora.manifest import SPLITS
 from mlee_sb.corpora.manifest_writer import MICROSECONDS, csv_lines, manifest_row, others_of, protocol_of, vote_lines, write_manifests
-from mlee_sb.corpora.options import all_options
+from mlee_sb.corpora.options import OpenCorpus, open_corpus
+from mlee_sb.corpora.own_name import OPTION
 from mlee_sb.errors import InputError, choose
 from mlee_sb.files import written_beside
 
@@ -20,36 +21,37 @@ WHAT_WE_WRITE = re.compile(rf"({'|'.join(map(re.escape, manifest.FILES))}|fold\d
 
 
 def prepare(
-    corpus_name: str,
+    reader: str,
     data_folder: str | Path,
     output: str | Path,
     emotions: Sequence[str] | None = None,
     min_votes: int = 1,
     say: Callable[[str], None] = print,
-    **corpus_options,
+    **options,
 ) -> dict:
     """Write the manifests of a corpus to the folder `output`, whole or not at all, and return the protocol.
 
     Parameters
     ----------
-    corpus_name : name of an installed corpus
+    reader : name of an installed reader
     data_folder : folder that holds the release; wav paths are stored relative to it
     output : folder to write; manifests that stand there are replaced, anything else is refused
     emotions : codes of the target emotions; the corpus's default if None
     min_votes : number of votes from which an emotion exists in an utterance
     say : called with each line of the report
-    corpus_options : options of the corpus, for example ``dialogs="all"``
+    options : of the reader, for example ``dialogs="all"``
 
     Raises
     ------
     InputError
-        if what is asked for cannot be had from what lies in `data_folder`
+        if the corpus in `data_folder` cannot be prepared as the arguments say, or `output` holds anything but manifests
     """
-    output = Path(output).resolve()
+    return _prepare(open_corpus(reader, data_folder, options), output, emotions, min_votes, say)
+
+
+def _prepare(opened: OpenCorpus, output: str | Path, emotions: Sequence[str] | None, min_votes: int, say: Callable[[str], None]) -> dict:
+    output, corpus = Path(output).resolve(), opened.corpus
     _refuse_what_is_not_ours(output)
-    corpus_class = load_corpus(corpus_name)
-    options = all_options(corpus_class, corpus_options)
-    corpus = corpus_class(data_folder, **options)
     emotions = _targets(corpus, emotions, min_votes)
 
     items = list(corpus.utterances())
@@ -63,7 +65,7 @@ def prepare(
     lines = csv_lines(rows)
     fingerprints = [audio[utterance.id].fingerprint for utterance in utterances]
     votes = vote_lines(utterances)
-    protocol = protocol_of(corpus, options, emotions, min_votes, folds, rows, lines, fingerprints, votes, skipped)
+    protocol = protocol_of(opened, emotions, min_votes, folds, rows, lines, fingerprints, votes, skipped)
     with written_beside(output) as folder:
         write_manifests(folder, protocol, utterances, lines, fingerprints, votes, skipped)
     report(corpus, protocol, items, [audio[utterance.id] for utterance in utterances], say)
@@ -90,10 +92,16 @@ def check_recordings(manifests: str | Path, data_folder: str | Path) -> None:
             raise InputError(f"{data_folder}/{wav}: {wrong}: is --data_folder the one of {manifests}? If it is, {manifest.RUN_PREPARE}")
 
 
-def prepare_once(corpus_name: str, data_folder: str | Path, output: str | Path, say: Callable[[str], None] = print, **settings) -> dict:
-    """As `prepare` where nothing stands at `output`; where manifests do, look whether the corpus still gives the same ones.
+def prepare_once(
+    opened: OpenCorpus,
+    output: str | Path,
+    emotions: Sequence[str] | None = None,
+    min_votes: int = 1,
+    say: Callable[[str], None] = print,
+) -> dict:
+    """Write manifests as `prepare` does, unless there are some at `output`: then check that the corpus still gives the same ones.
 
-    Results that were trained on the manifests that stand there never lose them, and never mix with those of other data.
+    So results never lose the manifests that they were trained on, and never mix with those of other data.
 
     Raises
     ------
@@ -104,13 +112,13 @@ def prepare_once(corpus_name: str, data_folder: str | Path, output: str | Path, 
     output.parent.mkdir(parents=True, exist_ok=True)
     report_lines: list[str] = []
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as beside:
-        now = prepare(corpus_name, data_folder, Path(beside) / output.name, say=report_lines.append, **settings)
+        now = _prepare(opened, Path(beside) / output.name, emotions, min_votes, report_lines.append)
         try:
             (Path(beside) / output.name).rename(output)  # fails on a full folder: of two runs at once, one is first
         except OSError:
             there = manifest.read_protocol(output)
             if there["hash"] != now["hash"]:
-                raise InputError(_what_changed(output, Path(beside) / output.name, data_folder, there, now)) from None
+                raise InputError(_what_changed(output, Path(beside) / output.name, opened, there, now)) from None
         else:
             for line in report_lines:
                 say(line)
@@ -118,14 +126,15 @@ def prepare_once(corpus_name: str, data_folder: str | Path, output: str | Path, 
     return now
 
 
-def _what_changed(output: Path, beside: Path, data_folder: str | Path, there: dict, now: dict) -> str:
+def _what_changed(output: Path, beside: Path, opened: OpenCorpus, there: dict, now: dict) -> str:
     if not (output / manifest.FINGERPRINTS).is_file() or manifest.VOTES_HASH not in there:
         return f"{output}: its manifests were written by an earlier version of mlee_sb: give a new folder with --results"
     counts = [f"{found['counts']['utterances']} utterances of {found['counts']['speakers']} speakers" for found in (there, now)]
+    another = f", or another --{OPTION} if this is another corpus" if OPTION in opened.options else ""
     return (
-        f"{data_folder}: the corpus has changed since the manifests in {output} were written (there {counts[0]}, now {counts[1]}; "
-        f"hash there {there['hash'][:8]}, now {now['hash'][:8]}{_first_change(output, beside)}): bring the old data back, "
-        "or give a new folder with --results"
+        f"{opened.corpus.data_folder}: the corpus has changed since the manifests in {output} were written (there {counts[0]}, "
+        f"now {counts[1]}; hash there {there['hash'][:8]}, now {now['hash'][:8]}{_first_change(output, beside)}): "
+        f"bring the old data back, or give a new folder with --results{another}"
     )
 
 
@@ -162,7 +171,7 @@ def _targets(corpus: Corpus, emotions: Sequence[str] | None, min_votes: int) -> 
         raise InputError(f"min_votes {min_votes}: an emotion exists from 1 vote on, or more")
     emotions = list(emotions if emotions is not None else corpus.default_emotions)
     for emotion in emotions:
-        choose(emotion, corpus.emotions, f"emotion of {corpus.name}")
+        choose(emotion, corpus.emotions, f"emotion of the corpus {corpus.name}")
     twice = [emotion for emotion, n in Counter(emotions).items() if n > 1]
     if twice:
         raise InputError(f"emotions: {twice[0]!r} is there twice")

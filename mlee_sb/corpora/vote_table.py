@@ -28,6 +28,7 @@ import pandas as pd
 
 from mlee_sb.corpora.base import OTHER, Corpus, Fold, Skipped, Utterance, grouped_folds, plurality
 from mlee_sb.corpora.manifest.columns import MOST_VOTES, why_not_inside
+from mlee_sb.corpora.own_name import own_name
 from mlee_sb.errors import InputError
 
 PREFIX = "votes_"
@@ -40,7 +41,7 @@ AUDIO_ENDINGS = (".wav", ".flac", ".ogg", ".mp3")
 
 
 class VoteTable(Corpus):
-    """A table of votes that a person brings along."""
+    """The corpus of a person who has a table of votes."""
 
     name = "vote_table"
     dominant_rule = "the column `dominant`; where there is none, the one emotion with the most votes, none on a tie"
@@ -51,8 +52,10 @@ class VoteTable(Corpus):
         *,
         table: Annotated[str, "the CSV of votes, in the data folder"] = "votes.csv",
         folds: Annotated[int, "groups of speakers; each speaker is one if there are no more speakers than this"] = 10,
+        name: Annotated[str, "what the corpus is called in paths, reports and on cards; by default as its folder"] = "",
     ):
         super().__init__(data_folder)
+        self.name = own_name(name, data_folder)
         self.n_groups = folds
         self.path = self.data_folder / table
         self.table = self._read()

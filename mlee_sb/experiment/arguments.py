@@ -2,17 +2,21 @@
 
 import argparse
 import numbers
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 from mlee_sb.corpora.base import corpus_names, load_corpus
-from mlee_sb.corpora.manifest import read_protocol
-from mlee_sb.corpora.options import Parser, add_flags, all_options, corpus_options, given_options
+from mlee_sb.corpora.manifest import read_protocol, reader_of
+from mlee_sb.corpora.options import Parser, add_flags, corpus_options, given_options, open_corpus
+from mlee_sb.corpora.own_name import OPTION
 from mlee_sb.corpora.prepare import check_recordings, prepare_once
 from mlee_sb.demo import make_demo_release
 from mlee_sb.errors import InputError, choose
 from mlee_sb.experiment.hparams_files import ENDINGS, find_hparams, rows
+from mlee_sb.stage_folder import MANIFESTS
 from mlee_sb.training.distributed import is_main
 from mlee_sb.training.settings import nested, overridable
 from mlee_sb.training.stage import Data
@@ -144,12 +148,12 @@ def typed(values: Mapping, settings: Settings) -> dict:
 
 
 def corpus_data(given: dict, settings: Mapping, overrides: dict) -> tuple[Data, dict]:
-    """Return the data that a person asked for, and `overrides` with the emotions of given manifests. Prepare the data if necessary.
+    """Return the data that a person asked for, prepared if necessary, and `overrides` with what follows from the manifests.
 
     Parameters
     ----------
     given : the flags of `make_parser`
-    settings : emotions and min_votes
+    settings : of the row: emotions (None for those of the manifests, or of the corpus where none are given) and min_votes
     overrides : the settings that were given by flag
 
     Raises
@@ -161,40 +165,66 @@ def corpus_data(given: dict, settings: Mapping, overrides: dict) -> tuple[Data, 
         _use_demo(given)
     if not Path(given["data_folder"]).is_dir():
         raise InputError(f"--data_folder {given['data_folder']}: no such folder")
-    if given["manifests"]:
-        manifests, protocol = Path(given["manifests"]), read_protocol(given["manifests"])
-        overrides = {"emotions": protocol["emotions"], "min_votes": protocol["rules"]["min_votes"], **overrides}
-        check_recordings(manifests, given["data_folder"])
-        if given["corpus"] not in (None, protocol["corpus"]):
-            raise InputError(f"{manifests}: prepared from the corpus {protocol['corpus']}, and --corpus says {given['corpus']}")
-    else:
+    if not given["manifests"]:
         if not given["corpus"]:
             raise InputError(f"--corpus is missing: which corpus is in {given['data_folder']}? One of: {', '.join(corpus_names())}")
         manifests = _prepared(given, settings)
-    return Data(manifests, read_protocol(manifests), Path(given["data_folder"])), overrides
+        protocol = read_protocol(manifests)
+    else:
+        manifests, protocol = Path(given["manifests"]), read_protocol(given["manifests"])
+        _check_manifests(given, protocol, settings["emotions"], overrides.get("min_votes"))
+        check_recordings(manifests, given["data_folder"])
+    of_manifests = {"emotions": protocol["emotions"], "min_votes": protocol["rules"]["min_votes"]}
+    return Data(manifests, protocol, Path(given["data_folder"])), {**of_manifests, **overrides}
 
 
 def _use_demo(given: dict) -> None:
     """Use generated speech, which is made only once, if there is no data folder."""
     if given["manifests"]:
-        raise InputError(f"--data_folder is missing: the folder that the recordings of {given['manifests']} lie in")
+        raise InputError(f"--data_folder is missing: give the folder that holds the recordings of {given['manifests']}")
     if given["corpus"] not in (None, DEMO):
-        raise InputError("--data_folder is missing: the folder that holds the release of --corpus")
+        raise InputError("--data_folder is missing: give the folder that holds the release of --corpus")
     print(f"DEMO: no --data_folder was given, so generated speech ({DEMO_FOLDER}) is used; its figures say nothing about the method")
     given["corpus"], given["data_folder"] = DEMO, make_demo_release(DEMO_FOLDER)
 
 
-def _prepared(given: dict, settings: dict) -> Path:
-    """Return the folder below --results with the manifests for these settings."""
-    corpus = load_corpus(given["corpus"])
-    options = given_options(given, corpus)
-    changed = [f"{name}_{value}" for name, value in options.items() if value != corpus_options(corpus)[name].default]
-    emotions = settings["emotions"] or list(corpus(given["data_folder"], **all_options(corpus, options)).default_emotions)
+def _prepared(given: dict, settings: Mapping) -> Path:
+    """Prepare the corpus below --results, and return the folder with the manifests for these settings."""
+    reader = load_corpus(given["corpus"])
+    options, known = given_options(given, reader), corpus_options(reader)
+    opened = open_corpus(given["corpus"], given["data_folder"], options)
+    emotions = opened.corpus.default_emotions if settings["emotions"] is None else settings["emotions"]
+    changed = [f"{name}_{value}" for name, value in options.items() if name != OPTION and value != known[name].default]
     words = [*emotions, f"min{settings['min_votes']}", *changed]
-    folder = Path(given["results"]) / given["corpus"] / "manifests" / "_".join(word.replace("/", "-") for word in words)
-    targets = {"emotions": emotions, "min_votes": settings["min_votes"]}
-    prepare_once(given["corpus"], given["data_folder"], folder, **targets, **options)
+    folder = Path(given["results"], opened.corpus.name, MANIFESTS, "_".join(word.replace("/", "-") for word in words))
+    prepare_once(opened, folder, emotions, settings["min_votes"])
     return folder
+
+
+def _check_manifests(given: dict, protocol: dict, emotions: list | None, min_votes: int | None) -> None:
+    """Refuse manifests of another corpus, of other emotions or of another min_votes than were asked for; None where nothing was."""
+    manifests, reader = given["manifests"], reader_of(protocol)
+    if given["corpus"] not in (None, reader):
+        raise InputError(f"{manifests}: prepared from the corpus {reader}, not from --corpus {given['corpus']}: leave --corpus out")
+    name = given_options(given, load_corpus(reader)).get(OPTION) if given["corpus"] else None
+    there = {"emotions": protocol["emotions"], "min_votes": protocol["rules"]["min_votes"], OPTION: protocol["corpus"]}
+    asked = {"emotions": emotions, "min_votes": min_votes, OPTION: name or None}
+    for flag, value in asked.items():
+        if value is not None and value != there[flag]:
+            raise InputError(
+                f"{manifests}: prepared with --{flag} {_shown(there[flag])}, not with --{flag} {_shown(value)}: leave --{flag} out, "
+                f"or prepare again: {_prepare_command(given['data_folder'], protocol, asked)}"
+            )
+
+
+def _prepare_command(data_folder: str, protocol: dict, asked: Mapping) -> str:
+    """Return the command that makes the manifests of a protocol again, with what was asked for in the place of what it says."""
+    options = protocol.get("options", {})
+    values = {"emotions": protocol["emotions"], "min_votes": protocol["rules"]["min_votes"], **options}
+    values |= {OPTION: protocol["corpus"]} if OPTION in options else {}
+    values |= {flag: value for flag, value in asked.items() if value is not None}
+    flags = [[f"--{name}", *map(str, value if isinstance(value, list) else [value])] for name, value in values.items()]
+    return shlex.join(["mlee", "prepare", reader_of(protocol), data_folder, "--output", "NEW_FOLDER", *chain(*flags)])
 
 
 def _typed(name: str, value, default):

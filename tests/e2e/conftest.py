@@ -20,7 +20,8 @@ SPEAKERS, UTTERANCES = 6, 6
 @pytest.fixture(scope="session")
 def tones(tmp_path_factory):
     """Six speakers with six utterances each; `neu` is a low tone, `hap` a high one."""
-    folder = tmp_path_factory.mktemp("tones")
+    folder = tmp_path_factory.mktemp("release") / "tones"
+    folder.mkdir()
     rng = np.random.default_rng(0)
     with open(folder / "votes.csv", "w", newline="") as file:
         table = csv.writer(file)
@@ -132,4 +133,4 @@ def trained(tones, tmp_path_factory):
     """The results of a whole fusion run: the folder above the rows."""
     results = tmp_path_factory.mktemp("results")
     assert main(command(tones, results, *QUICK)) == 0
-    return results / "vote_table"
+    return results / "tones"

@@ -26,7 +26,7 @@ def command(held, tones, results, *flags):
 
 
 def stages_in(results, folds=FOLDS):
-    return [results / f"vote_table/mlee/all/seed1/fold{fold}" for fold in folds]
+    return [results / f"tones/mlee/all/seed1/fold{fold}" for fold in folds]
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ def trained_by_two(launcher, tones, tmp_path_factory):
     words = [*launcher, *command(tones, results, *QUICK)]
     done = subprocess.run(words, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    return results / "vote_table", done.stdout
+    return results / "tones", done.stdout
 
 
 def figures(log: Path) -> list[float]:

@@ -202,7 +202,7 @@ def test_a_killed_run_goes_on_and_ends_as_one_that_was_not_killed(tones, tmp_pat
 
     again = words(killed, str(held.hparams / "mlee.yaml"))
     process = held.start(again)
-    stage = killed / "vote_table" / MLEE
+    stage = killed / "tones" / MLEE
     held.wait_for_an_epoch(process, stage)
     process.kill()
     process.wait()
@@ -212,8 +212,8 @@ def test_a_killed_run_goes_on_and_ends_as_one_that_was_not_killed(tones, tmp_pat
     subprocess.run(again, check=True, capture_output=True, env=held.environment)
     log = (stage / "train_log.txt").read_text()
     assert log.count("epoch: 1 -") == 1, "it began anew instead of going on"
-    assert (stage / "predictions.csv").read_bytes() == (whole / "vote_table" / MLEE / "predictions.csv").read_bytes()
-    summaries = [json.loads((s / "save/summary.json").read_text()) for s in (stage, whole / "vote_table" / MLEE)]
+    assert (stage / "predictions.csv").read_bytes() == (whole / "tones" / MLEE / "predictions.csv").read_bytes()
+    summaries = [json.loads((s / "save/summary.json").read_text()) for s in (stage, whole / "tones" / MLEE)]
     assert summaries[0]["losses"] == summaries[1]["losses"]
 
 

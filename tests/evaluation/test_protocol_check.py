@@ -6,7 +6,7 @@ import shutil
 import pandas as pd
 import pytest
 import soundfile
-from releases import without_the_hash_of_votes, write_crema_d, write_iemocap
+from releases import called_after_its_reader, without_the_hash_of_votes, write_crema_d, write_iemocap
 from stages import ENCODER, HEAD, MANIFESTS, TRAIN, VALID, WEIGHTS_WITH_TEST, write_results, write_stage, write_used
 
 from mlee_sb.cli.app import main
@@ -19,7 +19,7 @@ from mlee_sb.evaluation.protocol import stages as stage_check
 from mlee_sb.evaluation.protocol.check import check_protocol
 from mlee_sb.evaluation.protocol.findings import LEAK, NOTE, UNCHECKED
 from mlee_sb.evaluation.results import VERSION
-from mlee_sb.training.used import USES
+from mlee_sb.stage_folder import USES
 
 
 @pytest.fixture(scope="module")
@@ -409,7 +409,18 @@ def test_a_corpus_that_is_not_installed_does_not_say_which_text_was_spoken(resul
 
     checked = check_protocol(results, not_installed, data_folder=results.parent / "release")
     assert not checked.leaks
-    assert [finding.what for finding in checked.of(UNCHECKED)] == ["the corpus vote_table does not say which text an utterance has"]
+    assert [finding.what for finding in checked.of(UNCHECKED)] == ["the corpus calls does not say which text an utterance has"]
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_the_reader_of_the_corpus_is_asked_whatever_the_corpus_is_called(results, monkeypatch, earlier):
+    if earlier:
+        protocol_hash = called_after_its_reader(results / MANIFESTS)
+        encoder = write_stage(results, ENCODER)
+        assert encoder["protocol"] == protocol_hash
+        write_stage(results, HEAD, required={"dominant": stage_check.key_of(encoder)})
+    monkeypatch.setattr(VoteTable, "text_of", staticmethod(lambda utterance: "the same"))
+    assert {leak.kind for leak in check(results, data_folder=results.parent / "release").leaks} == {"text"}
 
 
 @pytest.mark.parametrize(
@@ -449,7 +460,7 @@ def test_manifests_elsewhere_are_found_when_they_are_given(results, tmp_path):
 
 
 def test_the_folder_of_a_row_is_checked_with_the_manifests_beside_it(results):
-    checked = check(results / "vote_table/dominant_hard")
+    checked = check(results / "calls/dominant_hard")
     assert (checked.stages, checked.folds) == (1, 4)
 
 

@@ -30,7 +30,7 @@ def test_the_hard_dominant_model_is_one_stage_for_both_train_sets(stage):
 
 
 def test_a_stage_lies_where_the_design_says(stage, tmp_path):
-    assert stage("mlee_fusion", seed=2).folder == tmp_path / "results/vote_table/mlee_fusion_soft/all/seed2/fold1"
+    assert stage("mlee_fusion", seed=2).folder == tmp_path / "results/release/mlee_fusion_soft/all/seed2/fold1"
 
 
 def test_the_pretrained_row_and_the_fusion_build_on_the_same_existence_model(stage):

@@ -21,7 +21,7 @@ from mlee_sb.corpora.manifest.columns import (
     why_not_inside,
 )
 from mlee_sb.corpora.manifest.faults import Fault, changed_rows, faults_of_utterances, faults_of_votes
-from mlee_sb.corpora.manifest.protocol import VOTES_HASH, categories_of, fold_numbers, read_protocol, types_of
+from mlee_sb.corpora.manifest.protocol import VOTES_HASH, categories_of, fold_numbers, read_protocol, reader_of, types_of
 from mlee_sb.corpora.manifest.read import read_fingerprints, read_fold, read_split, read_table, read_utterances, read_votes
 
 __all__ = [
@@ -51,6 +51,7 @@ __all__ = [
     "read_table",
     "read_utterances",
     "read_votes",
+    "reader_of",
     "types_of",
     "vote_columns",
     "vote_columns_in",

@@ -11,12 +11,13 @@ from pydantic import BaseModel, Field, ValidationError
 from mlee_sb.corpora.manifest.columns import LUMPED, PROTOCOL, RUN_PREPARE, SPLITS, column_types, existence_columns
 from mlee_sb.errors import InputError
 
+READER = "reader"  # the name of the reader of the corpus; not in the protocols of earlier versions
 VOTES_HASH = "votes_sha256"  # of votes.csv; not in the protocols of earlier versions
 
 WHAT_MATTERS = ("corpus", "demo", "emotions", "categories", "rules", "folds", VOTES_HASH)
 """Entries of the protocol that, with the utterance table and the recordings, decide what a model is trained and tested on, and what
-listeners reach beside it. Counts follow from these; options of the corpus act through the table; the place of the data and the date
-change nothing."""
+listeners reach beside it. Counts follow from these; the reader and its options act through the table; the place of the data and the
+date change nothing."""
 
 
 class _Rules(BaseModel):
@@ -34,6 +35,7 @@ class _Protocol(BaseModel):
     """What others take for granted of a protocol."""
 
     corpus: str
+    reader: str | None = None
     demo: bool
     emotions: list[str] = Field(min_length=2)
     categories: list[str] | None = None
@@ -83,6 +85,15 @@ def categories_of(protocol: dict) -> list[str]:
     ['neu', 'hap', 'exc', 'oth']
     """
     return protocol.get("categories") or [*protocol["emotions"], LUMPED]
+
+
+def reader_of(protocol: dict) -> str:
+    """Return the name of the reader that read the corpus. Before corpora had names of their own, they were called after it.
+
+    >>> reader_of({"corpus": "calls_2026", "reader": "vote_table"}), reader_of({"corpus": "iemocap"})
+    ('vote_table', 'iemocap')
+    """
+    return protocol.get(READER) or protocol["corpus"]
 
 
 def types_of(protocol: dict) -> dict[str, type]:

@@ -6,7 +6,7 @@ It looks at the files that preparation and training leave, and trusts none of th
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from mlee_sb.corpora.manifest import read_protocol
+from mlee_sb.corpora.manifest import read_protocol, reader_of
 from mlee_sb.errors import InputError
 from mlee_sb.evaluation.protocol.findings import LEAK, UNCHECKED, CheckedProtocol, Finding, finding
 from mlee_sb.evaluation.protocol.manifests import Manifests, check_manifests, read_raw
@@ -29,7 +29,7 @@ def check_protocol(
     Parameters
     ----------
     results : a folder of results, or one below it
-    load_corpus : name -> class of a corpus (`mlee_sb.corpora.base.load_corpus`), which knows the texts of its utterances
+    load_corpus : name -> reader of a corpus (`mlee_sb.corpora.base.load_corpus`), which knows the texts of its utterances
     manifests : folders of manifests that do not lie below the results
     data_folder : of the corpus, to compare the recordings; by default where training found them. Where they are not there, the outcome
         says so
@@ -87,7 +87,7 @@ def _place(stages: Iterable[StageResult], manifests: Manifests, given: str | Pat
 
 def _of_manifests(manifests: Manifests, load_corpus: Callable[[str], type], data_folder: Path | None, why_not: str) -> Iterator[Finding]:
     try:
-        corpus = load_corpus(manifests.protocol["corpus"])
+        corpus = load_corpus(reader_of(manifests.protocol))
         text_of, by_design = corpus.text_of, corpus.texts_shared_by_design
     except InputError:  # a plug-in of another machine
         text_of, by_design = None, False

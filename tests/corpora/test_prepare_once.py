@@ -1,0 +1,83 @@
+"""What changed since manifests were written is named, and results keep the manifests that they were trained on."""
+
+import json
+
+import pytest
+from releases import files_of, prepare_quietly, replace_the_last_sound, without_the_hash_of_votes, write_wav
+
+from mlee_sb.corpora.options import open_corpus
+from mlee_sb.corpora.prepare import check_recordings, prepare_once
+from mlee_sb.errors import InputError
+
+
+def once(data, output, say=lambda line: None) -> dict:
+    return prepare_once(open_corpus("vote_table", data, {}), output, say=say)
+
+
+def test_preparing_once_writes_once_and_says_so_once(data, tmp_path):
+    said = []
+    protocol = once(data, tmp_path / "results" / "manifests", say=said.append)
+    assert said[-1] == f"written to {tmp_path / 'results' / 'manifests'}"
+    before, count = files_of(tmp_path / "results"), len(said)
+    assert once(data, tmp_path / "results" / "manifests", say=said.append) == protocol
+    assert files_of(tmp_path / "results") == before and len(said) == count
+
+
+def test_a_corpus_that_changed_since_is_named_and_the_old_manifests_stay(data, tmp_path):
+    once(data, tmp_path / "manifests")
+    before = files_of(tmp_path / "manifests")
+    table = data / "votes.csv"
+    table.write_text(table.read_text().replace("anna,2,1,0", "anna,1,2,0"))
+    with pytest.raises(
+        InputError, match="the corpus has changed .* '1': votes_neu is '1', and '2' in utterances.csv there.: bring the old"
+    ):
+        once(data, tmp_path / "manifests")
+    assert files_of(tmp_path / "manifests") == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "manifests"]
+
+
+def test_a_recording_that_changed_since_is_named(data, tmp_path):
+    once(data, tmp_path / "manifests")
+    replace_the_last_sound(data / "b.wav")
+    with pytest.raises(InputError, match="the corpus has changed since .* '2' has another recording.: bring the old data back"):
+        once(data, tmp_path / "manifests")
+
+
+def without_categories(manifests):
+    """As before votes were counted for every category."""
+    (manifests / "fingerprints.csv").unlink()
+    protocol = json.loads((manifests / "protocol.json").read_text())
+    protocol.pop("categories")
+    (manifests / "protocol.json").write_text(json.dumps(protocol | {"hash": "0123"}))
+
+
+@pytest.mark.parametrize("make_older", [without_categories, without_the_hash_of_votes])
+def test_manifests_of_an_earlier_version_are_called_so(data, tmp_path, make_older):
+    once(data, tmp_path / "manifests")
+    make_older(tmp_path / "manifests")
+    with pytest.raises(InputError, match="manifests were written by an earlier version of mlee_sb: give a new folder with --results"):
+        once(data, tmp_path / "manifests")
+
+
+def test_other_recordings_under_the_same_names_are_another_corpus(data, tmp_path):
+    before = prepare_quietly("vote_table", data, tmp_path / "before")["hash"]
+    replace_the_last_sound(data / "a.wav")
+    assert prepare_quietly("vote_table", data, tmp_path / "after")["hash"] != before
+
+
+def test_a_recording_that_changed_after_its_manifest_was_written_is_named(data, tmp_path):
+    prepare_quietly("vote_table", data, tmp_path / "out")
+    check_recordings(tmp_path / "out", data)
+    write_wav(data / "b.wav", seconds=0.2)
+    with pytest.raises(InputError, match="b.wav: 0.200 s long, and 0.100 s when it was prepared"):
+        check_recordings(tmp_path / "out", data)
+    (data / "b.wav").write_bytes((data / "a.wav").read_bytes()[:1000])
+    with pytest.raises(InputError, match="b.wav: truncated"):
+        check_recordings(tmp_path / "out", data)
+
+
+def test_a_recording_whose_sound_was_replaced_after_its_manifest_was_written_is_named(data, tmp_path):
+    prepare_quietly("vote_table", data, tmp_path / "out")
+    replace_the_last_sound(data / "b.wav")
+    with pytest.raises(InputError, match="b.wav: not the recording that was prepared .fingerprint [0-9a-f]{64}, and [0-9a-f]{64} then"):
+        check_recordings(tmp_path / "out", data)
