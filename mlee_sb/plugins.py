@@ -1,5 +1,7 @@
 """Plug-ins: classes that installed packages register as entry points, by group and name."""
 
+import sys
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 from mlee_sb.errors import InputError, choose
@@ -13,6 +15,11 @@ def registered(group: str) -> dict[str, EntryPoint]:
     >>> list(registered(TARGETS))[:3]
     ['existence', 'hard', 'soft']
     """
+    return dict(_registered(group, tuple(sys.path)))
+
+
+@cache  # a look reads a file of each installed package, and one hparams file asks many times
+def _registered(group: str, path: tuple[str, ...]) -> dict[str, EntryPoint]:
     return {point.name: point for point in sorted(entry_points(group=group), key=lambda point: point.name)}
 
 

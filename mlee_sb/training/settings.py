@@ -1,6 +1,10 @@
 """An hparams file as plain settings: read without building anything, overridden by name, and checked before a long training."""
 
+import copy
+import json
+import re
 from collections.abc import Mapping
+from functools import lru_cache
 from io import StringIO
 from pathlib import Path
 
@@ -14,6 +18,7 @@ from mlee_sb.targets import find_target, target_names
 from mlee_sb.training.check_settings import BY_PLACE, SETTINGS, check_names, check_values, of_all_targets
 
 INCLUDE = "!include:"
+KEPT = 1024  # settings
 
 # A required stage has the same values of these as the stage that requires it.
 SHARED = ("fold", "seed", "train_set", "emotions", "min_votes", "loss_mean", "precision")
@@ -35,14 +40,26 @@ def read_settings(hparams: str | Path, overrides: Mapping | None = None) -> dict
         if the file is missing or damaged, if a setting in it is unknown or missing, or if an override is not one of its settings or has
         a wrong value
     """
-    tree, file = _load(hparams), Path(hparams).name
-    for name in overrides or {}:
+    return copy.deepcopy(_checked_settings(str(hparams), _texts(Path(hparams)), json.dumps(dict(overrides or {}), default=str)))
+
+
+@lru_cache(maxsize=KEPT)
+def _checked_settings(hparams: str, texts: tuple[str, ...], overrides_as_json: str) -> dict:
+    """Read settings; a plan of table 3 asks hundreds of times for those of a few files. `texts` are those of all files that are read."""
+    tree, file, overrides = _load(hparams), Path(hparams).name, json.loads(overrides_as_json)
+    for name in overrides:
         choose(name, tree, f"setting of {file}")
     in_file = _plain(tree)
     settings = _plain(ruamel.yaml.YAML().load(_resolved(hparams, overrides)))
     check_names(settings, in_file, _target_of_file(hparams, in_file), file)
     check_values(settings, file)
     return settings
+
+
+def _texts(path: Path) -> tuple[str, ...]:
+    """Return the text of a file and of each file that it includes; a missing file has none, and the reader says so."""
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    return (text, *(part for name in re.findall(rf"{INCLUDE}(\S+)", text) for part in _texts(path.parent / name)))
 
 
 def resolved_yaml(hparams: str | Path, overrides: Mapping) -> str:
