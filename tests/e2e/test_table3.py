@@ -54,10 +54,11 @@ def test_a_failed_stage_is_named_with_its_log_and_the_same_command_tries_it_agai
     diverges = ["--dominant.lr", "1e30", "--dominant.batch_size", "1"]
     assert main([*of_tones(tones, tmp_path), *SMALL, *diverges]) == 1
     said = capsys.readouterr().out
-    log = tmp_path / "tones" / stage_of("dominant_soft", max_epochs=1, speeds=[1.0], lr=1e30, batch_size=1) / "run.log"
-    assert "failed: dominant_soft (train set all, seed 1, fold 1): " in said and "lower lr" in said and str(log) in said
+    failed = stage_of("dominant_soft", max_epochs=1, speeds=[1.0], lr=1e30, batch_size=1)
+    log = tmp_path / "tones" / failed / "run.log"
+    assert f"failed: {failed.parts[0]} (train set all, seed 1, fold 1): " in said and "lower lr" in said and str(log) in said
     assert "Traceback" in log.read_text()
-    assert "mlee_fusion_soft (train set all, seed 1, fold 1): skipped: requires dominant_soft" in said
+    assert f"(train set all, seed 1, fold 1): skipped: requires {failed.parts[0]}" in said
     assert (tmp_path / "tones" / stage_of("mlee", max_epochs=1, speeds=[1.0]) / "scores.json").is_file(), "it did nothing wrong"
 
     assert main([*of_tones(tones, tmp_path), *SMALL]) == 0
