@@ -12,6 +12,7 @@ import pytest
 import soundfile
 
 from mlee_sb.experiment.train import main
+from mlee_sb.stage_folder import row_name, variant_of
 
 RATE = 16000
 SPEAKERS, UTTERANCES = 6, 6
@@ -126,6 +127,11 @@ def held(tmp_path):
 
 
 QUICK = ["--max_epochs", "2", "--mlee.max_epochs", "2", "--dominant.max_epochs", "2"]
+
+
+def stage_of(row: str, fold: int = 1, **changed) -> Path:
+    """Return the place of a stage below the results of a corpus, by the settings in which it differs from its hparams file."""
+    return Path(row_name(row, variant_of(changed)), f"all/seed1/fold{fold}")
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from mlee_sb.evaluation.results import find_stages
 from mlee_sb.experiment import arguments as experiment_command
 from mlee_sb.experiment import cross_validate, train
 
-from .conftest import of_tones
+from .conftest import of_tones, stage_of
 
 FLAGS = ["--max_epochs", "6", "--patience", "6", "--speeds", "1.0"]
 FOLDS = ("1", "2")
@@ -26,7 +26,7 @@ def command(held, tones, results, *flags):
 
 
 def stages_in(results, folds=FOLDS):
-    return [results / f"tones/mlee/all/seed1/fold{fold}" for fold in folds]
+    return [results / "tones" / stage_of("mlee", fold, max_epochs=6, patience=6, speeds=[1.0]) for fold in folds]
 
 
 @pytest.fixture

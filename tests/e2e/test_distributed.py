@@ -12,9 +12,9 @@ from pages import RECIPE, command_blocks, other_lines
 
 from mlee_sb.evaluation.scores import read_predictions
 
-from .conftest import QUICK, command
+from .conftest import QUICK, command, stage_of
 
-STAGES = [Path(row) / "all/seed1/fold1" for row in ("mlee", "dominant_soft", "mlee_fusion_soft")]
+STAGES = [stage_of(row, max_epochs=2) for row in ("mlee", "dominant_soft", "mlee_fusion_soft")]
 
 
 @pytest.fixture(scope="module")

@@ -20,14 +20,13 @@ from mlee_sb.errors import InputError
 from mlee_sb.evaluation.predictions import read_predictions
 from mlee_sb.experiment.train import main
 
-from .conftest import QUICK, command
+from .conftest import QUICK, command, stage_of
 
-FUSION = Path("mlee_fusion_soft/all/seed1/fold1")
-MLEE = Path("mlee/all/seed1/fold1")
+MLEE, DOMINANT, FUSION = (stage_of(row, max_epochs=2) for row in ("mlee", "dominant_soft", "mlee_fusion_soft"))
 
 
 def test_a_stage_leaves_what_the_design_promises(trained):
-    for stage in (FUSION, MLEE, Path("dominant_soft/all/seed1/fold1")):
+    for stage in (FUSION, MLEE, DOMINANT):
         for file in ("predictions.csv", "scores.json", "train_log.txt", "hyperparams.yaml", "save", "model/config.json"):
             assert (trained / stage / file).exists(), (stage, file)
     frame = read_predictions(trained / FUSION / "predictions.csv")
@@ -39,7 +38,7 @@ def test_a_stage_leaves_what_the_design_promises(trained):
 
 def test_the_fusion_carries_both_encoders_to_the_bit(trained):
     fusion = load_file(trained / FUSION / "model/model.safetensors")
-    for number, stage in enumerate([MLEE, Path("dominant_soft/all/seed1/fold1")]):
+    for number, stage in enumerate([MLEE, DOMINANT]):
         alone = load_file(trained / stage / "model/model.safetensors")
         parts = {name: tensor for name, tensor in alone.items() if name.startswith("encoder.")}
         assert any("running_mean" in name for name in parts) and any("normalizer.mean" in name for name in parts)
@@ -91,9 +90,13 @@ def test_a_wrong_word_in_python_is_an_input_error_before_training(tones, tmp_pat
     assert not list(tmp_path.rglob("save"))
 
 
-def test_other_settings_in_the_same_folder_are_refused_by_name(trained, tones, capsys):
-    assert main(command(tones, trained.parent, *QUICK, "--lr", "0.1")) == 2
-    assert "lr: there 5e-05, now 0.1" in capsys.readouterr().err
+def test_other_settings_get_a_place_beside_and_share_the_encoders(trained, tones, tmp_path, capsys):
+    results = shutil.copytree(trained.parent, tmp_path / "results")
+    before = {file: file.read_bytes() for file in (results / "tones" / FUSION).rglob("*") if file.is_file()}
+    assert main(command(tones, results, *QUICK, "--lr", "0.1")) == 0
+    assert capsys.readouterr().out.count("finished before, reused") == 2
+    beside = results / "tones" / stage_of("mlee_fusion_soft", max_epochs=2, lr=0.1)
+    assert (beside / "scores.json").is_file() and all(file.read_bytes() == content for file, content in before.items())
 
 
 def test_votes_that_changed_since_are_refused_instead_of_trained_on_in_part(trained, tones, tmp_path, capsys):
@@ -202,7 +205,8 @@ def test_a_killed_run_goes_on_and_ends_as_one_that_was_not_killed(tones, tmp_pat
 
     again = words(killed, str(held.hparams / "mlee.yaml"))
     process = held.start(again)
-    stage = killed / "tones" / MLEE
+    place = Path("tones") / stage_of("mlee", max_epochs=5, speeds=[1.0], batch_size=8)
+    stage = killed / place
     held.wait_for_an_epoch(process, stage)
     process.kill()
     process.wait()
@@ -212,8 +216,8 @@ def test_a_killed_run_goes_on_and_ends_as_one_that_was_not_killed(tones, tmp_pat
     subprocess.run(again, check=True, capture_output=True, env=held.environment)
     log = (stage / "train_log.txt").read_text()
     assert log.count("epoch: 1 -") == 1, "it began anew instead of going on"
-    assert (stage / "predictions.csv").read_bytes() == (whole / "tones" / MLEE / "predictions.csv").read_bytes()
-    summaries = [json.loads((s / "save/summary.json").read_text()) for s in (stage, whole / "tones" / MLEE)]
+    assert (stage / "predictions.csv").read_bytes() == (whole / place / "predictions.csv").read_bytes()
+    summaries = [json.loads((s / "save/summary.json").read_text()) for s in (stage, whole / place)]
     assert summaries[0]["losses"] == summaries[1]["losses"]
 
 

@@ -7,7 +7,7 @@ from releases import write_table, write_wav
 
 from mlee_sb.experiment.table3 import main
 
-from .conftest import of_tones
+from .conftest import of_tones, stage_of
 
 QUICK = [word for row in ("dominant", "mlee", "mlee_fusion") for word in (f"--{row}.max_epochs", "1", f"--{row}.speeds", "1.0")]
 SMALL = ["--rows", "dominant", "mlee_fusion", "--targets", "soft", "--train_sets", "all", "--folds", "1", *QUICK]
@@ -54,11 +54,12 @@ def test_a_failed_stage_is_named_with_its_log_and_the_same_command_tries_it_agai
     diverges = ["--dominant.lr", "1e30", "--dominant.batch_size", "1"]
     assert main([*of_tones(tones, tmp_path), *SMALL, *diverges]) == 1
     said = capsys.readouterr().out
-    log = tmp_path / "tones/dominant_soft/all/seed1/fold1/run.log"
-    assert "failed: dominant_soft (train set all, seed 1, fold 1): " in said and "lower lr" in said and str(log) in said
+    failed = stage_of("dominant_soft", max_epochs=1, speeds=[1.0], lr=1e30, batch_size=1)
+    log = tmp_path / "tones" / failed / "run.log"
+    assert f"failed: {failed.parts[0]} (train set all, seed 1, fold 1): " in said and "lower lr" in said and str(log) in said
     assert "Traceback" in log.read_text()
-    assert "mlee_fusion_soft (train set all, seed 1, fold 1): skipped: requires dominant_soft" in said
-    assert (tmp_path / "tones/mlee/all/seed1/fold1/scores.json").is_file(), "it did nothing wrong"
+    assert f"(train set all, seed 1, fold 1): skipped: requires {failed.parts[0]}" in said
+    assert (tmp_path / "tones" / stage_of("mlee", max_epochs=1, speeds=[1.0]) / "scores.json").is_file(), "it did nothing wrong"
 
     assert main([*of_tones(tones, tmp_path), *SMALL]) == 0
     said = capsys.readouterr().out
@@ -67,7 +68,7 @@ def test_a_failed_stage_is_named_with_its_log_and_the_same_command_tries_it_agai
 
 
 def test_a_report_that_cannot_be_written_is_a_failure_and_the_same_command_tries_it_again(tones, tmp_path, capsys):
-    place = tmp_path / "tones/mlee/report"
+    place = tmp_path / "tones" / stage_of("mlee", max_epochs=1, speeds=[1.0]).parts[0] / "report"
     place.mkdir(parents=True)
     (place / "mine.txt").write_text("no report")
     arguments = [*of_tones(tones, tmp_path), "--rows", "mlee", "--train_sets", "all", "--folds", "1", *QUICK]
