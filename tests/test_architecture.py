@@ -37,7 +37,7 @@ MAY_IMPORT = {
 WITHOUT_TORCH = ("errors", "files", "wav", "plugins", "stage_folder", "labels", "calibration", "demo", "corpora", "evaluation")
 TORCH = {"torch", "torchaudio", "speechbrain", "safetensors"}
 DISTRIBUTIONS = {"sklearn": "scikit-learn", "ruamel": "ruamel.yaml", "pyworld": "pyworld-prebuilt"}  # where the import has another name
-SHOWS_VALUES = {"results.py", "stage_folder.py"}  # in an error, of settings that differ
+SHOWS_VALUES = {"stage_folder.py"}  # in an error, of settings that differ
 
 LONGEST_FILE, LONGEST_FUNCTION = 400, 50  # lines; of a function without its docstring
 
