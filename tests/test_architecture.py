@@ -40,7 +40,7 @@ MAY_IMPORT = {
 WITHOUT_TORCH = ("errors", "files", "wav", "plugins", "stage_folder", "labels", "calibration", "demo", "corpora", "evaluation")
 TORCH = {"torch", "torchaudio", "speechbrain", "safetensors"}
 DISTRIBUTIONS = {"sklearn": "scikit-learn", "ruamel": "ruamel.yaml", "pyworld": "pyworld-prebuilt"}  # where the import has another name
-SHOWS_VALUES = {"results.py", "stage_folder.py"}  # in an error, of settings that differ
+SHOWS_VALUES = {"stage_folder.py"}  # in an error, of settings that differ
 
 NOT_YET = {"corpora", "evaluation"}  # rooms whose docstrings are being rewritten; take a room out when it is done
 # The docstring of a function begins with one of these. Add a verb that is missing.
