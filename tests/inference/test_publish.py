@@ -14,7 +14,7 @@ from mlee_sb.inference.hub import Place
 from mlee_sb.inference.publish import push
 from mlee_sb.inference.verify import verify
 from mlee_sb.models.bundle_files import FILES
-from mlee_sb.training.used import note_data_folder
+from mlee_sb.stage_folder import StageFolder
 
 NAME = "me/mlee-test"
 
@@ -55,7 +55,7 @@ def test_nothing_of_this_machine_is_published(hub, stage, tmp_path, monkeypatch)
     monkeypatch.setattr(platform, "release", lambda: "9.9.9-the-kernel-of-anna")
     for name in ("LOGNAME", "USER", "USERNAME"):
         monkeypatch.setenv(name, "anna-who-trained-it")
-    note_data_folder(stage / "save", tmp_path / "release")
+    StageFolder(stage).note_data_folder(tmp_path / "release")
     push(stage, NAME, licence="cc-by-4.0")
     sent = b"\n".join(hub.received)
     assert len(sent) > 10_000
