@@ -184,7 +184,7 @@ def read_blocks(source: str | Path | BinaryIO, sample_rate: int) -> Iterator[Ten
     except soundfile.SoundFileError as error:
         raise InputError(f"{path}: cannot be read as audio ({error}): give a wav, flac, ogg or mp3 file") from error
     if n == 0:
-        raise InputError(f"{path}: the file has no samples: give another recording")
+        raise InputError(f"{path}: no samples in the file: give another recording")
 
 
 def _check_file(path: Path) -> None:

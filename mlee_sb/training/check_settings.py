@@ -89,8 +89,7 @@ def _check_target(target: object, in_file: object, file: str | Path) -> None:
     output = find_target(in_file).output
     if find_target(target).output is not output:
         raise InputError(
-            f"{file} trains {in_file} and cannot train {target}, because its output is another one: choose from "
-            f"{', '.join(target_names(output))}"
+            f"{file} trains {in_file} and cannot train {target}, which belongs to other rows: choose from {', '.join(target_names(output))}"
         )
 
 

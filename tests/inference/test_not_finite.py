@@ -145,24 +145,24 @@ def files(tmp_path):
 
 def test_of_many_files_those_whose_answer_is_not_finite_are_told_and_the_others_answered(broken, files):
     before, said, after = broken.predict_many(files, on_error="return")
-    assert isinstance(said, InputError) and str(said).startswith(f"{files[1]}: what the model computes of it is not finite")
+    assert isinstance(said, InputError) and str(said).startswith(f"{files[1]}: the answer of the model is not finite")
     assert before.posterior and after.posterior
-    with pytest.raises(InputError, match=r"9000.wav: what the model computes"):
+    with pytest.raises(InputError, match=r"9000.wav: the answer of the model"):
         list(broken.predict_many(files))
 
 
 def test_an_answer_that_is_not_finite_is_refused_for_a_file_a_timeline_and_a_stream(broken, files):
     for ask in (lambda: broken.predict(files[1]), lambda: broken.timeline(files[1])):
-        with pytest.raises(InputError, match=r"9000.wav: what the model computes"):
+        with pytest.raises(InputError, match=r"9000.wav: the answer of the model"):
             ask()
     stream = broken.stream(RATE)
     stream.feed(speech(9000 / RATE))
-    with pytest.raises(InputError, match="what was fed: what the model computes"):
+    with pytest.raises(InputError, match="what was fed: the answer of the model"):
         stream.finish()
 
 
 def test_a_finite_logit_of_which_the_calibration_makes_nan_is_no_answer(files, recwarn):
-    with pytest.raises(InputError, match=r"9000.wav: what the model computes"):
+    with pytest.raises(InputError, match=r"9000.wav: the answer of the model"):
         EmotionClassifier(Broken(small_fusion(), "logits", 1.7e308)).predict(files[1])
     assert not recwarn.list
 
@@ -181,9 +181,9 @@ def test_a_model_whose_calibration_divides_by_next_to_nothing_is_refused(bundle,
 
 def test_log_posteriors_that_are_not_finite_are_refused(files):
     broken = EmotionClassifier(Broken(small_fusion(), "logits"))
-    with pytest.raises(InputError, match=r"9000.wav: what the model computes"):
+    with pytest.raises(InputError, match=r"9000.wav: the answer of the model"):
         broken.classify_file(files[1])
-    with pytest.raises(InputError, match="waveforms: what the model computes"):
+    with pytest.raises(InputError, match="waveforms: the answer of the model"):
         broken.classify_batch(torch.from_numpy(speech(9600 / RATE)).repeat(2, 1), torch.tensor([9600, 9000]))
 
 
@@ -201,8 +201,8 @@ def test_features_that_are_not_finite_are_refused_though_a_relu_makes_zeros_of_t
 
     front_end.forward = logarithm_of_nothing
     before, said, after = classifier.predict_many(files, on_error="return")
-    assert "9000.wav: what the model computes" in str(said) and before.posterior and after.posterior
-    with pytest.raises(InputError, match="waveforms: what the model computes"):
+    assert "9000.wav: the answer of the model" in str(said) and before.posterior and after.posterior
+    with pytest.raises(InputError, match="waveforms: the answer of the model"):
         classifier.encode_batch(torch.from_numpy(speech(9000 / RATE)))
 
 
@@ -221,7 +221,7 @@ def test_an_onnx_file_that_answers_nan_answers_nothing(tmp_path, exported, hello
     onnx.save(model, path)
     classifier = EmotionClassifier.from_hparams(path)
     for ask in (classifier.predict, classifier.timeline, classifier.classify_file):
-        with pytest.raises(InputError, match=r"hello.wav: what the model computes"):
+        with pytest.raises(InputError, match=r"hello.wav: the answer of the model"):
             ask(hello)
 
 
@@ -246,7 +246,7 @@ def test_an_onnx_file_with_numbers_that_no_model_has_is_refused(tmp_path, export
 
 def test_speechbrains_own_class_answers_nothing_either(bundle, loud, tmp_path):
     theirs = EncoderClassifier.from_hparams(source=str(bundle), savedir=str(tmp_path / "sb"))
-    with pytest.raises(InputError, match="waveforms: what the model computes"):
+    with pytest.raises(InputError, match="waveforms: the answer of the model"):
         theirs.classify_file(str(loud), savedir=str(tmp_path))
 
 

@@ -230,7 +230,7 @@ class OtherSize(Projected):
         (TakesOneTwice, "a parameter is in two of its parameter_groups"),
         (HasADeadParameter, r"a parameter \[1\] of the group 'lr' has no gradient"),
         (lambda: ForgetsASetting(scale=3.0), "built from its settings and loaded its weights has other embeddings"),
-        (HasATuple, "its settings are others after JSON"),
+        (HasATuple, "its settings change when they are written as JSON"),
         (LengthsOfSamples, "each length from 1 to steps"),
         (NotANumber, "embeddings are not finite"),
         (OtherSize, r"embeddings are \[4, 2\]"),

@@ -123,12 +123,12 @@ def check_members(encoder: nn.Module) -> None:
     """
     kind = f"{type(encoder).__module__}.{type(encoder).__qualname__}"
     if not isinstance(encoder, Encoder):
-        raise InputError(f"{kind}: is not an encoder: it must be a subclass of mlee_sb.models.encoders.base.Encoder")
+        raise InputError(f"{kind}: is no encoder: it must be a subclass of mlee_sb.models.encoders.base.Encoder")
     for member in MEMBERS:
         if getattr(encoder, member, None) is None:
             raise InputError(f"{kind}: has no {member}: an encoder needs {', '.join(MEMBERS)}")
     if type(encoder).learned is Encoder.learned:
-        raise InputError(f"{kind}: has no method learned: add learned(fixed, lengths), which returns embeddings [batch, embedding_size]")
+        raise InputError(f"{kind}: has no learned: give it learned(fixed, lengths), which returns embeddings [batch, embedding_size]")
     for member in ("sample_rate", "min_samples", "embedding_size"):
         value = getattr(encoder, member)
         if not isinstance(value, int) or value < 1:
