@@ -1,10 +1,8 @@
 """An hparams file as plain settings: read without building anything, overridden by name, and checked before a long training."""
 
 import copy
-import json
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 from io import StringIO
 from pathlib import Path
 
@@ -18,7 +16,7 @@ from mlee_sb.targets import find_target, target_names
 from mlee_sb.training.check_settings import BY_PLACE, SETTINGS, check_names, check_values, of_all_targets
 
 INCLUDE = "!include:"
-KEPT = 1024  # settings
+_READ: dict[tuple, dict] = {}  # what was read before: a plan of table 3 asks hundreds of times for the settings of a few files
 
 # A required stage has the same values of these as the stage that requires it.
 SHARED = ("fold", "seed", "train_set", "emotions", "min_votes", "loss_mean", "precision")
@@ -40,13 +38,15 @@ def read_settings(hparams: str | Path, overrides: Mapping | None = None) -> dict
         if the file is missing or damaged, if a setting in it is unknown or missing, or if an override is not one of its settings or has
         a wrong value
     """
-    return copy.deepcopy(_checked_settings(str(hparams), _texts(Path(hparams)), json.dumps(dict(overrides or {}), default=str)))
+    overrides = dict(overrides or {})
+    read_from = (str(hparams), _texts(Path(hparams)), repr(overrides))
+    if read_from not in _READ:
+        _READ[read_from] = _checked_settings(hparams, overrides)
+    return copy.deepcopy(_READ[read_from])
 
 
-@lru_cache(maxsize=KEPT)
-def _checked_settings(hparams: str, texts: tuple[str, ...], overrides_as_json: str) -> dict:
-    """Read settings; a plan of table 3 asks hundreds of times for those of a few files. `texts` are those of all files that are read."""
-    tree, file, overrides = _load(hparams), Path(hparams).name, json.loads(overrides_as_json)
+def _checked_settings(hparams: str | Path, overrides: Mapping) -> dict:
+    tree, file = _load(hparams), Path(hparams).name
     for name in overrides:
         choose(name, tree, f"setting of {file}")
     in_file = _plain(tree)
