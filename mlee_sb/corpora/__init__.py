@@ -1,7 +1,11 @@
 """Raw releases become utterances with votes, and these become manifests: CSV files that training reads (contract 1).
 
-`base` holds the plugin interface, one file each the readers (`iemocap`, `crema_d`, `vote_table`, `demo`), `audio` the
-check of a recording, `prepare` the way from release to manifests, and `manifest` the way back from a folder to tables.
+base             what a reader is; each reader is a file: iemocap, crema_d, vote_table, demo
+options          options of a reader, also as flags of a command line
+own_name         the name of a person's own corpus
+audio_headers    whether a recording can be used; audio_cache keeps the answers
+prepare          from a release to manifests: manifest_writer writes them, counts reports
+manifest         from a folder of manifests back to tables
 """
 
 from mlee_sb.corpora.base import OTHER, Check, Corpus, Fold, Skipped, Utterance, grouped_folds, load_corpus, plurality

@@ -1,4 +1,4 @@
-"""Is a recording fit to be trained on? Answered without decoding more of it than the answer needs. And which recording is it?"""
+"""Check whether a recording can be used, without decoding more of it than the answer needs, and take its fingerprint."""
 
 import inspect
 import sys
@@ -13,18 +13,18 @@ import soundfile
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from mlee_sb.corpora.kept import Kept
+from mlee_sb.corpora.audio_cache import AudioCache
 from mlee_sb.files import sha256_of
 from mlee_sb.wav import why_cut_off, why_no_sound
 
 SHORTEST = 0.040
-"""Seconds; the window of the model's spectrogram, which a recording must fill once."""
+"""Seconds of the shortest recording: the window of the model's spectrogram."""
 
 SILENCE = 1e-4
-"""Largest minus smallest sample (full scale is 2) up to which a recording is silence: -80 dB, one bit of dither in 16."""
+"""A recording is silent if its largest minus its smallest sample is not above this (full scale is 2): -80 dB, one bit of dither in 16."""
 
 BLOCK = 2048
-"""Frames read at a time: enough for most recordings to show that they are not silent, and little to read."""
+"""Frames read at a time: few, and still enough to hear in most recordings that they are not silent."""
 
 
 FILES_A_TASK = 256  # a task for every file would cost more than the check of a file
@@ -35,9 +35,9 @@ IDLE = 10  # seconds that workers wait for more to do before they end
 
 @dataclass(frozen=True)
 class Audio:
-    """What a recording is: seconds, Hz, channels; `reason` says why it cannot be used, and is "" where it can.
+    """A recording: seconds, Hz, channels. `reason` says why it cannot be used; it is "" if it can.
 
-    `fingerprint` is the SHA-256 of the whole file, "" where it cannot be used: another recording under the same name has another one.
+    `fingerprint` is the SHA-256 of the whole file, "" if it cannot be used. It tells another recording under the same name.
     """
 
     duration: float = 0.0
@@ -48,7 +48,7 @@ class Audio:
 
 
 def check_audio(path: str | Path) -> Audio:
-    """Check one file: present, readable, whole, not empty, finite, not silent, not too short."""
+    """Check that a file is there, readable, whole, not empty, finite, not silent and not too short."""
     try:
         if cut_off := why_cut_off(path):
             return Audio(reason=cut_off)
@@ -63,11 +63,11 @@ def check_audio(path: str | Path) -> Audio:
 
 
 def check_below(data_folder: str | Path, wavs: Sequence[str]) -> list[Audio]:
-    """As `check_all`, for paths below a data folder. Of a file that could be used and did not change since, the answer is kept."""
-    kept = Kept(data_folder, wavs, _rules())
-    checked = iter(check_all([f"{data_folder}/{wav}" for wav, known in zip(wavs, kept.known, strict=True) if known is None]))
-    found = [next(checked) if known is None else Audio(*known) for known in kept.known]
-    kept.keep([None if one.reason else [one.duration, one.sample_rate, one.channels, "", one.fingerprint] for one in found])
+    """Check files below a data folder as `check_all` does. The answer for a usable file is kept until the file changes."""
+    cache = AudioCache(data_folder, wavs, _rules())
+    checked = iter(check_all([f"{data_folder}/{wav}" for wav, known in zip(wavs, cache.known, strict=True) if known is None]))
+    found = [next(checked) if known is None else Audio(*known) for known in cache.known]
+    cache.keep([None if one.reason else [one.duration, one.sample_rate, one.channels, "", one.fingerprint] for one in found])
     return found
 
 
@@ -83,13 +83,13 @@ def check_all(paths: Sequence[str | Path]) -> list[Audio]:
 
 
 def _rules() -> str:
-    """What an answer depends on besides the file: where a check is changed, everything is checked again."""
+    """Return what an answer depends on besides the file: if the code of a check changes, everything is checked again."""
     code = [inspect.getsource(sys.modules[name]) for name in (__name__, why_cut_off.__module__)]
     return sha256("".join([soundfile.__libsndfile_version__, *code]).encode()).hexdigest()
 
 
 def _in_workers_where_worth_it(tasks: Sequence[Sequence[str | Path]]) -> Iterator[list[Audio]]:
-    """The first task is done here and tells how long all will take: compressed files and slow disks take longer."""
+    """Yield the results of the tasks, in order. The first task is done here, to see whether the others are worth workers."""
     begun = time.perf_counter()
     yield from map(_check_each, tasks[:1])
     seconds_left = (time.perf_counter() - begun) * (len(tasks) - 1)
@@ -102,10 +102,10 @@ def _check_each(paths: Sequence[str | Path]) -> list[Audio]:
 
 
 def _what_is_wrong(file: soundfile.SoundFile) -> str:
-    """Say what, or "": `file` is read until it is clear that nothing is wrong with its samples.
+    """Return what is wrong with the samples of `file`, "" for nothing. It is read only as far as is needed to know.
 
-    Integer samples of a wav cannot be NaN, and the size of its data is known from the header, so there the first sound is
-    enough; all else is read to the end.
+    Integer samples of a wav cannot be NaN, and its header tells the size of its data: there the first sound is enough. Any other file
+    is read to its end.
     """
     if file.frames == 0:
         return "zero samples"
@@ -127,5 +127,5 @@ def _what_is_wrong(file: soundfile.SoundFile) -> str:
 
 
 def _why_no_sound(block: np.ndarray) -> str:
-    """As `mlee_sb.wav.why_no_sound`, of all channels of a block [frames, channels]."""
+    """Return what `mlee_sb.wav.why_no_sound` says of all channels of a block [frames, channels]."""
     return why_no_sound(float(np.abs(block).max()))

@@ -1,7 +1,7 @@
-"""What a corpus is: the interface that a reader implements and through which the rest of the package sees it.
+"""The interface of a corpus: a reader implements it, and the rest of the package sees the corpus through it.
 
-A reader is a subclass of `Corpus`, named by an entry point in the group ``mlee_sb.corpora``. It says what the release
-claims; what is wrong with single files (missing, silent, twice there, without votes, ...) is found by `prepare` for all.
+A reader is a subclass of `Corpus`, named by an entry point in the group ``mlee_sb.corpora``. It tells what the
+release claims. `prepare` finds what is wrong with single files (missing, silent, duplicated, without votes, ...), for all readers.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -46,9 +46,9 @@ class Utterance:
 
 @dataclass(frozen=True)
 class Skipped:
-    """Something in the release that is not used, and why. Either of `id` and `wav` may be "".
+    """A part of the release that is not used, and the reason. `id` or `wav` may be "".
 
-    What stands before the first colon of `reason` is its kind, by which the report counts.
+    The text before the first colon of `reason` is its kind; the report counts by kind.
     """
 
     id: str
@@ -58,7 +58,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Fold:
-    """Fold `number` (from 1) of a cross-validation, as the speakers of each split."""
+    """The speakers of each split in fold `number` (from 1) of a cross-validation."""
 
     number: int
     train: tuple[str, ...]
@@ -68,7 +68,7 @@ class Fold:
 
 @dataclass(frozen=True)
 class Check:
-    """A count that was found in a release, beside the one that was published for it."""
+    """A count that was found in a release, and the count that was published for it."""
 
     what: str
     found: str
@@ -90,13 +90,13 @@ class Corpus:
     name : what the corpus is called in paths, reports and on cards: the name of the entry point, unless the reader reads corpora that
         have names of their own and sets it to what `mlee_sb.corpora.own_name` returns
     emotions : codes that a vote can name, `OTHER` not among them
-    categories : all that a vote can be for: `emotions`, and `OTHER` unless a subclass says that no listener could answer so.
-        Manifests count the votes for each of them
-    default_emotions : the targets if none are asked for
+    categories : everything that a vote can be for: `emotions`, and `OTHER` unless no listener could give this answer. Manifests count
+        the votes for each of them
+    default_emotions : the targets where no others are asked for
     dominant_rule : one sentence on what makes an emotion dominant
-    demo : whether the speech is made up, so that everything made from it must say DEMO
-    texts_shared_by_design : whether all speakers were given the same few texts to speak. No split by speaker can then keep a text out
-        of training, so `mlee check-protocol` makes a note of it, where it else calls a text in training and test a leak
+    demo : whether the speech is generated; then everything that is made from it says DEMO
+    texts_shared_by_design : whether all speakers speak the same few texts. Then no split by speaker can keep a text out of training:
+        `mlee check-protocol` notes this, and does not call it a leak
     """
 
     name: str = ""
@@ -116,25 +116,25 @@ class Corpus:
         return (*self.emotions, OTHER)
 
     def utterances(self) -> Iterator[Utterance | Skipped]:
-        """Read the release: everything in it, as an utterance or as what is left out and why."""
+        """Yield everything in the release: each utterance, and each part that is left out, with the reason."""
         raise NotImplementedError
 
     def folds(self, speakers: Sequence[str]) -> list[Fold]:
-        """Split `speakers` (sorted, each with usable utterances); a speaker in no fold is left out of the manifests."""
+        """Split `speakers` (sorted, each with usable utterances) into folds. A speaker in no fold is left out of the manifests."""
         raise NotImplementedError
 
     def checks(self, items: Sequence[Utterance | Skipped]) -> list[Check]:
-        """Counts over all that `utterances` gave, beside the published ones; none where nothing was published."""
+        """Return counts of what `utterances` gave, each beside the published one; none where nothing was published."""
         return []
 
     @staticmethod
     def text_of(utterance: str) -> str | None:
-        """The text that the utterance with this ID was given: a name for it, "" where it is free speech, None where nobody knows."""
+        """Return the name of the text that an utterance speaks, by its ID: "" for free speech, None where it is not known."""
         return None
 
 
 def plurality(votes: Mapping[str, int]) -> str:
-    """The one code with the most votes, or "" on a tie and where there are no votes.
+    """Return the code with the most votes; "" on a tie, and where there are no votes.
 
     >>> plurality({"neu": 5, "hap": 3}), plurality({"neu": 4, "hap": 4}), plurality({"neu": 0})
     ('neu', '', '')
@@ -145,9 +145,9 @@ def plurality(votes: Mapping[str, int]) -> str:
 
 
 def grouped_folds(speakers: Iterable[str], n_groups: int) -> list[Fold]:
-    """Folds over groups of speakers: the i-th speaker in sorted order (from 1) belongs to group i mod `n_groups`.
+    """Return folds over groups of speakers: the i-th speaker in sorted order (from 1) belongs to group i mod `n_groups`.
 
-    Fold k tests group k and, [choice], validates on group k+1 (the last fold on the first group); the others train. Where there are
+    Fold k tests group k and validates on group k+1 [choice] (the last fold on the first group); the other groups train. If there are
     no more speakers than groups, each speaker is a group: leave-one-speaker-out.
 
     Raises

@@ -1,4 +1,4 @@
-"""What `prepare` prints: counts that a person can check."""
+"""The report that `prepare` prints: counts that a person can check."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -7,13 +7,13 @@ from mlee_sb.corpora.audio_headers import Audio
 from mlee_sb.corpora.base import Check, Corpus, Skipped, Utterance
 
 SAMPLE_RATE = 16_000
-"""Hz; what the models read. Recordings at another rate are resampled when they are read."""
+"""Hz of the models. Recordings at another rate are resampled when they are read."""
 
 
 def report(
     corpus: Corpus, protocol: dict, items: Sequence[Utterance | Skipped], audio: Sequence[Audio], say: Callable[[str], None]
 ) -> None:
-    """Say what was found (`items`), what is used (`protocol`), and what will be done to the recordings (`audio`)."""
+    """Print what was found (`items`), what is used (`protocol`), and how the recordings will be converted (`audio`)."""
     if protocol["demo"]:
         say("DEMO: generated speech and simulated annotators; nothing here says anything about people")
     for line in [*_checks(corpus.checks(items)), *_counts(protocol), *_audio(audio)]:

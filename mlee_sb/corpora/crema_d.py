@@ -1,6 +1,6 @@
 """CREMA-D (Cao et al., IEEE Transactions on Affective Computing 2014), in the layout of its release.
 
-The labels are what listeners heard, never what the actor intended (which is what the file names say).
+The labels are what listeners heard, not what the actor intended. The file names say what the actor intended.
 """
 
 import os
@@ -42,7 +42,7 @@ class CremaD(Corpus):
                 )
 
     def utterances(self) -> Iterator[Utterance | Skipped]:
-        """Every row of voice-only votes (most of them, in a part of the release, without a wav), then wavs without votes."""
+        """Yield every row of voice-only votes, then the wavs without votes. In a part of the release, most rows have no wav."""
         table = self._voice_votes()
         columns = [table[column].tolist() for column in ("fileName", "numResponses", *CODES)]
         for name, n_annotators, *counts in zip(*columns, strict=True):
@@ -61,7 +61,7 @@ class CremaD(Corpus):
 
     @staticmethod
     def text_of(utterance: str) -> str | None:
-        """The code of the sentence: every actor speaks the same twelve.
+        """Return the code of the sentence. Every actor speaks the same twelve sentences.
 
         >>> CremaD.text_of("1001_IEO_HAP_XX")
         'IEO'

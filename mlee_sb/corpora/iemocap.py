@@ -32,7 +32,7 @@ LABELS = {
     "surprise": "sur",
     "other": OTHER,
 }
-"""What annotators' lines call the emotions, in lower case."""
+"""The names of the emotions in the lines of annotators, in lower case, and their codes."""
 
 SUMMARY = re.compile(r"\[[^\]]*\]\t(?P<id>[^\t]+)\t(?P<code>[^\t]+)\t")
 """``[start - end]<TAB>utterance<TAB>code<TAB>[valence, arousal, dominance]``"""
@@ -42,13 +42,13 @@ CATEGORIES = re.compile(r"C-(?P<annotator>E\d+):(?P<labels>[^(]*)")
 A comment may hold anything, and no label holds a bracket: the labels end where the comment opens."""
 
 SPEAKER = re.compile(r"(?P<session>Ses\d+)[FM]_.*_(?P<sex>[FM])[X0-9]*\d+")
-"""Who speaks stands at the end of the ID. The letter at its start says who wore the markers in that dialog."""
+"""The end of the ID says who speaks. The letter at its start says who wore the markers in that dialog."""
 
 SCRIPT = re.compile(r"_(script\d+_\d+)")
 """Ten actors, five sessions, the same scripts: Ses05M_script01_1b is a part of script01_1."""
 
 DEMO_MARKER = "DEMO.json"
-"""Lies in a demo release, which has this layout but is no IEMOCAP."""
+"""A file of demo releases, which have this layout but are not IEMOCAP."""
 
 NOT_IMPROVISED = "not improvised: a scripted dialog (--dialogs all uses these)"
 WITHOUT_ANNOTATION = "wav without an annotation"
@@ -71,7 +71,7 @@ PUBLISHED = {
 
 @dataclass
 class Evaluation:
-    """What an evaluation file says on an utterance: the agreed code and the labels of each annotator, in its words."""
+    """The part of an evaluation file on one utterance: the agreed code, and each annotator's labels as they are written."""
 
     id: str
     code: str
@@ -79,10 +79,10 @@ class Evaluation:
 
 
 def read_evaluations(path: Path) -> Iterator[Evaluation]:
-    """Read the evaluation file of a dialog.
+    """Yield the evaluations in the file of a dialog.
 
-    The bytes are not all of one encoding; latin-1 takes each of them. Lines end at LF alone: the other characters that
-    Python would end a line at do occur in comments.
+    The file mixes encodings; latin-1 can decode every byte. Lines end at LF only: comments hold the other characters at which
+    Python would end a line.
     """
     current = None
     for line in path.read_bytes().decode("latin-1").split("\n"):
@@ -99,9 +99,9 @@ def read_evaluations(path: Path) -> Iterator[Evaluation]:
 
 
 class Iemocap(Corpus):
-    """The external annotators' votes of IEMOCAP. Excited stays apart from happy.
+    """The votes of the external annotators of IEMOCAP. Excited and happy stay two emotions.
 
-    A demo release is known by its marker: it says DEMO and is not held against the published counts.
+    A demo release is recognised by its marker: its results say DEMO, and it is not compared with the published counts.
     """
 
     name = "iemocap"
@@ -133,7 +133,7 @@ class Iemocap(Corpus):
                     raise InputError(f"{folder}: no {expected} in it; is the release unpacked to its end?")
 
     def utterances(self) -> Iterator[Utterance | Skipped]:
-        """Every utterance that is annotated, in the order of the files, and after each session's the wavs that are not."""
+        """Yield every annotated utterance in the order of the files and, after those of each session, its wavs without annotation."""
         for session in self.session_folders:
             annotated = set()
             for path in _visible(session / EVALUATIONS, "*.txt"):
@@ -148,7 +148,7 @@ class Iemocap(Corpus):
                     yield Skipped(path.stem, wav, WITHOUT_ANNOTATION)
 
     def folds(self, speakers: Sequence[str]) -> list[Fold]:
-        """Leave one speaker out, in the order of `speakers`. [choice] The option ``validation`` says who validates."""
+        """Leave one speaker out in each fold, in the order of `speakers`. The option ``validation`` says who validates [choice]."""
         folds = []
         for number, test in enumerate(speakers, start=1):
             valid = self._partners(test, speakers) if self.validation == "partner" else (speakers[number % len(speakers)],)
@@ -161,14 +161,14 @@ class Iemocap(Corpus):
         partners = tuple(speaker for speaker in speakers if speaker != test and speaker[:-1] == session)
         if not partners:
             raise InputError(
-                f"{self.data_folder}: {test} is the only speaker of {session} with usable utterances: nobody to validate on "
-                "(--validation next takes the next speaker)"
+                f"{self.data_folder}: {test} is the only speaker of {session} with usable utterances, so nobody is left to validate on: "
+                "give --validation next to take the next speaker"
             )
         return partners
 
     @staticmethod
     def text_of(utterance: str) -> str | None:
-        """The script of a scripted dialog, "" of an improvised one.
+        """Return the script of a scripted dialog, and "" for an improvised one.
 
         >>> Iemocap.text_of("Ses05M_script01_1b_F000"), Iemocap.text_of("Ses03M_impro05a_M000")
         ('script01_1', '')
@@ -177,7 +177,7 @@ class Iemocap(Corpus):
         return script[1] if script else ""
 
     def checks(self, items: Sequence[Utterance | Skipped]) -> list[Check]:
-        """The counts of the release and Table 1 of the paper, which count an emotion from one vote on."""
+        """Return the counts of the release and of Table 1 of the paper. In both, an emotion exists from one vote on."""
         if self.published is None:
             return []
         annotated = [item.id for item in items if not (isinstance(item, Skipped) and item.reason == WITHOUT_ANNOTATION)]
@@ -234,7 +234,7 @@ class Iemocap(Corpus):
         ]
 
     def _existence_checks(self, improvised: Sequence[Utterance]) -> list[Check]:
-        """Table 1: the share of the utterances, in percent, in which each emotion exists."""
+        """Return Table 1: the share of the utterances, in percent, in which each emotion exists."""
         published = self.published
         sets = {"dominant set": [u for u in improvised if u.dominant in published["dominant"]], "all": improvised}
         checks = []
@@ -251,5 +251,5 @@ def _is_improvised(utterance: str) -> bool:
 
 
 def _visible(folder: Path, pattern: str) -> list[Path]:
-    """Sorted matches of `pattern`, without the ``._`` files that macOS leaves beside the real ones."""
+    """Return the sorted matches of `pattern`, without the ``._`` files that macOS writes beside the real ones."""
     return sorted(path for path in folder.glob(pattern) if not path.name.startswith("."))

@@ -22,7 +22,7 @@ ENCODING = {"encoding": "utf-8", "errors": "backslashreplace"}  # names of files
 
 
 def vote_lines(utterances: Iterable[Utterance]) -> list[str]:
-    """The lines of votes.csv, its header first: a vote each, where the corpus names its annotators.
+    """Return the lines of votes.csv: its header, then a line for each vote if the corpus names its annotators.
 
     >>> vote_lines([Utterance("a", "a.wav", "s1", "", {"neu": 1}, 1, "neu", (("E1", "neu"),))])
     ['ID,annotator,label\\n', 'a,E1,neu\\n']
@@ -31,14 +31,14 @@ def vote_lines(utterances: Iterable[Utterance]) -> list[str]:
 
 
 def others_of(corpus: Corpus, emotions: Sequence[str]) -> list[str]:
-    """The categories of a corpus that are no target, in its order."""
+    """Return the categories of a corpus that are no target, in its order."""
     return [category for category in corpus.categories if category not in emotions]
 
 
 def manifest_row(
     utterance: Utterance, duration: float, emotions: Sequence[str], others: Sequence[str], min_votes: int
 ) -> list[str | int | float]:
-    """The values of `column_types(emotions, others)` for an utterance of `duration` seconds.
+    """Return the values of `column_types(emotions, others)` for an utterance of `duration` seconds.
 
     >>> manifest_row(Utterance("a", "a.wav", "s1", "", {"neu": 2, "exc": 1}, 3, "neu"), 1.5, ["neu", "hap"], ["exc", "oth"], 1)
     ['a', 'a.wav', 1.5, 's1', '', 3, 2, 0, 1, 0, 'neu', 1, 0]
@@ -62,7 +62,7 @@ def protocol_of(
     votes: Sequence[str],
     skipped: Sequence[Skipped],
 ) -> dict:
-    """What was done, as protocol.json says it, with the hash that tells two preparations apart.
+    """Return protocol.json: what was prepared and how, with the hash that tells two preparations apart.
 
     `rows` are the utterances as `manifest_row` gives them, `lines` the same as `csv_lines` writes them, `fingerprints`
     those of their recordings, `votes` the lines of votes.csv.
@@ -93,7 +93,7 @@ def write_manifests(
     votes: Sequence[str],
     skipped: Sequence[Skipped],
 ) -> None:
-    """Write all files of the manifests into `folder`, an utterance as its line of `lines`; the protocol comes last."""
+    """Write all files of the manifests into `folder`, the protocol last. `lines` holds a line for each utterance."""
     header = csv_lines([list(types_of(protocol))])
     _write(folder / UTTERANCES, [*header, *lines])
     speakers, speaker_of_line = np.unique([utterance.speaker for utterance in utterances], return_inverse=True)

@@ -1,16 +1,14 @@
-"""Options of a corpus as its class declares them: checked, and offered as flags on a command line.
+"""Options of a reader, as its class declares them: checked, and offered as flags of a command line.
 
 >>> def options_like(data_folder, *, dialogs: Annotated[Literal["improvised", "all"], "which dialogs"] = "improvised"): ...
 """
 
 import argparse
-import difflib
 import inspect
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from mlee_sb.corpora.base import Corpus, load_corpus
 from mlee_sb.errors import InputError, choose
@@ -18,7 +16,7 @@ from mlee_sb.errors import InputError, choose
 
 @dataclass(frozen=True)
 class Option:
-    """A named option of a corpus: `kind` is str or int, `choices` are () where anything goes."""
+    """An option of a reader: `kind` is str or int; `choices` are the values that it can have, () for any."""
 
     name: str
     kind: type
@@ -28,7 +26,7 @@ class Option:
 
 
 def corpus_options(corpus_class: type[Corpus]) -> dict[str, Option]:
-    """The options of a corpus by name: the keyword-only parameters of its ``__init__``.
+    """Return the options of a reader by name: the keyword-only parameters of its ``__init__``.
 
     >>> from mlee_sb.corpora.base import load_corpus
     >>> corpus_options(load_corpus("crema_d"))
@@ -46,12 +44,12 @@ def _option(parameter: inspect.Parameter, hint: Any) -> Option:
 
 
 def all_options(corpus_class: type[Corpus], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a corpus with their defaults, and those that were `given` in their place.
+    """Return all options of a reader: the values that were `given`, and the defaults of the others.
 
     Raises
     ------
     InputError
-        for an option that the corpus does not have, or a value that the option cannot take
+        for an option that the reader does not have, or a value that the option cannot have
     """
     options = corpus_options(corpus_class)
     for name, value in given.items():
@@ -95,9 +93,9 @@ def open_corpus(reader: str, data_folder: str | Path, given: Mapping[str, Any]) 
 
 
 def add_flags(parser: argparse.ArgumentParser, corpus_class: type[Corpus]) -> None:
-    """Offer the options of a corpus as flags, in a group of their own; values are checked by `all_options`.
+    """Offer the options of a reader as flags, in a group of their own; `all_options` checks their values.
 
-    One whose name is taken already is written with the name of the corpus, ``--vote_table.folds``: see `given_options`.
+    If a flag of this name exists already, the name of the reader is put before it: ``--vote_table.folds``. See `given_options`.
     """
     options = corpus_options(corpus_class)
     if options:
@@ -115,38 +113,6 @@ def add_flags(parser: argparse.ArgumentParser, corpus_class: type[Corpus]) -> No
 
 
 def given_options(given: Mapping[str, Any], corpus_class: type[Corpus]) -> dict[str, Any]:
-    """What parsed flags say about the options of a corpus, with its defaults where there were no such flags."""
+    """Return the options of a reader from parsed flags, with the defaults of those that have no flag."""
     options = corpus_options(corpus_class).items()
     return {name: given.get(f"{corpus_class.name}.{name}", given.get(name, option.default)) for name, option in options}
-
-
-class Parser(argparse.ArgumentParser):
-    """A parser that takes no abbreviated flags, and answers a misspelt one with the nearest right one.
-
-    Errors are `InputError`, for the script to print and to end with status 2.
-
-    >>> parser = Parser()
-    >>> _ = parser.add_argument("--min_votes", type=int)
-    >>> parser.parse_args(["--min_vots", "2"])
-    Traceback (most recent call last):
-        ...
-    mlee_sb.errors.InputError: unknown flag --min_vots: did you mean --min_votes?
-    """
-
-    def __init__(self, **keywords):
-        super().__init__(allow_abbrev=False, **keywords)
-
-    def parse_args(self, args=None, namespace=None):
-        """As argparse does, but for the error: a misspelt flag is reported before what is missing because of it."""
-        known = [flag for action in self._actions for flag in action.option_strings]
-        args = sys.argv[1:] if args is None else list(args)
-        for argument in args[: args.index("--")] if "--" in args else args:
-            flag = argument.split("=")[0]
-            if flag.startswith("--") and flag not in known:
-                nearest = difflib.get_close_matches(flag, known, n=1, cutoff=0.5)
-                hint = f"did you mean {nearest[0]}?" if nearest else f"one of: {', '.join(known)}"
-                raise InputError(f"unknown flag {flag}: {hint}")
-        return super().parse_args(args, namespace)
-
-    def error(self, message: str) -> NoReturn:
-        raise InputError(f"{message}\n{self.format_usage().rstrip()}")

@@ -73,12 +73,12 @@ def _prepare(opened: OpenCorpus, output: str | Path, emotions: Sequence[str] | N
 
 
 def check_recordings(manifests: str | Path, data_folder: str | Path) -> None:
-    """Look whether the recordings that manifests name are still fit to be trained on, and the ones that were prepared.
+    """Check that the recordings in manifests can still be used, and are the ones that were prepared.
 
     Raises
     ------
     InputError
-        naming the first recording that is not
+        if one is not; the message names the first
     """
     frame, fingerprints = manifest.read_utterances(manifests), manifest.read_fingerprints(manifests)["fingerprint"]
     wavs = frame["wav"].tolist()
@@ -139,7 +139,7 @@ def _what_changed(output: Path, beside: Path, opened: OpenCorpus, there: dict, n
 
 
 def _first_change(before: Path, after: Path) -> str:
-    """The first utterance that is another one or has another recording, in words; "" where rules or folds differ, or some are gone."""
+    """Return in words the first utterance that changed, or whose recording changed; "" if only rules or folds differ, or some are gone."""
     protocols = [manifest.read_protocol(folder) for folder in (before, after)]
     if manifest.types_of(protocols[0]) != manifest.types_of(protocols[1]):
         return ""
@@ -153,7 +153,7 @@ def _first_change(before: Path, after: Path) -> str:
 
 
 def _refuse_what_is_not_ours(output: Path) -> None:
-    """What stands at `output` is going to be replaced: it must be nothing but manifests."""
+    """Refuse an `output` that holds anything but manifests: it will be replaced."""
     if not output.exists():
         return
     if not output.is_dir():
@@ -181,7 +181,7 @@ def _targets(corpus: Corpus, emotions: Sequence[str] | None, min_votes: int) -> 
 
 
 def _check_votes(corpus: Corpus, items: Iterable[Utterance | Skipped]) -> None:
-    """A vote for a category that the corpus does not name would be counted nowhere; votes.csv and utterances.csv must say the same."""
+    """Refuse votes for a category that the corpus does not name (no column would count them), and annotations that are not the votes."""
     votes, dominant = set(corpus.categories), {"", OTHER, *corpus.categories}
     for item in items:
         if isinstance(item, Utterance) and not (votes.issuperset(item.votes) and item.dominant in dominant):
@@ -195,7 +195,7 @@ def _check_votes(corpus: Corpus, items: Iterable[Utterance | Skipped]) -> None:
 
 
 def _usable(items: Iterable[Utterance | Skipped], data_folder: Path) -> tuple[list[Utterance], dict[str, Audio], list[Skipped]]:
-    """Tell the utterances that can be used (sorted by ID, with their audio by ID) from what is skipped (in corpus order)."""
+    """Return the utterances that can be used (sorted by ID), their audio by ID, and what is skipped (in the order of the corpus)."""
     skipped: list[Skipped] = []
     claimed: list[Utterance] = []
     ids: set[str] = set()
@@ -222,7 +222,7 @@ def _usable(items: Iterable[Utterance | Skipped], data_folder: Path) -> tuple[li
 
 
 def _why_not(utterance: Utterance, ids: set[str], wavs: dict[str, str]) -> str:
-    """What forbids an utterance, audio apart, after those whose `ids` and `wavs` (wav -> ID) were taken before it."""
+    """Return why an utterance cannot be used, apart from its audio; "" if it can. `ids` and `wavs` (ID by wav) are those in use already."""
     if not utterance.id:
         return "no ID"
     if utterance.id in ids:
@@ -240,7 +240,7 @@ def _why_not(utterance: Utterance, ids: set[str], wavs: dict[str, str]) -> str:
 
 
 def _checked_folds(corpus: Corpus, speakers: list[str]) -> list[Fold]:
-    """The folds of the corpus, after a look at what no fold may do: share speakers between splits, or leave one empty."""
+    """Return the folds of the corpus. Refuse a fold with an empty split, or with a speaker in two splits."""
     folds = corpus.folds(speakers)
     for fold in folds:
         for split in SPLITS:

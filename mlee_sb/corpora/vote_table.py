@@ -1,4 +1,4 @@
-"""Any corpus, as a CSV of votes beside its recordings. Two forms, told apart by their columns:
+"""Any corpus, as a CSV of votes beside its recordings. The columns tell which of two forms it has:
 
 - wide, a row an utterance with the number of votes for each emotion::
 
@@ -11,9 +11,9 @@
       wavs/a.wav,anna,ear1,neu
       wavs/a.wav,anna,ear2,hap
 
-Both may have the columns ``ID`` (the wav's path without its ending, if there is none), ``session`` and ``dominant`` (a code,
-or empty for none; it replaces the rule of most votes); wide may have ``n_annotators`` (the sum of the votes, if there is
-none; an empty count is 0). The codes are what stands after ``votes_`` or in ``label``; ``other`` or ``oth`` is a vote for no emotion.
+Both may have the columns ``ID`` (by default the path of the wav without its ending), ``session`` and ``dominant`` (a code, or empty
+for none; it replaces the rule of most votes). The wide form may have ``n_annotators`` (by default the sum of the votes). An empty
+count is 0. The text after ``votes_`` or in ``label`` is the code of an emotion; ``other`` or ``oth`` is a vote for no emotion.
 """
 
 import csv
@@ -34,7 +34,7 @@ from mlee_sb.errors import InputError
 PREFIX = "votes_"
 NAMES_OF_OTHER = ("other", OTHER)
 CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
-"""A code becomes part of the names of columns."""
+"""What a code may be: it becomes part of the names of columns."""
 
 FIRST_LINE = 2  # of the file, after the header
 AUDIO_ENDINGS = (".wav", ".flac", ".ogg", ".mp3")
@@ -73,16 +73,16 @@ class VoteTable(Corpus):
 
     @property
     def categories(self) -> tuple[str, ...]:
-        """Those that have votes in the table."""
+        """The categories that the table counts votes for."""
         return (*self.emotions, OTHER) if self.has_other else self.emotions
 
     def utterances(self) -> Iterator[Utterance | Skipped]:
-        """The rows (of one utterance, in the long form), then recordings beside theirs that are in no row."""
+        """Yield the utterances of the table, then the recordings in the same folders that no row names."""
         yield from self._long_utterances() if self.is_long else self._wide_utterances()
         yield from self._not_in_the_table()
 
     def folds(self, speakers: Sequence[str]) -> list[Fold]:
-        """Groups of speakers; fold k tests group k and validates on group k+1. Leave-one-speaker-out for few speakers."""
+        """Make groups of speakers; fold k tests group k and validates on group k+1. With few speakers, each is a group."""
         return grouped_folds(speakers, self.n_groups)
 
     def _read(self) -> pd.DataFrame:
@@ -101,7 +101,7 @@ class VoteTable(Corpus):
         return table[(table != "").any(axis=1)].copy()
 
     def _check_fields(self) -> None:
-        """What pandas passes over: a column that is there twice would get another name, and a line that ends early empty fields."""
+        """Refuse what pandas would change unnoticed: two columns of one name, and a line with too few fields."""
         with open(self.path, encoding="utf-8-sig", newline="") as file:
             lines = csv.reader(file)
             names = [name.strip() for name in next(lines, [])]
@@ -134,7 +134,7 @@ class VoteTable(Corpus):
         return self.table["ID"].tolist() if "ID" in self.table else [os.path.splitext(wav)[0] for wav in wavs]
 
     def _count_columns(self) -> list[str]:
-        """Turn the counts of the wide form into whole numbers and name their columns by code; return the codes."""
+        """Turn the counts of the wide form into whole numbers, name their columns by code, and return the codes."""
         columns = [column for column in self.table if column.startswith(PREFIX)]
         codes = [_code(column.removeprefix(PREFIX)) for column in columns]
         for column, code in zip(columns, codes, strict=True):
@@ -150,7 +150,7 @@ class VoteTable(Corpus):
         return codes
 
     def _check_long(self) -> None:
-        """Every vote says who gave it and for what, and the rows of an utterance agree on all else."""
+        """Check that every vote says who gave it and for what, and that the rows of an utterance agree on everything else."""
         self._refuse(self.table["annotator"] == "", "annotator", "is empty")
         self._refuse(self.table["label"] == "", "label", "is empty")
         self.table["label"] = [_code(label) for label in self.table["label"]]
@@ -184,7 +184,7 @@ class VoteTable(Corpus):
             raise InputError(f"{self.path}, line {row + FIRST_LINE}: {column} {self.table[column][row]!r} {why}")
 
     def _columns(self, table: pd.DataFrame, *names: str) -> list[Iterable[str]]:
-        """Values of optional columns: "" where the table does not have them."""
+        """Return the values of columns; "" in each row for a column that the table does not have."""
         return [table[name].tolist() if name in table else [""] * len(table) for name in names]
 
     def _wide_utterances(self) -> Iterator[Utterance]:
@@ -224,5 +224,5 @@ class VoteTable(Corpus):
 
 
 def _code(text: str) -> str:
-    """The code that a label or the end of a column's name stands for."""
+    """Return the code that a label, or the end of the name of a column, stands for."""
     return OTHER if text.lower() in NAMES_OF_OTHER else text

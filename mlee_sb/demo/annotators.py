@@ -1,6 +1,6 @@
-"""Simulated listeners: each perceives the mixture through their own bias and the noise of the moment, and votes.
+"""Simulated listeners: each perceives the mixture with a bias of their own and with noise, and votes.
 
-They also rate valence, activation and dominance, and the speaker reports on themselves, as in IEMOCAP.
+They also rate valence, activation and dominance, and the speakers report on themselves, as in IEMOCAP.
 """
 
 from collections.abc import Mapping
@@ -18,22 +18,22 @@ RATERS_PER_UTTERANCE = 2
 
 NO_AGREEMENT = "xxx"
 MAJORITY = 2
-"""Votes of the three that make an emotion dominant, if no other one has as many."""
+"""So many of the three votes make an emotion dominant, if no other emotion has as many."""
 
 HEARD_AT_ALL = 0.02
-"""Share of the mixture that is heard of every emotion, even an absent one: keeps the logarithm of the perceived strength finite."""
+"""Every emotion is heard at least with this share of the mixture, also an absent one: the logarithm of its strength stays finite."""
 
 BIAS = 0.35
-"""Standard deviation, over evaluators, of their inclination to each emotion (natural log of the strength)."""
+"""Standard deviation, over evaluators, of their bias to each emotion (natural log of the strength)."""
 
 NOISE = 1.0
-"""Standard deviation of what an evaluator perceives from utterance to utterance (natural log)."""
+"""Standard deviation, over utterances, of the strength that an evaluator perceives (natural log)."""
 
 SELF_NOISE = 0.4
-"""The same for the speakers on themselves: they know what they meant."""
+"""The same for speakers who report on themselves: they know what they meant."""
 
 SECOND_LABEL = 0.12
-"""A second emotion perceived as this close to the first (natural log) is voted for as well."""
+"""A second emotion gets a vote, too, if its strength is this close to that of the first (natural log)."""
 
 DIMENSIONS = {
     "neu": (3.0, 2.5, 2.8),
@@ -51,12 +51,12 @@ RATING_NOISE = 0.5
 """Standard deviation of a rating before it is rounded."""
 
 COMMENTS = ("curious", "polite", "hesitant; a little bored", "thankful", "teasing (friendly)", "relieved")
-"""What is written beside "Other": free text, punctuation and all."""
+"""Comments beside "Other": free text with punctuation."""
 
 
 @dataclass(frozen=True)
 class Vote:
-    """A line of categories: who, the codes they heard (strongest first), and a comment where one of them is `OTHER`."""
+    """A line of categories: the annotator, the codes that they heard (strongest first), and a comment if one of these is `OTHER`."""
 
     annotator: str
     codes: tuple[str, ...]
@@ -75,7 +75,7 @@ class Rating:
 
 @dataclass(frozen=True)
 class Judgement:
-    """All that is said on an utterance: votes of the evaluators, the speaker's own, ratings, and the dominant code."""
+    """Everything said about an utterance: votes of the evaluators, the speaker's own, ratings, and the dominant code."""
 
     votes: tuple[Vote, ...]
     self_report: Vote
@@ -84,7 +84,7 @@ class Judgement:
 
 
 def draw_biases(rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Draw the inclination of each evaluator to each emotion."""
+    """Draw the bias of each evaluator to each emotion."""
     return {evaluator: rng.normal(0, BIAS, len(EMOTIONS)) for evaluator in EVALUATORS}
 
 
@@ -117,7 +117,7 @@ def _vote(rng: np.random.Generator, annotator: str, mixture: Mapping[str, float]
     strength = np.log(np.maximum([mixture[code] for code in EMOTIONS], HEARD_AT_ALL)) + bias + rng.normal(0, noise, len(EMOTIONS))
     order = np.argsort(-strength, kind="stable")
     codes = tuple(EMOTIONS[i] for i in order if strength[i] >= strength[order[0]] - SECOND_LABEL)
-    comment = COMMENTS[rng.integers(len(COMMENTS))]  # drawn always, so that a vote changes nothing of what is drawn after it
+    comment = COMMENTS[rng.integers(len(COMMENTS))]  # always drawn, so that no vote changes what is drawn after it
     return Vote(annotator, codes, comment if OTHER in codes else "")
 
 

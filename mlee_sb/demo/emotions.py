@@ -1,4 +1,4 @@
-"""What is felt in an utterance: a mixture of emotions that sums to 1, around the one that the speaker intends."""
+"""The emotions in an utterance: a mixture that sums to 1, around the emotion that the speaker intends."""
 
 from collections.abc import Mapping
 
@@ -10,9 +10,9 @@ EMOTIONS = ("neu", "hap", "sad", "ang", "exc", "fru", "sur", OTHER)
 """The parts of a mixture, in its order. The rarer ones of IEMOCAP (fea, dis) would hardly occur among 300 utterances."""
 
 INTENDED = {"neu": 0.25, "hap": 0.08, "sad": 0.12, "ang": 0.10, "exc": 0.17, "fru": 0.20, "sur": 0.02, OTHER: 0.06}
-"""How often each is intended. Chosen, with the concentrations and the listeners' noise below, so that the
-shares of dominant and existing emotions come near those of IEMOCAP's improvised dialogs; hap and ang are dominant
-somewhat more often than there (in 9 % instead of 6 % of the utterances), for 300 utterances to hold enough of them."""
+"""How often each is intended. Together with the concentrations below and the noise of the listeners, this makes the shares of dominant
+and existing emotions similar to those of IEMOCAP's improvised dialogs. But hap and ang are dominant somewhat more often than there (in
+9 % instead of 6 % of the utterances), so that 300 utterances hold enough of them."""
 
 NEIGHBOURS = {
     "neu": {"neu": 7.0, "fru": 1.2, "sad": 0.8, "hap": 0.7, "exc": 0.4, OTHER: 0.5},
@@ -24,18 +24,18 @@ NEIGHBOURS = {
     "sur": {"sur": 5.0, "exc": 1.0, "hap": 0.5, "neu": 1.0},
     OTHER: {OTHER: 3.0, "neu": 2.0, "fru": 0.8, "sad": 0.5, "hap": 0.4},
 }
-"""Dirichlet concentrations of the mixture, by the intended emotion: what people tell apart badly is felt together."""
+"""Dirichlet concentrations of the mixture, by the intended emotion: emotions that people confuse appear together."""
 
 FAINT = 0.1
-"""Concentration of all that is not a neighbour: hardly any of it, but never none."""
+"""Concentration of emotions that are no neighbours: very little of them, but never none."""
 
-_GOLDEN = (5**0.5 - 1) / 2  # its multiples spread evenly over 0..1, so the speakers' shares differ a little from each other
+_GOLDEN = (5**0.5 - 1) / 2  # its multiples spread evenly over 0..1, so the shares of two speakers differ a little
 
 
 def intended_emotions(rng: np.random.Generator, count: int, speaker: int) -> list[str]:
-    """Return the emotions that a speaker intends in `count` utterances: with the shares of `INTENDED`, in random order.
+    """Return what a speaker intends in `count` utterances: shares as in `INTENDED`, in random order.
 
-    The shares are kept and not drawn: of 30 utterances of a speaker, luck would leave out an emotion now and then.
+    The shares are fixed, not drawn: among the 30 utterances of a speaker, chance would sometimes leave out an emotion.
 
     >>> intentions = intended_emotions(np.random.default_rng(0), 100, speaker=0)
     >>> intentions.count("neu"), intentions.count("hap")
@@ -48,7 +48,7 @@ def intended_emotions(rng: np.random.Generator, count: int, speaker: int) -> lis
 
 
 def draw_mixture(rng: np.random.Generator, intended: str) -> dict[str, float]:
-    """Draw a mixture in which `intended` is strong most of the time.
+    """Draw a mixture in which `intended` is usually strong.
 
     >>> mixture = draw_mixture(np.random.default_rng(0), "sad")
     >>> round(sum(mixture.values()), 9), max(mixture, key=mixture.get)
@@ -59,7 +59,7 @@ def draw_mixture(rng: np.random.Generator, intended: str) -> dict[str, float]:
 
 
 def pure(emotion: str) -> Mapping[str, float]:
-    """Return the mixture of `emotion` alone.
+    """Return the mixture that holds `emotion` only.
 
     >>> pure("ang")["ang"], pure("ang")["sad"]
     (1.0, 0.0)

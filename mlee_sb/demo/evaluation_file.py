@@ -1,4 +1,4 @@
-"""An evaluation file as IEMOCAP has it: what all listeners said on the utterances of a dialog."""
+"""An evaluation file in the format of IEMOCAP: what all listeners said about the utterances of a dialog."""
 
 from collections.abc import Iterable
 
@@ -18,7 +18,7 @@ LABELS = {
     "sur": "Surprise",
     OTHER: "Other",
 }
-"""What the lines of votes call the emotions."""
+"""The names of the emotions in the lines of votes."""
 
 
 def evaluation_file(turns: Iterable[Turn]) -> str:
@@ -27,7 +27,7 @@ def evaluation_file(turns: Iterable[Turn]) -> str:
 
 
 def vote_line(vote: Vote) -> str:
-    r"""Return a line of categories.
+    r"""Return the line with the categories of a vote.
 
     >>> vote_line(Vote("E2", ("neu", "fru")))
     'C-E2:\tNeutral; Frustration;\t()'
@@ -39,7 +39,7 @@ def vote_line(vote: Vote) -> str:
 
 def _block(turn: Turn) -> list[str]:
     judgement = turn.judgement
-    # The summary's dimensions are the mean over the evaluators; the speaker's own rating stands apart.
+    # The dimensions of the summary are the mean over the evaluators, without the speaker's own rating.
     ratings = [rating for rating in judgement.ratings if rating.annotator.startswith("E")]
     means = [sum(getattr(r, name) for r in ratings) / len(ratings) for name in ("valence", "activation", "dominance")]
     return [

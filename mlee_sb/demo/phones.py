@@ -1,4 +1,4 @@
-"""Syllables of no language: a row of segments, each with what the mouth does in it."""
+"""Syllables of no language: a sequence of segments, each with the position of the mouth."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -8,15 +8,15 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch of speech in which the mouth has one aim.
+    """A piece of speech in which the mouth moves to one position.
 
     Attributes
     ----------
     seconds : how long it lasts at normal tempo
     formants : the first three resonances in Hz, of an average man
     level : dB against a vowel
-    voiced : whether the vocal folds swing
-    hiss : 0 for none to 1 for a fricative, of which nothing but the hiss is heard
+    voiced : whether the vocal folds vibrate
+    hiss : from 0 (none) to 1 (only hiss is heard, as in a fricative)
     hiss_hz : centre of the hiss
     stressed, nucleus : whether it is the vowel of a syllable, and of a stressed one
     pause : whether nothing is said
@@ -79,13 +79,13 @@ PHRASE_FINAL_LONGER = 1.5
 
 PAUSE_SECONDS = (0.12, 0.30)
 EDGE_SECONDS = (0.04, 0.10)
-"""Silence between two phrases, and before and after all of them: not changed by tempo."""
+"""Silence between two phrases, and before the first and after the last one. Tempo does not change it."""
 
 SYLLABLES_IN_A_PHRASE = (4, 9)
 
 
 def draw_utterance(rng: np.random.Generator, seconds: float, tempo: float) -> list[Segment]:
-    """Draw segments that last `seconds` in all, with the pauses at their edges, at `tempo` times the normal tempo."""
+    """Draw segments that last `seconds` together with the pauses at both ends, at `tempo` times the normal tempo."""
     before, after = rng.uniform(*EDGE_SECONDS, size=2)
     speech: list[Segment] = []
     target = seconds - before - after

@@ -1,4 +1,4 @@
-"""Who says what, when, in which dialog, and what the listeners make of it: the whole release before a sound is made."""
+"""Plan the whole release before any sound is made: who says what, when, in which dialog, and how listeners judge it."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,24 +12,24 @@ from mlee_sb.demo.speakers import Speaker, draw_speakers
 from mlee_sb.errors import InputError
 
 GENERATOR = 2
-"""Raised whenever the generator makes other bytes of the same settings: releases of another one are not reused."""
+"""The version of the generator. Raise it when the same settings give other speech or votes: releases of another version are not reused."""
 
 SECONDS = (1.15, 3.9)
-"""Shortest and longest utterance; all lengths between are as likely."""
+"""Shortest and longest utterance; all lengths between are equally likely."""
 
 TURNS_IN_A_DIALOG = 8
 """Of each of the two speakers."""
 
 GAP_SECONDS = (0.2, 1.2)
-"""Between two turns; counts in the evaluation files only, where a turn has its place in the dialog."""
+"""Between two turns. It shows only in the evaluation files, which say when a turn begins."""
 
 SPEAKERS = (4, 10)
-"""Fewest (training needs speakers besides the two of the session that tests and validates) and most (five sessions)."""
+"""Fewest and most. Training needs speakers besides the two of the session that tests and validates; the layout has five sessions."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """All that decides on the bytes of a release."""
+    """Everything that decides the content of a release."""
 
     seed: int = 0
     speakers: int = 10
@@ -38,7 +38,7 @@ class Settings:
     generator: int = GENERATOR
 
     def check(self) -> None:
-        """Raise `InputError` for settings of which no release can be made."""
+        """Raise an `InputError` for settings with which no release can be made."""
         low, high = SPEAKERS
         if not low <= self.speakers <= high or self.speakers % 2:
             raise InputError(f"speakers {self.speakers}: must be even (two a session) and from {low} to {high}")
@@ -52,7 +52,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Turn:
-    """An utterance to be: `start` is its place in the dialog and `seconds` its length; `voice_seed` is what it is made of."""
+    """A planned utterance. `start` is its time in the dialog and `seconds` its length, both in seconds; `voice_seed` decides its sound."""
 
     id: str
     dialog: str
@@ -89,7 +89,7 @@ def plan_release(settings: Settings) -> list[Turn]:
 
 
 def _dialogs(session: int, kind: str, count: int) -> Iterator[tuple[str, range]]:
-    """Return the names of the dialogs for `count` turns of each speaker, with the turns. The woman and the man wear the markers in turn."""
+    """Yield the names of the dialogs for `count` turns of each speaker, with their turns. Woman and man wear the markers alternately."""
     for number, start in enumerate(range(0, count, TURNS_IN_A_DIALOG)):
         part = "_1" if kind == "script" else ""
         yield f"Ses{session:02d}{'FM'[number % 2]}_{kind}{number // 2 + 1:02d}{part}", range(start, min(start + TURNS_IN_A_DIALOG, count))
@@ -104,7 +104,7 @@ def _dialog(
     seed: tuple[int, int],
     before: int,
 ) -> Iterator[Turn]:
-    """Return the turns of a dialog, in which the speakers alternate. `before` is the number of earlier turns in the session."""
+    """Yield the turns of a dialog; the speakers alternate. `before` turns of the session come before it."""
     evaluators = tuple(EVALUATORS[i] for i in sorted(rng.choice(len(EVALUATORS), EVALUATORS_PER_UTTERANCE, replace=False)))
     time = rng.uniform(*GAP_SECONDS)
     for number, of_turn in enumerate(emotions):

@@ -1,4 +1,4 @@
-"""From what is felt to how it is said: the prosody of an utterance, as numbers that the voice then follows."""
+"""From emotions to prosody: how an utterance is said, as numbers that the voice follows."""
 
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass
@@ -51,14 +51,14 @@ OF_EMOTION = {
     "sur": Prosody(5.0, 1.4, -0.05, 2.0, 0.5, 3.0, 2.0, 8.0, 6.0, 0.10),
     OTHER: Prosody(-0.5, 0.2, -0.20, -2.0, -0.5, 3.0, 1.0, 0.0, 1.0, 0.15),
 }
-"""What each emotion does at full strength; directions as in the literature (Scherer 2003; Juslin and Laukka 2003)."""
+"""The effect of each emotion at full strength; directions as in the literature (Scherer 2003; Juslin and Laukka 2003)."""
 
 VARIATION = Prosody(1.3, 0.35, 0.14, 2.0, 1.1, 2.0, 1.5, 3.0, 1.5, 0.04)
-"""Standard deviation of everything that has other reasons than emotion: words, emphasis, the moment."""
+"""Standard deviation of variation that has nothing to do with emotion: words, emphasis, chance."""
 
 
 def draw_prosody(rng: np.random.Generator, mixture: Mapping[str, float], speaker: Speaker) -> Prosody:
-    """Draw the prosody of one utterance, from the mixture, the expressiveness of the speaker, and some variation."""
+    """Draw the prosody of one utterance: that of the mixture, scaled by the expressiveness of the speaker, plus some variation."""
     felt = np.array(astuple(mean_prosody(mixture)))
     neutral = np.array(astuple(NEUTRAL))
     values = neutral + speaker.expressiveness * (felt - neutral) + rng.normal(0, astuple(VARIATION))
@@ -66,7 +66,7 @@ def draw_prosody(rng: np.random.Generator, mixture: Mapping[str, float], speaker
 
 
 def mean_prosody(mixture: Mapping[str, float]) -> Prosody:
-    """Return the prosody for a mixture: the mean over its emotions, weighted by their shares.
+    """Return the prosody of a mixture: the mean over its emotions, weighted by their shares.
 
     >>> mean_prosody({"neu": 0.5, "hap": 0.5}).pitch
     2.0

@@ -1,4 +1,4 @@
-"""The folder of a demo release, in IEMOCAP's layout: written whole or not at all, and not twice."""
+"""Write the folder of a demo release, in IEMOCAP's layout: whole or not at all, and only once."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -23,17 +23,17 @@ README = """DEMO: generated speech. No real person speaks or listens here.
 
 This folder has the layout of IEMOCAP, but the voices are made by a vocoder, the words are of no language, and the
 annotators are simulated. It is for trying out the software. Scores on it say nothing about people, nor about which method
-is better. It was written by mlee_sb.corpora.demo.make_demo_release with the settings in DEMO.json.
+is better. It was written by mlee_sb.demo.make_demo_release with the settings in DEMO.json.
 """
 
 FEW = 60
-"""Utterances up to which one process is faster than starting others."""
+"""Up to so many utterances, one process is faster than several: these take time to start."""
 
 
 def make_demo_release(
     folder: str | Path, seed: int = 0, speakers: int = 10, utterances_per_speaker: int = 30, scripted_per_speaker: int = 3
 ) -> Path:
-    """Write a demo release to `folder`, or find that it is there already; return `folder`.
+    """Write a demo release to `folder`, unless it is there already, and return `folder`.
 
     The same settings give the same bytes, whatever the number of processors.
 
@@ -62,7 +62,7 @@ def make_demo_release(
 
 
 def _is_there(folder: Path, settings: Settings) -> bool:
-    """Tell whether `folder` is a finished release of these settings. Refuse a folder that holds anything else."""
+    """Tell whether `folder` holds a finished release of these settings. Refuse a folder that holds anything else."""
     if not folder.exists():
         return False
     if not folder.is_dir():
@@ -102,7 +102,7 @@ def _write(folder: Path, settings: Settings) -> None:
 
 
 def say(turn: Turn) -> np.ndarray:
-    """Return the samples of a turn, ``[samples]`` int16. They depend on the turn alone, not on earlier turns."""
+    """Return the samples of a turn, [samples] int16. They depend on the turn only, not on earlier turns."""
     rng = np.random.default_rng(turn.voice_seed)
     segments = draw_utterance(rng, turn.seconds, turn.speaker.tempo * 2**turn.prosody.tempo)
     return speak(rng, turn.speaker, turn.prosody, segments)

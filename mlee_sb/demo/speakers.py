@@ -1,4 +1,4 @@
-"""Who speaks: ten voices that are easy to tell apart, a woman and a man in each session."""
+"""The speakers: ten voices that are easy to tell apart, a woman and a man in each session."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ MALE_PITCH = (92.0, 148.0)
 
 FEMALE_TRACT = (1.10, 1.22)
 MALE_TRACT = (0.92, 1.04)
-"""Formants relative to those of an average man: the shorter the vocal tract, the higher all of them."""
+"""Formants relative to those of an average man: a shorter vocal tract makes all of them higher."""
 
 PITCH_RANGE = (0.8, 1.25)
 TEMPO = (0.88, 1.14)
@@ -18,13 +18,13 @@ TILT_DB_PER_OCTAVE = (-1.2, 1.2)
 BREATHINESS_DB = (-3.0, 3.0)
 LEVEL_DB = (-2.5, 2.5)
 EXPRESSIVENESS = (1.1, 1.5)
-"""Ranges over speakers: the first two are factors; `EXPRESSIVENESS` scales what an emotion does to the voice. It is over 1,
-for no mixture is pure: with it, a half-felt emotion is still heard."""
+"""Ranges over speakers. The first two are factors. `EXPRESSIVENESS` scales the effect of an emotion on the voice. It is above 1 because
+no mixture is pure: an emotion that is half of a mixture must still be heard."""
 
 
 @dataclass(frozen=True)
 class Speaker:
-    """A voice. `session` counts from 1, `sex` is "F" or "M"; the rest is explained by the ranges above."""
+    """A voice. `session` counts from 1, `sex` is "F" or "M"; the ranges above explain the other attributes."""
 
     session: int
     sex: str
@@ -39,14 +39,14 @@ class Speaker:
 
     @property
     def name(self) -> str:
-        """As in IEMOCAP: ``Ses03M``."""
+        """The name as in IEMOCAP: ``Ses03M``."""
         return f"Ses{self.session:02d}{self.sex}"
 
 
 def draw_speakers(rng: np.random.Generator, count: int) -> list[Speaker]:
     """Draw `count` speakers (an even number), session by session, the woman first.
 
-    Every trait is spread evenly over its range and then dealt out at random, so no two voices come out alike.
+    The values of each trait are spread evenly over its range and assigned at random, so no two voices are alike.
 
     >>> [speaker.name for speaker in draw_speakers(np.random.default_rng(0), 4)]
     ['Ses01F', 'Ses01M', 'Ses02F', 'Ses02M']

@@ -1,6 +1,6 @@
 """From segments and prosody to a waveform, through the WORLD vocoder (Morise et al., IEICE Trans. 2016).
 
-WORLD wants three tracks at 200 frames a second: f0, the spectral envelope, and how much of it is noise.
+WORLD takes three tracks at 200 frames a second: f0, the spectral envelope, and the share of noise in it.
 """
 
 import numpy as np
@@ -21,24 +21,24 @@ HIGHER_FORMANTS = (3500.0, 4500.0, 5500.0)  # Hz, of an average man; they hardly
 BANDWIDTHS = (70.0, 90.0, 130.0, 180.0, 250.0, 350.0)  # Hz
 
 SOURCE_TILT = -5.0
-"""dB an octave: twelve down from the glottal pulse, six up from the lips, one up for the formants above those modelled."""
+"""dB per octave: -12 from the glottal pulse, +6 from the lips, +1 for the formants above those modelled."""
 
 HISS_OCTAVES = 0.55
-"""Width of the hiss of a fricative (standard deviation of its hump)."""
+"""Width of the hiss of a fricative (standard deviation of its peak)."""
 
 HISS_SHAPE_DB = 14.0
-"""By how much a hiss is put under a vowel's spectral peaks, so that `Segment.level` 0 sounds about as loud for both."""
+"""Level of a hiss, chosen so that a hiss and a vowel with `Segment.level` 0 sound about equally loud."""
 
 APERIODICITY_AT_1K = -22.0
 APERIODICITY_SLOPE = 6.0
-"""dB of noise against the whole at 1 kHz, and dB an octave: a voice is harmonic below and noisy above."""
+"""Noise relative to the whole in dB at 1 kHz, and its slope in dB per octave: a voice is harmonic below and noisy above."""
 
 APERIODICITY_LIMITS = (-60.0, -0.5)  # dB
 
 FORMANT_GLIDE = 0.045
 LEVEL_GLIDE = 0.018
 PITCH_GLIDE = 0.050
-"""Seconds over which formants, level and pitch go from one aim to the next: how fast a mouth is."""
+"""Seconds in which formants, level and pitch move from one segment to the next."""
 
 DECLINATION = 3.0  # semitones that the pitch sinks in a phrase
 ACCENT = (2.2, 0.8)  # semitones of a stressed syllable: mean, standard deviation
@@ -53,7 +53,7 @@ ROOM_NOISE_DBFS = -72.0  # of the recording: no pause is digital silence
 
 
 def import_vocoder():
-    """Import pyworld when a voice is wanted, and say how to get it where it is missing."""
+    """Import and return pyworld. If it is not installed, the InputError says how to install it."""
     try:
         import pyworld
     except ImportError as error:
@@ -62,7 +62,7 @@ def import_vocoder():
 
 
 def speak(rng: np.random.Generator, speaker: Speaker, prosody: Prosody, segments: list[Segment]) -> np.ndarray:
-    """Say `segments`: samples in 16 bit at 16 kHz, ``[samples]`` int16."""
+    """Speak `segments`, and return 16-bit samples at 16 kHz, [samples] int16."""
     pyworld = import_vocoder()
     index = _segment_of_frame(segments)  # [frames]
     pitch = _pitch(rng, speaker, prosody, segments, index)
@@ -77,14 +77,14 @@ def speak(rng: np.random.Generator, speaker: Speaker, prosody: Prosody, segments
 
 
 def _segment_of_frame(segments: list[Segment]) -> np.ndarray:
-    """Return the segment of each frame, ``[frames]``. There is one extra frame at the end, because WORLD needs it."""
+    """Return the number of the segment of each frame, [frames]; one frame more than needed, so that WORLD ends after the last segment."""
     ends = np.cumsum([segment.seconds for segment in segments])
     frames = np.arange(int(np.ceil(ends[-1] / FRAME_SECONDS)) + 2)
     return np.searchsorted(ends, frames * FRAME_SECONDS, side="right").clip(max=len(segments) - 1)
 
 
 def _pitch(rng: np.random.Generator, speaker: Speaker, prosody: Prosody, segments: list[Segment], index: np.ndarray) -> np.ndarray:
-    """Return f0 in Hz, ``[frames]``; 0 where there is no voice."""
+    """Return f0 in Hz, [frames]; 0 in unvoiced frames."""
     size = speaker.pitch_range * 2**prosody.pitch_range
     times = np.arange(len(index)) * FRAME_SECONDS
     ends = np.cumsum([segment.seconds for segment in segments])
@@ -105,13 +105,13 @@ def _pitch(rng: np.random.Generator, speaker: Speaker, prosody: Prosody, segment
 
 
 def _phrases(segments: list[Segment], ends: np.ndarray) -> list[tuple[float, float]]:
-    """Start and end in seconds of what is said between two pauses."""
+    """Return start and end, in seconds, of the speech between each two pauses."""
     pauses = [i for i, segment in enumerate(segments) if segment.pause]
     return [(ends[a], ends[b] - segments[b].seconds) for a, b in zip(pauses, pauses[1:], strict=False)]
 
 
 def _envelope(speaker: Speaker, prosody: Prosody, segments: list[Segment], index: np.ndarray) -> np.ndarray:
-    """Return the power of the spectral envelope, ``[frames, bins]``."""
+    """Return the power of the spectral envelope, [frames, bins]."""
     moving = np.array([segment.formants for segment in segments])[index]  # [frames, 3]
     formants = np.concatenate([moving, np.broadcast_to(HIGHER_FORMANTS, (len(index), len(HIGHER_FORMANTS)))], axis=1)
     formants = _smooth(formants, FORMANT_GLIDE) * speaker.tract * (1 + prosody.smile / 100)
@@ -126,7 +126,7 @@ def _envelope(speaker: Speaker, prosody: Prosody, segments: list[Segment], index
 
 
 def _resonances(formants: np.ndarray) -> np.ndarray:
-    """Return the cascade of `formants` (``[frames, n]`` in Hz) in dB, ``[frames, bins]``: 0 dB at 0 Hz, a peak at each formant."""
+    """Return the cascade of `formants` ([frames, n], in Hz) in dB, [frames, bins]: 0 dB at 0 Hz, a peak at each formant."""
     power = np.ones((len(formants), len(FREQUENCIES)))
     for centre, bandwidth in zip(formants.T, BANDWIDTHS, strict=True):
         centre, half = centre[:, None], bandwidth / 2
@@ -137,7 +137,7 @@ def _resonances(formants: np.ndarray) -> np.ndarray:
 
 
 def _aperiodicity(speaker: Speaker, prosody: Prosody, segments: list[Segment], index: np.ndarray) -> np.ndarray:
-    """Return the share of noise in the amplitude, 0 to 1, ``[frames, bins]``."""
+    """Return the share of noise in the amplitude, 0 to 1, [frames, bins]."""
     breath = speaker.breathiness + prosody.breathiness
     voice = (APERIODICITY_AT_1K + breath + APERIODICITY_SLOPE * OCTAVES).clip(*APERIODICITY_LIMITS)  # dB, [bins]
     hiss = _smooth(np.array([segment.hiss for segment in segments])[index], LEVEL_GLIDE)[:, None]
@@ -145,7 +145,7 @@ def _aperiodicity(speaker: Speaker, prosody: Prosody, segments: list[Segment], i
 
 
 def _smooth(track: np.ndarray, seconds: float) -> np.ndarray:
-    """Return the mean over a Hann window of `seconds` around each frame, ``[frames]`` or ``[frames, n]``. The end values are repeated."""
+    """Return the mean over a Hann window of `seconds` around each frame, [frames] or [frames, n]; values at the ends are repeated."""
     half = max(1, round(seconds / FRAME_SECONDS / 2))
     window = np.hanning(2 * half + 3)[1:-1]
     padded = np.pad(track, [(half, half)] + [(0, 0)] * (track.ndim - 1), mode="edge")

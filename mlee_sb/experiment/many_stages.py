@@ -8,12 +8,12 @@ from functools import partial
 import pandas as pd
 
 from mlee_sb.corpora.manifest import fold_numbers
-from mlee_sb.corpora.options import Parser
 from mlee_sb.errors import InputError, choose
 from mlee_sb.evaluation.predictions import read_predictions
 from mlee_sb.evaluation.scores import scores
 from mlee_sb.experiment.finish import finish
 from mlee_sb.experiment.make_report import FOLDER, make_report
+from mlee_sb.experiment.parser import Parser
 from mlee_sb.files import json_text
 from mlee_sb.stage_folder import above_rows
 from mlee_sb.training.distributed import launched

@@ -5,9 +5,10 @@ import sys
 from collections.abc import Sequence
 
 from mlee_sb.corpora.base import corpus_names, load_corpus
-from mlee_sb.corpora.options import Parser, add_flags
+from mlee_sb.corpora.options import add_flags
 from mlee_sb.corpora.prepare import prepare
 from mlee_sb.errors import InputError
+from mlee_sb.experiment.parser import Parser
 
 
 def main(arguments: Sequence[str], description: str = "", program: str | None = None) -> int:

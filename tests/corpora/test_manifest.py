@@ -46,7 +46,7 @@ def test_columns_are_in_the_order_of_the_emotions(folder):
 
 
 def test_a_folder_without_manifests_sends_to_prepare(tmp_path):
-    with pytest.raises(InputError, match=r"no manifests in it.*recipes/prepare\.py"):
+    with pytest.raises(InputError, match=r"no manifests in it.*run mlee prepare"):
         read_protocol(tmp_path / "nowhere")
 
 
@@ -58,7 +58,7 @@ def test_a_fold_or_split_that_does_not_exist_is_answered_with_those_that_do(fold
 
 def test_a_file_that_is_missing_sends_to_prepare(folder):
     (folder / "fold1" / "test.csv").unlink()
-    with pytest.raises(InputError, match=r"test\.csv: missing; run recipes/prepare\.py"):
+    with pytest.raises(InputError, match=r"test\.csv: missing; run mlee prepare"):
         read_split(folder, 1, "test")
 
 
@@ -109,7 +109,7 @@ def test_a_speaker_of_another_split_is_refused(folder):
 
 def test_a_row_of_a_fold_that_is_not_the_row_of_the_utterances_is_named_with_both_values(folder):
     change(folder / "fold1" / "train.csv", "nan,,3,0,3,0", "nan,,3,77,3,0")
-    with pytest.raises(InputError, match=r"train\.csv: 'null': votes_neu is '77', and '0' in utterances\.csv; run recipes/prepare\.py"):
+    with pytest.raises(InputError, match=r"train\.csv: 'null': votes_neu is '77', and '0' in utterances\.csv; run mlee prepare"):
         read_fold(folder, 1)
 
 
@@ -159,10 +159,10 @@ def test_votes_of_other_listeners_are_refused_by_every_reader(folder, tmp_path, 
         prepare("iemocap", write_iemocap(tmp_path / "release"), folder, say=lambda line: None)
     (folder / "votes.csv").write_text("ID,annotator,label\n001,E1,hap\n")
     for read in (read_utterances, lambda folder: read_fold(folder, 1), read_votes):
-        with pytest.raises(InputError, match=r"votes\.csv: this file was changed: its hash is .*; run recipes/prepare\.py"):
+        with pytest.raises(InputError, match=r"votes\.csv: this file was changed: its hash is .*; run mlee prepare"):
             read(folder)
     (folder / "votes.csv").unlink()
-    with pytest.raises(InputError, match=r"votes\.csv: missing; run recipes/prepare\.py"):
+    with pytest.raises(InputError, match=r"votes\.csv: missing; run mlee prepare"):
         read_votes(folder)
 
 

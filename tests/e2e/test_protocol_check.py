@@ -39,7 +39,7 @@ def test_votes_that_were_edited_in_a_fold_are_not_trained_on(tones, tmp_path, ca
     train_csv.write_text(train_csv.read_text().replace(",s3,,3,3,0,0,", ",s3,,3,77,0,0,", 1))
     flags = ["--manifests", str(tmp_path / "manifests"), "--data_folder", str(tones), "--results", str(tmp_path / "results")]
     assert main(["hparams/mlee.yaml", "--fold", "1", "--device", "cpu", *flags]) == 2
-    assert "train.csv: 's3_0': votes_neu is '77', and '3' in utterances.csv; run recipes/prepare.py" in capsys.readouterr().err
+    assert "train.csv: 's3_0': votes_neu is '77', and '3' in utterances.csv; run mlee prepare" in capsys.readouterr().err
     assert not list(tmp_path.rglob("CKPT*"))
 
 

@@ -61,7 +61,7 @@ def test_annotators_are_the_ceiling_where_the_manifests_name_them(manifests, tmp
 def test_votes_that_were_changed_since_are_not_believed(manifests, tmp_path):
     results = trained_on(manifests, tmp_path / "results")
     (manifests / "votes.csv").write_text("ID,annotator,label\ns2_00,E1,neu\ns2_00,E2,hap\n")
-    with pytest.raises(InputError, match=r"votes\.csv: this file was changed: its hash is .*; run recipes/prepare\.py"):
+    with pytest.raises(InputError, match=r"votes\.csv: this file was changed: its hash is .*; run mlee prepare"):
         evaluate(results, manifests, **QUICK)
 
 

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from mlee_sb.corpora.options import Parser
 from mlee_sb.experiment.arguments import parse_row, typed
+from mlee_sb.experiment.parser import Parser
 from mlee_sb.training.settings import overridable
 
 SETTINGS = overridable("hparams/mlee_fusion.yaml")

@@ -1,4 +1,4 @@
-"""Manifests: a prepared folder as tables. The columns are defined here; `prepare` writes them, training reads them.
+"""Manifests: the files of a prepared folder, read as tables. `prepare` writes them, training reads them.
 
 A folder holds utterances.csv, foldK/{train,valid,test}.csv with the same columns, votes.csv, skipped.csv, fingerprints.csv, protocol.json.
 """

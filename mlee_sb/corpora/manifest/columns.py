@@ -1,4 +1,4 @@
-"""What the files of a manifest folder are called, and the columns of their rows."""
+"""The names of the files of a manifest folder, and the columns of their rows."""
 
 import csv
 import re
@@ -14,7 +14,7 @@ VOTE_COLUMNS = ("ID", "annotator", "label")  # of votes.csv
 
 MOST_VOTES = 1_000_000  # for an emotion: more is a mistake
 
-RUN_PREPARE = "run recipes/prepare.py (again)"
+RUN_PREPARE = "run mlee prepare (again)"
 
 VOTES_FOR = "votes_"  # before the code of a category
 LUMPED = "other"  # where earlier versions counted all votes for no target, of whatever category; today the votes for none at all are "oth"
@@ -23,7 +23,7 @@ DRIVE = re.compile(r"[A-Za-z]:")
 
 
 def vote_columns(categories: Sequence[str]) -> list[str]:
-    """Columns with the number of votes for each category, in the order of `categories`.
+    """Return the columns with the number of votes for each category, in the order of `categories`.
 
     >>> vote_columns(["neu", "hap"])
     ['votes_neu', 'votes_hap']
@@ -32,7 +32,7 @@ def vote_columns(categories: Sequence[str]) -> list[str]:
 
 
 def vote_columns_in(columns: Iterable[str]) -> list[str]:
-    """Those of some columns that hold numbers of votes: of every category of the corpus, the targets first.
+    """Return those columns that hold numbers of votes: of every category of the corpus, the targets first.
 
     >>> vote_columns_in(["ID", "votes_neu", "votes_hap", "votes_oth", "dominant"])
     ['votes_neu', 'votes_hap', 'votes_oth']
@@ -41,7 +41,7 @@ def vote_columns_in(columns: Iterable[str]) -> list[str]:
 
 
 def existence_columns(emotions: Sequence[str]) -> list[str]:
-    """Columns that are 1 where a target emotion exists: where it has at least `min_votes` votes, and else 0.
+    """Return the columns that are 1 where a target emotion has at least `min_votes` votes, and 0 elsewhere.
 
     >>> existence_columns(["neu", "hap"])
     ['exist_neu', 'exist_hap']
@@ -50,10 +50,10 @@ def existence_columns(emotions: Sequence[str]) -> list[str]:
 
 
 def column_types(emotions: Sequence[str], others: Sequence[str] = ()) -> dict[str, type]:
-    """All columns of a manifest in their order, and what they hold.
+    """Return all columns of a manifest in their order, each with the type of its values.
 
-    ``wav`` is relative to the data folder, ``duration`` in seconds, ``dominant`` the corpus's own code (which may be one that is no
-    target), or "" where there is none.
+    ``wav`` is relative to the data folder, ``duration`` is in seconds. ``dominant`` is a code of the corpus, also of an emotion that is
+    no target, or "" for none.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def column_types(emotions: Sequence[str], others: Sequence[str] = ()) -> dict[st
 
 
 def why_not_inside(wav: str) -> str:
-    """Say why `wav` is no path below the data folder; "" if it is one.
+    """Return why `wav` is no path below the data folder; "" if it is one.
 
     >>> why_not_inside("wavs/a.wav")
     ''
@@ -94,7 +94,7 @@ def why_not_inside(wav: str) -> str:
 
 @dataclass
 class _Lines:
-    """A file for `csv.writer` that keeps its lines apart."""
+    """A file for `csv.writer` that keeps each line as an item of a list."""
 
     lines: list[str] = field(default_factory=list)
 
@@ -103,9 +103,9 @@ class _Lines:
 
 
 def csv_lines(rows: Iterable[Sequence]) -> list[str]:
-    """Each row as a line of CSV with its end: written once here, an utterance goes into a file of every fold as it is.
+    """Return each row as a line of CSV with its end. A line is made once and written to a file of every fold.
 
-    Values that were read as text give the line that they were read from, however a spreadsheet quoted it.
+    Values that were read as text give the line that `prepare` wrote, also if a spreadsheet has quoted them in another way since.
 
     >>> csv_lines([["a", 1], ["b,c", 2.5]])
     ['a,1\\n', '"b,c",2.5\\n']

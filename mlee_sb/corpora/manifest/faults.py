@@ -1,4 +1,4 @@
-"""What is wrong in manifests that were changed since they were prepared: training refuses the first fault, the protocol check tells all."""
+"""Faults of manifests that were changed since they were prepared: training refuses the first, the protocol check tells all of them."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Fault:
     ----------
     path : the file
     what : in words, with the values of the first utterance
-    ids : the utterances of which it is true; none where it is true of the file
+    ids : the utterances that have the fault; none if the file has it
     """
 
     path: Path
@@ -40,13 +40,13 @@ class Fault:
     ids: tuple[str, ...] = ()
 
     def error(self) -> InputError:
-        """What a reader raises for it."""
+        """Return the error that a reader raises for it."""
         of = f"{self.ids[0]!r}: " if self.ids else ""
         return InputError(f"{self.path}: {of}{self.what}; {RUN_PREPARE}")
 
 
 def faults_of_utterances(folder: Path, protocol: dict, rows: pd.DataFrame, fingerprints: pd.DataFrame | None) -> Iterator[Fault]:
-    """What is wrong with utterances.csv: values that cannot be, and else any change since it was prepared, by the protocol's hash.
+    """Yield what is wrong with utterances.csv: impossible values; if there are none, any change since it was prepared, by the hash.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def faults_of_utterances(folder: Path, protocol: dict, rows: pd.DataFrame, finge
 
 
 def faults_of_votes(folder: Path, protocol: dict) -> Iterator[Fault]:
-    """What is wrong with votes.csv: it is missing, or not the file that was prepared. Nothing where its hash was not noted."""
+    """Yield what is wrong with votes.csv: it is missing, or was changed. Nothing if the protocol has no hash of it."""
     path, then = folder / VOTES, protocol.get(VOTES_HASH)
     if then is None:
         return
@@ -90,7 +90,7 @@ def faults_of_votes(folder: Path, protocol: dict) -> Iterator[Fault]:
 
 
 def faults_of_split(path: Path, rows: pd.DataFrame, utterances: pd.DataFrame, speakers: Sequence[str]) -> Iterator[Fault]:
-    """What is wrong with a file of a fold: it holds the rows of utterances.csv of its speakers, all of them and no others.
+    """Yield what is wrong with a file of a fold. It must hold exactly those rows of utterances.csv that are of its speakers.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def faults_of_split(path: Path, rows: pd.DataFrame, utterances: pd.DataFrame, sp
 
 
 def changed_rows(rows: pd.DataFrame, utterances: pd.DataFrame) -> tuple[tuple[str, ...], str]:
-    """The IDs of rows that are not those of utterances.csv, and how the first of them differs, in words."""
+    """Return the IDs of rows that are not as in utterances.csv, and in words how the first of them differs."""
     known = rows["ID"].isin(utterances["ID"])
     here = rows[known].reset_index(drop=True)
     there = utterances.drop_duplicates("ID").set_index("ID").loc[here["ID"]].reset_index()[list(rows)]
@@ -126,14 +126,14 @@ def changed_rows(rows: pd.DataFrame, utterances: pd.DataFrame) -> tuple[tuple[st
 
 
 def typed(rows: pd.DataFrame, protocol: dict) -> pd.DataFrame:
-    """Rows of text with their numbers as float64, NaN where a text is none."""
+    """Return rows of text with their numbers as float64, NaN for a text that is no number."""
     columns = [column for column, kind in types_of(protocol).items() if kind is not str]
     numbers = {column: pd.to_numeric(rows[column], errors="coerce").astype(float) for column in columns}
     return rows.assign(**numbers)
 
 
 def _first(rows: pd.DataFrame, bad: pd.Series, column: str, why: str) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """A fault of a column, with the value of the first bad row."""
+    """Yield the fault of a column, if any row is bad, with the value of the first one."""
     if bad.any():
         yield f"{column} is {rows[column][bad].iloc[0]!r}: {why}", tuple(rows["ID"][bad])
 

@@ -1,4 +1,4 @@
-"""protocol.json: read and checked, and what follows from the utterances: counts, and a hash over all that decides a result."""
+"""protocol.json: reading and checking it, its counts, and its hash over everything that decides a result."""
 
 import hashlib
 import json
@@ -15,9 +15,8 @@ READER = "reader"  # the name of the reader of the corpus; not in the protocols 
 VOTES_HASH = "votes_sha256"  # of votes.csv; not in the protocols of earlier versions
 
 WHAT_MATTERS = ("corpus", "demo", "emotions", "categories", "rules", "folds", VOTES_HASH)
-"""Entries of the protocol that, with the utterance table and the recordings, decide what a model is trained and tested on, and what
-listeners reach beside it. Counts follow from these; the reader and its options act through the table; the place of the data and the
-date change nothing."""
+"""Entries of the protocol that decide, with the utterance table and the recordings, what a model is trained and tested on, and how well
+listeners do beside it. Counts follow from these. The reader and its options show in the table."""
 
 
 class _Rules(BaseModel):
@@ -32,7 +31,7 @@ class _Fold(BaseModel):
 
 
 class _Protocol(BaseModel):
-    """What others take for granted of a protocol."""
+    """What every protocol must hold."""
 
     corpus: str
     reader: str | None = None
@@ -79,7 +78,7 @@ def _twice(protocol: dict) -> str:
 
 
 def categories_of(protocol: dict) -> list[str]:
-    """All categories that a vote can be for: the target emotions, then the others that the corpus has.
+    """Return all categories that a vote can be for: the target emotions, then the other categories of the corpus.
 
     >>> categories_of({"emotions": ["neu", "hap"], "categories": ["neu", "hap", "exc", "oth"]})
     ['neu', 'hap', 'exc', 'oth']
@@ -97,18 +96,18 @@ def reader_of(protocol: dict) -> str:
 
 
 def types_of(protocol: dict) -> dict[str, type]:
-    """The columns of the manifests of a protocol, and what they hold (`column_types`)."""
+    """Return the columns of the manifests of a protocol, each with the type of its values (`column_types`)."""
     emotions = protocol["emotions"]
     return column_types(emotions, categories_of(protocol)[len(emotions) :])
 
 
 def fold_numbers(protocol: dict) -> list[int]:
-    """The numbers of the folds, from 1."""
+    """Return the numbers of the folds, from 1."""
     return [fold["fold"] for fold in protocol["folds"]]
 
 
 def protocol_hash(protocol: dict, lines: Sequence[str], fingerprints: Sequence[str]) -> str:
-    """The hash that tells two preparations apart.
+    """Return the hash that tells two preparations apart.
 
     Parameters
     ----------
@@ -124,7 +123,7 @@ def protocol_hash(protocol: dict, lines: Sequence[str], fingerprints: Sequence[s
 
 
 def counts_of(utterances: pd.DataFrame, emotions: Sequence[str], folds: Sequence[dict]) -> dict:
-    """What a person can check: utterances, speakers, dominant emotions and existence, over all and in each split.
+    """Return counts that a person can check: utterances, speakers, dominant emotions and existence, of all and of each split.
 
     Parameters
     ----------
@@ -145,7 +144,7 @@ def counts_of(utterances: pd.DataFrame, emotions: Sequence[str], folds: Sequence
 
 
 def _counts(by_speaker: pd.DataFrame, emotions: Sequence[str]) -> dict:
-    """Counts over some speakers; ``other`` are utterances whose dominant emotion is no target, or that have none."""
+    """Return the counts of some speakers; ``other`` counts utterances whose dominant emotion is no target, or that have none."""
     total = by_speaker.sum()
     dominant = {emotion: int(total[f"dominant_{emotion}"]) for emotion in emotions}
     return {

@@ -1,4 +1,4 @@
-"""Readers of manifests. What they return was held against the protocol, so that nothing that was edited is trained on in silence."""
+"""Readers of manifests. They check everything against the protocol, so that no edited row is trained on unnoticed."""
 
 from collections.abc import Iterable
 from itertools import combinations
@@ -18,7 +18,7 @@ def read_utterances(folder: str | Path) -> pd.DataFrame:
     Raises
     ------
     InputError
-        if a file is missing or damaged, a value cannot be, or something was changed since it was prepared
+        if a file is missing or damaged, a value is impossible, or anything was changed since it was prepared
     """
     protocol = read_protocol(folder)
     return _as_types(_checked_utterances(Path(folder), protocol), protocol)
@@ -47,9 +47,9 @@ def read_fingerprints(folder: str | Path) -> pd.DataFrame:
 
 
 def read_votes(folder: str | Path) -> pd.DataFrame | None:
-    """Return votes.csv: the columns ID, annotator and label, a row a vote; no rows where the corpus does not name its annotators.
+    """Return votes.csv: the columns ID, annotator and label, a row for each vote; no rows if the corpus does not name its annotators.
 
-    None for manifests of an earlier version, which noted no hash of the file: nothing tells whether it is the one that was prepared.
+    Return None for manifests of an earlier version: it noted no hash of the file, so nothing tells whether the file was changed.
 
     Raises
     ------

@@ -1,8 +1,7 @@
-"""What is known of recordings, kept between runs, so that preparing a corpus a second time does not read all of it again.
+"""A cache of the checks of recordings: a corpus that is prepared a second time is not read again as a whole.
 
-It lies in a folder of the user, a file for each data folder: `prepare` has no other place that its runs share, and results hold only
-what they are made of. Whatever is wrong with that file or its folder, the recordings are read again. Of two runs at once, the last one
-to end leaves what it knows.
+It lies in a cache folder of the user, a file for each data folder: that is the only place that all runs of `prepare` share. If the file
+or its folder cannot be used, the recordings are read again. Of two runs at the same time, the one that ends last writes its answers.
 """
 
 import json
@@ -18,19 +17,19 @@ from mlee_sb.files import write_text
 PLACE = "MLEE_CACHE"  # environment variable that names the folder
 
 SETTLED = 2 * 10**9
-"""Nanoseconds that a file must have been left alone before it is looked at: a clock of coarser steps could hide a change after the look."""
+"""Nanoseconds for which a file must not have changed before its answer is kept: a coarse clock could hide a change after the look."""
 
 
-class Kept:
-    """What is known of some recordings.
+class AudioCache:
+    """The answers that are known for some recordings.
 
-    Make it before the recordings are read: what changes afterwards is noticed the next time.
+    Make it before the recordings are read: then a change after that is noticed in the next run.
 
     Parameters
     ----------
     data_folder : of the corpus
     wavs : paths below it
-    rules : what an answer depends on besides the file; answers that other rules gave are not known
+    rules : what an answer depends on besides the file; answers of other rules are not used
 
     Attributes
     ----------
@@ -47,7 +46,7 @@ class Kept:
         self.known = [answer if look and look == then else None for (then, answer), look in pairs]
 
     def keep(self, answers: Sequence[list | None]) -> None:
-        """Keep what was found of the recordings, None of those that are to be read again."""
+        """Keep the answers for the recordings; None for those that must be read again."""
         found = zip(self._wavs, self._looks, self.known, answers, strict=True)
         new = {wav: [look, answer] for wav, look, known, answer in found if look and answer and not known}
         if self._file and new:
@@ -55,9 +54,9 @@ class Kept:
 
 
 def _look(path: str, now: int) -> list[int] | None:
-    """Size in bytes, and nanoseconds of the last change of content and, which no program can set back, of anything.
+    """Return the size in bytes, and the nanoseconds of the last change of the content and of anything (no program can set back the latter).
 
-    None where the file is not there, or was changed a moment ago.
+    None if the file is missing, or changed a moment ago.
     """
     try:
         found = os.stat(path)
@@ -68,7 +67,7 @@ def _look(path: str, now: int) -> list[int] | None:
 
 
 def _file_of(data_folder: str | Path) -> Path | None:
-    """Where that of a data folder is kept; None for a user without a home."""
+    """Return the file of the cache for a data folder; None for a user without a home folder."""
     try:
         place = Path(os.environ.get(PLACE) or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mlee_sb")
     except RuntimeError:
@@ -77,7 +76,7 @@ def _file_of(data_folder: str | Path) -> Path | None:
 
 
 def _read(file: Path | None, rules: str) -> dict[str, list]:
-    """Path below the data folder -> what `_look` saw, and the answer; nothing where the file cannot be read or is damaged."""
+    """Return what `_look` saw and the answer, by path below the data folder; nothing if the file cannot be read or is damaged."""
     try:
         about, _, content = file.read_text(encoding="utf-8").partition("\n") if file else ("", "", "")
         return json.loads(content) if about == _about(content, rules) else {}
@@ -92,5 +91,5 @@ def _write(file: Path, entries: dict[str, list], rules: str) -> None:
 
 
 def _about(content: str, rules: str) -> str:
-    """The first line: the rules, and a sum by which damage shows."""
+    """Return the first line of the file: the rules, and a checksum that shows damage."""
     return f"{rules} {sha256(content.encode()).hexdigest()}"

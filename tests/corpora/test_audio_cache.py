@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from releases import write_wav
 
+from mlee_sb.corpora import audio_cache
 from mlee_sb.corpora import audio_headers as audio
-from mlee_sb.corpora import kept
 from mlee_sb.corpora.audio_headers import check_below
 
 WAVS = ["a.wav", "b.wav", "gone.wav"]
@@ -18,7 +18,7 @@ WAVS = ["a.wav", "b.wav", "gone.wav"]
 def cache(monkeypatch, tmp_path):
     """The folder that fingerprints are kept in, empty."""
     monkeypatch.setenv("MLEE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(kept, "SETTLED", -(10**18))  # the files of a test are a moment old
+    monkeypatch.setattr(audio_cache, "SETTLED", -(10**18))  # the files of a test are a moment old
     return tmp_path / "cache"
 
 
@@ -82,7 +82,7 @@ def test_what_was_kept_of_other_recordings_of_the_folder_stays(data, cache, hash
 
 
 def test_a_file_that_was_written_a_moment_ago_is_not_kept(data, cache, hashed, monkeypatch):
-    monkeypatch.setattr(kept, "SETTLED", 10**18)
+    monkeypatch.setattr(audio_cache, "SETTLED", 10**18)
     assert fingerprints(data) == fingerprints(data)
     assert hashed == ["a.wav", "b.wav"] * 2
 
@@ -151,7 +151,7 @@ def test_a_user_without_a_home_can_prepare(data, monkeypatch, hashed):
 
 def test_of_two_runs_at_once_neither_breaks_what_the_other_keeps(data, cache, hashed):
     """Both look before either of them writes; the last one leaves what it knows, and what it lacks is computed again."""
-    one, other = (kept.Kept(data, [wav], audio._rules()) for wav in WAVS[:2])
+    one, other = (audio_cache.AudioCache(data, [wav], audio._rules()) for wav in WAVS[:2])
     for run, wav in ((one, "a.wav"), (other, "b.wav")):
         run.keep([[1.0, 16_000, 1, "", audio.sha256_of(data / wav)]])
     del hashed[:]
