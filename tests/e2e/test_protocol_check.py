@@ -45,13 +45,13 @@ def test_votes_that_were_edited_in_a_fold_are_not_trained_on(tones, tmp_path, ca
 
 def z_norm_of_training_and_test(monkeypatch):
     """Also what is trained on, as both come from one data set."""
-    learning = train._learning
+    loaders = train._loaders
 
-    def leaky(stage, hparams, found, *rest, **more):
-        rows, targets = pd.concat([found.train, found.test]), torch.cat([found.train_targets, found.no_targets(found.test)])
-        return learning(stage, hparams, replace(found, train=rows, train_targets=targets), *rest, **more)
+    def leaky(stage, found, *rest):
+        rows, labels = pd.concat([found.train, found.test]), torch.cat([found.train_labels, found.no_labels(found.test)])
+        return loaders(stage, replace(found, train=rows, train_labels=labels), *rest)
 
-    monkeypatch.setattr(train, "_learning", leaky)
+    monkeypatch.setattr(train, "_loaders", leaky)
 
 
 def _splits_changed(monkeypatch, change):

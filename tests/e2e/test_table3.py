@@ -74,7 +74,7 @@ def test_a_report_that_cannot_be_written_is_a_failure_and_the_same_command_tries
     arguments = [*of_tones(tones, tmp_path), "--rows", "mlee", "--train_sets", "all", "--folds", "1", *QUICK]
     assert main(arguments) == 1
     said = capsys.readouterr().out
-    assert "1 of 1 folds" in said and f"no report: {place}: holds something that is no report" in said
+    assert "1 of 1 folds" in said and f"no report: {place}: holds something that is not a report" in said
 
     (place / "mine.txt").unlink()
     assert main(arguments) == 0

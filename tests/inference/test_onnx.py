@@ -85,7 +85,7 @@ def test_an_encoder_that_cannot_be_exported_is_named(bundle, tmp_path, monkeypat
     monkeypatch.setattr(
         loaded.model.encoders[0].network, "forward", lambda features, lengths: features[: int(lengths.max() * 0 + features.sum())]
     )
-    with pytest.raises(InputError, match="CnnBlstmAttention, CnnBlstmAttention cannot be exported"):
+    with pytest.raises(InputError, match="PaperEncoder, PaperEncoder cannot be exported"):
         export(loaded, tmp_path / "a.onnx")
     assert list(tmp_path.iterdir()) == []
 

@@ -41,7 +41,7 @@ def test_with_trust_a_model_that_only_speechbrain_can_build_is_used_and_says_wha
 def test_with_trust_an_architecture_that_is_not_registered_is_built_by_its_yaml(bundle, tmp_path, hello):
     theirs = copy_of(bundle, tmp_path / "theirs")
     found = json.loads((theirs / "config.json").read_text())
-    found["encoders"][0]["network"]["name"] = "wonder_net"
+    found["encoders"][0]["name"] = "wonder_net"
     (theirs / "config.json").write_text(json.dumps(found))
     with pytest.raises(InputError, match="pip install mlee_sb"):
         EmotionClassifier.from_hparams(theirs)
