@@ -184,9 +184,19 @@ class StageFolder:
         return self.model / CONFIG
 
     @property
+    def bundle_scores(self) -> Path:
+        """The scores.json of the bundle, a copy of `scores`."""
+        return self.model / SCORES
+
+    @property
     def save(self) -> Path:
         """The folder with checkpoints and notes. Nothing in it is ever published."""
         return self.path / SAVE
+
+    @property
+    def uses(self) -> Path:
+        """The folder of the files that `note_use` writes."""
+        return self.save / USED
 
     @property
     def embeddings(self) -> Path:
@@ -281,7 +291,7 @@ class StageFolder:
 
     def used(self, use: str) -> Path:
         """Return the path of the file that `note_use` writes."""
-        return self.save / USED / f"{choose(use, USES, 'use')}.csv"
+        return self.uses / f"{choose(use, USES, 'use')}.csv"
 
     def note_data_folder(self, data_folder: Path) -> None:
         """Write the folder of the recordings, for `mlee check-protocol`. It is not in the summary, because the summary is published."""

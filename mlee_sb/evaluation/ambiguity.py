@@ -1,4 +1,4 @@
-"""How much the listeners disagreed about an utterance, and the test set in thirds of it."""
+"""How much the listeners disagreed about an utterance, and the test set in three thirds by that."""
 
 import numpy as np
 
@@ -6,11 +6,11 @@ THIRDS = ("agreed", "between", "disputed")
 
 
 def vote_entropy(votes: np.ndarray) -> np.ndarray:
-    """Entropy of the votes of each utterance, in bits: 0 where all agree.
+    """Return the entropy of the votes of each utterance, in bits: 0 where all agree.
 
     Parameters
     ----------
-    votes : [n, K + 1], the last column for all that is no target emotion, which counts as one answer
+    votes : [n, K + 1]; the last column is for everything that is not a target emotion, and counts as one answer
 
     >>> vote_entropy(np.array([[3, 0, 0], [1, 1, 0], [1, 0, 1]])).tolist()
     [0.0, 1.0, 1.0]
@@ -20,9 +20,9 @@ def vote_entropy(votes: np.ndarray) -> np.ndarray:
 
 
 def thirds(entropy: np.ndarray) -> tuple[np.ndarray, tuple[float, float]]:
-    """The third of each utterance, [n] (0 agreed, 1 between, 2 disputed), and the entropies that end the first two.
+    """Return the third of each utterance, [n] (0 agreed, 1 between, 2 disputed), and the entropies that end the first two thirds.
 
-    Utterances of equal entropy stay together, so with few annotators the thirds are of unequal size, or empty.
+    Utterances of equal entropy stay together. So with few annotators the thirds have different sizes, or are empty.
 
     >>> thirds(np.array([0.0, 0.0, 0.0, 0.9, 1.5, 1.5]))[0].tolist()
     [0, 0, 0, 1, 2, 2]

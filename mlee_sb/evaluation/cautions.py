@@ -1,12 +1,12 @@
-"""What a reader has to know before believing an interval: how many speakers, folds and speakers of each emotion there are.
+"""What a reader must know before trusting an interval: how many speakers, folds and speakers of each emotion there are.
 
 The figures come from 2,000 simulated corpora of each kind, in which the truth is known (tests/evaluation/simulated.py). 95 %
 intervals of UA held it in 87 % of corpora with four speakers, 91 % with five, 93 to 94 % with six to nine, 94 % with ten. Where one
-emotion came from a single one of 10 or 52 speakers they held it in 38 to 60 %, with two in 74 to 84 %, three 86 to 90 %, four 89 to 94 %.
+emotion came from only one of 10 or 52 speakers they held it in 38 to 60 %, with two in 74 to 84 %, three 86 to 90 %, four 89 to 94 %.
 
-Intervals are over speakers. Where a fold has several of them, these share a trained model, and intervals count only in part how models
-differ from one training to another: of 1,000 corpora each (10 to 52 speakers), they held the truth in 77 to 93 % with two folds, 85 to
-91 % with three, 87 to 92 % with four, 87 to 93 % with five, 90 to 96 % with six to ten.
+Intervals are over speakers. The speakers of a fold share a trained model, so intervals count only in part how models differ from one
+training to another. Of 1,000 corpora each (10 to 52 speakers), they held the truth in 77 to 93 % with two folds, 85 to 91 % with
+three, 87 to 92 % with four, 87 to 93 % with five, 90 to 96 % with six to ten.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ ENOUGH_OF_AN_EMOTION = 5  # [choice] speakers, for intervals of UA without a cau
 
 
 def why_no_intervals(n_speakers: int, n_folds: int) -> str:
-    """Why the report has no intervals and no tests; "" where it has.
+    """Return why the report has no intervals and no tests; "" where it has them.
 
     >>> why_no_intervals(2, 2)
     'No intervals and no tests: 2 test speakers are too few to tell how others would be recognised (5 are needed). Train more folds.'
@@ -35,7 +35,7 @@ def why_no_intervals(n_speakers: int, n_folds: int) -> str:
 
 
 def cautions(utterances: Predictions, n_folds: int) -> list[str]:
-    """Why the intervals that there are may be too narrow, a sentence or two each."""
+    """Return why the intervals may be too narrow, a sentence or two for each reason."""
     n_speakers = len(np.unique(utterances.speakers))
     if why_no_intervals(n_speakers, n_folds):
         return []
@@ -44,22 +44,22 @@ def cautions(utterances: Predictions, n_folds: int) -> list[str]:
         said.append(f"{n_speakers} test speakers are few: of simulated 95% intervals of 5 to 9 speakers, 91 to 94% held the truth.")
     if n_folds < min(ENOUGH_FOLDS, n_speakers):
         said.append(
-            f"{n_folds} folds are few to tell how models differ from one training to another, and intervals over speakers count that in "
-            "part only: of simulated 95% intervals of 2 to 5 folds, 77 to 93% held the truth. Tests count it in full, and find large "
-            "gains only."
+            f"{n_folds} folds are few to tell how models differ from one training to another, and intervals over speakers count that only "
+            "in part: of simulated 95% intervals of 2 to 5 folds, 77 to 93% held the truth. Tests count it in full, and find only large "
+            "gains."
         )
     for k, emotion in enumerate(utterances.emotions):
         n = len(np.unique(utterances.speakers[utterances.dominant == k]))
         if 0 < n < ENOUGH_OF_AN_EMOTION:
             said.append(
-                f"{emotion} is dominant in utterances of {n} test speaker{'s' if n > 1 else ''} only, and UA and macro-F1 hang on them. "
-                "With one or two speakers these scores have no interval; with three or four, it is too narrow."
+                f"{emotion} is dominant in utterances of {n} test speaker{'s' if n > 1 else ''} only, and UA and macro-F1 depend on them. "
+                "With one or two such speakers these scores have no interval; with three or four, the interval is too narrow."
             )
     return said
 
 
 def folds_without(utterances: Predictions, fold_of: np.ndarray, folds: Sequence[int]) -> dict[str, list[int]]:
-    """Emotion -> the folds that test no utterance in which it is dominant; only emotions that some fold lacks.
+    """Return the folds that test no utterance in which an emotion is dominant, by emotion; only emotions that some fold lacks.
 
     Parameters
     ----------

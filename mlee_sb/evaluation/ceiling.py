@@ -1,8 +1,7 @@
 """The human ceiling: how often a listener agrees with the others, scored as a model is.
 
-Each listener is held against what the others say, by plurality and without that listener's own votes. Where the corpus
-names its annotators, they are the listeners. Where it has counts only, each vote is a listener of its own, which gives
-the agreement to be expected of one drawn at random.
+Each listener is compared with the plurality of the others, without that listener's own votes. Where the corpus names its annotators,
+they are the listeners. Where it has counts only, each vote is a listener: this gives the expected agreement of a random listener.
 """
 
 from dataclasses import dataclass
@@ -11,31 +10,31 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mlee_sb.corpora.manifest import read_votes
+from mlee_sb.corpora.manifest import LUMPED, VOTES, read_votes, vote_columns
 from mlee_sb.evaluation import metrics
 from mlee_sb.evaluation.predictions import Predictions
 from mlee_sb.evaluation.results import StageResult, find_protocols, given_protocol
 
 CEILINGS = ("wa", "ua", "macro_f1", "existence_f1")  # scores that are defined for a listener, who gives answers and no probabilities
 
-
 COUNTS_ONLY = "the corpus has counts only"
 NO_MANIFESTS = "its manifests, which may name the annotators, were not found: give them as --manifests"
-UNHASHED = "its votes.csv is not used: an earlier version of mlee_sb prepared it, and nothing tells whether it was changed"
+UNHASHED = f"its {VOTES} is not used: an earlier version of mlee_sb prepared it, and nothing tells whether it was changed"
 LUMPED_VOTES = (
-    "not known, because an earlier version of mlee_sb trained these stages: it counted all votes for no target together (votes_other), "
-    "whatever their categories. Prepare and train again in a new folder"
+    f"not known, because an earlier version of mlee_sb trained these stages: it added up the votes for all categories that are no target "
+    f"({vote_columns([LUMPED])[0]}). Prepare and train again in a new folder"
 )
 
 
 @dataclass(frozen=True)
 class HumanAgreement:
-    """What to expect of one listener, an utterance a row.
+    """What to expect of one listener, a row for each utterance.
 
     Attributes
     ----------
     source : for a person, where it comes from
-    table : [n, K, K + 1], plurality of the others (where it is a target emotion) by the listener's answer, the last for no target
+    table : [n, K, K + 1], the plurality of the others (where it is a target emotion) by the answer of the listener; the last column is
+        for answers that are not a target
     said, exists, both : [n, K], how often a listener votes for an emotion, how often the others make it exist, how often both
     """
 
@@ -46,7 +45,7 @@ class HumanAgreement:
     both: np.ndarray
 
     def scores(self, weights: np.ndarray) -> dict[str, np.ndarray]:
-        """The scores of `CEILINGS`, [r] each, for weights [r, n]."""
+        """Return the scores of `CEILINGS`, [r] each, for weights [r, n]."""
         n, k, _ = self.table.shape
         table = (weights @ self.table.reshape(n, -1)).reshape(-1, k, k + 1)
         found = metrics.ratio(2 * (weights @ self.both), weights @ self.said + weights @ self.exists)  # [r, K]
@@ -59,16 +58,16 @@ class HumanAgreement:
 
 
 def human_agreement(utterances: Predictions, stage: StageResult, results: str | Path, manifests: str | Path | None) -> HumanAgreement:
-    """Agreement of the listeners of tested utterances: of annotators where votes.csv names them, else of votes that were counted.
+    """Return the agreement of the listeners of tested utterances: of annotators where votes.csv names them, else of counted votes.
 
-    Where neither is known, nothing is defined, and `source` says why.
+    Where neither is known, no score is defined, and `source` says why.
 
     Parameters
     ----------
     utterances : what was tested
-    stage : any that tested some of it
+    stage : any stage that tested some of it
     results : the folder that it lies in
-    manifests : those that it was trained with; by default those that are found below `results`
+    manifests : the manifests that it was trained with; by default those that are found below `results`
 
     Raises
     ------
@@ -77,7 +76,7 @@ def human_agreement(utterances: Predictions, stage: StageResult, results: str | 
     """
     if manifests:
         given_protocol(manifests, [stage], results)
-    folder = manifests or find_protocols(results).get(stage.protocol_hash, (None,))[0]
+    folder = manifests or find_protocols(results).get(stage.summary.protocol_hash, (None,))[0]
     votes = read_votes(folder) if folder else None
     if votes is not None and len(votes):
         return agreement_from_annotators(votes, utterances.ids, utterances.emotions, stage.min_votes)
@@ -88,15 +87,15 @@ def human_agreement(utterances: Predictions, stage: StageResult, results: str | 
 
 
 def agreement_from_counts(votes: np.ndarray, n_targets: int, min_votes: int, why: str = COUNTS_ONLY) -> HumanAgreement:
-    """Expected agreement of a vote with the other votes of its utterance.
+    """Return the expected agreement of a vote with the other votes of its utterance.
 
     Parameters
     ----------
-    votes : [n, C], numbers of votes for each category of the corpus. Categories that are no target stay apart, as each of them can be
-        the others' plurality; together they would outvote a target that has more votes than any of them
-    n_targets : K, how many of them, from the first on, are target emotions
+    votes : [n, C], numbers of votes for each category of the corpus. Categories that are not targets stay apart, because each of them
+        can be the plurality of the others. Added up, they would outvote a target that has more votes than any of them
+    n_targets : K; the first K categories are the target emotions
     min_votes : an emotion exists from this many votes on
-    why : no annotators are compared, in words for `source`
+    why : why no annotators are compared, for `source`
     """
     n, width = votes.shape
     collector = _Collector(n, n_targets, min_votes)
@@ -108,17 +107,17 @@ def agreement_from_counts(votes: np.ndarray, n_targets: int, min_votes: int, why
 
 
 def agreement_from_annotators(votes: pd.DataFrame, ids: np.ndarray, emotions: list[str], min_votes: int) -> HumanAgreement:
-    """Agreement of each annotator with the others.
+    """Return the agreement of each annotator with the others.
 
     Parameters
     ----------
     votes : rows of votes.csv: ID, annotator, label
-    ids : [n], the utterances in their order
+    ids : [n], the IDs of the utterances in their order
     emotions : the K codes
     min_votes : an emotion exists from this many votes on
     """
     place = {ID: i for i, ID in enumerate(ids)}
-    codes = [*emotions, *sorted(set(votes["label"]) - set(emotions))]  # categories that are no target can be the others' plurality
+    codes = [*emotions, *sorted(set(votes["label"]) - set(emotions))]  # categories that are not targets can be the plurality of the others
     number = {code: k for k, code in enumerate(codes)}
     collector = _Collector(len(ids), len(emotions), min_votes)
     for ID, utterance in votes[votes["ID"].isin(place)].groupby("ID"):
@@ -133,7 +132,7 @@ def agreement_from_annotators(votes: pd.DataFrame, ids: np.ndarray, emotions: li
 
 
 class _Collector:
-    """Adds up listeners: an answer [categories] against what the others said [categories]; the first K are the targets."""
+    """Adds up listeners: an answer [categories] beside what the others said [categories]. The first K categories are the targets."""
 
     def __init__(self, n: int, k: int, min_votes: int):
         self.table = np.zeros((n, k, k + 1))

@@ -1,21 +1,27 @@
-"""The cells of table 3: what each row says of the test utterances of all folds, with each train set and seed."""
+"""The cells of table 3: what each row tells of the test utterances of all folds, with each train set and seed."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from mlee_sb.corpora.manifest import existence_columns, vote_columns_in
 from mlee_sb.errors import InputError
-from mlee_sb.evaluation.paper import ROWS, TRAIN_SETS
-from mlee_sb.evaluation.predictions import EXISTENCE_PROBABILITY, POSTERIOR, Predictions, read_predictions
-from mlee_sb.evaluation.priors import undo_existence, undo_softmax
-from mlee_sb.evaluation.results import REQUIRED, StageResult, one_protocol
+from mlee_sb.evaluation.paper import ROWS
+from mlee_sb.evaluation.predictions import Predictions, emotions_of, read_predictions
+from mlee_sb.evaluation.results import StageResult, one_protocol
+from mlee_sb.stage_folder import EXISTENCE_PROBABILITY, OUTPUT, POSTERIOR, REQUIRED, prediction_columns, row_name
+from mlee_sb.targets import TRAIN_SETS
 
 OF_A_FOLD = ("fold", "seed")  # settings in which the stages of a cell differ
 
 CURVE = re.compile(r"epoch: (\d+) - train loss: (\S+) - valid loss: (\S+)")
+
+Key = tuple[str, str]  # row and train set
+Stages = dict[Key, dict[int, dict[int, StageResult]]]  # cell -> seed -> fold -> stage
+Frames = dict[Key, dict[int, pd.DataFrame]]  # cell -> seed -> predictions of all folds
 
 
 @dataclass(frozen=True)
@@ -24,9 +30,9 @@ class Cell:
 
     Attributes
     ----------
-    row, train_set : names as in the results
+    row, train_set : names; `row_names` gives the name of a row
     stages : by seed and fold, of the folds that are compared
-    predictions : of each seed, over all folds, by ID
+    predictions : of each seed, over all folds, sorted by ID
     """
 
     row: str
@@ -38,6 +44,15 @@ class Cell:
     def any_seed(self) -> Predictions:
         return next(iter(self.predictions.values()))
 
+    @property
+    def all_stages(self) -> list[StageResult]:
+        return [stage for folds in self.stages.values() for stage in folds.values()]
+
+    @property
+    def variant(self) -> str:
+        """The settings in which its stages differ from the hparams file of the row."""
+        return self.all_stages[0].summary.variant
+
 
 @dataclass(frozen=True)
 class Cells:
@@ -46,8 +61,8 @@ class Cells:
     Attributes
     ----------
     cells : in the order of the paper's table 3, other rows after it
-    folds : those that all cells have
-    left_out : for a person, what was left out because others lack it
+    folds : the numbers of the folds that all cells have
+    left_out : for a person, which folds were left out because some cells lack them
     fold_of : [n], the fold that tests each utterance
     first : any stage, for what all of them share
     """
@@ -60,7 +75,7 @@ class Cells:
 
     @property
     def utterances(self) -> Predictions:
-        """Predictions of some cell: IDs, speakers, votes and dominant emotions are those of all."""
+        """The predictions of some cell. All cells have its IDs, speakers, votes and dominant emotions."""
         return self.cells[0].any_seed
 
 
@@ -70,59 +85,80 @@ def read_cells(stages: Sequence[StageResult], undo_class_weights: bool = False) 
     Parameters
     ----------
     stages : of one protocol
-    undo_class_weights : whether to divide the class weights of training out of the probabilities (`mlee_sb.evaluation.priors`)
+    undo_class_weights : whether to divide the class weights of training out of the probabilities (`Output.undo_class_weights`)
 
     Raises
     ------
     InputError
-        if the stages are of several protocols, two claim the same place or the folds of a cell were trained with different
-        settings, no fold is there for all cells, or two cells test different utterances
+        if the stages are of several protocols, two are of the same place, the folds of a cell have different outputs or were trained
+        with different settings, no fold is there for all cells, or two cells test different utterances
     """
     one_protocol(stages)
     found = _by_cell(stages)
+    folds, left_out = _common_folds(found)
+    found = {
+        key: {seed: {fold: found[key][seed][fold] for fold in folds} for seed in sorted(found[key])} for key in sorted(found, key=_place)
+    }
+    frames = {
+        key: {seed: _frame(list(of_fold.values()), undo_class_weights) for seed, of_fold in seeds.items()} for key, seeds in found.items()
+    }
+    _check_outputs(frames, found)
+    _check_same(frames, found)
+    cells = [Cell(*key, found[key], {seed: Predictions.of(frame) for seed, frame in frames[key].items()}) for key in frames]
+    some_frame = next(iter(frames[cells[0].row, cells[0].train_set].values()))
+    return Cells(cells, folds, left_out, some_frame["fold"].to_numpy(), stages[0])
+
+
+def row_names(stages: Sequence[StageResult]) -> dict[Key, str]:
+    """Return the name of each row with each of its variants in a report.
+
+    A row of which there is one variant has its plain name, whatever its settings are. Where there are several variants of a row, the
+    one with the settings of the hparams file has the plain name, and the others have the names that their folders have.
+
+    Returns
+    -------
+    dict
+        (row, variant) -> name
+    """
+    variants: dict[str, set[str]] = {}
+    for stage in stages:
+        variants.setdefault(stage.summary.row, set()).add(stage.summary.variant)
+    return {(row, variant): row if len(of_row) == 1 else row_name(row, variant) for row, of_row in variants.items() for variant in of_row}
+
+
+def learning_curve(stage: StageResult) -> pd.DataFrame:
+    """Return the losses of each epoch of a stage, from the log of its training: columns epoch, train, valid."""
+    log = stage.files.train_log
+    lines = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
+    rows = [(int(m[1]), float(m[2]), float(m[3])) for line in lines if (m := CURVE.match(line))]
+    return pd.DataFrame(rows, columns=["epoch", "train", "valid"])
+
+
+def _by_cell(stages: Sequence[StageResult]) -> Stages:
+    """Sort stages into cells. The stages of a cell differ in nothing but seed and fold."""
+    names = row_names(stages)
+    found: Stages = {}
+    first: dict[Key, StageResult] = {}
+    for stage in stages:
+        summary = stage.summary
+        key = (names[summary.row, summary.variant], summary.train_set)
+        folds = found.setdefault(key, {}).setdefault(summary.seed, {})
+        other = folds.setdefault(summary.fold, stage)
+        if other is not stage:
+            raise InputError(f"{other.folder} and {stage.folder} are the same row, train set, seed and fold: report one folder of results")
+        _check_settings(first.setdefault(key, stage), stage)
+    return found
+
+
+def _common_folds(found: Stages) -> tuple[list[int], list[str]]:
+    """Return the folds that each cell has with each seed and, for a person, which others were left out."""
     finished = {(key, seed): set(folds) for key, seeds in found.items() for seed, folds in seeds.items()}
     folds, every = set.intersection(*finished.values()), set.union(*finished.values())
     lacking = {fold: [key for key, there in finished.items() if fold not in there] for fold in sorted(every - folds)}
     left_out = [f"fold {fold}: not finished for {_words(keys)}" for fold, keys in lacking.items()]
     if not folds:
         raise InputError("no fold is finished for every row, train set and seed; train what is missing:\n  " + "\n  ".join(left_out))
-    frames = {
-        key: {seed: _frame([stages[fold] for fold in sorted(folds)], undo_class_weights) for seed, stages in sorted(found[key].items())}
-        for key in sorted(found, key=_place)
-    }
-    _check_same(frames, found)
-    cells = [
-        Cell(
-            *key,
-            {seed: {fold: stages[fold] for fold in sorted(folds)} for seed, stages in sorted(found[key].items())},
-            {seed: Predictions.of(frame) for seed, frame in frames[key].items()},
-        )
-        for key in frames
-    ]
-    some_frame = next(iter(frames[cells[0].row, cells[0].train_set].values()))
-    return Cells(cells, sorted(folds), left_out, some_frame["fold"].to_numpy(), stages[0])
-
-
-def learning_curve(stage: StageResult) -> pd.DataFrame:
-    """Losses of each epoch of a stage, from its train_log.txt: columns epoch, train, valid."""
-    log = stage.folder / "train_log.txt"
-    lines = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
-    rows = [(int(m[1]), float(m[2]), float(m[3])) for line in lines if (m := CURVE.match(line))]
-    return pd.DataFrame(rows, columns=["epoch", "train", "valid"])
-
-
-def _by_cell(stages: Sequence[StageResult]) -> dict[tuple[str, str], dict[int, dict[int, StageResult]]]:
-    """(row, train set) -> seed -> fold -> stage, where the stages of a cell differ in nothing but seed and fold."""
-    found: dict[tuple[str, str], dict[int, dict[int, StageResult]]] = {}
-    first: dict[tuple[str, str], StageResult] = {}
-    for stage in stages:
-        key = (stage.row, stage.train_set)
-        folds = found.setdefault(key, {}).setdefault(stage.seed, {})
-        other = folds.setdefault(stage.fold, stage)
-        if other is not stage:
-            raise InputError(f"{other.folder} and {stage.folder} are the same row, train set, seed and fold: report one folder of results")
-        _check_settings(first.setdefault(key, stage), stage)
-    return found
+    return sorted(folds), left_out
 
 
 def _check_settings(one: StageResult, other: StageResult) -> None:
@@ -136,8 +172,8 @@ def _check_settings(one: StageResult, other: StageResult) -> None:
 
 
 def _frame(stages: list[StageResult], undo_class_weights: bool) -> pd.DataFrame:
-    """The predictions of some folds together, by ID."""
-    parts = [read_predictions(stage.predictions).assign(fold=stage.fold) for stage in stages]
+    """Return the predictions of some folds together, sorted by ID."""
+    parts = [read_predictions(stage.predictions).assign(fold=stage.summary.fold) for stage in stages]
     if undo_class_weights:
         parts = [_undone(part, stage) for part, stage in zip(parts, stages, strict=True)]
     frame = pd.concat(parts, ignore_index=True)
@@ -148,28 +184,44 @@ def _frame(stages: list[StageResult], undo_class_weights: bool) -> pd.DataFrame:
 
 
 def _undone(frame: pd.DataFrame, stage: StageResult) -> pd.DataFrame:
-    if stage.class_weights is None:
+    weights = stage.summary.class_weights
+    if weights is None:
         raise InputError(f"{stage.folder}: its class weights were not noted, so they cannot be undone: train the stage again")
     predictions = Predictions.of(frame)
-    undo = undo_existence if predictions.is_existence else undo_softmax
-    prefixes = (POSTERIOR, EXISTENCE_PROBABILITY) if predictions.is_existence else (POSTERIOR,)
-    undone = undo(predictions.posterior, np.array(stage.class_weights))
-    return frame.assign(**{prefix + e: undone[:, k] for prefix in prefixes for k, e in enumerate(predictions.emotions)})
+    output = predictions.output
+    undone = output.undo_class_weights(predictions.posterior, np.array(weights))
+    for prefix in (POSTERIOR, EXISTENCE_PROBABILITY) if output.knows_existence else (POSTERIOR,):
+        frame[prediction_columns(predictions.emotions, prefix)] = undone
+    return frame
 
 
-def _check_same(frames: dict, found: dict) -> None:
-    """All stages share a protocol, so another test set means that a file was changed after training."""
+def _check_outputs(frames: Frames, found: Mapping) -> None:
+    """Check that all stages of a cell have one output: their scores are means over probabilities of one meaning."""
+    for key, seeds in frames.items():
+        stages: dict[str, StageResult] = {}
+        for seed, frame in seeds.items():
+            for output, fold in frame[[OUTPUT, "fold"]].drop_duplicates().itertuples(index=False):
+                stages.setdefault(output, found[key][seed][fold])
+        if len(stages) > 1:
+            (one, first), (other, second) = list(stages.items())[:2]
+            raise InputError(
+                f"{first.predictions} and {second.predictions} have the outputs {one} and {other}, and are no folds of one row: "
+                "move the row away, and train it again"
+            )
+
+
+def _check_same(frames: Frames, found: Mapping) -> None:
+    """Check that all cells test the same. All stages share a protocol, so another test set means that a file was changed after training."""
     everything = [(key, seed, frame) for key, seeds in frames.items() for seed, frame in seeds.items()]
-    said = [
-        column for column in everything[0][2] if column.startswith(("votes_", "exist_")) or column in ("ID", "speaker", "dominant", "fold")
-    ]
+    first = everything[0][2]
+    columns = ["ID", "speaker", "dominant", *vote_columns_in(first), *existence_columns(emotions_of(first)), "fold"]
     for key, seed, frame in everything[1:]:
-        if not frame[said].equals(everything[0][2][said]):
+        if not set(columns) <= set(frame) or not frame[columns].equals(first[columns]):
             folder = next(iter(found[key][seed].values())).folder.parent
             raise InputError(f"{folder}: the predictions are of other utterances or votes than those of other rows: train this row again")
 
 
-def _place(key: tuple[str, str]) -> tuple:
+def _place(key: Key) -> tuple:
     """Where a cell stands in table 3; rows that are not the paper's come last."""
     row, train_set = key
     rows = list(ROWS)

@@ -1,17 +1,17 @@
-"""Whether a row is better than another: a t test over speakers, corrected over the claims that are declared beforehand.
+"""Whether one row is better than another: a t test over speakers, corrected over the claims that are declared beforehand.
 
-The standard error is that of the jackknife: the difference is computed again without each speaker in turn. In simulated
-corpora (tests/evaluation/test_comparisons.py) t = difference / standard error keeps its level with 10, 30 and 52 speakers,
-also where some speakers have most of an emotion's utterances, which makes the bootstrap's standard error too small.
-Two things can make speakers say less than their number, and both are counted:
+The standard error is that of the jackknife: the difference is computed again without each speaker in turn. In simulated corpora
+(tests/evaluation/test_comparisons.py) t = difference / standard error keeps its level with 10, 30 and 52 speakers. It does so also
+where some speakers have most utterances of an emotion, while the standard error of the bootstrap is too small there.
+For two reasons speakers can tell less than their number suggests, and both are counted:
 
-- The speakers of a fold are judged by the same trained model, and share its luck. The standard error is the larger one of
-  the jackknife over speakers and the jackknife over folds, and the degrees of freedom are the fewer ones of the two, whichever
-  standard error is larger: which one that is depends on chance, and the folds are not more for it.
-- A mean over the emotions hangs on the rarest one. Its degrees of freedom are one less than the units that have it.
+- The speakers of a fold are judged by the same trained model, and share its luck. The standard error is the larger one of the
+  jackknife over speakers and the jackknife over folds. The degrees of freedom are always the smaller ones of the two: chance decides
+  which standard error is larger, and that does not make the folds more.
+- A mean over the emotions depends on the rarest one. Its degrees of freedom are one less than the units that have this emotion.
 
-With two or three folds of several speakers the test keeps its level (it calls next to nothing sure) and finds hardly anything.
-It is given nevertheless, with the gain that could have been found. A single fold has no test.
+With two or three folds of several speakers the test keeps its level (it calls almost nothing sure) and finds almost nothing.
+It is still given, with the gain that could have been found. A single fold has no test.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,10 +26,10 @@ from scipy.special import stdtr, stdtrit
 from mlee_sb.evaluation import paper
 from mlee_sb.evaluation.resampling import Estimate
 
-COMPARED = ("wa", "ua")  # the paper's scores, in which rows are held against their baselines
+COMPARED = ("wa", "ua")  # the paper's scores, in which rows are compared with their baselines
 SPEAKERS, FOLDS = "speakers", "folds"  # units of a test
 POWER = 0.9  # [choice] how often the gain that is called detectable would be found
-ROUNDING = 1e-12  # a difference or a standard error below it is none
+ROUNDING = 1e-12  # a smaller difference or standard error counts as zero
 LARGEST_GAIN = 1.0  # of a score in 0..1: no true gain is larger
 
 Key = tuple[str, str]  # row and train set
@@ -53,9 +53,9 @@ class Scored:
 
 @dataclass(frozen=True)
 class Difference:
-    """How much better one cell is than another: a value with its standard error, in degrees of freedom of the t distribution.
+    """How much better one cell is than another: a value with its standard error, and the degrees of freedom of its t distribution.
 
-    `error`, `df` and `units` are None where there is no test. `units` are those of the standard error; `df` are of the fewest units.
+    `error`, `df` and `units` are None where there is no test. `units` are those of the standard error; `df` are those of the fewest units.
     """
 
     value: float
@@ -65,9 +65,10 @@ class Difference:
 
     @classmethod
     def between(cls, one: Scored, other: Scored) -> "Difference":
-        """Of two cells with the same utterances: the larger standard error of all units, in the least degrees of freedom of them.
+        """Return the difference of two cells with the same utterances.
 
-        Without a test where a score is not defined without one of the units: that unit alone has an emotion.
+        Its standard error is the largest one over all units, and its degrees of freedom are the fewest ones. There is no test where a
+        score is not defined without one of the units, because only that unit has an emotion.
         """
         value = one.value - other.value
         errors = {units: jackknife_error(one.without[units] - other.without[units]) for units in one.without}
@@ -86,7 +87,7 @@ class Difference:
         return float(2 * stdtr(self.df, -abs(self.value) / max(self.error, ROUNDING)))
 
     def estimate(self, confidence: float) -> Estimate:
-        """The interval of the same t test: at 95 % it leaves zero out just where p is below .05."""
+        """Return the value with the interval of the same t test: at 95 % it leaves zero out exactly where p is below .05."""
         if np.isnan(self.value):
             return Estimate(None)
         if self.error is None:
@@ -95,12 +96,12 @@ class Difference:
         return Estimate(self.value, self.value - margin, self.value + margin)
 
     def detectable(self, level: float, power: float = POWER) -> float | None:
-        """The least true gain that a test at `level` finds with probability `power`, if its standard error is this one.
+        """Return the smallest true gain that a test at `level` finds with probability `power`, if its standard error is this one.
 
-        The t statistic of a true gain g follows the noncentral t distribution with noncentrality g / error; g is the gain for
+        The t statistic of a true gain g follows the noncentral t distribution with noncentrality g / error. The result is the g for
         which it exceeds the critical value with probability `power`. It is about (t at level / 2 + t at 1 - power) * error.
-        None where there is no test, where two rows answer alike (a standard error of 0 says nothing about other speakers), and
-        where the gain would be larger than a score can be.
+        Return None where there is no test, where two rows answer alike (a standard error of 0 tells nothing about other speakers),
+        and where the gain would be larger than a score can be.
         """
         if self.error is None or self.error < ROUNDING:
             return None
@@ -109,7 +110,7 @@ class Difference:
 
 
 def jackknife_error(without: np.ndarray) -> float:
-    """Standard error of a statistic from its values without each unit in turn, [m] (Tukey 1958); NaN where one is not defined.
+    """Return the standard error of a statistic from its values without each unit in turn, [m] (Tukey 1958); NaN where one is not defined.
 
     >>> round(jackknife_error(np.array([2.0, 3.0, 4.0])), 3)  # the means of two of 5, 3 and 1 are 2, 3 and 4
     1.155
@@ -119,7 +120,7 @@ def jackknife_error(without: np.ndarray) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p values corrected for their number (Holm 1979), in the order given.
+    """Return p values corrected for their number (Holm 1979), in the same order.
 
     >>> holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]
@@ -131,20 +132,20 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def compare(scored: Mapping[Key, Mapping[str, Scored]], primary: str | None, confidence: float) -> list[dict]:
-    """Hold each cell against its baseline with the same target and train set (`paper.BASELINES`).
+    """Compare each cell with its baseline with the same target and train set (`paper.BASELINES`).
 
     Parameters
     ----------
     scored : cell -> name of a score of `COMPARED` -> the score
     primary : the score that the claims of `paper.DECLARED` are about; None where every comparison is exploratory
     confidence : of the intervals; a claim is tested at 1 - confidence, over all `paper.CLAIMS` (Holm). A claim whose rows are
-        not there, or that cannot be tested, counts as one with p = 1: leaving rows out makes no p smaller
+        missing, or that cannot be tested, counts as one with p = 1. So no p gets smaller when rows are left out
 
     Returns
     -------
     list
-        a dictionary each: row, baseline, train_set, score, difference with its interval, error, df, units and p, declared;
-        p_holm and detectable for a declared claim. None stands for what was not tested
+        a dictionary for each comparison: row, baseline, train_set, score, difference with its interval, error, df, units and p,
+        declared; p_holm and detectable for a declared claim. None stands for what was not tested
     """
     found, differences = [], []
     for (row, train_set), scores in scored.items():
@@ -166,7 +167,7 @@ def compare(scored: Mapping[Key, Mapping[str, Scored]], primary: str | None, con
 
 @cache
 def _noncentrality(df: int, level: float, power: float) -> float:
-    """Of the t distribution that exceeds the critical value of a two-sided test at `level` with probability `power`."""
+    """Return the noncentrality for which t exceeds the critical value of a two-sided test at `level` with probability `power`."""
     critical = stdtrit(df, 1 - level / 2)
     most = 4 * (critical + 4)  # the root lies near critical + 1.3, higher with few degrees of freedom
     return float(brentq(lambda noncentrality: stats.nct.sf(critical, df, noncentrality) - power, 0, most))

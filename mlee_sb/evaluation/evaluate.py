@@ -1,4 +1,4 @@
-"""A folder of results -> everything that the report says, as one dictionary of plain values."""
+"""Evaluate a folder of results: everything that the report says, as one dictionary of plain values."""
 
 from collections.abc import Callable, Collection
 from dataclasses import asdict
@@ -14,7 +14,7 @@ from mlee_sb.evaluation.cautions import cautions, folds_without, why_no_interval
 from mlee_sb.evaluation.ceiling import human_agreement
 from mlee_sb.evaluation.cells import Cell, Cells, learning_curve, read_cells
 from mlee_sb.evaluation.comparisons import COMPARED, FOLDS, SPEAKERS, Scored, compare
-from mlee_sb.evaluation.metrics import SCORES, Score
+from mlee_sb.evaluation.metrics import SCORES, Score, number
 from mlee_sb.evaluation.origins import doubts
 from mlee_sb.evaluation.predictions import Predictions
 from mlee_sb.evaluation.resampling import CONFIDENCE, RESAMPLES, Resamples, interval
@@ -35,23 +35,23 @@ def evaluate(
     undo_class_weights: bool = False,
     progress: bool = False,
 ) -> dict:
-    """Evaluate all rows of table 3 that are found below a folder.
+    """Evaluate all rows of table 3 that are finished below a folder.
 
-    Every score is given over the test utterances of all folds pooled, and as the mean over the folds; with intervals by
-    bootstrap over speakers, the same resamples for all rows. With several seeds it is the mean over the seeds. Rows are
-    held against their baselines by `mlee_sb.evaluation.comparisons`. With a single fold, or too few speakers, there are no
-    intervals and no tests, and `why_no_intervals` says so.
+    Every score is given over the test utterances of all folds pooled, and as the mean over the folds. Intervals are by bootstrap over
+    speakers, with the same resamples for all rows. With several seeds a score is the mean over the seeds. Rows are compared with
+    their baselines by `mlee_sb.evaluation.comparisons`. With a single fold, or with too few speakers, there are no intervals and no
+    tests, and `why_no_intervals` says so.
 
     Parameters
     ----------
     results : a folder with the results of one corpus
-    manifests : those that the stages were trained with, for votes.csv; by default the manifests of this protocol below `results`
+    manifests : the folder of manifests that the stages were trained with, for votes.csv; by default it is looked for below `results`
     only : folders of the stages to evaluate; by default all that are finished below `results`
     resamples, seed : of the bootstrap
     confidence : of all intervals; the claims are tested at 1 - confidence
-    primary : ``"ua"`` or ``"wa"``, the score that the declared claims are about; to be chosen before the figures are seen
-    undo_class_weights : whether to decide at the training set's own frequencies instead of the paper's balanced ones; this is
-        a second look at the same predictions, so that nothing is declared then: every comparison is exploratory
+    primary : ``"ua"`` or ``"wa"``, the score that the declared claims are about. Choose it before you see the figures
+    undo_class_weights : whether to decide at the training set's own frequencies instead of the paper's balanced ones. This is a
+        second look at the same predictions. So no claim is declared then, and every comparison is exploratory
     progress : whether to show a bar
 
     Returns
@@ -62,8 +62,8 @@ def evaluate(
     Raises
     ------
     InputError
-        if nothing is finished, the stages have different protocols, or `manifests` are of another one; if votes.csv was changed, or
-        `primary` is no score that rows are compared in
+        if no stage is finished, the stages have different protocols, `manifests` are of another protocol, votes.csv was changed, or
+        rows are not compared in the score `primary`
     """
     choose(primary, COMPARED, "primary score")
     cells = read_cells(find_stages(results, only), undo_class_weights)
@@ -77,24 +77,16 @@ def evaluate(
     for cell in tqdm(cells.cells, desc="scores and intervals", disable=not progress, dynamic_ncols=True, leave=False):
         found.append(_cell(cell, sample, ceilings))
         scored[cell.row, cell.train_set] = {name: sample.scored(cell, SCORES[name]) for name in COMPARED}
-    first = cells.first
+    summary = cells.first.summary
     return {
-        "corpus": first.corpus,
-        "demo": first.demo,
-        "protocol_hash": first.protocol_hash,
-        "emotions": utterances.emotions,
-        "folds": cells.folds,
-        "left_out": cells.left_out,
-        "n": int((utterances.dominant >= 0).sum()),
-        "n_all": len(utterances),
-        "n_speakers": len(draws.speakers),
+        **_tested(cells),
         "bootstrap": {"resamples": resamples, "seed": seed, "confidence": confidence},
         "why_no_intervals": why_none,
         "cautions": cautions(utterances, len(cells.folds)) + doubts(cells, readable_stages(results)),
         "folds_without": folds_without(utterances, cells.fold_of, cells.folds),
         "class_weights_undone": undo_class_weights,
         "chance": _chance(utterances),
-        "why_no_figures_of_the_paper": paper.why_no_figures(first.corpus, utterances.emotions, first.demo),
+        "why_no_figures_of_the_paper": paper.why_no_figures(summary.corpus, utterances.emotions, summary.demo),
         "table1": _table1(utterances),
         "cells": found,
         "primary": primary,
@@ -115,26 +107,37 @@ class _Sample:
         speakers = [np.isin(draws.speakers, utterances.speakers[rows]) for rows in self.folds]
         self.drawn = np.stack([draws.counts[:, of_fold].mean(axis=1) for of_fold in speakers], axis=1)  # [1 + resamples, folds]
         third, self.ends = thirds(vote_entropy(utterances.votes))
-        self.thirds = {name: third == number for number, name in enumerate(THIRDS)}
+        self.thirds = {name: third == place for place, name in enumerate(THIRDS)}
         units = {SPEAKERS: utterances.speakers, **({FOLDS: cells.fold_of} if 1 < len(cells.folds) < self.n_speakers else {})}
         tested = len(draws.counts) > 1  # where there are no intervals, there are no tests
         self.members = {name: of == np.unique(of)[:, None] for name, of in units.items()} if tested else {}  # units -> bool [m, n]
         self.dominant = utterances.dominant
 
     def scored(self, cell: Cell, score: Score) -> Scored:
-        """A score of a cell as rows are compared by it: without each speaker, and without each fold where these hold several."""
+        """Return a score of a cell for comparisons: the score, and what it is without each speaker and without each fold.
+
+        Folds are left out only where they hold several speakers.
+        """
         whole = self.pooled(cell, score.of, weights=self.weights[:1])[0]
         without = {units: self.pooled(cell, score.of, weights=~members * 1.0) for units, members in self.members.items()}
         return Scored(whole, without, {units: self._df(members, score) for units, members in self.members.items()})
 
     def _df(self, members: np.ndarray, score: Score) -> int:
-        """One less than the units with tested utterances: of the rarest emotion, for a mean over the emotions."""
+        """Return one less than the number of units with tested utterances; for a mean over the emotions, with those of the rarest one."""
         tested = self.dominant >= 0
         parts = [self.dominant == k for k in np.unique(self.dominant[tested])] if score.by_emotion else [tested]
         return min((int(members[:, part].any(axis=1).sum()) for part in parts), default=0) - 1
 
     def pooled(self, cell: Cell, score: Callable, rows: np.ndarray | None = None, weights: np.ndarray | None = None) -> np.ndarray:
-        """[r, ...] of a cell over `rows`, the mean over its seeds; for weights [r, n], by default those of the resamples."""
+        """Return a score [r, ...] of a cell over some rows, the mean over its seeds.
+
+        Parameters
+        ----------
+        cell : the cell
+        score : (predictions, weights [r, n]) -> [r, ...]
+        rows : bool [n]; by default all
+        weights : [r, n]; by default those of the resamples
+        """
         weights = self.weights if weights is None else weights
         rows = np.ones(weights.shape[1], dtype=bool) if rows is None else rows
         weights = weights[:, rows]
@@ -142,9 +145,9 @@ class _Sample:
         return np.mean([np.concatenate([score(p.take(rows), part) for part in parts]) for p in cell.predictions.values()], axis=0)
 
     def mean_over_folds(self, cell: Cell, score: Score) -> dict:
-        """The estimate; in a resample, a fold counts as often as its speakers were drawn.
+        """Return the estimate of the mean over folds. In a resample, a fold counts as often as its speakers were drawn.
 
-        Without an interval where a fold lacks an emotion that the score is a mean over: its value there is one of another score.
+        There is no interval where the score is a mean over emotions and a fold lacks one of them: there it is another score.
         """
         by_fold = np.stack([self.pooled(cell, score.of, rows) for rows in self.folds], axis=1)  # [1 + resamples, folds]
         defined = ~np.isnan(by_fold)
@@ -155,14 +158,14 @@ class _Sample:
         return asdict(interval(values, self.n_speakers, self.confidence))
 
     def estimates(self, values: np.ndarray, emotions: list[str]) -> dict:
-        """[1 + resamples, K] -> an estimate for each emotion."""
+        """Return an estimate for each emotion, from [1 + resamples, K]."""
         return {emotion: self.estimate(values[:, k]) for k, emotion in enumerate(emotions)}
 
 
 def _cell(cell: Cell, sample: _Sample, ceilings: dict[str, np.ndarray]) -> dict:
     emotions, once = cell.any_seed.emotions, np.ones((1, len(cell.any_seed)))
     drawn = {name: sample.pooled(cell, score.of) for name, score in SCORES.items() if score.defined_for(cell.any_seed)}
-    has_posterior = not cell.any_seed.is_existence
+    has_posterior = not cell.any_seed.output.knows_existence
     existence = (
         {} if has_posterior else {name: sample.estimates(sample.pooled(cell, score), emotions) for name, score in PER_EMOTION.items()}
     )
@@ -173,7 +176,7 @@ def _cell(cell: Cell, sample: _Sample, ceilings: dict[str, np.ndarray]) -> dict:
         "pooled": {name: sample.estimate(values) for name, values in drawn.items()},
         "mean_over_folds": {name: sample.mean_over_folds(cell, SCORES[name]) for name in drawn},
         "share_of_human": {name: sample.estimate(metrics.ratio(drawn[name], ceilings[name])) for name in drawn if name in ceilings},
-        "by_seed": {name: [_number(SCORES[name].of(p, once)[0]) for p in cell.predictions.values()] for name in drawn},
+        "by_seed": {name: [number(SCORES[name].of(p, once)[0]) for p in cell.predictions.values()] for name in drawn},
         "recall": sample.estimates(sample.pooled(cell, metrics.recalls), emotions),
         "confusion": sum(metrics.confusion(p, once)[0] for p in cell.predictions.values()).astype(int).tolist(),
         "existence": existence,
@@ -192,7 +195,7 @@ def _cell(cell: Cell, sample: _Sample, ceilings: dict[str, np.ndarray]) -> dict:
 
 
 def _reliability(cell: Cell, once: np.ndarray) -> list[dict]:
-    """The bins of a reliability diagram that hold an utterance, over all seeds."""
+    """Return the bins of a reliability diagram that hold an utterance, over all seeds."""
     count, confidence, hits = (
         sum(parts)[0] for parts in zip(*(metrics.calibration(p, once) for p in cell.predictions.values()), strict=True)
     )
@@ -201,8 +204,24 @@ def _reliability(cell: Cell, once: np.ndarray) -> list[dict]:
     ]
 
 
+def _tested(cells: Cells) -> dict:
+    """Return what was tested, and in which folds."""
+    summary, utterances = cells.first.summary, cells.utterances
+    return {
+        "corpus": summary.corpus,
+        "demo": summary.demo,
+        "protocol_hash": summary.protocol_hash,
+        "emotions": utterances.emotions,
+        "folds": cells.folds,
+        "left_out": cells.left_out,
+        "n": int((utterances.dominant >= 0).sum()),
+        "n_all": len(utterances),
+        "n_speakers": len(np.unique(utterances.speakers)),
+    }
+
+
 def _chance(utterances: Predictions) -> dict:
-    """What always saying the most frequent emotion scores: WA and UA, and that emotion."""
+    """Return the most frequent emotion, with WA and UA of a model that always answers it."""
     counts = np.bincount(utterances.dominant[utterances.dominant >= 0], minlength=len(utterances.emotions))
     if not counts.any():
         return {"emotion": None, "wa": None, "ua": None}
@@ -210,16 +229,12 @@ def _chance(utterances: Predictions) -> dict:
 
 
 def _table1(utterances: Predictions) -> dict:
-    """Share of the utterances in which each emotion exists, of those with a dominant target emotion and of all."""
+    """Return the share of the utterances in which each emotion exists: of those with a dominant target emotion, and of all."""
     sets = {"dominant": utterances.exists[utterances.dominant >= 0], "all": utterances.exists}
     return {
         name: {
             "n": len(rows),
-            **{emotion: _number(rows[:, k].mean()) if len(rows) else None for k, emotion in enumerate(utterances.emotions)},
+            **{emotion: number(rows[:, k].mean()) if len(rows) else None for k, emotion in enumerate(utterances.emotions)},
         }
         for name, rows in sets.items()
     }
-
-
-def _number(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)

@@ -1,12 +1,12 @@
-"""Scores as functions of weights: one formula for a score, and for the same score over thousands of resamples at once.
+"""Scores as functions of weights: one formula computes a score, and the same score over thousands of resamples at once.
 
-Each function takes `Predictions` of n utterances and weights [r, n] (how often each utterance counts in each of r
-resamples; one row of ones for the score itself) and returns [r], or [r, K] with a value an emotion. NaN stands where a
-resample does not define the score. Over rows of ones the values are those of scikit-learn; the tests hold them to it.
+Each function takes `Predictions` of n utterances and weights [r, n]: how often each utterance counts in each of r resamples. For
+the score itself, the weights are one row of ones. It returns [r], or [r, K] with a value for each emotion. NaN stands where a
+resample does not define the score. Over rows of ones the values are those of scikit-learn; the tests check that.
 
-A mean over the emotions is over those of the whole test set, in every resample: one that lacks an emotion has no such
-mean (NaN). The mean over what is left would be another score: a model that always says `neu` would have UA 25 in most
-resamples and 33 in those without `hap`.
+A mean over the emotions is over the emotions of the whole test set, in every resample. A resample that lacks an emotion has no
+such mean (NaN). The mean over the other emotions would be another score: a model that always says `neu` would have UA 25 in most
+resamples, and 33 in those without `hap`.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,8 +16,9 @@ from functools import partial
 import numpy as np
 
 from mlee_sb.evaluation.predictions import Predictions
+from mlee_sb.targets import SIGMOID, SOFTMAX, Output
 
-PRESENT = 0.5  # from this probability on, an emotion is said to exist
+PRESENT = 0.5  # a model says that an emotion exists from this probability on
 BINS = 10  # of confidence, of equal width, in the expected calibration error
 SMALLEST = 1e-12  # probability in a logarithm
 
@@ -32,7 +33,7 @@ class Score:
     of : (predictions, weights [r, n]) -> [r]
     higher_is_better : direction
     percent : whether people read it in percent
-    needs : ``"posterior"`` (a distribution over the emotions), ``"existence"``, or ``""`` where any prediction will do
+    needs : the output whose probabilities it scores; None where it scores decisions, which every output has
     by_emotion : whether it is a mean over the dominant emotions, in which a rare one counts as much as a frequent one
     """
 
@@ -40,18 +41,19 @@ class Score:
     of: Callable[[Predictions, np.ndarray], np.ndarray]
     higher_is_better: bool = True
     percent: bool = True
-    needs: str = ""
+    needs: Output | None = None
     by_emotion: bool = False
 
     def defined_for(self, predictions: Predictions) -> bool:
-        """Whether a stage with these predictions has the score at all."""
-        if self.needs == "existence":
-            return predictions.is_existence  # a head repeats the existence of the encoder that it stands on
-        return not (self.needs == "posterior" and predictions.is_existence)
+        """Return whether a stage with these predictions has the score at all.
+
+        A head has no score of existence: it repeats the existence of the encoder that it stands on.
+        """
+        return self.needs in (None, predictions.output)
 
     def same_emotions(self, predictions: Predictions, parts: Sequence[np.ndarray]) -> bool:
-        """Whether the score is a mean over the same emotions in each of some parts (bool [n]) of the utterances as in all."""
-        if self.needs == "existence":
+        """Return whether the score is a mean over the same emotions in each of some parts (bool [n]) of the utterances as in all."""
+        if self.needs is SIGMOID:
             there = [predictions.exists, ~predictions.exists]  # an AUC needs both
         elif self.by_emotion:
             there = [predictions.dominant[:, None] == np.arange(len(predictions.emotions))]
@@ -61,7 +63,7 @@ class Score:
 
 
 def confusion(predictions: Predictions, weights: np.ndarray) -> np.ndarray:
-    """Confusion matrices [r, K, K], truth by decision, over the utterances with a dominant target emotion.
+    """Return confusion matrices [r, K, K], truth by decision, over the utterances with a dominant target emotion.
 
     The decision is the most probable emotion (equations 1 and 7; the first in label order on a tie).
     """
@@ -72,62 +74,62 @@ def confusion(predictions: Predictions, weights: np.ndarray) -> np.ndarray:
 
 
 def recalls(predictions: Predictions, weights: np.ndarray) -> np.ndarray:
-    """Share of each emotion's utterances that are right, [r, K]; NaN for an emotion without an utterance."""
+    """Return the share of each emotion's utterances that are right, [r, K]; NaN for an emotion without an utterance."""
     return recalls_of(confusion(predictions, weights))
 
 
 def wa(predictions: Predictions, weights: np.ndarray) -> np.ndarray:
-    """Weighted accuracy: the share of all utterances with a dominant target emotion that are right."""
+    """Return the weighted accuracy: the share of all utterances with a dominant target emotion that are right."""
     return accuracy_of(confusion(predictions, weights))
 
 
 def ua(predictions: Predictions, weights: np.ndarray) -> np.ndarray:
-    """Unweighted accuracy: the mean of the recalls, over the emotions that `predictions` has an utterance of."""
+    """Return the unweighted accuracy: the mean of the recalls, over the emotions that are dominant in any utterance of `predictions`."""
     return _mean_over_emotions(recalls, predictions, weights)
 
 
 def macro_f1(predictions: Predictions, weights: np.ndarray) -> np.ndarray:
-    """Mean of 2 TP / (2 TP + FP + FN), over the emotions that `predictions` has an utterance of."""
+    """Return the mean of 2 TP / (2 TP + FP + FN), over the emotions that are dominant in any utterance of `predictions`."""
     return _mean_over_emotions(lambda p, w: _f1s_of(confusion(p, w)), predictions, weights)
 
 
 def accuracy_of(table: np.ndarray) -> np.ndarray:
-    """Confusion matrices [r, K, decisions] -> accuracy [r]."""
+    """Return the accuracy [r] from confusion matrices [r, K, decisions]."""
     return ratio(np.trace(table, axis1=-2, axis2=-1), table.sum(axis=(-2, -1)))
 
 
 def recalls_of(table: np.ndarray) -> np.ndarray:
-    """Confusion matrices [r, K, decisions] -> recalls [r, K]."""
+    """Return the recalls [r, K] from confusion matrices [r, K, decisions]."""
     return ratio(np.diagonal(table, axis1=-2, axis2=-1), table.sum(axis=-1))
 
 
 def ua_of(table: np.ndarray) -> np.ndarray:
-    """Confusion matrices [r, K, decisions] -> unweighted accuracy [r], over the emotions that any of the matrices has."""
+    """Return the unweighted accuracy [r] from confusion matrices [r, K, decisions], over the emotions that any of the matrices has."""
     return mean_of_defined(recalls_of(table))
 
 
 def macro_f1_of(table: np.ndarray) -> np.ndarray:
-    """Confusion matrices [r, K, decisions] -> macro-F1 [r], over the emotions that any of the matrices has."""
+    """Return macro-F1 [r] from confusion matrices [r, K, decisions], over the emotions that any of the matrices has."""
     return mean_of_defined(_f1s_of(table))
 
 
 def nll(predictions: Predictions, weights: np.ndarray) -> np.ndarray:
-    """Negative log likelihood of the dominant emotion, in nats."""
+    """Return the negative log likelihood of the dominant emotion, in nats."""
     tested, truth = _one_hot(predictions)
     likelihood = (predictions.posterior[tested] * truth).sum(axis=1)
     return _mean(-np.log(likelihood.clip(SMALLEST)), weights[:, tested])
 
 
 def brier(predictions: Predictions, weights: np.ndarray) -> np.ndarray:
-    """Brier score: squared distance from the posterior to the dominant emotion's one-hot vector, 0 to 2."""
+    """Return the Brier score: the squared distance from the posterior to the dominant emotion's one-hot vector, 0 to 2."""
     tested, truth = _one_hot(predictions)
     return _mean(np.square(predictions.posterior[tested] - truth).sum(axis=1), weights[:, tested])
 
 
 def jensen_shannon(predictions: Predictions, weights: np.ndarray) -> np.ndarray:
-    """Jensen-Shannon divergence from the posterior to the proportions of the votes, in bits, 0 to 1.
+    """Return the Jensen-Shannon divergence from the posterior to the proportions of the votes, in bits, 0 to 1.
 
-    Over every utterance with a vote for a target emotion, with a dominant one or without.
+    It is the mean over every utterance with a vote for a target emotion, also over those without a dominant emotion.
     """
     votes = predictions.votes[:, :-1]
     voted = votes.sum(axis=1) > 0
@@ -139,9 +141,9 @@ def jensen_shannon(predictions: Predictions, weights: np.ndarray) -> np.ndarray:
 
 
 def calibration(predictions: Predictions, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Reliability by bins of confidence: summed weights, confidences and hits, each [r, BINS].
+    """Return the reliability by bins of confidence: summed weights, confidences and hits, each [r, BINS].
 
-    Confidence is the posterior's largest value, a hit an utterance that is right.
+    Confidence is the largest value of the posterior. A hit is an utterance whose decision is right.
     """
     tested = predictions.dominant >= 0
     posterior = predictions.posterior[tested]
@@ -153,28 +155,28 @@ def calibration(predictions: Predictions, weights: np.ndarray) -> tuple[np.ndarr
 
 
 def expected_calibration_error(predictions: Predictions, weights: np.ndarray) -> np.ndarray:
-    """Mean distance between confidence and accuracy over the bins, each by its share of the utterances (Guo et al. 2017)."""
+    """Return the mean distance between confidence and accuracy over the bins, weighted by their utterances (Guo et al. 2017)."""
     count, confidence, hits = calibration(predictions, weights)
     return ratio(np.abs(confidence - hits).sum(axis=1), count.sum(axis=1))
 
 
 def existence_auc(predictions: Predictions, weights: np.ndarray) -> np.ndarray:
-    """Area under the ROC curve of each emotion's existence, [r, K]: over all utterances; half a point for a tie."""
+    """Return the area under the ROC curve of each emotion's existence, [r, K], over all utterances. A tie counts half."""
     return _each(predictions, weights, _auc)
 
 
 def existence_average_precision(predictions: Predictions, weights: np.ndarray) -> np.ndarray:
-    """Average precision of each emotion's existence, [r, K], over all utterances."""
+    """Return the average precision of each emotion's existence, [r, K], over all utterances."""
     return _each(predictions, weights, _average_precision)
 
 
 def existence_f1(predictions: Predictions, weights: np.ndarray) -> np.ndarray:
-    """F1 of "the emotion exists", said from a probability of 0.5 on, for each emotion, [r, K], over all utterances."""
+    """Return F1 of the decision that an emotion exists (a probability of 0.5 or more), [r, K], over all utterances."""
     return _each(predictions, weights, lambda truth, p, w: f1_of(truth, p >= PRESENT, w))
 
 
 def f1_of(truth: np.ndarray, said: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """F1 [r] of binary decisions [n], or shares of decisions in 0..1; NaN where nothing is there to be found."""
+    """Return F1 [r] of binary decisions [n], or of shares of decisions in 0..1; NaN where the truth is never positive."""
     present = weights @ truth.astype(float)
     return np.where(present > 0, ratio(2 * (weights @ (truth * said).astype(float)), present + weights @ said.astype(float)), np.nan)
 
@@ -199,7 +201,7 @@ def _average_precision(truth: np.ndarray, probability: np.ndarray, weights: np.n
 
 
 def _ties(ordered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For each place of a sorted array, the first and the last place with the same value."""
+    """Return for each place of a sorted array the first and the last place with the same value."""
     starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
     group = np.searchsorted(starts, np.arange(len(ordered)), side="right") - 1
     ends = np.concatenate([starts[1:], [len(ordered)]]) - 1
@@ -225,7 +227,7 @@ def _mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def mean_of_defined(values: np.ndarray, defined: np.ndarray | None = None) -> np.ndarray:
-    """Mean of the values of some emotions, the same in every resample.
+    """Return the mean of the values of some emotions, the same emotions in every resample.
 
     Parameters
     ----------
@@ -245,20 +247,29 @@ def mean_of_defined(values: np.ndarray, defined: np.ndarray | None = None) -> np
 
 
 def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    """above / below, NaN where there is nothing below."""
+    """Return above / below; NaN where `below` is 0."""
     above, below = np.broadcast_arrays(np.asarray(above, dtype=float), np.asarray(below, dtype=float))
     return np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0)
 
 
+def number(value: float) -> float | None:
+    """Return a score as JSON holds it: None for NaN.
+
+    >>> number(np.float64(0.5)), number(np.nan)
+    (0.5, None)
+    """
+    return None if np.isnan(value) else float(value)
+
+
 def _f1s_of(table: np.ndarray) -> np.ndarray:
-    """Confusion matrices [r, K, decisions] -> F1 of each emotion [r, K]; decisions past K are for no target emotion."""
+    """Return F1 of each emotion [r, K] from confusion matrices [r, K, decisions]; decisions after the first K name no target emotion."""
     right = np.diagonal(table, axis1=-2, axis2=-1)  # [r, K]
     truths, decisions = table.sum(axis=-1), table.sum(axis=-2)[..., : right.shape[-1]]
     return np.where(truths > 0, ratio(2 * right, truths + decisions), np.nan)
 
 
 def _mean_over_emotions(score: Callable, predictions: Predictions, weights: np.ndarray) -> np.ndarray:
-    """Mean [r] of a score by emotion, over the emotions that the whole of `predictions` defines it for."""
+    """Return the mean [r] of a score by emotion, over the emotions for which the whole of `predictions` defines it."""
     whole = score(predictions, np.ones((1, len(predictions))))[0]
     return mean_of_defined(score(predictions, weights), ~np.isnan(whole))
 
@@ -267,11 +278,11 @@ SCORES = {
     "wa": Score("WA", wa),
     "ua": Score("UA", ua, by_emotion=True),
     "macro_f1": Score("macro-F1", macro_f1, by_emotion=True),
-    "nll": Score("NLL (nats)", nll, higher_is_better=False, percent=False, needs="posterior"),
-    "brier": Score("Brier", brier, higher_is_better=False, percent=False, needs="posterior"),
-    "jensen_shannon": Score("JSD to the votes (bits)", jensen_shannon, higher_is_better=False, percent=False, needs="posterior"),
-    "ece": Score("ECE", expected_calibration_error, higher_is_better=False, needs="posterior"),
-    "existence_auc": Score("existence AUC", partial(_mean_over_emotions, existence_auc), needs="existence"),
-    "existence_ap": Score("existence AP", partial(_mean_over_emotions, existence_average_precision), needs="existence"),
-    "existence_f1": Score("existence F1", partial(_mean_over_emotions, existence_f1), needs="existence"),
+    "nll": Score("NLL (nats)", nll, higher_is_better=False, percent=False, needs=SOFTMAX),
+    "brier": Score("Brier", brier, higher_is_better=False, percent=False, needs=SOFTMAX),
+    "jensen_shannon": Score("JSD to the votes (bits)", jensen_shannon, higher_is_better=False, percent=False, needs=SOFTMAX),
+    "ece": Score("ECE", expected_calibration_error, higher_is_better=False, needs=SOFTMAX),
+    "existence_auc": Score("existence AUC", partial(_mean_over_emotions, existence_auc), needs=SIGMOID),
+    "existence_ap": Score("existence AP", partial(_mean_over_emotions, existence_average_precision), needs=SIGMOID),
+    "existence_f1": Score("existence F1", partial(_mean_over_emotions, existence_f1), needs=SIGMOID),
 }

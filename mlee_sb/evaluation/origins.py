@@ -1,57 +1,70 @@
-"""Whether the rows of a report are of the same code, and its heads of the encoders that lie beside them."""
+"""Find out whether the rows of a report differ in more than the method: in settings, in code, or in the encoders of their heads."""
 
 from collections.abc import Iterable, Sequence
 
 from mlee_sb.evaluation.cells import Cells
-from mlee_sb.evaluation.protocol.stages import frozen_encoders, key_of
-from mlee_sb.evaluation.results import SOURCE, VERSION, StageResult
+from mlee_sb.evaluation.results import StageResult, by_key, frozen_encoders
+from mlee_sb.stage_folder import SOURCE, VERSION
 
 NOT_NOTED = "not noted (trained with an older version)"
 ROWS_NAMED = 4  # of those that a caution is about
+OUR_SOURCE = f"{SOURCE}mlee_sb"
+
+Named = tuple[str, StageResult]  # a stage, with its row and train set for a person
 
 
 def doubts(cells: Cells, stages: Sequence[StageResult]) -> list[str]:
-    """Why the rows may differ in more than the method: a caution each.
+    """Return why the rows may differ in more than the method, a caution for each reason.
 
     Parameters
     ----------
     cells : what is compared
-    stages : all finished stages of these results, encoders that are not compared too
+    stages : all finished stages of these results, also encoders that are not compared
     """
-    compared = [stage for cell in cells.cells for folds in cell.stages.values() for stage in folds.values()]
-    return [*_other_code(compared), *_other_encoders(compared, stages)]
+    compared = [(f"{cell.row} ({cell.train_set})", stage) for cell in cells.cells for stage in cell.all_stages]
+    return [*_other_settings(cells), *_other_code(compared), *_other_encoders(compared, stages)]
 
 
-def _other_code(compared: list[StageResult]) -> list[str]:
-    """Versions and sources in which stages differ. A stage that was trained without a module has no source of it."""
-    values: dict[str, dict[str, list[StageResult]]] = {}
-    for stage in compared:
+def _other_settings(cells: Cells) -> list[str]:
+    """Name the changed settings of rows that stand under the plain name of their row."""
+    changed = {cell.row: cell.variant for cell in cells.cells if cell.variant and cell.row == cell.all_stages[0].summary.row}
+    if not changed:
+        return []
+    listed = "; ".join(f"{row}: {variant}" for row, variant in changed.items())
+    return [f"Rows were trained with other settings than those of their hparams files. {listed}."]
+
+
+def _other_code(compared: list[Named]) -> list[str]:
+    """Name versions and sources in which stages differ. A stage that was trained without a module has no source of it."""
+    values: dict[str, dict[str, list[str]]] = {}
+    for name, stage in compared:
         identity = stage.identity
-        for name in {VERSION, f"{SOURCE}mlee_sb", *(name for name in identity if name.startswith(SOURCE))}:
-            values.setdefault(name, {}).setdefault(str(identity.get(name, NOT_NOTED)), []).append(stage)
+        for entry in {VERSION, OUR_SOURCE, *(entry for entry in identity if entry.startswith(SOURCE))}:
+            values.setdefault(entry, {}).setdefault(str(identity.get(entry, NOT_NOTED)), []).append(name)
     return [
-        f"Rows were trained with different code, and may differ for that: {name} is "
-        + "; ".join(f"{value} for {_rows(of)}" for value, of in sorted(by_value.items()))
+        f"Rows were trained with different code, and may differ for that reason: {entry} is "
+        + "; ".join(f"{value} for {_rows(names)}" for value, names in sorted(by_value.items()))
         + ". Train them again with one version."
-        for name, by_value in sorted(values.items())
+        for entry, by_value in sorted(values.items())
         if len(by_value) > 1
     ]
 
 
-def _other_encoders(compared: list[StageResult], stages: Sequence[StageResult]) -> list[str]:
-    by_key = {key_of(stage.identity): stage for stage in stages}
-    found: dict[str, list[StageResult]] = {}
-    for stage in compared:
-        for name, encoder in frozen_encoders(stage, by_key).items():
-            if encoder is None:
-                found.setdefault(name, []).append(stage)
+def _other_encoders(compared: list[Named], stages: Sequence[StageResult]) -> list[str]:
+    """Name the heads whose encoder is not the one that lies among these results."""
+    there = by_key(stages)
+    found: dict[str, list[str]] = {}
+    for name, stage in compared:
+        for encoder, one in frozen_encoders(stage, there).items():
+            if one is None:
+                found.setdefault(encoder, []).append(name)
     return [
-        f"The encoder {name} of {_rows(heads)} was trained again since, or is not among these results: in {len(heads)} "
-        f"stage{'s' if len(heads) > 1 else ''} the head is not one of the encoder that lies here. Train these rows again."
-        for name, heads in sorted(found.items())
+        f"The encoder {encoder} of {_rows(heads)} was trained again since, or is not among these results: in {len(heads)} "
+        f"stage{'s' if len(heads) > 1 else ''} the head does not stand on the encoder that lies here. Train these rows again."
+        for encoder, heads in sorted(found.items())
     ]
 
 
-def _rows(stages: Iterable[StageResult]) -> str:
-    names = list(dict.fromkeys(f"{stage.row} ({stage.train_set})" for stage in stages))
+def _rows(names: Iterable[str]) -> str:
+    names = list(dict.fromkeys(names))
     return ", ".join(names[:ROWS_NAMED]) + (f" and {len(names) - ROWS_NAMED} more" if len(names) > ROWS_NAMED else "")

@@ -1,8 +1,9 @@
 """The figures that Ando et al. (Interspeech 2019) report for IEMOCAP, in percent, and how their tables name the rows."""
 
+from mlee_sb.targets import TRAIN_SETS
+
 CORPUS = "iemocap"
 EMOTIONS = ("neu", "hap", "sad", "ang")
-TRAIN_SETS = ("dominant", "all")
 
 ROWS = {
     "dominant_hard": ("Dominant recognition", "hard"),
@@ -16,7 +17,7 @@ ROWS = {
 """Rows of table 3 in its order: title and target."""
 
 ONE_FOR_BOTH = ("dominant_hard",)
-"""Rows whose stage is the same for both train sets: a hard target uses utterances with a dominant emotion only."""
+"""Rows whose stage is the same for both train sets, because a hard target uses only utterances with a dominant emotion."""
 
 TABLE_1 = {
     "dominant": {"neu": 58.2, "hap": 15.4, "sad": 30.5, "ang": 15.9},
@@ -43,21 +44,21 @@ BASELINES = {
     "mlee_fusion_soft": "dominant_soft",
     "dominant_soft": "dominant_hard",
 }
-"""What each row is held against: does existence help, with the same target? And do soft targets?"""
+"""The row with which each row is compared: does existence help, with the same target? And do soft targets?"""
 
 DECLARED = ("mlee_pretrain_hard", "mlee_pretrain_soft", "mlee_fusion_hard", "mlee_fusion_soft")
-"""Rows whose difference to their baseline is a claim, declared before the figures are seen: eight claims with both train
-sets, tested together. Every other comparison is exploratory. [choice]"""
+"""Rows whose difference from their baseline is a claim that is declared before the figures are seen. With both train sets these are
+eight claims, tested together. Every other comparison is exploratory. [choice]"""
 
 CLAIMS = len(DECLARED) * len(TRAIN_SETS)
-"""How many claims there are, whichever of their rows lie in a folder of results."""
+"""How many claims there are, also where some of their rows are missing in a folder of results."""
 
 PRIMARY = "ua"
-"""The one score that the claims are about. WA follows the most frequent emotion. [choice]"""
+"""The one score that the claims are about. WA is mostly about the most frequent emotion. [choice]"""
 
 
 def why_no_figures(corpus: str, emotions: list[str], demo: bool) -> str:
-    """Why the paper's figures do not stand beside those of this corpus; "" where they do."""
+    """Return why the paper's figures do not stand beside those of this corpus; "" where they do."""
     if demo:
         return "DEMO: the paper's figures are for IEMOCAP, and this is generated speech"
     if corpus != CORPUS:

@@ -1,4 +1,4 @@
-"""predictions.csv, read and checked, and as the arrays that scores are computed from."""
+"""Read and check predictions.csv, and turn it into the arrays that scores are computed from."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,47 +6,63 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mlee_sb.corpora.manifest import LUMPED, vote_columns, vote_columns_in
+from mlee_sb.corpora.manifest import LUMPED, existence_columns, vote_columns, vote_columns_in
 from mlee_sb.errors import InputError
-
-POSTERIOR, EXISTENCE_PROBABILITY, EXISTENCE = "p_", "e_", "exist_"
+from mlee_sb.stage_folder import AGAIN, EXISTENCE_PROBABILITY, OUTPUT, POSTERIOR, StageFolder, prediction_columns
+from mlee_sb.targets import OUTPUTS, Output
 
 
 def read_predictions(path: str | Path) -> pd.DataFrame:
-    """Read predictions.csv (contract 2 in the design). IDs and codes keep their text, an empty dominant stays "".
+    """Read predictions.csv (contract 2 in the design). IDs and codes keep their text, and an empty dominant emotion stays "".
+
+    Version 0.2.0 wrote no column `output`. For its files the column is added, from the notes of the stage.
 
     Raises
     ------
     InputError
-        if the file or a column is missing, an ID is there twice, or a value is no probability or no number of votes
+        if the file or a column is missing, the output is not known or not the same in each row, an ID is there twice, or a value is
+        not a probability or not a number of votes
     """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file: give the folder of a finished stage")
     frame = pd.read_csv(path, dtype=str, keep_default_na=False)
     emotions = emotions_of(frame)
-    knows_existence = any(column.startswith(EXISTENCE_PROBABILITY) for column in frame)
-    prefixes = [POSTERIOR, EXISTENCE, *([EXISTENCE_PROBABILITY] if knows_existence else [])]
-    probabilities = [prefix + emotion for prefix in prefixes for emotion in emotions]
+    if not emotions:
+        raise InputError(f"{path}: no column {POSTERIOR}<emotion>: {AGAIN}")
+    if OUTPUT not in frame:
+        frame[OUTPUT] = StageFolder(path.parent).read_summary().output
+    probabilities = prediction_columns(emotions)
+    if _output_in(frame, path).knows_existence or any(column.startswith(EXISTENCE_PROBABILITY) for column in frame):
+        probabilities += prediction_columns(emotions, EXISTENCE_PROBABILITY)
+    probabilities += existence_columns(emotions)
     votes = _vote_columns(frame, emotions)
     missing = [column for column in ("ID", "speaker", "dominant", *probabilities, *votes) if column not in frame]
-    if missing or not emotions:
-        raise InputError(f"{path}: no column {missing[0] if missing else 'p_<emotion>'}: train the stage again")
+    if missing:
+        raise InputError(f"{path}: no column {missing[0]}: {AGAIN}")
     if frame["ID"].duplicated().any():
-        raise InputError(f"{path}: ID {frame['ID'][frame['ID'].duplicated()].iloc[0]!r} is there twice: train the stage again")
-    for columns, most, words in ((probabilities, 1, "between 0 and 1"), (votes, np.inf, "a number of votes")):
+        raise InputError(f"{path}: ID {frame['ID'][frame['ID'].duplicated()].iloc[0]!r} is there twice: {AGAIN}")
+    for columns, most, words in ((probabilities, 1, "a number between 0 and 1"), (votes, np.inf, "a number of votes")):
         for column in columns:
-            frame = frame.assign(**{column: _numbers(frame[column], most, words, path)})
+            frame[column] = _numbers(frame[column], most, words, path)
     return frame
 
 
 def emotions_of(frame: pd.DataFrame) -> list[str]:
-    """The target emotions, in the order of the outputs."""
+    """Return the target emotions, in the order of the outputs."""
     return [column.removeprefix(POSTERIOR) for column in frame if column.startswith(POSTERIOR)]
 
 
+def _output_in(frame: pd.DataFrame, where: Path | str) -> Output:
+    names = frame[OUTPUT].unique().tolist()
+    if len(names) != 1 or names[0] not in OUTPUTS:
+        found = " and ".join(map(repr, names)) or "not there, as there is no row"
+        raise InputError(f"{where}: {OUTPUT} is {found}, and must be one of {', '.join(OUTPUTS)}, the same in each row: {AGAIN}")
+    return OUTPUTS[names[0]]
+
+
 def _vote_columns(frame: pd.DataFrame, emotions: list[str]) -> list[str]:
-    """Those of the targets, in their order, then those of all other categories that the file counts."""
+    """Return the columns of the targets, in their order, then those of all other categories that the file counts."""
     return list(dict.fromkeys([*vote_columns(emotions), *vote_columns_in(frame)]))
 
 
@@ -55,7 +71,7 @@ def _numbers(texts: pd.Series, most: float, words: str, path: Path) -> pd.Series
     bad = ~values.between(0, most)  # NaN too
     if bad.any():
         line = int(np.flatnonzero(bad)[0]) + 2
-        raise InputError(f"{path}, line {line}: {texts.name} is {texts[bad].iloc[0]!r}, not {words}: train the stage again")
+        raise InputError(f"{path}, line {line}: {texts.name} is {texts[bad].iloc[0]!r}, and must be {words}: {AGAIN}")
     return values
 
 
@@ -66,16 +82,18 @@ class Predictions:
     Attributes
     ----------
     emotions : the K codes
+    output : what the probabilities mean
     ids, speakers : [n], text
-    dominant : [n], index of the dominant emotion; -1 where it is none of the targets
-    votes : [n, K + 1], the last column for all that is no target
+    dominant : [n], index of the dominant emotion; -1 where it is not a target
+    votes : [n, K + 1], the last column for everything that is not a target
     exists : bool [n, K], which emotions exist by the label rules
-    posterior : [n, K]; for a stage that learnt existence, the probability of existence of each
-    existence : [n, K], probability that each emotion exists; None where the stage does not know
-    all_votes : [n, C], for each category of the corpus, the targets first; None where an earlier version lumped the others
+    posterior : [n, K]; where the output knows existence, the probability that each emotion exists
+    existence : [n, K], the probability that each emotion exists; None where the stage does not know it
+    all_votes : [n, C], for each category of the corpus, the targets first; None where an earlier version added up the others
     """
 
     emotions: list[str]
+    output: Output
     ids: np.ndarray
     speakers: np.ndarray
     dominant: np.ndarray
@@ -87,21 +105,28 @@ class Predictions:
 
     @classmethod
     def of(cls, frame: pd.DataFrame) -> "Predictions":
-        """From a frame as `read_predictions` returns it, or several of them concatenated."""
+        """Make predictions from a frame as `read_predictions` returns it, or from several of them concatenated.
+
+        Raises
+        ------
+        InputError
+            if the rows have different outputs
+        """
         emotions = emotions_of(frame)
         number = {emotion: k for k, emotion in enumerate(emotions)}
-        knows_existence = EXISTENCE_PROBABILITY + emotions[0] in frame
+        existence = prediction_columns(emotions, EXISTENCE_PROBABILITY)
         columns = _vote_columns(frame, emotions)
         all_votes = frame[columns].to_numpy(float)
         return cls(
             emotions,
+            _output_in(frame, "predictions"),
             frame["ID"].to_numpy(),
             frame["speaker"].to_numpy(),
             np.array([number.get(code, -1) for code in frame["dominant"]], dtype=int),
             np.column_stack([all_votes[:, : len(emotions)], all_votes[:, len(emotions) :].sum(axis=1)]),
-            _columns(frame, EXISTENCE, emotions).astype(bool),
-            _columns(frame, POSTERIOR, emotions),
-            _columns(frame, EXISTENCE_PROBABILITY, emotions) if knows_existence else None,
+            frame[existence_columns(emotions)].to_numpy(float).astype(bool),
+            frame[prediction_columns(emotions)].to_numpy(float),
+            frame[existence].to_numpy(float) if existence[0] in frame else None,
             None if columns[len(emotions) :] == vote_columns([LUMPED]) else all_votes,
         )
 
@@ -109,15 +134,6 @@ class Predictions:
         return len(self.ids)
 
     def take(self, rows: np.ndarray) -> "Predictions":
-        """Those of some rows: indices, or a mask [n]."""
+        """Return the predictions of some rows: indices, or a mask [n]."""
         columns = (self.ids, self.speakers, self.dominant, self.votes, self.exists, self.posterior, self.existence, self.all_votes)
-        return Predictions(self.emotions, *(None if column is None else column[rows] for column in columns))
-
-    @property
-    def is_existence(self) -> bool:
-        """Whether `posterior` is no posterior, but the probability that each emotion exists."""
-        return self.existence is not None and np.array_equal(self.posterior, self.existence)
-
-
-def _columns(frame: pd.DataFrame, prefix: str, emotions: list[str]) -> np.ndarray:
-    return frame[[prefix + emotion for emotion in emotions]].to_numpy(float)
+        return Predictions(self.emotions, self.output, *(None if column is None else column[rows] for column in columns))

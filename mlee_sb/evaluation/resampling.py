@@ -1,9 +1,9 @@
-"""How sure a score is: intervals by bootstrap over speakers, the same resamples for every row.
+"""How sure a score is: intervals by bootstrap over speakers, with the same resamples for every row.
 
-Utterances of a speaker are not independent, so speakers are drawn, each with all of their utterances. With ten
-speakers the plain percentile interval is too narrow; `interval` widens it to the t distribution's (Hesterberg 2015,
-"What teachers should know about the bootstrap", expanded percentile interval). Whether two rows differ is another
-question, with a test of its own: `mlee_sb.evaluation.comparisons`.
+The utterances of a speaker are not independent. So speakers are drawn, each with all utterances. With ten speakers the plain
+percentile interval is too narrow. `interval` widens it to that of the t distribution (Hesterberg 2015, "What teachers should know
+about the bootstrap", expanded percentile interval). Whether two rows differ is another question, with a test of its own:
+`mlee_sb.evaluation.comparisons`.
 """
 
 from collections.abc import Sequence
@@ -32,20 +32,20 @@ class Resamples:
 
     @classmethod
     def draw(cls, speakers: Sequence[str], resamples: int = RESAMPLES, seed: int = 0) -> "Resamples":
-        """Draw `resamples` times as many speakers as there are. With 0, only the speakers themselves stand in `counts`."""
+        """Draw as many speakers as there are, `resamples` times. With 0 resamples, `counts` has the first row only."""
         speakers = np.unique(np.asarray(speakers, dtype=str))
         rng = np.random.default_rng(seed)
         drawn = rng.multinomial(len(speakers), np.full(len(speakers), 1 / len(speakers)), size=resamples)
         return cls(speakers, np.concatenate([np.ones((1, len(speakers)), dtype=int), drawn]))
 
     def weights(self, speakers: np.ndarray) -> np.ndarray:
-        """How often each utterance counts, [r, n], from the speaker of each utterance [n]."""
+        """Return how often each utterance counts, [r, n], from the speaker of each utterance [n]."""
         return self.counts[:, np.searchsorted(self.speakers, speakers)].astype(float)
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value with its interval; None where the score is not defined, or its interval could not be believed."""
+    """A value with its interval. None stands where the score is not defined, or where its interval could not be trusted."""
 
     value: float | None
     low: float | None = None
@@ -53,19 +53,19 @@ class Estimate:
 
 
 def interval(values: np.ndarray, n_speakers: int, confidence: float = CONFIDENCE) -> Estimate:
-    """The estimate of a score from its value and its resamples.
+    """Return the estimate of a score from its value and its resamples.
 
     Parameters
     ----------
     values : [1 + resamples], the first is the score itself; NaN where a resample does not define it
-    n_speakers : speakers that were drawn from
+    n_speakers : the number of speakers from which was drawn
     confidence : of the interval
 
     Returns
     -------
     Estimate
-        from the resamples that define the score, as if the others had been drawn again; without an interval where these are
-        more than `UNDEFINED_AT_MOST`: too few speakers decide about the score
+        from the resamples that define the score, as if the others had been drawn again. There is no interval where more than
+        `UNDEFINED_AT_MOST` of them do not define it: then too few speakers decide the score
     """
     value, drawn = values[0], values[1:][~np.isnan(values[1:])]
     if np.isnan(value) or len(drawn) <= (1 - UNDEFINED_AT_MOST) * (len(values) - 1):

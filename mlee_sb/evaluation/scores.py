@@ -1,6 +1,6 @@
-"""predictions.csv -> scores.json of a stage: over the whole test set and per utterance, never per batch."""
+"""Turn predictions.csv into the scores.json of a stage: over the whole test set and per utterance, never per batch."""
 
-import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -9,16 +9,17 @@ import pandas as pd
 from mlee_sb.errors import InputError
 from mlee_sb.evaluation import metrics
 from mlee_sb.evaluation.certainty import calibrated_scores, read_calibration
-from mlee_sb.evaluation.metrics import SCORES
+from mlee_sb.evaluation.metrics import SCORES, number
 from mlee_sb.evaluation.predictions import Predictions, read_predictions
 from mlee_sb.files import write_json
+from mlee_sb.stage_folder import StageFolder
 
 
 def scores(frame: pd.DataFrame) -> dict:
-    """WA, UA, macro-F1, recalls and confusion over the utterances with a dominant target emotion; existence over all.
+    """Compute WA, UA, macro-F1, recalls and confusion over the utterances with a dominant target emotion, and existence over all.
 
-    A class without a test utterance has no recall (None), is named, and is left out of the means. All scores are
-    fractions; `mlee_sb.evaluation.metrics` has their formulas.
+    A class without a test utterance has no recall (None). It is named, and left out of the means. All scores are fractions.
+    `mlee_sb.evaluation.metrics` has their formulas.
 
     Parameters
     ----------
@@ -33,24 +34,24 @@ def scores(frame: pd.DataFrame) -> dict:
     predictions = Predictions.of(frame.sort_values("ID"))  # sums in one order: the order of the rows must not show
     emotions, once = predictions.emotions, np.ones((1, len(predictions)))
     table = metrics.confusion(predictions, once)
-    recall = dict(zip(emotions, map(_or_none, metrics.recalls_of(table)[0]), strict=True))
+    recall = dict(zip(emotions, map(number, metrics.recalls_of(table)[0]), strict=True))
     result = {
         "n": int((predictions.dominant >= 0).sum()),
         "n_all": len(predictions),
-        **{name: _or_none(score.of(predictions, once)[0]) for name, score in SCORES.items() if name in ("wa", "ua", "macro_f1")},
+        **{name: number(score.of(predictions, once)[0]) for name, score in SCORES.items() if name in ("wa", "ua", "macro_f1")},
         "recall": recall,
         "confusion": table[0].astype(int).tolist(),
         "classes_without_test_utterance": [emotion for emotion, value in recall.items() if value is None],
     }
-    if not predictions.is_existence:
-        result |= {name: _or_none(score.of(predictions, once)[0]) for name, score in SCORES.items() if score.needs == "posterior"}
+    if not predictions.output.knows_existence:
+        result |= {name: number(score.of(predictions, once)[0]) for name, score in SCORES.items() if score.needs is predictions.output}
     if predictions.existence is not None:
         result["existence"] = existence_scores(predictions)
     return result
 
 
 def existence_scores(predictions: Predictions) -> dict[str, dict]:
-    """For each emotion: AUC, average precision and F1 of its existence, and the share of utterances that it exists in."""
+    """Compute for each emotion the AUC, average precision and F1 of its existence, and the share of utterances in which it exists."""
     once = np.ones((1, len(predictions)))
     columns = {
         "auc": metrics.existence_auc(predictions, once)[0],
@@ -58,7 +59,7 @@ def existence_scores(predictions: Predictions) -> dict[str, dict]:
         "f1": metrics.existence_f1(predictions, once)[0],
         "share": predictions.exists.mean(axis=0),
     }
-    return {emotion: {name: _or_none(values[k]) for name, values in columns.items()} for k, emotion in enumerate(predictions.emotions)}
+    return {emotion: {name: number(values[k]) for name, values in columns.items()} for k, emotion in enumerate(predictions.emotions)}
 
 
 def score_folder(folder: str | Path) -> dict:
@@ -67,24 +68,23 @@ def score_folder(folder: str | Path) -> dict:
     Raises
     ------
     InputError
-        as `read_predictions`, or if training wrote no summary
+        as `read_predictions`, or if the summary of training is missing or damaged
     """
-    folder = Path(folder)
-    summary = folder / "save" / "summary.json"
-    if not summary.is_file():
-        raise InputError(f"{summary}: no such file: the stage is not finished, train it first")
-    frame = read_predictions(folder / "predictions.csv")
-    found = {**json.loads(summary.read_text(encoding="utf-8")), **scores(frame)}
-    if calibration := read_calibration(folder / "model"):
+    stage = StageFolder(Path(folder))
+    if not stage.summary.is_file():
+        raise InputError(f"{stage.summary}: no such file: the stage is not finished, train it first")
+    frame = read_predictions(stage.predictions)
+    found = {**asdict(stage.read_summary()), **scores(frame)}
+    if calibration := read_calibration(stage.config):
         found["calibrated"] = calibrated_scores(Predictions.of(frame), calibration)
-    if (folder / "model").is_dir():
-        write_json(folder / "model" / "scores.json", found)
-    write_json(folder / "scores.json", found)
+    if stage.model.is_dir():
+        write_json(stage.bundle_scores, found)
+    write_json(stage.scores, found)
     return found
 
 
 def format_scores(found: dict) -> str:
-    """Scores as a few lines for a person, in percent."""
+    """Return scores as a few lines for a person, in percent."""
     lines = [f"  WA {_percent(found['wa'])}  UA {_percent(found['ua'])}  over {found['n']} test utterances with a dominant emotion"]
     lines.append("  recall        " + "  ".join(f"{emotion} {_percent(value)}" for emotion, value in found["recall"].items()))
     if "existence" in found:
@@ -93,10 +93,6 @@ def format_scores(found: dict) -> str:
     if found.get("demo"):
         lines.append("  DEMO: generated speech and simulated annotators; these figures say nothing about the method")
     return "\n".join(lines)
-
-
-def _or_none(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
 
 
 def _percent(value: float | None) -> str:

@@ -1,12 +1,16 @@
-"""What follows the training of a stage: its scores, and the card that its model is published with."""
+"""What follows the training of a stage: its scores, and the card with which its model is published."""
 
 from pathlib import Path
 
 from mlee_sb.evaluation.scores import score_folder
 from mlee_sb.inference.card import write_card
+from mlee_sb.stage_folder import StageFolder
 
 
 def finish(folder: Path) -> None:
-    """Write scores.json and README.md of a trained stage. (A card that a kill prevents is made when the model is published.)"""
+    """Write scores.json and README.md of a trained stage.
+
+    If the process is killed in between, the card is written when the model is published.
+    """
     score_folder(folder)
-    write_card(folder / "model")
+    write_card(StageFolder(folder).model)

@@ -1,4 +1,4 @@
-"""What `mlee report` does: evaluate results, fetch the recordings and encoders of figure 3, write the report."""
+"""What `mlee report` does: evaluate results, read the recordings and encoders of figure 3, and write the report."""
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -36,8 +36,8 @@ def make_report(
     results : the folder of the results of one corpus
     output : the folder to write; by default report/ in `results`
     data_folder : the release of the corpus, for figure 3; without it the report says how to get the figure
-    manifests : what the stages were trained with, where they do not lie below `results`
-    utterances : IDs for figure 3; by default some that listeners dispute
+    manifests : the manifests that the stages were trained with, where they do not lie below `results`
+    utterances : IDs for figure 3; by default some about which the listeners disagreed
     only : folders of the stages to report; by default all that are finished below `results`
     progress : whether to show bars
     evaluation : `resamples`, `seed`, `primary`, `undo_class_weights` of `mlee_sb.evaluation.evaluate.evaluate`
@@ -50,7 +50,7 @@ def make_report(
     Raises
     ------
     InputError
-        as `evaluate` and `figures`, or if `output` holds anything but a report
+        as `evaluate` and `figures`, or if `output` holds anything else than a report
     """
     output = output or results / FOLDER
     check_output(output)
@@ -59,7 +59,9 @@ def make_report(
     if data_folder:
         manifests = manifests or find_protocols(results).get(found["protocol_hash"], (None,))[0]
         if manifests is None:
-            raise InputError(f"{results}: no manifests of these stages below it: give the folder that was trained with as --manifests")
+            raise InputError(
+                f"{results}: no manifests of these stages below it: give the manifests that training was given, as --manifests"
+            )
         why_none = f"Train the rows {', '.join(ENCODERS)} with train set {TRAIN_SET} to see where their encoders look."
         try:
             attention = figures(read_cells(find_stages(results, only)), manifests, data_folder, utterances)
@@ -76,9 +78,9 @@ def figures(
     Parameters
     ----------
     cells : with the rows of `ENCODERS`
-    manifests : where the recordings are listed
-    data_folder : what their paths are relative to
-    wanted : IDs; by default some that listeners dispute
+    manifests : the folder of manifests, which list the recordings
+    data_folder : the folder to which their paths are relative
+    wanted : IDs; by default some about which the listeners disagreed
     train_set : of the soft and the MLEE encoder
 
     Returns
@@ -91,7 +93,7 @@ def figures(
     NoAttention
         if an encoder of these rows has no attention
     InputError
-        if an utterance is not tested in any of the folds, or a recording or model cannot be read
+        if none of the folds tests an utterance, or a recording or model cannot be read
     """
     stages = stages_of_figure(cells, train_set)
     if not stages:

@@ -15,6 +15,7 @@ from mlee_sb.evaluation.scores import scores
 from mlee_sb.experiment.finish import finish
 from mlee_sb.experiment.make_report import FOLDER, make_report
 from mlee_sb.files import json_text
+from mlee_sb.stage_folder import above_rows
 from mlee_sb.training.distributed import launched
 from mlee_sb.training.run import check_device, check_stages
 from mlee_sb.training.stage import Stage, plan
@@ -147,12 +148,12 @@ def _end_lines(wanted: list[Stage], outcomes: list[Outcome]) -> list[str]:
 def _report(wanted: list[Stage], outcomes: list[Outcome]) -> bool:
     """Write the report of the wanted stages that are finished, and say where it is or why there is none. Return whether there is one."""
     stands = {outcome.stage.folder for outcome in outcomes if outcome.stands}
-    row = wanted[0].folder.parents[2]
-    one_row = all(stage.folder.parents[2] == row for stage in wanted)
-    output = (row if one_row else row.parent) / FOLDER
+    results = above_rows(wanted[0].folder)
+    rows = {results / stage.folder.relative_to(results).parts[0] for stage in wanted}
+    output = (rows.pop() if len(rows) == 1 else results) / FOLDER
     data, only = wanted[0].data, stands & {stage.folder for stage in wanted}
     try:
-        page = make_report(row.parent, output, data.data_folder, data.manifests, only=only, progress=sys.stderr.isatty())
+        page = make_report(results, output, data.data_folder, data.manifests, only=only, progress=sys.stderr.isatty())
     except (InputError, OSError) as error:
         print(f"no report: {error}\n  the stages that are finished stand; the same command tries the report again")
         return False
@@ -163,5 +164,5 @@ def _report(wanted: list[Stage], outcomes: list[Outcome]) -> bool:
 def _pooled(stages: list[Stage]) -> str:
     if not stages:
         return "WA  none  UA  none"
-    found = scores(pd.concat([read_predictions(stage.folder / "predictions.csv") for stage in stages], ignore_index=True))
+    found = scores(pd.concat([read_predictions(stage.files.predictions) for stage in stages], ignore_index=True))
     return "  ".join(f"{name.upper()} " + (" none" if found[name] is None else f"{100 * found[name]:5.1f}") for name in ("wa", "ua"))

@@ -1,1 +1,1 @@
-"""The protocol check: does anything of a test set reach training?"""
+"""The protocol check: did anything of a test set reach training?"""

@@ -1,6 +1,6 @@
-"""The protocol check: does anything of a test set stand on the other side of a split? `mlee check-protocol` is its command.
+"""Check the protocol: is anything of a test set on another side of a split? This is what the command `mlee check-protocol` does.
 
-It looks at the files that preparation and training leave, and trusts none of them to be as they were written.
+The check reads the files that preparation and training leave. It does not trust that they are as they were written.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,10 +11,10 @@ from mlee_sb.errors import InputError
 from mlee_sb.evaluation.protocol.findings import LEAK, UNCHECKED, CheckedProtocol, Finding, finding
 from mlee_sb.evaluation.protocol.manifests import Manifests, check_manifests, read_raw
 from mlee_sb.evaluation.protocol.recordings import fingerprints
-from mlee_sb.evaluation.protocol.stages import check_stage, key_of
-from mlee_sb.evaluation.results import IDENTITY, SUMMARY, StageResult, find_protocols, find_stages, given_protocol
+from mlee_sb.evaluation.protocol.stages import check_stage
+from mlee_sb.evaluation.results import StageResult, by_key, find_protocols, find_stages, given_protocol, protocols_beside
+from mlee_sb.stage_folder import IDENTITY, folders_below
 
-MANIFESTS = "manifests"  # the folder below a corpus's results that training prepares them in
 NO_DATA_FOLDER = "no --data_folder was given"  # and training with an earlier version did not note it
 
 
@@ -24,20 +24,20 @@ def check_protocol(
     manifests: Sequence[str | Path] = (),
     data_folder: str | Path | None = None,
 ) -> CheckedProtocol:
-    """Look at all finished stages below `results`, and at the manifests that they were trained on.
+    """Check all finished stages below a folder, and the manifests that they were trained on.
 
     Parameters
     ----------
     results : a folder of results, or one below it
     load_corpus : name -> reader of a corpus (`mlee_sb.corpora.base.load_corpus`), which knows the texts of its utterances
     manifests : folders of manifests that do not lie below the results
-    data_folder : of the corpus, to compare the recordings; by default where training found them. Where they are not there, the outcome
-        says so
+    data_folder : the folder of the corpus, to compare the recordings; by default the one in which training found them. If they are
+        missing there, the outcome says so
 
     Raises
     ------
     InputError
-        if there is no finished stage, `manifests` are not those of any, or a file is damaged
+        if there is no finished stage, no stage was trained on one of the `manifests`, or a file is damaged
     """
     stages = find_stages(results)
     if data_folder is not None and not Path(data_folder).is_dir():
@@ -56,13 +56,12 @@ def check_protocol(
 
 
 def _protocols(results: Path, stages: Iterable[StageResult], given: Sequence[str | Path]) -> dict[str, tuple[Path, dict]]:
-    """Hash -> folder and protocol.json, of the protocols that stages were trained on."""
-    hashes = {stage.protocol_hash for stage in stages}
+    """Return the protocols that stages were trained on: hash -> folder of the manifests, and protocol.json."""
+    hashes = {stage.summary.protocol_hash for stage in stages}
     found = find_protocols(results)
     for stage in stages:
-        above = stage.folder.resolve().parents  # seed, train set, row, corpus
-        if stage.protocol_hash not in found and len(above) > 3:  # RESULTS may be the folder of a row
-            found |= find_protocols(above[3] / MANIFESTS)
+        if stage.summary.protocol_hash not in found:  # RESULTS may be the folder of a row
+            found |= protocols_beside(stage)
     for folder in given:
         protocol = given_protocol(folder, stages, results)
         found[protocol["hash"]] = (Path(folder), protocol)
@@ -70,18 +69,18 @@ def _protocols(results: Path, stages: Iterable[StageResult], given: Sequence[str
 
 
 def _place(stages: Iterable[StageResult], manifests: Manifests, given: str | Path | None) -> tuple[Path | None, str]:
-    """Where to look for the recordings of manifests, or None and why they lie nowhere.
+    """Return the folder in which to look for the recordings of manifests, or None and the reason why there is none.
 
-    That is the folder that was given, or else the first one with any of them in it that stages were trained with.
+    It is the folder that was given. Otherwise it is the first folder with any of the recordings among those that training noted.
     """
     if given is not None:
         return Path(given), ""
-    noted = (stage.data_folder for stage in stages if stage.protocol_hash == manifests.protocol["hash"])
+    noted = (stage.files.noted_data_folder() for stage in stages if stage.summary.protocol_hash == manifests.protocol["hash"])
     places, wavs = list(dict.fromkeys(place for place in noted if place)), manifests.utterances["wav"].tolist()
     for place in places:
         if any((place / wav).is_file() for wav in wavs):
             return place, ""
-    why = f"the recordings do not lie where training found them, in {', '.join(map(str, places))}: give --data_folder"
+    why = f"the recordings are no longer where training found them, in {', '.join(map(str, places))}: give --data_folder"
     return None, why if places else NO_DATA_FOLDER
 
 
@@ -102,30 +101,35 @@ def _of_manifests(manifests: Manifests, load_corpus: Callable[[str], type], data
 
 
 def _of_stages(stages: Iterable[StageResult], found: dict[str, Manifests]) -> Iterator[Finding]:
-    by_key = {key_of(stage.identity): stage for stage in stages}
+    there = by_key(stages)
     for stage in stages:
-        if stage.protocol_hash in found:
-            yield from check_stage(stage, found[stage.protocol_hash], by_key)
+        if stage.summary.protocol_hash in found:
+            yield from check_stage(stage, found[stage.summary.protocol_hash], there)
 
 
 def _without_manifests(stages: Iterable[StageResult], found: dict[str, Manifests]) -> Iterator[Finding]:
     for stage in stages:
-        if stage.protocol_hash not in found:
-            what = f"the manifests of its protocol ({stage.protocol_hash[:8]}) were not found: give them with --manifests"
+        protocol_hash = stage.summary.protocol_hash
+        if protocol_hash not in found:
+            what = f"the manifests of its protocol ({protocol_hash[:8]}) were not found: give them with --manifests"
             yield finding(UNCHECKED, "stage", stage.folder, what)
 
 
 def _unfinished(results: Path) -> Iterator[Finding]:
-    for path in sorted(results.rglob(str(IDENTITY))):
-        if not (path.parents[1] / SUMMARY).is_file():
-            yield finding(UNCHECKED, "stage", path.parents[1], "not finished")
+    for stage in folders_below(results, IDENTITY):
+        if not stage.summary.is_file():
+            yield finding(UNCHECKED, "stage", stage.path, "not finished")
 
 
 def _twice(stages: Iterable[StageResult]) -> Iterator[Finding]:
-    """Of stages that say they are the same, all but one are copies, and their utterances would be counted twice."""
+    """Find copies: of stages with the same name all but one are copies, and their utterances would be counted twice.
+
+    Variants of a row are other stages, and no copies.
+    """
     folders: dict[tuple, list[str]] = {}
     for stage in stages:
-        name = (stage.corpus, stage.row, stage.train_set, stage.seed, stage.fold, stage.protocol_hash)
+        s = stage.summary
+        name = (s.corpus, s.row, s.variant, s.train_set, s.seed, s.fold, s.protocol_hash)
         folders.setdefault(name, []).append(str(stage.folder))
     for same in folders.values():
         if len(same) > 1:

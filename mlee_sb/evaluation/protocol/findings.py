@@ -1,10 +1,10 @@
-"""What the protocol check has to say: leaks, notes, and what it could not look at."""
+"""What the protocol check finds: leaks, notes, and what it could not check."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 LEAK, NOTE, UNCHECKED = "leak", "note", "unchecked"
-SHOWN = 8  # values of a finding that are written out in a line; the JSON has all
+SHOWN = 8  # values of a finding that a line shows; the JSON has all
 
 
 @dataclass(frozen=True)
@@ -13,12 +13,12 @@ class Finding:
 
     Attributes
     ----------
-    severity : ``"leak"``; ``"note"`` (shared by the design of the corpus or of the protocol: no mistake, but results mean less for it);
-        ``"unchecked"`` (could not be looked at, so that no leak found there means nothing)
+    severity : ``"leak"``; ``"note"`` (something is shared by the design of the corpus or of the protocol: this is no mistake, but results
+        mean less); ``"unchecked"`` (something could not be checked, so a leak may be there)
     kind : what leaks: speaker, session, text, copy, recording, use, class_weights, z_norm, encoder, predictions, manifests, stage
     where : the file or folder
     what : in words
-    values : the speakers, utterances, ... of which it is true, sorted
+    values : the speakers, utterances, ... that it is about, sorted
     """
 
     severity: str
@@ -39,7 +39,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class CheckedProtocol:
-    """The outcome of a check: how many finished stages and folds were looked at, what was found, and where recordings were looked for."""
+    """The outcome of a check: the numbers of checked stages and folds, what was found, and in which folders recordings were looked for."""
 
     stages: int
     folds: int
@@ -47,7 +47,7 @@ class CheckedProtocol:
     data_folders: tuple[str, ...] = ()
 
     def of(self, severity: str) -> list[Finding]:
-        """The findings of one severity."""
+        """Return the findings of one severity."""
         return [finding for finding in self.findings if finding.severity == severity]
 
     @property
@@ -55,7 +55,7 @@ class CheckedProtocol:
         return self.of(LEAK)
 
     def summary(self) -> str:
-        """The counts, in a line. What was not looked at is never called clean."""
+        """Return the counts in a line. What was not checked is never called clean."""
         counts = f"{len(self.leaks)} leaks, {len(self.of(NOTE))} notes, {len(self.of(UNCHECKED))} not checked"
         seen = f"{self.stages} stages and {self.folds} folds looked at: {counts}"
         if self.leaks:
@@ -63,19 +63,19 @@ class CheckedProtocol:
         return f"{seen}; no leak in what could be checked" if self.of(UNCHECKED) else f"{seen}; clean"
 
     def as_json(self) -> dict:
-        """All of it, for a program to read."""
+        """Return all of it, for a program to read."""
         lists = {severity: [asdict(finding) for finding in self.of(severity)] for severity in (LEAK, NOTE, UNCHECKED)}
         counts = {"stages": self.stages, "folds": self.folds, "data_folders": list(self.data_folders)}
         return {**counts, "leaks": lists[LEAK], "notes": lists[NOTE], "unchecked": lists[UNCHECKED]}
 
 
 def finding(severity: str, kind: str, where, what: str, values: Iterable[str] = ()) -> Finding:
-    """A `Finding` with its values sorted, each once."""
+    """Return a `Finding` with its values sorted, each once."""
     return Finding(severity, kind, str(where), what, tuple(sorted(set(values))))
 
 
 def in_lines(findings: Iterable[Finding]) -> list[str]:
-    """Findings for a person; those that say the same of several places share an entry, with the first place in it.
+    """Return findings for a person. Findings that say the same of several places share an entry, which shows the first place.
 
     >>> in_lines([Finding(UNCHECKED, "use", place, "no used/") for place in ("fold1", "fold2")])
     ['use: no used/\\n    fold1 (and 1 more)']

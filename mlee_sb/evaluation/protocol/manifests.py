@@ -1,6 +1,7 @@
-"""The part of the protocol check that looks at manifests: what lies on two sides of a split.
+"""The part of the protocol check that looks at manifests: what is on two sides of a split.
 
-The readers in `mlee_sb.corpora.manifest` refuse broken manifests at the first fault. Here the files are read as they are, for all faults.
+The readers in `mlee_sb.corpora.manifest` refuse broken manifests at the first fault. Here the files are read as they are, to find all
+faults.
 """
 
 from collections.abc import Callable, Iterator
@@ -31,15 +32,15 @@ TextOf = Callable[[str], str | None]
 
 @dataclass(frozen=True)
 class Manifests:
-    """The files of a folder of manifests, every value as its text.
+    """The files of a folder of manifests, with every value as text.
 
     Attributes
     ----------
     folder, protocol : where they lie, and protocol.json
     utterances : utterances.csv
-    fingerprints : fingerprints.csv; None for manifests of an earlier version, which had none
+    fingerprints : fingerprints.csv; None for manifests of an earlier version, which did not write it
     folds : number of the fold -> train, valid and test -> rows; without the folds of which a file is missing
-    missing : the files that are
+    missing : the missing files
     """
 
     folder: Path
@@ -50,34 +51,34 @@ class Manifests:
     missing: list[Path]
 
     def listed(self, fold: int, split: str) -> set[str]:
-        """The speakers of a split by protocol.json."""
+        """Return the speakers of a split by protocol.json."""
         (entry,) = [entry for entry in self.protocol["folds"] if entry["fold"] == fold]
         return set(entry[split])
 
     def speakers(self, fold: int, split: str) -> set[str]:
-        """The speakers of a split by protocol.json or by its file."""
+        """Return the speakers of a split by protocol.json or by its file."""
         return self.listed(fold, split) | set(self.folds[fold][split]["speaker"])
 
     def prepared_recordings(self) -> dict[str, str]:
-        """wav -> fingerprint of the file when it was prepared, as far as it is known."""
+        """Return the fingerprints that the recordings had when they were prepared, by wav path, as far as they are known."""
         if self.fingerprints is None:
             return {}
         of_id = dict(zip(self.fingerprints["ID"], self.fingerprints["fingerprint"], strict=True))
         return {wav: of_id[id_] for id_, wav in zip(self.utterances["ID"], self.utterances["wav"], strict=True) if id_ in of_id}
 
     def speaker_of(self) -> dict[str, str]:
-        """ID -> speaker, of every utterance in any of the files."""
+        """Return the speaker of every utterance in any of the files, by ID."""
         frames = [*(frame for splits in self.folds.values() for frame in splits.values()), self.utterances]
         return {id_: speaker for frame in frames for id_, speaker in zip(frame["ID"], frame["speaker"], strict=True)}
 
 
 def read_raw(folder: Path, protocol: dict) -> Manifests:
-    """Read manifests without judging them.
+    """Read manifests without checking them.
 
     Raises
     ------
     InputError
-        if utterances.csv is missing, or a file is no table with the columns of a manifest
+        if utterances.csv is missing, or a file is not a table with the columns of a manifest
     """
     columns = list(types_of(protocol))
     utterances = read_table(folder / UTTERANCES, columns)
@@ -95,12 +96,12 @@ def read_raw(folder: Path, protocol: dict) -> Manifests:
 def check_manifests(
     manifests: Manifests, text_of: TextOf | None, texts_shared_by_design: bool, recordings: dict[str, str] | None
 ) -> Iterator[Finding]:
-    """All that two splits of a fold share, and where the files are not those that were prepared.
+    """Find everything that two splits of a fold share, and files that are not those that were prepared.
 
     Parameters
     ----------
-    manifests : what to look at
-    text_of : ID -> name of the text, "" for none, None where it is not known; None where no ID's is
+    manifests : what to check
+    text_of : ID -> name of the text, "" for none, None where it is not known; None where no text is known
     texts_shared_by_design : whether the corpus gave all speakers the same texts
     recordings : wav path -> fingerprint of its samples, where the recordings were read
     """
@@ -116,17 +117,17 @@ def check_manifests(
 
 
 def _as_prepared(manifests: Manifests) -> Iterator[Finding]:
-    """utterances.csv, votes.csv and protocol.json say what they said when they were written, and nothing that cannot be."""
+    """Check that utterances.csv, votes.csv and protocol.json are as they were written, and that their values are possible."""
     folder, protocol = manifests.folder, manifests.protocol
     of_utterances = faults_of_utterances(folder, protocol, manifests.utterances, manifests.fingerprints)
     for fault in (*of_utterances, *faults_of_votes(folder, protocol)):
         first = f" ({fault.ids[0]}: {fault.what})" if fault.ids else f": {fault.what}"
         yield finding(LEAK, "manifests", fault.path, f"changed since it was prepared{first}", fault.ids)
     if manifests.fingerprints is None:
-        what = f"missing, as in earlier versions, so nothing tells whether {UTTERANCES} and the recordings were changed; {RUN_PREPARE}"
+        what = f"missing, as with earlier versions, so nothing tells whether {UTTERANCES} and the recordings were changed; {RUN_PREPARE}"
         yield finding(UNCHECKED, "manifests", folder / FINGERPRINTS, what)
     if protocol.get(VOTES_HASH) is None:
-        what = f"its hash is not in the protocol, as in earlier versions, so nothing tells whether it was changed; {RUN_PREPARE}"
+        what = f"its hash is not in the protocol, as with earlier versions, so nothing tells whether it was changed; {RUN_PREPARE}"
         yield finding(UNCHECKED, "manifests", folder / VOTES, what)
 
 
@@ -165,7 +166,7 @@ def _copies(splits: dict[str, pd.DataFrame], folder: Path, recordings: dict[str,
 
 
 def _changed(manifests: Manifests, fold: int) -> Iterator[Finding]:
-    """The files of a fold hold the rows of utterances.csv, and all of those of its speakers."""
+    """Check that the files of a fold hold the rows of utterances.csv, and all rows of its speakers."""
     for split, frame in manifests.folds[fold].items():
         path = manifests.folder / f"fold{fold}" / f"{split}.csv"
         changed, words = changed_rows(frame, manifests.utterances)
@@ -179,7 +180,10 @@ def _changed(manifests: Manifests, fold: int) -> Iterator[Finding]:
 
 
 def _sessions(manifests: Manifests) -> Iterator[Finding]:
-    """A session in training and test is a leak. Validation may share one: IEMOCAP's other speaker of the test session validates."""
+    """Check sessions: one in training and in test is a leak. Validation may share one.
+
+    In IEMOCAP the other speaker of the test session validates.
+    """
     beside: dict[str, list[int]] = {}
     for fold, splits in manifests.folds.items():
         sessions = {split: set(frame["session"]) - {""} for split, frame in splits.items()}
@@ -189,10 +193,10 @@ def _sessions(manifests: Manifests) -> Iterator[Finding]:
         for session in sessions["valid"] & (sessions["train"] | sessions["test"]):
             beside.setdefault(session, []).append(fold)
     if beside:
-        what = "sessions that validation shares with test or training: the epoch is chosen on recordings of the same room and day"
+        what = "sessions that validation shares with test or training: the epoch is chosen on recordings from the same room and day"
         yield finding(NOTE, "session", manifests.folder, what, beside)
     if not (manifests.utterances["session"] != "").any():
-        what = "the corpus names no sessions: speakers are kept apart, and nothing else says what was recorded together"
+        what = "the corpus names no sessions: speakers are kept apart, and nothing else tells what was recorded together"
         yield finding(NOTE, "session", manifests.folder, what)
 
 
@@ -208,7 +212,7 @@ def _texts(manifests: Manifests, text_of: TextOf | None, by_design: bool) -> Ite
     }
     shared = {fold: train & test for fold, (train, test) in by_split.items() if train & test}
     if shared and by_design:
-        what = "texts in training and in test, as all speakers of this corpus speak the same: results say nothing of other texts"
+        what = "texts in training and in test, because all speakers of this corpus speak the same: results tell nothing about other texts"
         yield finding(NOTE, "text", manifests.folder, what, set.union(*shared.values()))
         return
     for fold, names in shared.items():

@@ -1,4 +1,4 @@
-"""Recordings: the same one under two names, by fingerprints of decoded samples, and one that was replaced, by those of the files."""
+"""Find the same recording under two names, by fingerprints of decoded samples, and replaced recordings, by fingerprints of files."""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,10 +16,10 @@ WORKERS = 2  # one waits for the disk while the other computes
 
 
 def fingerprint(path: Path) -> str:
-    """A hash of the samples of a recording, mixed to one channel.
+    """Return a hash of the samples of a recording, mixed to one channel.
 
-    Neither the name, the container (wav, flac), the word length that holds the samples nor the sample rate that the header claims
-    changes it. A copy that was resampled, scaled, cut or compressed with loss has other samples, and is not found.
+    It does not depend on the name, the container (wav, flac), the word length of the samples or the sample rate in the header. A copy
+    that was resampled, scaled, cut or compressed with loss has other samples, and is not found.
 
     Raises
     ------
@@ -34,13 +34,13 @@ def fingerprint(path: Path) -> str:
 
 
 def fingerprints(wavs: Iterable[str], data_folder: Path, prepared: Mapping[str, str]) -> tuple[dict[str, str], list[Finding]]:
-    """Read each recording, with a progress bar where a person can see it.
+    """Read each recording and compute its fingerprints, with a progress bar on a terminal.
 
     Parameters
     ----------
     wavs : paths below `data_folder`
     data_folder : of the corpus
-    prepared : wav -> fingerprint of the file, of those that are known from fingerprints.csv
+    prepared : wav -> fingerprint of the file, as far as fingerprints.csv tells them
 
     Returns
     -------
@@ -69,7 +69,7 @@ def fingerprints(wavs: Iterable[str], data_folder: Path, prepared: Mapping[str, 
 
 
 def _try(path: Path) -> tuple[str, str] | None:
-    """Fingerprints of the samples of a recording and of its file; None where it cannot be decoded."""
+    """Return the fingerprints of the samples of a recording and of its file; None where it cannot be decoded."""
     try:
         return fingerprint(path), sha256_of(path)
     except (soundfile.SoundFileError, OSError):

@@ -19,7 +19,6 @@ from mlee_sb.evaluation.results import StageResult
 ENCODERS = {"dominant_hard": "hard", "dominant_soft": "soft", "mlee": "MLEE"}
 """The rows whose encoders the paper's figure shows, from top to bottom."""
 
-RULE = "of those most disputed, for each emotion the one that the three encoders decide differently about, or else any"
 WINDOW, SHIFT, HIGHEST = 0.040, 0.010, 4000  # seconds, seconds, Hz of the spectrogram: the paper's features
 
 
@@ -49,7 +48,7 @@ class AttentionFigure:
 
     @property
     def sound_uri(self) -> str:
-        """The recording as a wav file in a data URI."""
+        """The recording as a WAV file in a data URI."""
         buffer = io.BytesIO()
         soundfile.write(buffer, self.samples, self.rate, format="WAV", subtype="PCM_16")
         return "data:audio/wav;base64," + base64.b64encode(buffer.getvalue()).decode()
@@ -82,7 +81,10 @@ class AttentionFigure:
 
 
 def stages_of_figure(cells: Cells, train_set: str) -> dict[str, dict[int, StageResult]]:
-    """For each row of `ENCODERS` its stage of each fold; {} where a row is missing. A hard target has one stage for both train sets."""
+    """Return for each row of `ENCODERS` its stage of each fold; {} where a row is missing.
+
+    A hard target has one stage for both train sets.
+    """
     found = {}
     for row in ENCODERS:
         for cell in cells.cells:
@@ -92,7 +94,10 @@ def stages_of_figure(cells: Cells, train_set: str) -> dict[str, dict[int, StageR
 
 
 def chosen_utterances(cells: Cells, train_set: str) -> list[str]:
-    """IDs of utterances to look at, by `RULE`; the first in the order of entropy and ID."""
+    """Return the IDs of utterances to look at: for each emotion one of the most disputed third, with the highest entropy of the votes.
+
+    Utterances come first about which the three encoders decide differently.
+    """
     rows = {cell.row: cell for cell in cells.cells if cell.train_set == train_set or cell.row == "dominant_hard"}
     utterances = cells.utterances
     entropy = vote_entropy(utterances.votes)

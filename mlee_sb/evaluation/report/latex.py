@@ -1,6 +1,7 @@
 """Table 3 in LaTeX (booktabs), for a paper, from the same numbers as the report."""
 
 from mlee_sb.evaluation import paper
+from mlee_sb.targets import TRAIN_SETS
 
 ESCAPED = {character: f"\\{character}" for character in "&%$#_{}"} | {
     "~": r"\textasciitilde{}",
@@ -10,7 +11,7 @@ ESCAPED = {character: f"\\{character}" for character in "&%$#_{}"} | {
 
 
 def latex_table3(found: dict) -> str:
-    """Rows by train sets as the paper prints them: WA and UA in %, each with its interval in small type, the best in bold."""
+    """Return rows by train sets as the paper prints them: WA and UA in %, each with its interval in small type, the best in bold."""
     cells = {(cell["row"], cell["train_set"]): cell["pooled"] for cell in found["cells"]}
     rows = list(dict.fromkeys(cell["row"] for cell in found["cells"]))
     best = {
@@ -21,8 +22,7 @@ def latex_table3(found: dict) -> str:
     for row in rows:
         title, target = paper.ROWS.get(row, (row, "-"))
         scores = [
-            cells.get((row, train_set)) or (cells.get((row, "dominant")) if row in paper.ONE_FOR_BOTH else None)
-            for train_set in paper.TRAIN_SETS
+            cells.get((row, train_set)) or (cells.get((row, "dominant")) if row in paper.ONE_FOR_BOTH else None) for train_set in TRAIN_SETS
         ]
         columns = [_number(of[name], best[name]) if of else "--" for of in scores for name in ("wa", "ua")]
         lines.append(" & ".join([escape(title), escape(target), *columns]) + r" \\")
@@ -57,7 +57,7 @@ def latex_table3(found: dict) -> str:
 
 
 def escape(text: str) -> str:
-    r"""Text as LaTeX prints it.
+    r"""Return text as LaTeX must have it to print it.
 
     >>> escape("my_row & 5%")
     'my\\_row \\& 5\\%'

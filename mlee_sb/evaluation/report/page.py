@@ -1,4 +1,4 @@
-"""The report: one HTML file that needs nothing else, a Markdown file with its plots beside it, table 3 in LaTeX, and the numbers."""
+"""Write the report: one HTML file that needs no other file, a Markdown file with its plots beside it, table 3 in LaTeX, and all numbers."""
 
 import os
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ WITH_WEIGHTS = "as trained, with class weights"
 
 @dataclass(frozen=True)
 class Section:
-    """A table and the plots that belong to it, as the page shows them one after another."""
+    """A table and the plots that belong to it, as the page shows them."""
 
     table: Table
     plots: list
@@ -34,14 +34,14 @@ PLOTS_OF = {"table3": ("forest",), "recalls": ("confusions",), "posteriors": ("r
 
 
 def write_report(found: dict, output: str | Path, attention: Sequence[AttentionFigure] = (), no_attention: str = "") -> Path:
-    """Write the report, whole or not at all; what stood at `output` before is replaced.
+    """Write the report, whole or not at all. Replace an older report at `output`.
 
     Parameters
     ----------
     found : as `mlee_sb.evaluation.evaluate.evaluate` returns it
     output : folder to write: report.html, report.md with plots/, table3.tex, report.json
-    attention : figure 3, an utterance each
-    no_attention : why there is none
+    attention : figure 3, a figure for each utterance
+    no_attention : why there is no figure 3
 
     Returns
     -------
@@ -77,7 +77,7 @@ def write_report(found: dict, output: str | Path, attention: Sequence[AttentionF
 
 
 def check_output(output: Path) -> None:
-    """Refuse to replace anything but an older report, and a place where nothing can be written.
+    """Check that a report can be written to a folder, and that nothing else than an older report is replaced.
 
     Raises
     ------
@@ -90,13 +90,13 @@ def check_output(output: Path) -> None:
     except OSError:
         writable = False
     if not writable:
-        raise InputError(f"{output}: cannot be written there: give another --output")
+        raise InputError(f"{output}: cannot be written: give another --output")
     if output.exists() and (not output.is_dir() or (any(output.iterdir()) and not (output / NUMBERS).is_file())):
-        raise InputError(f"{output}: holds something that is no report, and would be replaced: give another --output")
+        raise InputError(f"{output}: holds something that is not a report, and it would be replaced: give another --output")
 
 
 def _facts(found: dict) -> list[tuple[str, str]]:
-    """What was evaluated, as pairs for a person."""
+    """Return what was evaluated, as pairs of a name and words for a person."""
     seeds = sorted({seed for cell in found["cells"] for seed in cell["seeds"]})
     bootstrap = found["bootstrap"]
     intervals = f"{100 * bootstrap['confidence']:g}%, {bootstrap['resamples']} resamples of the speakers, seed {bootstrap['seed']}"
@@ -130,7 +130,7 @@ def _render(template: str, context: dict, escape: bool) -> str:
 
 
 def markdown_escape(text: str) -> str:
-    r"""Text as Markdown shows it, in a table too.
+    r"""Return text as Markdown must have it to show it, also in a table.
 
     >>> markdown_escape("a|b_c\nd")
     'a\\|b\\_c d'

@@ -1,4 +1,4 @@
-"""The plots of the report, from what `evaluate` found. Colours are told apart by colour-blind people, and markers and lines as well."""
+"""Draw the plots of the report from what `evaluate` found. Colour-blind people can tell the colours apart; markers and lines differ too."""
 
 import base64
 import io
@@ -11,8 +11,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from mlee_sb.evaluation.metrics import SCORES
-from mlee_sb.evaluation.paper import TRAIN_SETS
 from mlee_sb.evaluation.report.tables import title_of, train_sets_of
+from mlee_sb.targets import TRAIN_SETS
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito 2008
 MARKERS, LINES = ("o", "s", "^", "D"), ("-", "--", "-.", ":")
@@ -23,7 +23,7 @@ DOTS = 130  # an inch
 
 @dataclass(frozen=True)
 class Plot:
-    """A picture of the report: PNG, and what it shows in words for who cannot see it."""
+    """A picture of the report: a PNG, and in words what it shows, for people who cannot see it."""
 
     key: str
     title: str
@@ -36,15 +36,15 @@ class Plot:
 
 
 def all_plots(found: dict) -> list[Plot]:
-    """Every plot of the report, in its order."""
-    plots = [forest(found), confusions(found)] if found["n"] else []  # without a dominant emotion there is nothing to decide
+    """Draw every plot of the report, in the order of the page."""
+    plots = [forest(found), confusions(found)] if found["n"] else []  # without dominant emotions there are no decisions to show
     if any(cell["reliability"] for cell in found["cells"]):
         plots.append(reliability(found))
     return [*plots, learning_curves(found)]
 
 
 def forest(found: dict) -> Plot:
-    """WA and UA of every cell with their intervals, on one scale each."""
+    """Draw WA and UA of every cell with their intervals, each score on one scale."""
     names = [name for name in ("wa", "ua") if any(cell["pooled"][name]["value"] is not None for cell in found["cells"])]
     figure = _figure(9, 1.2 + 0.32 * len(found["cells"]))
     axes = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
@@ -76,7 +76,7 @@ def forest(found: dict) -> Plot:
 
 
 def confusions(found: dict) -> Plot:
-    """Confusion matrices of all cells, in % of each true emotion."""
+    """Draw the confusion matrices of all cells, in % of each true emotion."""
     emotions = found["emotions"]
     figure, axes = _small_multiples(len(found["cells"]), height=2.5)
     for cell, ax in zip(found["cells"], axes, strict=True):
@@ -94,7 +94,7 @@ def confusions(found: dict) -> Plot:
 
 
 def reliability(found: dict) -> Plot:
-    """Accuracy against confidence of each posterior; the area of a point is its share of the utterances."""
+    """Draw accuracy against confidence of each posterior. The area of a point is its share of the utterances."""
     cells = [cell for cell in found["cells"] if cell["reliability"]]
     figure, axes = _small_multiples(len(cells), height=2.4)
     for cell, ax in zip(cells, axes, strict=True):
@@ -107,11 +107,11 @@ def reliability(found: dict) -> Plot:
     figure.supxlabel("confidence in %", fontsize=9)
     figure.supylabel("accuracy in %", fontsize=9)
     alt = "For each row with a posterior, accuracy in ten bins of confidence; a calibrated model lies on the diagonal."
-    return _plot("reliability", "Calibration: what a confidence is worth", alt, figure)
+    return _plot("reliability", "Calibration: how often a decision with a given confidence is right", alt, figure)
 
 
 def learning_curves(found: dict) -> Plot:
-    """Training and validation loss of every stage over its epochs; the epoch that was kept is marked."""
+    """Draw the training and validation loss of every stage over its epochs. The epoch that was kept is marked."""
     figure, axes = _small_multiples(len(found["cells"]), height=2.2)
     for cell, ax in zip(found["cells"], axes, strict=True):
         for curve in cell["curves"]:
@@ -125,12 +125,12 @@ def learning_curves(found: dict) -> Plot:
         _title(ax, cell)
     figure.supxlabel("epoch", fontsize=9)
     figure.supylabel("loss: validation solid (dot: kept), training dashed", fontsize=9)
-    alt = "Losses of each stage over its epochs, a line a fold and seed. Where the validation loss turns up, the model overfits."
+    alt = "Losses of each stage over its epochs, a line for each fold and seed. Where the validation loss rises again, the model overfits."
     return _plot("curves", "Learning curves", alt, figure)
 
 
 def png_of(figure: Figure) -> bytes:
-    """The figure as PNG, the same bytes for the same figure."""
+    """Return a figure as PNG, the same bytes for the same figure."""
     buffer = io.BytesIO()
     FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
     return buffer.getvalue()

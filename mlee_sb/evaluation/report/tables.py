@@ -1,4 +1,4 @@
-"""The tables of the report, from what `evaluate` found: what each cell says, and what it is sorted by."""
+"""Make the tables of the report from what `evaluate` found: the text of each entry, and the value to sort it by."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from mlee_sb.evaluation import paper
 from mlee_sb.evaluation.comparisons import POWER, ROUNDING
 from mlee_sb.evaluation.metrics import SCORES
+from mlee_sb.targets import SOFTMAX
 
 NOTHING = "–"
 CHANCE, HUMAN = "always the most frequent emotion", "a listener against the others"
@@ -13,7 +14,7 @@ CHANCE, HUMAN = "always the most frequent emotion", "a listener against the othe
 
 @dataclass(frozen=True)
 class Entry:
-    """What a cell of a table says; `value` is what it is sorted by, None for text."""
+    """The text of a cell of a table, and the value to sort it by; None for text."""
 
     text: str
     value: float | None = None
@@ -21,7 +22,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Table:
-    """A table with a title and notes for its reader; every row has as many entries as the header has columns."""
+    """A table with a title, and notes for its reader. Every row has as many entries as the header has columns."""
 
     key: str
     title: str
@@ -31,13 +32,13 @@ class Table:
 
 
 def all_tables(found: dict) -> list[Table]:
-    """Every table of the report, in its order; those that nothing was found for are left out."""
+    """Return every table of the report, in the order of the page, without those that have no row."""
     tables = [table(found) for table in (table3, comparisons, exploratory, recalls, posteriors, existence, ambiguity, over_folds, table1)]
     return [table for table in tables if table.rows]
 
 
 def table3(found: dict) -> Table:
-    """WA, UA and macro-F1 of each row and train set beside the paper's figures, chance and the human ceiling."""
+    """Return WA, UA and macro-F1 of each row and train set, beside the paper's figures, chance and the human ceiling."""
     why = found["why_no_figures_of_the_paper"]
     rows = [
         [*_names(cell), *(_estimate(cell["pooled"][name]) for name in ("wa", "ua", "macro_f1")), *_papers(cell, why), *_shares(cell)]
@@ -56,57 +57,59 @@ def table3(found: dict) -> Table:
             f"Columns of the paper are empty: {why}."
             if why
             else "Columns of the paper: Ando et al. 2019, table 3 (no intervals are given there).",
-            f"Human: {human['source']}. A share of 100 is a model that agrees with the listeners as they agree with one another.",
-            "With a hard target both train sets are the same utterances: one stage.",
+            f"Human: {human['source']}. A model with a share of 100 agrees with the listeners as much as they agree with one another.",
+            "With a hard target both train sets have the same utterances, so one stage stands for both.",
         ],
     )
 
 
 def comparisons(found: dict) -> Table:
-    """The claims that were declared beforehand: each MLEE row against dominant recognition with its target and train set."""
+    """Return the claims that were declared beforehand: each MLEE row against dominant recognition with its target and train set."""
     claims = _claims(found)
     rows = [[*_compared(claim), _p(claim["p"]), _p(claim["p_holm"]), _plain(claim["detectable"]), _text(_units(claim))] for claim in claims]
     score, level = SCORES[found["primary"]].title, 1 - found["bootstrap"]["confidence"]
     notes = [
-        f"{paper.CLAIMS} claims are declared before the figures: MLEE pre-training, alone and in the fusion, changes {score}. p, corrected "
-        f"is over all of them (Holm), also over those that are not here or cannot be tested: a difference is sure where it is below "
-        f"{level:g}.",
+        f"{paper.CLAIMS} claims are declared before the figures are seen: MLEE pre-training, alone and in the fusion, changes {score}. The "
+        f"corrected p counts all of them (Holm), also those that are missing here or cannot be tested. A difference is sure where the "
+        f"corrected p is below {level:g}.",
         *_chosen_words(found),
-        "Differences in percentage points. p and interval are of one t test: difference / standard error, by leaving out one unit at a "
-        "time (jackknife). Units are the speakers, or the folds where these give the larger standard error, because the speakers of a "
-        "fold are judged by one trained model. The degrees of freedom (df) are always those of the fewer units. Intervals are not "
-        "corrected.",
+        "Differences are in percentage points. p and interval come from one t test: difference / standard error, where the standard error "
+        "is found by leaving out one unit at a time (jackknife). Units are the speakers, or the folds where these give the larger "
+        "standard error, because the speakers of a fold are judged by one trained model. The degrees of freedom (df) are always those of "
+        "the fewer units. Intervals are not corrected.",
         *_detectable_words(claims, level),
         verdict(found),
     ]
-    header = ["row", "target", "train set", "against", "score", "difference", "p", "p, corrected", "gain to be found", "units"]
+    header = ["row", "target", "train set", "against", "score", "difference", "p", "p, corrected", "detectable gain", "units"]
     return Table("comparisons", "Declared claims: MLEE pre-training and fusion against dominant recognition", header, rows, notes)
 
 
 def exploratory(found: dict) -> Table:
-    """All other comparisons: for looking, not for concluding."""
+    """Return all other comparisons, from which nothing can be concluded."""
     others = [comparison for comparison in found["comparisons"] if not comparison["declared"]]
     rows = [[*_compared(comparison), _p(comparison["p"]), _text(_units(comparison))] for comparison in others]
     notes = [
-        "Not declared beforehand and not corrected for their number: of twenty such lines without any true difference, one is expected to "
-        "have p below 0.05. They may suggest what to test next, on other speakers; they show nothing by themselves.",
+        "These comparisons were not declared beforehand, and are not corrected for their number: of twenty such lines without any true "
+        "difference, one is expected to have p below 0.05. They may suggest what to test next, on other speakers. They prove nothing.",
     ]
     if found["class_weights_undone"]:
-        notes.append("With the class weights undone nothing is declared: the claims are about the decisions as trained.")
+        notes.append("With the class weights undone no claim is declared: the claims are about the decisions as trained.")
     header = ["row", "target", "train set", "against", "score", "difference", "p, uncorrected", "units"]
     other = "" if found["class_weights_undone"] else "other "
     return Table("exploratory", f"Exploratory: all {other}differences between rows", header, rows, notes)
 
 
 def verdict(found: dict) -> str:
-    """What the declared claims say, in a sentence or two."""
+    """Return what the declared claims show, in a sentence or two."""
     tested = [claim for claim in _claims(found) if claim["p_holm"] is not None]
     if not tested:
-        return found["why_no_intervals"] or "None of the claims can be tested: an emotion comes from too few speakers."
+        return found["why_no_intervals"] or "None of the claims can be tested: one of the emotions comes from too few speakers."
     sure = [claim for claim in tested if claim["p_holm"] < 1 - found["bootstrap"]["confidence"]]
     if not sure:
-        return "After correction none of the claims is sure: with these speakers, no row can be called better than its baseline."
-    return f"After correction sure: {'; '.join(map(_in_words, sure))}." + (" The other claims are not." if len(sure) < len(tested) else "")
+        return "After correction, none of the claims is sure: with these speakers, no row can be called better than its baseline."
+    return f"After correction, these claims are sure: {'; '.join(map(_in_words, sure))}." + (
+        " The other claims are not sure." if len(sure) < len(tested) else ""
+    )
 
 
 def _claims(found: dict) -> list[dict]:
@@ -123,29 +126,31 @@ def _units(comparison: dict) -> str:
 
 
 def _chosen_words(found: dict) -> list[str]:
-    """Who chose the score of the claims, where it is not the declared one."""
+    """Return who chose the score of the claims, where it is not the declared one."""
     if found["primary"] == paper.PRIMARY:
         return []
     chosen, declared = SCORES[found["primary"]].title, SCORES[paper.PRIMARY].title
     return [
-        f"That the claims are about {chosen} and not about {declared} was chosen by whoever made this report. If it was chosen after "
-        "figures were seen, they are no claims, and nothing here is sure."
+        f"The person who made this report chose that the claims are about {chosen} and not about {declared}. If that was after figures "
+        "were seen, these are not claims, and nothing here is sure."
     ]
 
 
 def _detectable_words(claims: list[dict], level: float) -> list[str]:
-    """How large a true gain must be to be found, and how far that can be believed."""
+    """Return how large a true gain must be to be found, and how exactly that is known."""
     found = [claim for claim in claims if claim["detectable"] is not None]
     too_large = sum(claim["detectable"] is None and (claim["error"] or 0) >= ROUNDING for claim in claims)
-    none = [f"For {too_large} of the claims no gain could be found, however large: there are too few folds or speakers."] * bool(too_large)
+    none = [f"For {too_large} of the claims, not even the largest gain could be found: there are too few folds or speakers."] * bool(
+        too_large
+    )
     if not found:
         return none
     gains = [100 * claim["detectable"] for claim in found]
     unsure = max((2 * claim["df"]) ** -0.5 for claim in found)
     return [
-        f"Gain to be found: the least true gain that a test at {level:g} / {paper.CLAIMS} finds in {POWER:.0%} of test sets like this one, "
-        f"here {min(gains):.1f} to {max(gains):.1f} points. It is about (t at half that level + t at {POWER:.0%}) x standard error, and "
-        f"as unsure as the standard error: by about {unsure:.0%}. A smaller gain may be there and not be found.",
+        f"Detectable gain: the smallest true gain that a test at {level:g} / {paper.CLAIMS} finds in {POWER:.0%} of test sets like this "
+        f"one, here {min(gains):.1f} to {max(gains):.1f} points. It is about (t at half that level + t at {POWER:.0%}) x standard error, "
+        f"and as uncertain as the standard error: by about {unsure:.0%}. A smaller gain may be true and not be found.",
         *none,
     ]
 
@@ -158,25 +163,26 @@ def _in_words(comparison: dict) -> str:
 
 
 def recalls(found: dict) -> Table:
-    """The recall of each emotion."""
+    """Return the recall of each emotion."""
     rows = [[*_names(cell), *(_estimate(cell["recall"][emotion]) for emotion in found["emotions"])] for cell in found["cells"]]
     return Table("recalls", "Recall of each emotion, in %", ["row", "target", "train set", *found["emotions"]], rows)
 
 
 def posteriors(found: dict) -> Table:
-    """How good the posteriors are, beyond their decisions."""
-    names = [name for name, score in SCORES.items() if score.needs == "posterior"]
+    """Return how good the posteriors are, beyond their decisions."""
+    names = [name for name, score in SCORES.items() if score.needs is SOFTMAX]
     rows = [[*_names(cell), *(_score(cell["pooled"], name) for name in names)] for cell in found["cells"] if names[0] in cell["pooled"]]
-    notes = ["Less is better in every column. The divergence (JSD) counts utterances without a dominant emotion too."]
+    notes = ["Lower is better in every column. The divergence (JSD) also counts utterances without a dominant emotion."]
     if not found["class_weights_undone"]:
         notes.append(
-            "Class weights make posteriors those of a corpus whose emotions are equally frequent; undo them to see the corpus's own."
+            "With class weights, posteriors are those of a corpus whose emotions are equally frequent. With --undo_class_weights they are "
+            "those of this corpus."
         )
     return Table("posteriors", "Posteriors", ["row", "target", "train set", *(SCORES[name].title for name in names)], rows, notes)
 
 
 def existence(found: dict) -> Table:
-    """How well the MLEE stages know which emotions are present."""
+    """Return how well the MLEE stages know which emotions are present."""
     titles = {"auc": "AUC", "average_precision": "average precision", "f1": "F1"}
     rows = [
         [*_names(cell), _text(title), *(_estimate(cell["existence"][name][emotion]) for emotion in found["emotions"])]
@@ -189,7 +195,7 @@ def existence(found: dict) -> Table:
 
 
 def ambiguity(found: dict) -> Table:
-    """The scores where listeners agreed, and where they did not."""
+    """Return the scores where listeners agreed, and where they did not."""
     names = ("wa", "ua", "jensen_shannon", "existence_auc")
     rows = [
         [*_names(cell), _text(third), *(_score(scores, name) for name in names)]
@@ -199,9 +205,10 @@ def ambiguity(found: dict) -> Table:
     low, high = found["thirds"]["ends_of_entropy"]
     sizes = ", ".join(f"{name} {n}" for name, n in found["thirds"]["n"].items())
     notes = [
-        f"Thirds by the entropy of the votes: up to {low:.2f} bits agreed, above {high:.2f} disputed; equal ones stay together.",
+        f"Thirds by the entropy of the votes: up to {low:.2f} bits agreed, above {high:.2f} bits disputed. Utterances of equal entropy "
+        "stay together.",
         f"Utterances: {sizes}.",
-        "JSD and existence AUC count those without a dominant emotion too.",
+        "JSD and existence AUC also count utterances without a dominant emotion.",
     ]
     return Table(
         "ambiguity",
@@ -213,7 +220,7 @@ def ambiguity(found: dict) -> Table:
 
 
 def over_folds(found: dict) -> Table:
-    """The mean over folds beside the pooled scores, and the single seeds."""
+    """Return the mean over folds, and the scores of each seed."""
     rows = [
         [
             *_names(cell),
@@ -234,15 +241,15 @@ def over_folds(found: dict) -> Table:
     ]
     return Table(
         "over_folds",
-        "Mean over the folds, and single seeds, in %",
+        "Mean over the folds, and each seed, in %",
         header,
         rows,
-        ["A fold weighs the same however many utterances it tests.", *_folds_without_words(found)],
+        ["Each fold has the same weight, however many utterances it tests.", *_folds_without_words(found)],
     )
 
 
 def _folds_without_words(found: dict) -> list[str]:
-    """Which folds lack which emotion: their UA is that of fewer emotions."""
+    """Return which folds lack which emotion: their UA is that of fewer emotions."""
     lacking = [
         f"{emotion} in {len(folds)} of {len(found['folds'])} folds ({', '.join(map(str, folds))})"
         for emotion, folds in found["folds_without"].items()
@@ -250,13 +257,13 @@ def _folds_without_words(found: dict) -> list[str]:
     if not lacking:
         return ["Every fold tests every emotion."]
     return [
-        f"No test utterance with dominant {'; '.join(lacking)}: UA and macro-F1 of such a fold are means over its other emotions, and "
-        "chance is higher there; the means of folds have no interval. The pooled scores of table 3 are over all emotions."
+        f"No test utterance with dominant {'; '.join(lacking)}. UA and macro-F1 of such a fold are means over its other emotions, and "
+        "chance is higher there, so the means of folds have no interval. The pooled scores of table 3 are over all emotions."
     ]
 
 
 def table1(found: dict) -> Table:
-    """In which share of the utterances each emotion exists."""
+    """Return in which share of the utterances each emotion exists."""
     why, emotions = found["why_no_figures_of_the_paper"], found["emotions"]
     rows = []
     for name, shares in found["table1"].items():
@@ -264,14 +271,14 @@ def table1(found: dict) -> Table:
         if not why:
             rows.append([_text(f"{name}, paper"), *(Entry(f"{paper.TABLE_1[name][e]:.1f}", paper.TABLE_1[name][e]) for e in emotions)])
     notes = [
-        "Of the test utterances of the folds above: those with a dominant target emotion, and all.",
-        *([f"Without the paper's: {why}."] if why else []),
+        "Of the test utterances of these folds: those with a dominant target emotion, and all.",
+        *([f"The paper's shares are left out: {why}."] if why else []),
     ]
     return Table("table1", "Table 1: share of utterances in which an emotion exists, in %", ["utterances", *emotions], rows, notes)
 
 
 def title_of(row: str) -> str:
-    """A row as the paper's table calls it, with its target.
+    """Return the name that the paper's table has for a row, with its target.
 
     >>> title_of("mlee_fusion_soft"), title_of("mlee"), title_of("my_row")
     ('MLEE pre-training fusion, soft', 'MLEE only', 'my_row')
@@ -281,7 +288,7 @@ def title_of(row: str) -> str:
 
 
 def train_sets_of(cell: dict) -> str:
-    """The train sets that a cell stands for."""
+    """Return the train sets for which a cell stands."""
     return "dominant, all" if cell["row"] in paper.ONE_FOR_BOTH else cell["train_set"]
 
 
@@ -336,11 +343,11 @@ def _interval_words(found: dict) -> str:
         return found["why_no_intervals"]
     bootstrap = found["bootstrap"]
     return (
-        f"In brackets {100 * bootstrap['confidence']:g}% intervals: bootstrap over the {found['n_speakers']} test speakers, "
+        f"In brackets are {100 * bootstrap['confidence']:g}% intervals: bootstrap over the {found['n_speakers']} test speakers, "
         f"{bootstrap['resamples']} resamples, the same for all rows."
     )
 
 
 def as_text(entries: Iterable[Entry]) -> list[str]:
-    """What some entries say."""
+    """Return the texts of some entries."""
     return [entry.text for entry in entries]
