@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from releases import write_table
 
 from mlee_sb.corpora.manifest import read_protocol
 from mlee_sb.corpora.prepare import prepare
-from mlee_sb.evaluation.protocol.stages import key_of
-from mlee_sb.evaluation.results import VERSION
-from mlee_sb.files import write_json
+from mlee_sb.stage_folder import PROTOCOL, REQUIRED, VERSION, StageFolder, Summary, key_of
 
 VOTES = """
 wav,speaker,session,votes_neu,votes_hap,votes_other
@@ -26,6 +25,7 @@ d0.wav,d,sd,3,0,0
 d1.wav,d,sd,3,0,0
 d2.wav,d,sd,0,3,0
 """
+EMOTIONS = ["neu", "hap"]
 TRAIN, VALID = ["c0", "c1", "c2", "d0", "d1", "d2"], ["b0", "b1"]  # of fold 1, which tests a; b2 has no dominant emotion
 WEIGHTS = [6 / 8, 6 / 4]  # 4 neu and 2 hap in training: 6 / (2 * 4) and 6 / (2 * 2)
 WEIGHTS_WITH_TEST = [9 / 10, 9 / 8]  # 5 neu and 4 hap
@@ -38,35 +38,28 @@ def write_results(folder: Path) -> Path:
     results = folder / "results"
     release = write_table(folder / "release", VOTES)
     (results / MANIFESTS).parent.mkdir(parents=True)
-    prepare("vote_table", release, results / MANIFESTS, ["neu", "hap"], say=lambda line: None, name="calls")
+    prepare("vote_table", release, results / MANIFESTS, EMOTIONS, say=lambda line: None, name="calls")
     encoder = write_stage(results, ENCODER)
     write_stage(results, HEAD, required={"dominant": key_of(encoder)})
     return results
 
 
 def write_stage(results: Path, stage: Path, required: dict[str, str] | None = None) -> dict:
-    """A finished stage with a hard target; return its identity."""
+    """Write a finished stage with a hard target. Return its identity."""
     protocol, (_, row, train_set, _, fold) = read_protocol(results / MANIFESTS), stage.parts
-    names = {"row": row, "train_set": train_set, "fold": int(fold.removeprefix("fold")), "seed": 1}
-    settings = {"target": "hard", "emotions": ["neu", "hap"], "min_votes": 1, "class_weights": True, "protocol": protocol["hash"]}
-    settings[VERSION] = "0.2.0"
-    identity = {**names, **settings, **{f"required {name}": key for name, key in (required or {}).items()}}
-    save = results / stage / "save"
-    write_json(save / "identity.json", identity)
+    row, _, variant = row.partition("@")
+    names = {"row": row, "train_set": train_set, "fold": int(fold.removeprefix("fold")), "seed": 1, "target": "hard"}
+    settings = {"emotions": EMOTIONS, "min_votes": 1, "class_weights": True, "variant": variant}
+    requires = {REQUIRED + name: key for name, key in (required or {}).items()}
+    identity = {**names, **settings, PROTOCOL: protocol["hash"], VERSION: "0.2.0", **requires}
+    files = StageFolder(results / stage)
+    files.write_identity(identity)
     uses = {"training": TRAIN, "class_weights": TRAIN, "selection": VALID, "calibration": [*VALID, "b2"]}
-    uses |= {} if required else {"z_norm": TRAIN}
-    for use, ids in uses.items():
-        write_used(results / stage, use, ids)
-    test = pd.read_csv(results / MANIFESTS / fold / "test.csv")
-    columns = ["ID", "speaker", "dominant", "votes_neu", "votes_hap", "votes_oth"]
-    test[columns].assign(p_neu=0.5, p_hap=0.5).to_csv(results / stage / "predictions.csv", index=False)
-    noted = {"corpus": protocol["corpus"], "demo": False, "protocol_hash": protocol["hash"], "class_weights": WEIGHTS, "losses": {}}
-    write_json(save / "summary.json", {**names, **noted})
+    for use, ids in (uses | ({} if required else {"z_norm": TRAIN})).items():
+        files.note_use(use, ids)
+    test = pd.read_csv(results / MANIFESTS / fold / "test.csv", keep_default_na=False)
+    files.write_predictions(test, EMOTIONS, "hard", "softmax", np.full((len(test), 2), 0.5))
+    of_data = {"corpus": protocol["corpus"], "demo": False, "protocol_hash": protocol["hash"]}
+    how = {"output": "softmax", "class_weights": WEIGHTS, "losses": {}, "epochs": 1, "seconds": 1.0}
+    files.write_summary(Summary(**names, variant=variant, **of_data, **how))
     return identity
-
-
-def write_used(stage: Path, use: str, ids: list[str]) -> None:
-    """save/used/<use>.csv of a stage."""
-    path = stage / "save" / "used" / f"{use}.csv"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(["ID", *ids]) + "\n")

@@ -1,6 +1,5 @@
 """Results as training leaves them, without any training: predictions of a known quality, with their summaries and logs."""
 
-import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -9,6 +8,8 @@ import pandas as pd
 
 from mlee_sb.evaluation.predictions import read_predictions
 from mlee_sb.evaluation.results import find_stages
+from mlee_sb.stage_folder import OUTPUT, PROTOCOL, TARGET, StageFolder, Summary, stage_place
+from mlee_sb.targets import find_target
 
 EMOTIONS = ["neu", "hap", "sad"]
 HASH = "0123abcd" * 8  # of the protocol
@@ -31,18 +32,19 @@ def fabricate(
     folds: Iterable[int] = (1, 2, 3),
     corpus: str = "crema_d",
     emotions: list[str] = EMOTIONS,
+    variant: str = "",
     **summary,
 ) -> Path:
     """Write the stages of some cells of table 3; returns the folder of the corpus.
 
-    Each fold tests two speakers of 12 utterances each. `summary` replaces entries of save/summary.json.
+    Each fold tests two speakers of 12 utterances each. `variant` names other settings of the rows; `summary` replaces entries of the summary.
     """
     for row in rows:
         for train_set in ("dominant",) if row == "dominant_hard" else train_sets:
             for seed in seeds:
                 for fold in folds:
-                    folder = results / corpus / row / train_set / f"seed{seed}" / f"fold{fold}"
-                    names = {"row": row, "train_set": train_set, "seed": seed, "fold": fold, "corpus": corpus}
+                    folder = stage_place(results, corpus, row, variant, train_set, seed, fold)
+                    names = {"row": row, "variant": variant, "train_set": train_set, "seed": seed, "fold": fold, "corpus": corpus}
                     write_stage(folder, predictions(row, train_set, seed, fold, emotions), {**names, **summary})
     return results / corpus
 
@@ -63,6 +65,8 @@ def predictions(row: str, train_set: str, seed: int, fold: int, emotions: list[s
     logits = ROWS.get(row, 1.0) * votes[:, :k] + noise.normal(0, 2, (len(frame), k))
     existence = 1 / (1 + np.exp(-(2.0 * (votes[:, :k] > 0) - 1 + np.random.default_rng([fold, seed]).normal(0, 1, (len(frame), k)))))
     posterior = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    target = find_target("existence" if row == "mlee" else "hard" if row.endswith("hard") else "soft")
+    frame[TARGET], frame[OUTPUT] = target.name, target.output.name
     frame[[f"p_{emotion}" for emotion in emotions]] = existence if row == "mlee" else posterior
     if row.startswith("mlee"):
         frame[[f"e_{emotion}" for emotion in emotions]] = existence
@@ -70,18 +74,19 @@ def predictions(row: str, train_set: str, seed: int, fold: int, emotions: list[s
 
 
 def write_stage(folder: Path, frame: pd.DataFrame, summary: dict) -> None:
-    """Write what a finished stage leaves: predictions.csv, save/summary.json, save/identity.json, train_log.txt."""
-    (folder / "save").mkdir(parents=True)
-    frame.to_csv(folder / "predictions.csv", index=False)
+    """Write what a finished stage leaves: predictions, summary, identity and the log of its training."""
+    files = StageFolder(folder)
     emotions = [column for column in frame if column.startswith("p_")]
     weights = [([0.4, 1.6] if summary["row"] == "mlee" else 0.5 + k / len(emotions)) for k in range(len(emotions))]
     trained = {"losses": {"train": 0.5, "valid": 0.9}, "epochs": 2, "seconds": 60.0, "class_weights": weights}
-    whole = {"demo": False, "protocol_hash": HASH, **trained} | summary
-    (folder / "save" / "summary.json").write_text(json.dumps(whole))
-    identity = {"protocol": whole["protocol_hash"], "min_votes": 1, **{name: whole[name] for name in ("row", "train_set", "seed", "fold")}}
-    (folder / "save" / "identity.json").write_text(json.dumps(identity))
+    meaning = {"target": frame[TARGET].iloc[0], "output": frame[OUTPUT].iloc[0]}
+    whole = {"demo": False, "protocol_hash": HASH, **meaning, **trained} | summary
+    files.write_summary(Summary(**whole))
+    of_stage = {name: whole[name] for name in ("row", "variant", "target", "train_set", "seed", "fold")}
+    files.write_identity({PROTOCOL: whole["protocol_hash"], "min_votes": 1, **of_stage})
+    frame.to_csv(files.predictions, index=False)
     losses = [(1, 1.2, 1.0), (2, 0.9, 0.9), (3, 0.5, 1.1)]
-    (folder / "train_log.txt").write_text("".join(f"epoch: {e} - train loss: {t:.6f} - valid loss: {v:.6f}\n" for e, t, v in losses))
+    files.train_log.write_text("".join(f"epoch: {e} - train loss: {t:.6f} - valid loss: {v:.6f}\n" for e, t, v in losses))
 
 
 def cell(found: dict, row: str, train_set: str) -> dict:

@@ -12,8 +12,9 @@ from scipy import stats
 
 from mlee_sb.evaluation import metrics
 from mlee_sb.evaluation.comparisons import FOLDS, SPEAKERS, Scored, compare
-from mlee_sb.evaluation.paper import DECLARED, ONE_FOR_BOTH, TRAIN_SETS
+from mlee_sb.evaluation.paper import DECLARED, ONE_FOR_BOTH
 from mlee_sb.evaluation.resampling import Resamples, interval
+from mlee_sb.targets import TRAIN_SETS
 
 BASELINES = ("dominant_hard", "dominant_soft")
 CELLS = [(row, train_set) for row in (*BASELINES, *DECLARED) for train_set in TRAIN_SETS[: 1 if row in ONE_FOR_BOTH else 2]]

@@ -12,8 +12,8 @@ from mlee_sb.errors import InputError
 from mlee_sb.evaluation.cells import learning_curve, read_cells
 from mlee_sb.evaluation.evaluate import evaluate
 from mlee_sb.evaluation.predictions import read_predictions
-from mlee_sb.evaluation.priors import undo_existence, undo_softmax
 from mlee_sb.evaluation.results import find_stages, one_protocol
+from mlee_sb.targets import SIGMOID, SOFTMAX
 
 from .fabricated import EMOTIONS, cell, fabricate, rare, rewrite
 
@@ -272,7 +272,7 @@ def test_the_papers_figures_are_for_iemocap_and_its_emotions_only(tmp_path, foun
 
 def test_table_1_is_the_share_of_utterances_in_which_an_emotion_exists(results, found):
     frame = pd.concat(
-        read_predictions(stage.predictions) for stage in find_stages(results) if (stage.row, stage.train_set) == ("mlee", "all")
+        read_predictions(stage.predictions) for stage in find_stages(results) if (stage.summary.row, stage.summary.train_set) == ("mlee", "all")
     )
     assert found["table1"]["all"]["hap"] == pytest.approx(frame["exist_hap"].mean())
     assert found["table1"]["dominant"]["hap"] == pytest.approx(frame["exist_hap"][frame["dominant"].isin(EMOTIONS)].mean())
@@ -301,14 +301,14 @@ def test_a_model_trained_with_weights_is_the_one_without_once_they_are_undone():
     """The least of a weighted cross entropy, found by a solver, for votes of 7 to 2 to 1."""
     share, weights = np.array([0.7, 0.2, 0.1]), np.array([0.3, 0.9, 1.8])
     least = minimize(lambda z: -(weights * share * (z - np.log(np.exp(z).sum()))).sum(), np.zeros(3)).x
-    np.testing.assert_allclose(undo_softmax(np.exp(least)[None] / np.exp(least).sum(), weights)[0], share, atol=1e-4)
+    np.testing.assert_allclose(SOFTMAX.undo_class_weights(np.exp(least)[None] / np.exp(least).sum(), weights)[0], share, atol=1e-4)
     pair = np.array([[0.2, 1.8]])
     best = minimize_scalar(lambda p: -(0.3 * 1.8 * np.log(p) + 0.7 * 0.2 * np.log(1 - p)), bounds=(1e-6, 1 - 1e-6), method="bounded").x
-    np.testing.assert_allclose(undo_existence(np.array([[best]]), pair), [[0.3]], atol=1e-4)
+    np.testing.assert_allclose(SIGMOID.undo_class_weights(np.array([[best]]), pair), [[0.3]], atol=1e-4)
 
 
 def test_chance_is_to_always_say_the_most_frequent_emotion(results, found):
-    dominant = pd.concat(read_predictions(s.predictions) for s in find_stages(results) if (s.row, s.train_set) == ("mlee", "all"))[
+    dominant = pd.concat(read_predictions(s.predictions) for s in find_stages(results) if (s.summary.row, s.summary.train_set) == ("mlee", "all"))[
         "dominant"
     ]
     counts = dominant[dominant.isin(EMOTIONS)].value_counts()

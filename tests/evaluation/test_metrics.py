@@ -10,6 +10,7 @@ from sklearn.metrics import average_precision_score, balanced_accuracy_score, co
 from mlee_sb.evaluation import metrics
 from mlee_sb.evaluation.metrics import SCORES
 from mlee_sb.evaluation.predictions import Predictions
+from mlee_sb.targets import SIGMOID, SOFTMAX
 
 EMOTIONS = ["neu", "hap", "sad"]
 
@@ -22,7 +23,7 @@ def random_predictions(seed: int, n: int = 60, decimals: int = 2) -> Predictions
     existence = rng.random((n, len(EMOTIONS))).round(decimals)
     ids = np.arange(n).astype(str)
     dominant = rng.integers(-1, len(EMOTIONS), n)
-    return Predictions(EMOTIONS, ids, ids, dominant, votes, votes[:, :-1] >= 2, posterior, existence)
+    return Predictions(EMOTIONS, SOFTMAX, ids, ids, dominant, votes, votes[:, :-1] >= 2, posterior, existence)
 
 
 def resample(seed: int, n: int = 60) -> np.ndarray:
@@ -33,7 +34,7 @@ def repeated(predictions: Predictions, counts: np.ndarray) -> Predictions:
     """The predictions that a resample consists of, each as often as it is in it."""
     rows = np.repeat(np.arange(len(predictions)), counts.astype(int))
     fields = ("ids", "speakers", "dominant", "votes", "exists", "posterior", "existence")
-    return Predictions(EMOTIONS, **{name: getattr(predictions, name)[rows] for name in fields})
+    return Predictions(EMOTIONS, predictions.output, **{name: getattr(predictions, name)[rows] for name in fields})
 
 
 @given(st.integers(0, 10_000), st.sampled_from([0, 1, 6]))
@@ -66,11 +67,11 @@ def test_a_weight_counts_an_utterance_as_often_as_it_says(name, seed):
     assert both[1] == pytest.approx(SCORES[name].of(predictions, np.ones((1, len(counts))))[0])
 
 
-def by_hand(posterior, dominant, votes=None, existence=None) -> Predictions:
+def by_hand(posterior, dominant, votes=None, existence=None, output=SOFTMAX) -> Predictions:
     n = len(posterior)
     votes = np.zeros((n, 3)) if votes is None else np.array(votes, dtype=float)
     ids = np.arange(n).astype(str)
-    return Predictions(["neu", "hap"], ids, ids, np.array(dominant), votes, votes[:, :-1] >= 1, np.array(posterior), existence)
+    return Predictions(["neu", "hap"], output, ids, ids, np.array(dominant), votes, votes[:, :-1] >= 1, np.array(posterior), existence)
 
 
 def test_brier_is_the_squared_distance_to_the_one_hot_vector():
@@ -121,7 +122,7 @@ def test_matrices_of_a_set_and_its_resamples_have_their_means_over_the_emotions_
 
 def test_a_stage_that_learnt_existence_has_no_posterior_and_a_head_repeats_no_existence():
     existence = np.array([[0.9, 0.8]])
-    mlee, head = by_hand(existence, [0], existence=existence), by_hand([[0.6, 0.4]], [0], existence=existence)
+    mlee, head = by_hand(existence, [0], existence=existence, output=SIGMOID), by_hand(existence, [0], existence=existence)
     assert [name for name, score in SCORES.items() if score.defined_for(mlee)] == [
         "wa",
         "ua",
@@ -130,4 +131,4 @@ def test_a_stage_that_learnt_existence_has_no_posterior_and_a_head_repeats_no_ex
         "existence_ap",
         "existence_f1",
     ]
-    assert not any(score.needs == "existence" and score.defined_for(head) for score in SCORES.values())
+    assert not any(score.needs is SIGMOID and score.defined_for(head) for score in SCORES.values())

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from mlee_sb.evaluation.evaluate import evaluate
-from mlee_sb.evaluation.protocol.stages import key_of
 from mlee_sb.files import sha256_of
+from mlee_sb.stage_folder import key_of
 
 from .fabricated import fabricate
 

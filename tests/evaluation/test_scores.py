@@ -8,6 +8,7 @@ import pytest
 from mlee_sb.errors import InputError
 from mlee_sb.evaluation.predictions import read_predictions
 from mlee_sb.evaluation.scores import format_scores, score_folder, scores
+from mlee_sb.stage_folder import StageFolder, Summary
 
 
 @pytest.fixture
@@ -20,6 +21,8 @@ def predictions():
             "votes_neu": [3, 2, 2, 0, 0],
             "votes_hap": [0, 0, 0, 2, 1],
             "votes_other": [0, 1, 0, 1, 2],
+            "target": "soft",
+            "output": "softmax",
             "exist_neu": [1, 1, 1, 0, 0],
             "exist_hap": [0, 0, 0, 1, 1],
             "p_neu": [0.9, 0.8, 0.2, 0.4, 0.9],
@@ -80,11 +83,12 @@ def test_average_precision_and_auc_by_hand(predictions):
 
 
 def test_scores_stand_beside_the_predictions_and_in_the_bundle_with_what_was_trained(predictions, tmp_path):
-    for name in ("save", "model"):
-        (tmp_path / name).mkdir()
+    (tmp_path / "model").mkdir()
     predictions.to_csv(tmp_path / "predictions.csv", index=False)
-    summary = {"protocol_hash": "abc", "losses": {"train": 1.0, "valid": 2.0}, "seconds": 3.0, "demo": True}
-    (tmp_path / "save" / "summary.json").write_text(json.dumps(summary))
+    names = {"row": "dominant_soft", "variant": "lr=0.1", "train_set": "all", "fold": 1, "seed": 1, "target": "soft", "output": "softmax"}
+    how = {"class_weights": [1.0, 1.0], "losses": {"train": 1.0, "valid": 2.0}, "epochs": 2, "seconds": 3.0}
+    summary = {**names, "corpus": "demo", "demo": True, "protocol_hash": "abc", **how}
+    StageFolder(tmp_path).write_summary(Summary(**summary))
     found = score_folder(tmp_path)
     assert found.items() >= {**summary, "n": 4, "wa": 0.75}.items()
     assert found == json.loads((tmp_path / "scores.json").read_text()) == json.loads((tmp_path / "model" / "scores.json").read_text())

@@ -10,7 +10,7 @@ from mlee_sb.corpora.base import load_corpus
 from mlee_sb.errors import InputError
 from mlee_sb.evaluation.protocol.check import check_protocol
 from mlee_sb.evaluation.protocol.findings import UNCHECKED
-from mlee_sb.training.used import note_data_folder
+from mlee_sb.stage_folder import StageFolder
 
 
 @pytest.fixture
@@ -31,14 +31,14 @@ def not_compared(checked) -> list[str]:
 
 def test_recordings_are_found_where_training_found_them(results, tmp_path):
     replaced(results)
-    note_data_folder(results / HEAD / "save", tmp_path / "release")
+    StageFolder(results / HEAD).note_data_folder(tmp_path / "release")
     checked = check_protocol(results, load_corpus)
     assert [leak.kind for leak in checked.leaks] == ["recording"] and checked.data_folders == (str(tmp_path / "release"),)
 
 
 def test_a_folder_that_is_given_goes_before(results, tmp_path):
     replaced(results)
-    note_data_folder(results / HEAD / "save", tmp_path / "release")
+    StageFolder(results / HEAD).note_data_folder(tmp_path / "release")
     checked = check_protocol(results, load_corpus, data_folder=results)
     assert not checked.leaks and checked.data_folders == (str(results),)
 
@@ -48,8 +48,8 @@ def test_a_noted_folder_without_any_of_the_recordings_is_passed_over(results, tm
     (tmp_path / "before").mkdir()
     for name in holds:
         (tmp_path / "before" / name).touch()
-    note_data_folder(results / ENCODER / "save", tmp_path / "before")  # the first one that is asked
-    note_data_folder(results / HEAD / "save", tmp_path / "release")
+    StageFolder(results / ENCODER).note_data_folder(tmp_path / "before")  # the first one that is asked
+    StageFolder(results / HEAD).note_data_folder(tmp_path / "release")
     checked = check_protocol(results, load_corpus)
     assert not not_compared(checked) and checked.data_folders == (str(tmp_path / "release"),)
     main(["check-protocol", str(results)])
@@ -60,8 +60,8 @@ def test_a_noted_folder_without_any_of_the_recordings_is_passed_over(results, tm
 
 def test_recordings_that_were_moved_since_training_are_asked_for(results, tmp_path):
     (tmp_path / "emptied").mkdir()
-    note_data_folder(results / ENCODER / "save", tmp_path / "emptied")
-    note_data_folder(results / HEAD / "save", tmp_path / "gone")
+    StageFolder(results / ENCODER).note_data_folder(tmp_path / "emptied")
+    StageFolder(results / HEAD).note_data_folder(tmp_path / "gone")
     checked = check_protocol(results, load_corpus)
     (what,) = not_compared(checked)
     assert f"training found them, in {tmp_path / 'emptied'}, {tmp_path / 'gone'}: give --data_folder" in what
