@@ -42,7 +42,7 @@ TORCH = {"torch", "torchaudio", "speechbrain", "safetensors"}
 DISTRIBUTIONS = {"sklearn": "scikit-learn", "ruamel": "ruamel.yaml", "pyworld": "pyworld-prebuilt"}  # where the import has another name
 SHOWS_VALUES = {"stage_folder.py"}  # in an error, of settings that differ
 
-NOT_YET = {"corpora", "evaluation"}  # rooms whose docstrings are being rewritten; take a room out when it is done
+NOT_YET = {"evaluation"}  # rooms whose docstrings are being rewritten; take a room out when it is done
 # The docstring of a function begins with one of these. Add a verb that is missing.
 VERBS = """
     build calculate calibrate call check classify compute count describe draw embed end evaluate export fetch fill find fit follow give
