@@ -62,7 +62,7 @@ def import_vocoder():
 
 
 def speak(rng: np.random.Generator, speaker: Speaker, prosody: Prosody, segments: list[Segment]) -> np.ndarray:
-    """Speak `segments`, and return 16-bit samples at 16 kHz, [samples] int16."""
+    """Return `segments` as they sound: 16-bit samples at 16 kHz, [samples] int16."""
     pyworld = import_vocoder()
     index = _segment_of_frame(segments)  # [frames]
     pitch = _pitch(rng, speaker, prosody, segments, index)
