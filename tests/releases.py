@@ -137,3 +137,19 @@ def _write_protocol(manifests: Path, protocol: dict) -> str:
     protocol["hash"] = protocol_hash(protocol, lines, [line.strip().split(",")[1] for line in fingerprints])
     (manifests / PROTOCOL).write_text(json.dumps(protocol))
     return protocol["hash"]
+
+
+LABEL_LINES = [
+    "neu neu hap",
+    "hap hap hap",
+    "neu hap sad",
+    "neu neu neu",
+]  # votes of the utterances of a speaker, as docs/plugins.md reads them
+
+
+def write_label_lines(folder: Path) -> None:
+    """The release that the corpus reader of plugins.md reads."""
+    votes = {f"{speaker}/{speaker}{n}.wav": line for speaker in ("anna", "bert", "carl", "dora") for n, line in enumerate(LABEL_LINES)}
+    for wav in votes:
+        write_wav(folder / wav)
+    (folder / "labels.txt").write_text("".join(f"{wav} {line}\n" for wav, line in votes.items()))

@@ -106,24 +106,42 @@ def prepare_once(
     Raises
     ------
     InputError
-        as `prepare`, or if the corpus now gives other manifests
+        as `prepare`; if the corpus gives other manifests now; or if the manifests beside `output` are of another corpus of the same name
     """
     output = Path(output)
     output.parent.mkdir(parents=True, exist_ok=True)
     report_lines: list[str] = []
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as beside:
-        now = _prepare(opened, Path(beside) / output.name, emotions, min_votes, report_lines.append)
+        new = Path(beside) / output.name
+        now = _prepare(opened, new, emotions, min_votes, report_lines.append)
+        _refuse_another_corpus(new, output.parent, opened)
         try:
-            (Path(beside) / output.name).rename(output)  # fails on a full folder: of two runs at once, one is first
+            new.rename(output)  # fails on a full folder: of two runs at once, one is first
         except OSError:
             there = manifest.read_protocol(output)
             if there["hash"] != now["hash"]:
-                raise InputError(_what_changed(output, Path(beside) / output.name, opened, there, now)) from None
+                raise InputError(_what_changed(output, new, opened, there, now)) from None
         else:
             for line in report_lines:
                 say(line)
             say(f"written to {output}")
     return now
+
+
+def _refuse_another_corpus(new: Path, place: Path, opened: OpenCorpus) -> None:
+    """Refuse an own corpus where results of another one lie: two corpora may come in folders of the same name.
+
+    Manifests of one corpus share recordings, whatever emotions and options they were prepared with.
+    """
+    if OPTION not in opened.options:
+        return
+    recordings = set(manifest.read_fingerprints(new)["fingerprint"])
+    for path in sorted(place.glob(f"[!.]*/{manifest.FINGERPRINTS}")):
+        if recordings.isdisjoint(manifest.read_fingerprints(path.parent)["fingerprint"]):
+            raise InputError(
+                f"{opened.corpus.data_folder}: another corpus is called {opened.corpus.name} in {place.parent} (it has none of these "
+                f"recordings): give this one another name with --{OPTION}, or give a new folder with --results"
+            )
 
 
 def _what_changed(output: Path, beside: Path, opened: OpenCorpus, there: dict, now: dict) -> str:

@@ -51,6 +51,15 @@ def test_two_own_corpora_below_one_folder_of_results_do_not_mix(data, tmp_path):
     assert read_protocol(before.manifests) == before.protocol
 
 
+def test_another_corpus_in_a_folder_of_the_same_name_is_refused_whatever_its_emotions(data, tmp_path):
+    other = write_table(tmp_path / "elsewhere" / data.name, FOUR_SPEAKERS.replace(".wav", "2.wav"))
+    corpus_data(given(tmp_path, data), SETTINGS, {})
+    with pytest.raises(InputError, match="elsewhere/my calls: another corpus is called my_calls in .*: give this one another name"):
+        corpus_data(given(tmp_path, other), SETTINGS, {})
+    corpus_data(given(tmp_path, data), {**SETTINGS, "emotions": ["neu", "hap"]}, {})
+    corpus_data(given(tmp_path, other, name="other_calls"), SETTINGS, {})
+
+
 def test_without_emotions_the_targets_of_a_release_are_those_of_its_reader(tmp_path):
     found, overrides = corpus_data(given(tmp_path, write_crema_d(tmp_path / "release"), "crema_d"), SETTINGS, {})
     assert overrides["emotions"] == found.protocol["emotions"] == ["neu", "hap", "sad", "ang"]
