@@ -45,8 +45,8 @@ SHOWS_VALUES = {"stage_folder.py"}  # in an error, of settings that differ
 NOT_YET = {"corpora"}  # rooms whose docstrings are being rewritten; take a room out when it is done
 # The docstring of a function begins with one of these. Add a verb that is missing.
 VERBS = """
-    build calculate calibrate call check classify compare compute count describe draw embed end evaluate export fetch fill find fit follow give
-    import join keep lay leave let load look make normalise note offer parse predict prepare print publish raise read recognise refuse
+    build calculate calibrate call check classify compare compute count describe draw embed end evaluate export fetch fill find fit follow
+    give import join keep lay leave let load look make normalise note offer parse predict prepare print publish raise read recognise refuse
     remove resolve resume return run save say score set show split start take tell train turn use wait write yield
 """
 

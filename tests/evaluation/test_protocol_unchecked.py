@@ -89,8 +89,8 @@ UNSEEN = [
     (without_predictions, "predictions", "missing"),
     (with_an_encoder_that_was_trained_again, "encoder", "trained again"),
     (with_a_stage_that_is_not_finished, "stage", "not finished"),
-    (without_fingerprints, "manifests", "as in earlier versions"),
-    (prepared_without_a_hash_of_the_votes, "manifests", "its hash is not in the protocol, as in earlier versions"),
+    (without_fingerprints, "manifests", "as with earlier versions"),
+    (prepared_without_a_hash_of_the_votes, "manifests", "its hash is not in the protocol, as with earlier versions"),
     (with_a_recording_that_is_gone, "copy", "missing or cannot be decoded"),
 ]
 
