@@ -7,10 +7,11 @@ import sys
 from importlib.metadata import entry_points
 
 import pytest
-from stages import ENCODER, MANIFESTS, TRAIN, write_results, write_used
+from stages import ENCODER, MANIFESTS, TRAIN, write_results
 
 from mlee_sb.cli.app import main
 from mlee_sb.evaluation.protocol import check
+from mlee_sb.stage_folder import StageFolder
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,7 @@ def test_results_without_a_leak_that_could_not_be_looked_through_end_with_3_and_
 
 
 def test_leaks_end_with_1_and_are_named(results, capsys):
-    write_used(results / ENCODER, "training", [*TRAIN, "a1"])
+    StageFolder(results / ENCODER).note_use("training", [*TRAIN, "a1"])
     assert main(["check-protocol", str(results), "--data_folder", str(results.parent / "release")]) == 1
     said = capsys.readouterr().out
     assert "leak  use: utterances trained on, though they are of the test set or its speakers: a1\n" in said
@@ -57,7 +58,7 @@ def test_leaks_end_with_1_and_are_named(results, capsys):
 
 
 def test_json_is_one_object_with_every_value(results, capsys):
-    write_used(results / ENCODER, "training", [*TRAIN, *(f"x{number}" for number in range(20))])
+    StageFolder(results / ENCODER).note_use("training", [*TRAIN, *(f"x{number}" for number in range(20))])
     assert main(["check-protocol", str(results), "--json"]) == 1
     said = json.loads(capsys.readouterr().out)
     (leak,) = said["leaks"]
@@ -67,7 +68,7 @@ def test_json_is_one_object_with_every_value(results, capsys):
 
 
 def test_many_values_are_counted_in_a_line(results, capsys):
-    write_used(results / ENCODER, "training", [*TRAIN, *(f"x{number:02d}" for number in range(20))])
+    StageFolder(results / ENCODER).note_use("training", [*TRAIN, *(f"x{number:02d}" for number in range(20))])
     main(["check-protocol", str(results)])
     assert "x00, x01, x02, x03, x04, x05, x06, x07, ... (20 in all)\n" in capsys.readouterr().out
 

@@ -37,7 +37,7 @@ def fabricate(
 ) -> Path:
     """Write the stages of some cells of table 3; returns the folder of the corpus.
 
-    Each fold tests two speakers of 12 utterances each. `variant` names other settings of the rows; `summary` replaces entries of the summary.
+    Each fold tests two speakers of 12 utterances each. `variant` names other settings; `summary` replaces entries of the summary.
     """
     for row in rows:
         for train_set in ("dominant",) if row == "dominant_hard" else train_sets:

@@ -271,11 +271,7 @@ def test_the_papers_figures_are_for_iemocap_and_its_emotions_only(tmp_path, foun
 
 
 def test_table_1_is_the_share_of_utterances_in_which_an_emotion_exists(results, found):
-    frame = pd.concat(
-        read_predictions(stage.predictions)
-        for stage in find_stages(results)
-        if (stage.summary.row, stage.summary.train_set) == ("mlee", "all")
-    )
+    frame = pd.concat(read_predictions(stage.predictions) for stage in find_stages(results) if "mlee/all" in stage.folder.as_posix())
     assert found["table1"]["all"]["hap"] == pytest.approx(frame["exist_hap"].mean())
     assert found["table1"]["dominant"]["hap"] == pytest.approx(frame["exist_hap"][frame["dominant"].isin(EMOTIONS)].mean())
 
@@ -310,9 +306,7 @@ def test_a_model_trained_with_weights_is_the_one_without_once_they_are_undone():
 
 
 def test_chance_is_to_always_say_the_most_frequent_emotion(results, found):
-    dominant = pd.concat(
-        read_predictions(s.predictions) for s in find_stages(results) if (s.summary.row, s.summary.train_set) == ("mlee", "all")
-    )["dominant"]
+    dominant = pd.concat(read_predictions(s.predictions) for s in find_stages(results) if "mlee/all" in s.folder.as_posix())["dominant"]
     counts = dominant[dominant.isin(EMOTIONS)].value_counts()
     assert found["chance"] == {"emotion": counts.index[0], "wa": counts.iloc[0] / counts.sum(), "ua": pytest.approx(1 / 3)}
 
