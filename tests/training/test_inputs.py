@@ -95,7 +95,7 @@ def test_a_recording_that_went_missing_is_named_before_training(data, stage):
 
 def test_the_votes_that_an_error_asks_for_are_those_that_work(tmp_path):
     """Everybody hears some of both, so that with one vote each emotion exists always."""
-    votes = ["3,1,0", "1,3,0", "2,1,0", "1,2,0"]
+    votes = ["2,1,0", "1,2,0"]
     with pytest.raises(InputError, match="no training example without 'neu'") as raised:
         stage_inputs(stage_on(prepared(tmp_path / "one", votes), tmp_path / "results", "mlee"))
     (flag,) = re.findall(r"give --min_votes (\d+)", str(raised.value))
