@@ -21,12 +21,12 @@ def votes_table(votes) -> str:
     return "\n".join(["wav,speaker,votes_neu,votes_hap,votes_other", *rows])
 
 
-def prepared(folder: Path, votes=VOTES) -> Data:
+def prepared(folder: Path, votes=VOTES, min_votes: int = 1) -> Data:
     """The manifests of a table of votes."""
     release = write_table(folder / "release", votes_table(votes))
     for number, wav in enumerate(sorted(release.glob("*.wav"))):  # batches need padding
         write_wav(wav, seconds=0.06 + 0.02 * (number % 4))
-    prepare("vote_table", release, folder / "manifests", EMOTIONS, say=lambda line: None)
+    prepare("vote_table", release, folder / "manifests", EMOTIONS, min_votes, say=lambda line: None)
     return Data(folder / "manifests", read_protocol(folder / "manifests"), release)
 
 

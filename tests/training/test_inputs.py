@@ -1,5 +1,7 @@
 """Which utterances a stage learns from, and what is refused before it begins."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ import torch
 from mlee_sb.errors import InputError
 from mlee_sb.training.inputs import stage_inputs
 
-from .conftest import VOTES
+from .conftest import VOTES, prepared, stage_on
 
 
 def names(frame) -> list[str]:
@@ -88,4 +90,21 @@ def test_a_recording_that_went_missing_is_named_before_training(data, stage):
     on = data()
     (on.data_folder / "d3.wav").unlink()
     with pytest.raises(InputError, match="d3.wav: no such file .1 are missing"):
+        stage_inputs(stage("mlee", on=on))
+
+
+def test_the_votes_that_an_error_asks_for_are_those_that_work(tmp_path):
+    """Everybody hears some of both, so that with one vote each emotion exists always."""
+    votes = ["2,1,0", "1,2,0"]
+    with pytest.raises(InputError, match="no training example without 'neu'") as raised:
+        stage_inputs(stage_on(prepared(tmp_path / "one", votes), tmp_path / "results", "mlee"))
+    (flag,) = re.findall(r"give --min_votes (\d+)", str(raised.value))
+    again = prepared(tmp_path / "again", votes, min_votes=int(flag))
+    found = stage_inputs(stage_on(again, tmp_path / "results", "mlee", min_votes=int(flag)))
+    assert set(found.train_labels.flatten().tolist()) == {0, 1}
+
+
+def test_where_no_number_of_votes_would_help_an_emotion_is_left_out(data, stage):
+    on = data(["3,0,0", "3,3,0"])
+    with pytest.raises(InputError, match="no training example without 'neu': leave 'neu' out of --emotions"):
         stage_inputs(stage("mlee", on=on))

@@ -213,3 +213,46 @@ def test_a_target_may_be_referred_to(tmp_path):
     assert read_settings(file)["target"] == "soft" and read_settings(file, {"target": "hard"})["row"] == "dominant_hard"
     with pytest.raises(InputError, match="trains soft and cannot train existence"):
         read_settings(file, {"target": "existence"})
+
+
+# Base, and files of one's own
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_rows_file_begins_with_the_base_and_says_only_what_is_its_own(file):
+    lines = [line for line in file.read_text().splitlines() if not line.startswith("#")]
+    own = {line.split(":")[0] for line in lines if re.match(r"\w", line)}
+    assert lines[0] == "!include:base.yaml" and {"row", "target", "lr"} <= own and len(own) <= 8
+    assert own < read_settings(file).keys()
+
+
+def test_what_a_file_says_replaces_what_the_base_says_and_leaves_the_rest(tmp_path):
+    file = edited(tmp_path, "mlee.yaml", "lr: 0.0002", "patience: 7   # mine\nlr: 0.0002")
+    before, settings = read_settings("hparams/mlee.yaml"), read_settings(file)
+    assert (before["patience"], settings["patience"]) == (5, 7)
+    assert {**settings, "patience": 5} == {**before, "encoder": settings["encoder"]}
+    assert (
+        overridable(file)["patience"] == (7, "mine") and overridable(file)["batch_size"] == overridable("hparams/mlee.yaml")["batch_size"]
+    )
+
+
+def test_a_row_of_ones_own_may_lie_in_another_folder_and_include_the_base_of_the_checkout(tmp_path):
+    shutil.copytree("hparams", tmp_path / "hparams")
+    own = tmp_path / "mine/small.yaml"
+    own.parent.mkdir()
+    own.write_text("!include:../hparams/base.yaml\nrow: small\ntarget: existence\nlr: 0.01\n")
+    settings = read_settings(own, {"batch_size": 4})
+    assert (settings["row"], settings["batch_size"], settings["opt_class"]["lr"]) == ("small", 4, 0.01)
+    assert settings["encoder"]["lstm_size"] == read_settings("hparams/mlee.yaml")["encoder"]["lstm_size"]
+
+
+def test_a_base_that_is_not_there_is_named(tmp_path):
+    (tmp_path / "small.yaml").write_text("!include:../nowhere/base.yaml\nrow: small\n")
+    with pytest.raises(InputError, match=r"nowhere/base.yaml: no such hparams file"):
+        read_settings(tmp_path / "small.yaml")
+
+
+def test_a_name_in_the_file_that_a_setting_of_the_base_leads_to_is_resolved(tmp_path):
+    """HyperPyYAML resolves settings in their order: the optimiser of the base takes `lr`, and this one refers to a third."""
+    file = edited(tmp_path, "mlee.yaml", "lr: 0.0002", "scale: 2\nlr: !ref <scale> * 0.0001")
+    assert read_settings(file)["opt_class"]["lr"] == pytest.approx(2e-4)

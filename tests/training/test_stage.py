@@ -237,3 +237,34 @@ def finished(part):
     (part.files.model / WEIGHTS).write_bytes(b"")
     part.files.write_identity(part.identity)
     return part
+
+
+# Emotions of the manifests, and variants
+
+
+def test_without_emotions_a_stage_and_what_it_requires_have_those_of_the_manifests(stage):
+    assert [part.settings["emotions"] for part in plan(stage("mlee_fusion", emotions=None))] == [["neu", "hap"]] * 3
+    assert stage("mlee_fusion", emotions=None).key == stage("mlee_fusion").key
+    assert stage("mlee_fusion", emotions=None).folder == stage("mlee_fusion").folder
+
+
+def test_a_stage_of_another_learning_rate_lies_beside_and_shares_the_encoders(stage):
+    as_it_is, other = stage("mlee_fusion"), stage("mlee_fusion", lr=0.001)
+    assert other.folder.parents[2] == as_it_is.folder.parents[2].with_name("mlee_fusion_soft@lr=0.001")
+    for name, part in as_it_is.requires.items():
+        assert other.requires[name].folder == part.folder and other.requires[name].key == part.key
+    assert [part.settings["row"] for part in plan(as_it_is, other)] == ["mlee", "dominant_soft", *["mlee_fusion_soft"] * 2]
+
+
+def test_a_stage_on_an_encoder_of_other_settings_lies_beside_too(stage):
+    other = stage("mlee_fusion", requires={"mlee": {"lr": 0.1}})
+    assert other.variant == "mlee.lr=0.1" and other.requires["mlee"].variant == "lr=0.1"
+    assert other.requires["dominant"].folder == stage("mlee_fusion").requires["dominant"].folder
+
+
+def test_the_value_of_the_file_given_again_and_what_changes_no_result_make_no_variant(stage):
+    as_it_is = stage("mlee")
+    for same in ({"lr": 2e-4}, {"num_workers": 2}, {"speeds": [0.9, 1.0, 1.1]}, {"alpha": 0.5}):
+        assert stage("mlee", **same).variant == "" and stage("mlee", **same).folder == as_it_is.folder, same
+    assert stage("mlee", seed=2, train_set="dominant").variant == ""
+    assert stage("dominant", target="hard", alpha=0.5).variant == "" and stage("dominant", alpha=0.5).variant == "alpha=0.5"
