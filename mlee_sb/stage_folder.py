@@ -24,6 +24,7 @@ POSTERIOR, EXISTENCE_PROBABILITY = "p_", "e_"  # column prefixes of predictions.
 TARGET, OUTPUT = "target", "output"  # columns of predictions.csv: the target's name, and the name of its output
 EXACT = "%.9g"  # so many digits are different for any two float32 numbers
 
+VARIANT_MARK = "@"  # in the name of a row, before its variant
 VERSION = "version of mlee_sb"  # entry of an identity, since 0.2.0
 SOURCE = "source of "  # prefix of an entry: the hash of the code of a module or a package
 REQUIRED = "required "  # prefix of an entry: the key of a required stage
@@ -108,7 +109,16 @@ def row_name(row: str, variant: str) -> str:
     >>> row_name("mlee", ""), row_name("mlee", "lr=0.001")
     ('mlee', 'mlee@lr=0.001')
     """
-    return f"{row}@{variant}" if variant else row
+    return f"{row}{VARIANT_MARK}{variant}" if variant else row
+
+
+def is_variant(name: str) -> bool:
+    """Tell whether `row_name` made a name from a row and a variant.
+
+    >>> is_variant("mlee"), is_variant("mlee@lr=0.001")
+    (False, True)
+    """
+    return VARIANT_MARK in name
 
 
 def stage_place(results: str | Path, corpus: str, row: str, variant: str, train_set: str, seed: int, fold: int) -> Path:

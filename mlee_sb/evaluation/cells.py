@@ -12,7 +12,7 @@ from mlee_sb.errors import InputError
 from mlee_sb.evaluation.paper import ROWS
 from mlee_sb.evaluation.predictions import Predictions, emotions_of, read_predictions
 from mlee_sb.evaluation.results import StageResult, one_protocol
-from mlee_sb.stage_folder import EXISTENCE_PROBABILITY, OUTPUT, POSTERIOR, REQUIRED, prediction_columns, row_name
+from mlee_sb.stage_folder import EXISTENCE_PROBABILITY, OUTPUT, POSTERIOR, REQUIRED, is_variant, prediction_columns, row_name
 from mlee_sb.targets import TRAIN_SETS
 
 OF_A_FOLD = ("fold", "seed")  # settings in which the stages of a cell differ
@@ -94,7 +94,7 @@ def read_cells(stages: Sequence[StageResult], undo_class_weights: bool = False) 
         with different settings, no fold is there for all cells, or two cells test different utterances
     """
     one_protocol(stages)
-    found = _by_cell(stages)
+    found, trials = _without_trials(_by_cell(stages))
     folds, left_out = _common_folds(found)
     found = {
         key: {seed: {fold: found[key][seed][fold] for fold in folds} for seed in sorted(found[key])} for key in sorted(found, key=_place)
@@ -106,7 +106,7 @@ def read_cells(stages: Sequence[StageResult], undo_class_weights: bool = False) 
     _check_same(frames, found)
     cells = [Cell(*key, found[key], {seed: Predictions.of(frame) for seed, frame in frames[key].items()}) for key in frames]
     some_frame = next(iter(frames[cells[0].row, cells[0].train_set].values()))
-    return Cells(cells, folds, left_out, some_frame["fold"].to_numpy(), stages[0])
+    return Cells(cells, folds, [*left_out, *trials], some_frame["fold"].to_numpy(), stages[0])
 
 
 def row_names(stages: Sequence[StageResult]) -> dict[Key, str]:
@@ -148,6 +148,19 @@ def _by_cell(stages: Sequence[StageResult]) -> Stages:
             raise InputError(f"{other.folder} and {stage.folder} are the same row, train set, seed and fold: report one folder of results")
         _check_settings(first.setdefault(key, stage), stage)
     return found
+
+
+def _without_trials(found: Stages) -> tuple[Stages, list[str]]:
+    """Leave out variants that were tried on some of the folds only, so that the other rows keep theirs. Return what is left out, too."""
+    plain = {key: seeds for key, seeds in found.items() if not is_variant(key[0])}
+    folds = set.intersection(*(set(of_seed) for seeds in plain.values() for of_seed in seeds.values())) if plain else set()
+    tried = {
+        key: sorted({fold for of_seed in seeds.values() for fold in of_seed})
+        for key, seeds in found.items()
+        if key not in plain and not all(folds <= set(of_seed) for of_seed in seeds.values())
+    }
+    said = [f"{row} ({train_set}): tried on folds {' '.join(map(str, of_it))} only" for (row, train_set), of_it in tried.items()]
+    return {key: seeds for key, seeds in found.items() if key not in tried}, said
 
 
 def _common_folds(found: Stages) -> tuple[list[int], list[str]]:

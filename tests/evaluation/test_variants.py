@@ -72,3 +72,11 @@ def test_different_outputs_in_one_cell_are_refused(tmp_path):
     read_predictions(second.predictions).assign(output="softmax").to_csv(second.predictions, index=False)
     with pytest.raises(InputError, match="fold1/predictions.csv and .*fold2/predictions.csv have the outputs sigmoid and softmax"):
         evaluate(folder, **QUICK)
+
+
+def test_a_variant_that_was_tried_on_one_fold_leaves_the_folds_of_the_other_rows_alone(tmp_path):
+    fabricate(tmp_path, rows=ROWS, train_sets=["all"])
+    folder = fabricate(tmp_path, rows=["mlee"], train_sets=["all"], folds=[2], variant="lr=0.001")
+    found = evaluate(folder, **QUICK)
+    assert names(found) == list(ROWS) and len(found["folds"]) > 1
+    assert found["left_out"] == ["mlee@lr=0.001 (all): tried on folds 2 only"]
