@@ -135,7 +135,7 @@ def test_a_process_reads_the_training_set_for_its_statistics_and_half_of_each_ba
 
 def test_a_batch_that_is_too_small_to_be_shared_is_refused_before_training(stage, monkeypatch):
     monkeypatch.setattr("mlee_sb.training.run.processes", lambda: (0, 3))
-    with pytest.raises(InputError, match="batch_size is 2, and 3 processes"):
+    with pytest.raises(InputError, match="batch_size is 2, and must be 3 or more for 3 processes"):
         run(stage("mlee", batch_size=2), "cpu", lambda folder: None, lambda line: None)
 
 
