@@ -13,15 +13,7 @@ WITH_LINKS = [*PAGES, ROOT / "CHANGELOG.md", ROOT / "benchmarks/README.md"]
 TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 RECIPE, MLEE = "python recipes/", "mlee "
 
-PENDING = ()
-"""What the pages show and the toolkit does not do yet. Its tests are expected to fail, and fail if they do not: then take it out here."""
-
 _FENCED = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-
-
-def pending(code: str) -> bool:
-    """Tell whether code needs what is `PENDING`."""
-    return any(part in code for part in PENDING)
 
 
 def fenced(text: str = TEXT) -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bundles import write_speech
-from pages import MLEE, RECIPE, ROOT, blocks, command_blocks, pending, plug_ins, words
+from pages import MLEE, RECIPE, ROOT, blocks, command_blocks, plug_ins, words
 from releases import write_crema_d, write_label_lines, write_wav
 
 import mlee_sb
@@ -37,10 +37,9 @@ def quick(hparams: str) -> list[str]:
     return [*(word for name in names for word in (f"--{name}", str(SHORT[name.split(".")[-1]]).strip("[]"))), "--device", "cpu"]
 
 
-def marked(code, text: str):
-    """One of the parameters of a test; it is expected to fail where the pages are ahead of the toolkit."""
-    ahead = [pytest.mark.xfail(reason="see PENDING", strict=True, raises=(AssertionError, AttributeError))] if pending(text) else []
-    return pytest.param(code, marks=ahead, id=text.splitlines()[-1][:90])
+def named(code, text: str):
+    """One of the parameters of a test, named by its last line."""
+    return pytest.param(code, id=text.splitlines()[-1][:90])
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +117,7 @@ def of_kind(*commands: str) -> list:
     """The blocks whose commands are among these, or, of none, those that use models."""
     others = (*OF_TRAINING, *OF_RESULTS)
     found = [lines for lines in command_blocks() if (called(lines[0]) in commands if commands else called(lines[0]) not in others)]
-    return [marked(lines, "\n".join(lines)) for lines in found]
+    return [named(lines, "\n".join(lines)) for lines in found]
 
 
 def test_a_block_is_of_one_kind_and_the_pages_have_what_people_come_for():
@@ -242,7 +241,7 @@ def executed(code: str) -> dict:
     return names
 
 
-@pytest.mark.parametrize("code", [marked(code, code) for code in SNIPPETS])
+@pytest.mark.parametrize("code", [named(code, code) for code in SNIPPETS])
 def test_the_python_of_the_pages_runs(code, with_models, monkeypatch):
     if "mlee_sb.train(" in code:
         short = {**SHORT, "mlee": SHORT, "dominant": SHORT, "device": "cpu"}
