@@ -231,4 +231,4 @@ def test_where_no_hparams_file_is_given_that_is_said_and_not_its_flags_blamed(ca
 
 def test_manifests_without_their_recordings_are_answered_with_what_is_missing(capsys):
     assert main(["hparams/mlee.yaml", "--fold", "1", "--manifests", "mine"]) == 2
-    assert "--data_folder is missing: the folder that the recordings of mine lie in" in capsys.readouterr().err
+    assert "--data_folder is missing: give the folder that holds the recordings of mine" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import functools
+import re
 import shlex
 import shutil
 import sys
@@ -20,21 +21,31 @@ from mlee_sb import EmotionClassifier
 from mlee_sb.cli import app as cli
 from mlee_sb.demo import make_demo_release
 from mlee_sb.experiment import arguments as command
-from mlee_sb.experiment import cross_validate, prepare_corpus, table3, train
-from mlee_sb.training.settings import overridable
+from mlee_sb.experiment import cross_validate, hparams_files, prepare_corpus, table3, train
 
 CREMA_D_VOTES = [(0, 0, 0, 3, 6, 0), (0, 0, 2, 0, 3, 5), (0, 0, 7, 0, 2, 0), (3, 0, 1, 5, 0, 0)]  # A D F H N S
 MAINS = {"prepare": prepare_corpus.main, "train": train.main, "cross-validate": cross_validate.main, "table3": table3.main}
 OF_TRAINING = (*MAINS, "hparams")
 OF_RESULTS = ("check-protocol", "report")
-SHORT = {"max_epochs": 1, "speeds": [1.0]}
-ONE_STAGE = ["--rows", "mlee", "--train_sets", "all", "--folds", "1", "--mlee.max_epochs", "1", "--mlee.speeds", "1.0", "--device", "cpu"]
+ONE_STAGE = ["--rows", "mlee", "--train_sets", "all", "--folds", "1", "--device", "cpu"]
 
 
-def quick(hparams: str) -> list[str]:
-    """The flags that end a training after an epoch."""
-    names = [name for name in overridable(hparams) if name.split(".")[-1] in SHORT]
-    return [*(word for name in names for word in (f"--{name}", str(SHORT[name.split(".")[-1]]).strip("[]"))), "--device", "cpu"]
+def shorten(hparams: Path) -> None:
+    """End every training after an epoch, in the files: with flags, results would lie beside those that the pages name."""
+    for file in hparams.glob("*.yaml"):
+        text = re.sub(r"^max_epochs: \d+", "max_epochs: 1", file.read_text(), flags=re.MULTILINE)
+        file.write_text(re.sub(r"^speeds: \[.*?\]", "speeds: [1.0]", text, flags=re.MULTILINE))
+
+
+def my_hparams(folder: Path) -> Path:
+    """The copy of the files that a reader of docs/plugins.md changed."""
+    copied = folder / "my_hparams"
+    if not copied.is_dir():
+        shutil.copytree(folder / "hparams", copied)
+    smoothing, dominant = blocks("yaml")[-1], copied / "dominant.yaml"
+    if smoothing not in dominant.read_text():
+        dominant.write_text(dominant.read_text() + smoothing)
+    return copied
 
 
 def named(code, text: str):
@@ -61,6 +72,7 @@ def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("readme")
     for name in ("recipes", "hparams"):
         shutil.copytree(ROOT / name, folder / name)
+    shorten(folder / "hparams")
     make_demo_release(folder / "corpora/IEMOCAP_full_release", utterances_per_speaker=4, scripted_per_speaker=1)
     clips = {f"{1001 + n // 4}_{sentence}_HAP_XX": CREMA_D_VOTES[n % 4] for n, sentence in enumerate(["IEO", "DFA", "ITS", "TIE"] * 12)}
     write_crema_d(folder / "corpora/CREMA-D", clips)
@@ -90,6 +102,7 @@ def in_place(place, packages, monkeypatch):
     monkeypatch.syspath_prepend(packages)
     monkeypatch.setattr(command, "DEMO_FOLDER", "corpora/IEMOCAP_full_release")
     monkeypatch.setattr(command, "make_demo_release", lambda folder: folder)
+    monkeypatch.setattr(hparams_files, "shipped", lambda name: place / name)
     return place
 
 
@@ -106,10 +119,13 @@ def run(line: str, folder: Path, *more: str) -> int:
     if called(line) == "table3":
         arguments += ONE_STAGE
     elif called(line) in ("train", "cross-validate") and "--help" not in arguments:
-        row = arguments[0]
-        arguments += quick(row if row.endswith(".yaml") and Path(row).is_file() else f"hparams/{row}.yaml")
+        arguments += ["--device", "cpu"]
     if called(line) == "cross-validate":
         arguments += ["--folds", "1"]
+    if called(line) == "hparams":
+        shutil.rmtree(arguments[0], ignore_errors=True)  # of a test before
+    elif "my_hparams" in line:
+        my_hparams(folder)
     return MAINS[called(line)](arguments) if line.startswith(RECIPE) else cli.main([first, *arguments])
 
 
@@ -155,10 +171,9 @@ def evaluated(place, tmp_path_factory):
     (folder / "corpora").symlink_to(place / "corpora")
     shutil.copytree(place / "hparams", folder / "hparams")
     rows = ["--rows", "dominant", "mlee", "--train_sets", "all", "--folds", "1", "2", "--jobs", "1", "--device", "cpu"]
-    short = [word for row in ("dominant", "mlee") for word in (f"--{row}.max_epochs", "1", f"--{row}.speeds", "1.0")]
     data = ["--corpus", "iemocap", "--data_folder", str(folder / "corpora/IEMOCAP_full_release")]
     with contextlib.chdir(folder):
-        assert table3.main([*rows, *short, *data]) == 0
+        assert table3.main([*rows, *data]) == 0
     return folder
 
 
@@ -244,9 +259,10 @@ def executed(code: str) -> dict:
 @pytest.mark.parametrize("code", [named(code, code) for code in SNIPPETS])
 def test_the_python_of_the_pages_runs(code, with_models, monkeypatch):
     if "mlee_sb.train(" in code:
-        short = {**SHORT, "mlee": SHORT, "dominant": SHORT, "device": "cpu"}
-        monkeypatch.setattr(mlee_sb, "train", functools.partial(mlee_sb.train, **short))
+        monkeypatch.setattr(mlee_sb, "train", functools.partial(mlee_sb.train, device="cpu"))
         code = code.replace('"/data/', f'"{with_models}/corpora/')
+    if "my_hparams" in code:
+        my_hparams(with_models)
     of_python(executed(code))
 
 
@@ -256,17 +272,16 @@ def test_speechbrains_class_says_what_ours_says(with_models):
     assert ours["out_prob"].tolist()[0] == pytest.approx(speechbrains["out_prob"].tolist()[0], abs=1e-4)
 
 
-def test_the_encoder_of_the_pages_is_trained_and_found_again_by_its_name(in_place, tmp_path):
-    (network,) = blocks("yaml")
-    hparams = shutil.copytree(ROOT / "hparams", tmp_path / "hparams")
-    part = hparams / "parts/paper_encoder.yaml"
-    part.write_text(part.read_text().split("network:")[0] + network)
+def test_the_encoder_and_the_front_end_of_the_pages_are_trained_and_found_again_by_their_names(in_place, tmp_path):
+    encoder, front_end, _ = blocks("yaml")
+    hparams = shutil.copytree(in_place / "hparams", tmp_path / "hparams")
+    (hparams / "mlee.yaml").write_text((hparams / "mlee.yaml").read_text() + encoder)
+    (hparams / "parts/features.yaml").write_text(front_end)
 
-    flags = "--fold 1 --corpus crema_d --data_folder corpora/CREMA-D --emotions neu hap sad fea --results"
-    row = str(hparams / "mlee.yaml")
-    assert train.main([row, *shlex.split(flags), str(tmp_path), *quick(row)]) == 0
+    flags = "--fold 1 --corpus crema_d --data_folder corpora/CREMA-D --emotions neu hap sad fea --device cpu --results"
+    assert train.main([str(hparams / "mlee.yaml"), *shlex.split(flags), str(tmp_path)]) == 0
     model = tmp_path / "crema_d/mlee/all/seed1/fold1/model"
-    assert '"mean_of_frames"' in (model / "config.json").read_text()
+    assert all(f'"{name}"' in (model / "config.json").read_text() for name in ("mean_of_frames", "log_mel"))
     classifier = EmotionClassifier.from_hparams(source=model)
-    assert isinstance(classifier.model.encoder.network, sys.modules["my_encoder"].MeanOfFrames)
+    assert isinstance(classifier.model.encoder, sys.modules["my_encoder"].MeanOfFrames)
     assert classifier.classify_file("hello.wav")[0].shape == (1, 4)
