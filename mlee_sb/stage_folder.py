@@ -18,6 +18,7 @@ PREDICTIONS, TRAIN_LOG, RUN_LOG = "predictions.csv", "train_log.txt", "run.log"
 MODEL, SAVE, USED, EMBEDDINGS = "model", "save", "used", "embeddings"
 SUMMARY, IDENTITY, ENCODERS, DATA_FOLDER = "summary.json", "identity.json", "encoders.json", "data_folder.json"  # in the folder `SAVE`
 CHECKPOINTS = "CKPT*"  # SpeechBrain's name for the folders of checkpoints, in the folder `SAVE`
+UPSTREAM = "upstream"  # the folder below the results of a corpus for fixed parts of encoders that all stages share
 MANIFESTS = "manifests"  # the folder below the results of a corpus in which training prepares its manifests
 
 POSTERIOR, EXISTENCE_PROBABILITY = "p_", "e_"  # column prefixes of predictions.csv, before the code of an emotion

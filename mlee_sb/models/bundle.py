@@ -111,6 +111,8 @@ def check_describable(model: EmotionModel, labels: dict, demo: bool) -> None:
     InputError
         if a part of it is not registered, has no settings, or cannot be built from them
     """
+    if type(model.classifier) is not DenseClassifier:
+        raise InputError(f"classifier: {type(model.classifier).__name__}: a bundle holds a {DenseClassifier.__name__}, and no other class")
     try:
         _without_memory(describe_model(model, labels, demo))
     except InputError as error:

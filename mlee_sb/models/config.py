@@ -128,7 +128,8 @@ class LabelRules(_Strict):
     target: Name
     train_set: Literal["dominant", "all"]
     min_votes: Annotated[int, Field(ge=1)]
-    alpha: Annotated[float, Field(ge=0)] | None = None
+    alpha: Annotated[float, Field(ge=0)] | None = None  # as earlier versions noted it; today it is one of the settings
+    settings: Settings = {}  # of the target
     corpus: Word
     row: Word
     variant: Annotated[str, Field(max_length=LONGEST_TEXT), AfterValidator(_printable)] = ""  # settings that differ from the row's file

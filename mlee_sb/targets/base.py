@@ -178,4 +178,16 @@ def target_names(output: Output | None = None) -> list[str]:
     >>> target_names(SIGMOID)
     ['existence']
     """
-    return [name for name in registered(TARGETS) if output is None or find_target(name).output is output]
+    return [name for name in registered(TARGETS) if output is None or (target := _usable(name)) and target.output is output]
+
+
+def usable_targets() -> list[Target]:
+    """Return all registered targets that can be used: a package with a damaged one does not stop the others."""
+    return [target for name in registered(TARGETS) if (target := _usable(name))]
+
+
+def _usable(name: str) -> Target | None:
+    try:
+        return find_target(name)
+    except InputError:
+        return None

@@ -7,7 +7,7 @@ from pathlib import Path
 from pydoc import ErrorDuringImport, locate
 
 from mlee_sb.errors import InputError, choose
-from mlee_sb.targets import TRAIN_SETS, Setting, Target, find_target, target_names
+from mlee_sb.targets import TRAIN_SETS, Setting, Target, find_target, target_names, usable_targets
 
 PLAIN_MEAN, WEIGHTED_MEAN = "plain", "weighted"  # how the mean of the loss over utterances is taken
 LARGEST_SEED = 2**32 - 1  # numpy's
@@ -40,7 +40,13 @@ BUILDS = ("!new:", "!name:", "!apply:", "!applyref:")  # tags that come before t
 
 def of_all_targets() -> dict[str, Setting]:
     """Return the settings that belong to any registered target."""
-    return {name: setting for target in target_names() for name, setting in find_target(target).settings.items()}
+    found = {}
+    for target in usable_targets():
+        for name, setting in target.settings.items():
+            if name in SETTINGS or name.startswith(LEARNING_RATE):
+                raise InputError(f"target {target.name!r}: all rows have a setting {name!r}: its package must give it another name")
+            found[name] = setting
+    return found
 
 
 def of_other_targets(target: Target) -> set[str]:
@@ -70,12 +76,18 @@ def check_names(settings: Mapping, in_file: Mapping, target: object, file: str |
         if name not in referred_to and not name.startswith(LEARNING_RATE):
             choose(name, {**SETTINGS, **of_all_targets()}, f"setting in {file}")
     _check_target(settings.get("target"), target, file)
-    missing = [name for name in {**SETTINGS, **find_target(settings["target"]).settings} if name not in settings]
+    of_target = find_target(settings["target"]).settings
+    missing = [name for name in {**SETTINGS, **of_target} if name not in settings]
     if missing:
-        raise InputError(f"{file}: the setting {', '.join(missing)} is missing: copy its line from hparams/base.yaml")
+        of = f"it belongs to the target {settings['target']}: add it to base.yaml or to this file"
+        remedy = of if missing[0] in of_target else "copy its line from hparams/base.yaml"
+        raise InputError(f"{file}: the setting {', '.join(missing)} is missing: {remedy}")
     for name, part in settings["requires"].items() if isinstance(settings["requires"], Mapping) else ():
         if not isinstance(part, Mapping) or not isinstance(part.get("hparams"), str):
             raise InputError(f"{file}: requires {name}: {part!r}: give it an hparams file: {{hparams: mlee.yaml}}")
+    of_stages = isinstance(settings["encoder"], Mapping) and str(settings["encoder"].get("!")).startswith("!name:")
+    if settings["requires"] and not of_stages:
+        raise InputError(f"{file}: requires other stages, whose encoders it must freeze: begin the file with !include:frozen.yaml")
     for name, module in settings.items():
         for place, tag, arguments in _built(module, name):
             _check_arguments(tag, arguments, f"{place} in {file}")

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from mlee_sb.stage_folder import SOURCE, VERSION
+from mlee_sb.targets import find_target
 from mlee_sb.training.check_settings import built_classes
 from mlee_sb.version import __version__
 
@@ -20,6 +21,7 @@ DECIDE = (
     "models/**/*.py",
     "training/*.py",
 )  # files of this package that can change a result
+ONNX_ONLY = PACKAGE / "models/export"  # changes no result of training
 LIBRARIES = {OURS, "torch", "torchaudio", "speechbrain", *sys.stdlib_module_names}  # no experiment changes them
 INSTALLED = ("site-packages", "dist-packages")  # folders that hold the modules of many authors
 SHOWN = 16  # hexadecimal digits of a hash
@@ -39,13 +41,14 @@ def code_of(settings: Mapping) -> dict[str, str]:
     >>> list(code_of(read_settings("hparams/mlee.yaml")))
     ['version of mlee_sb', 'source of mlee_sb']
     """
-    plug_ins = sorted({found.__module__.split(".")[0] for found in built_classes(settings)} - LIBRARIES)
+    named = [*built_classes(settings), type(find_target(settings["target"]))]
+    plug_ins = sorted({found.__module__.split(".")[0] for found in named} - LIBRARIES)
     return {VERSION: __version__, SOURCE + OURS: _our_hash(), **{SOURCE + name: _plug_in_hash(name) for name in plug_ins}}
 
 
 @cache
 def _our_hash() -> str:
-    return _hash(path for pattern in DECIDE for path in PACKAGE.glob(pattern))
+    return _hash(path for pattern in DECIDE for path in PACKAGE.glob(pattern) if not path.is_relative_to(ONNX_ONLY))
 
 
 @cache

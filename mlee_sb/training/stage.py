@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from mlee_sb.corpora.manifest import fold_numbers
+from mlee_sb.corpora.manifest import FINGERPRINTS, fold_numbers, read_fingerprints
 from mlee_sb.errors import InputError, choose
 from mlee_sb.stage_folder import AGAIN, PROTOCOL, REQUIRED, StageFolder, key_of, row_name, stage_place, variant_of
 from mlee_sb.targets import Target, find_target
@@ -28,6 +28,14 @@ class Data:
     manifests: Path
     protocol: dict
     data_folder: Path
+
+    @cached_property
+    def recordings(self) -> dict[str, str]:
+        """ID -> fingerprint of its recording; {} for manifests of an earlier version, which had none."""
+        if not (self.manifests / FINGERPRINTS).is_file():
+            return {}
+        frame = read_fingerprints(self.manifests)
+        return dict(zip(frame["ID"], frame["fingerprint"], strict=True))
 
 
 @dataclass(frozen=True)
@@ -208,7 +216,10 @@ def _changed(hparams: str | Path, overrides: Mapping, settings: Mapping, target:
     decided = (*IN_THE_PLACE, *OF_THE_PROTOCOL, *NO_RESULT, *of_other_targets(target))
     in_file = read_settings(hparams, {name: value for name, value in overrides.items() if name in IN_THE_PLACE})
     own = {name: settings[name] for name in overrides if name not in decided and settings[name] != in_file[name]}
-    below = {f"{name}.{key}": value for name, stage in requires.items() for key, value in stage.changed.items() if own.get(key) != value}
+    below = {}
+    for name, stage in requires.items():
+        passed_on = (*SHARED, *in_file["requires"][name])  # what the row's own setting decides is not named again
+        below |= {f"{name}.{key}": value for key, value in stage.changed.items() if key not in passed_on or own.get(key) != value}
     return {**own, **below}
 
 

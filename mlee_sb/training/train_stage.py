@@ -4,7 +4,6 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 import pandas as pd
 import speechbrain as sb
@@ -26,7 +25,7 @@ from mlee_sb.training.fixed import FixedPart, fixed_parts, keep, kept, required_
 from mlee_sb.training.inputs import StageInputs, stage_inputs
 from mlee_sb.training.memory import keep_freed_memory
 from mlee_sb.training.settings import resolved_yaml
-from mlee_sb.training.stage import Stage
+from mlee_sb.training.stage import Data, Stage
 from mlee_sb.training.write_results import label_rules, presence_head, write_results
 
 Loaders = dict[str, DataLoader]
@@ -139,19 +138,19 @@ def _loaders(stage: Stage, inputs: StageInputs, encoder: Encoder, parts: list[Fi
     size, workers, seeds = stage.settings["batch_size"], stage.settings["num_workers"], {"train": stage.random_seed}
     loaders = {}
     for name, of_set in rows.items():
-        dataset = _fixed(parts, *of_set) if parts else _waveforms(stage.data.data_folder, encoder, *of_set)
+        dataset = _fixed(parts, stage.data, *of_set) if parts else _waveforms(stage.data, encoder, *of_set)
         loaders[name] = make_loader(dataset, size, workers, seeds.get(name), processes())
     return loaders
 
 
-def _waveforms(folder: Path, encoder: Encoder, split: pd.DataFrame, rows: pd.DataFrame, labels: Tensor, speeds) -> Dataset:
-    return WaveformDataset(rows, folder, encoder, labels, speeds)
+def _waveforms(data: Data, encoder: Encoder, split: pd.DataFrame, rows: pd.DataFrame, labels: Tensor, speeds) -> Dataset:
+    return WaveformDataset(rows, data.data_folder, encoder, labels, speeds)
 
 
-def _fixed(parts: list[FixedPart], split: pd.DataFrame, rows: pd.DataFrame, labels: Tensor, speeds) -> Dataset:
+def _fixed(parts: list[FixedPart], data: Data, split: pd.DataFrame, rows: pd.DataFrame, labels: Tensor, speeds) -> Dataset:
     """Return the fixed parts of some rows of a split. All rows of the split are on disk, because another stage may use other rows."""
     numbers = pd.Index(split["ID"]).get_indexer(rows["ID"])
-    values = [of_speed[number] for of_speed in kept(parts, split, speeds) for number in numbers]
+    values = [of_speed[number] for of_speed in kept(parts, split, data, speeds) for number in numbers]
     return FixedDataset(values, labels, rows["ID"].tolist())
 
 
@@ -170,8 +169,8 @@ def _brain(
     epochs = EarlyStopping(settings["max_epochs"], settings["patience"])
     run_opts = {"device": device, "distributed_backend": backend(device)}
     run_opts |= {name: settings[name] for name in ("precision", "max_grad_norm")}
-    learning = {"encoder": encoder} if encoder.learns else {}
-    checkpointer.add_recoverables({**learning, "classifier": classifier, "epochs": epochs, "random_state": RandomState()})
+    trained = {} if stage.requires else {"encoder": encoder}  # also where nothing learns: its statistics were fitted
+    checkpointer.add_recoverables({**trained, "classifier": classifier, "epochs": epochs, "random_state": RandomState()})
     return brain_of(stage.target)(
         encoder=encoder,
         classifier=classifier,

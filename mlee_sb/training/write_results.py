@@ -29,10 +29,9 @@ def presence_head(models: Iterable[EmotionModel]) -> PresenceHead | None:
 def label_rules(stage: Stage) -> dict:
     """Return the entry of config.json about the labels of a stage (`mlee_sb.models.config.LabelRules`)."""
     settings = stage.settings
-    of_target = {name: settings[name] for name in ("alpha",) if name in stage.target.settings}
     return {
         **{name: settings[name] for name in ("row", "target", "train_set", "min_votes", "fold", "seed")},
-        **of_target,
+        "settings": {name: settings[name] for name in stage.target.settings},
         "variant": stage.variant,
         "corpus": stage.data.protocol["corpus"],
     }

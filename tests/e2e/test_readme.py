@@ -42,9 +42,9 @@ def my_hparams(folder: Path) -> Path:
     copied = folder / "my_hparams"
     if not copied.is_dir():
         shutil.copytree(folder / "hparams", copied)
-    smoothing, dominant = blocks("yaml")[-1], copied / "dominant.yaml"
-    if smoothing not in dominant.read_text():
-        dominant.write_text(dominant.read_text() + smoothing)
+    smoothing, base = blocks("yaml")[-1], copied / "base.yaml"
+    if smoothing not in base.read_text():
+        base.write_text(base.read_text() + smoothing)
     return copied
 
 

@@ -40,3 +40,6 @@ def test_every_row_has_the_numbers_that_it_had(trained, row):
         assert losses[split] == pytest.approx(loss, abs=ROUNDING)
     values, kept_values = (each.drop(columns="ID").to_numpy(float) for each in (frame, kept_frame))
     np.testing.assert_allclose(values, kept_values, rtol=0, atol=ROUNDING)
+    others = {other: numbers for other, (_, numbers) in kept.items() if other != row and list(numbers) == list(frame)}
+    distance = {other: np.abs(values - numbers.drop(columns="ID").to_numpy(float)).mean() for other, numbers in others.items()}
+    assert all(np.abs(values - kept_values).mean() < other for other in distance.values()), "it has the numbers of another row"

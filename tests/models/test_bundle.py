@@ -386,3 +386,11 @@ def test_the_same_weights_are_the_same_bytes(tmp_path):
     for number in range(16):
         save_weights(tmp_path / str(number), {"a": torch.arange(3.0), "b": torch.ones(2)}, ["neu", "hap"])
     assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
+
+
+def test_a_bundle_of_schema_3_as_version_0_2_0_wrote_it_is_read_with_the_same_answers(tmp_path):
+    """It describes an encoder in parts, as schema 2 does, and notes the sha256 of the weights."""
+    bundle = copy_of(OF_SCHEMA_2, tmp_path / "bundle")
+    config = json.loads((bundle / "config.json").read_text())
+    write_json(bundle / "config.json", config | {"schema": 3, "weights_sha256": sha256_of(bundle / "model.safetensors")})
+    assert load_bundle(bundle).golden_difference < 1e-6

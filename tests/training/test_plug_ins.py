@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 import torch
 from packages import write_package
 
+from mlee_sb.corpora.manifest import read_protocol
+from mlee_sb.corpora.prepare import prepare
 from mlee_sb.errors import InputError
 from mlee_sb.evaluation.predictions import read_predictions
 from mlee_sb.evaluation.scores import score_folder
@@ -17,11 +20,12 @@ from mlee_sb.models.bundle import load_bundle
 from mlee_sb.models.encoders.base import learning
 from mlee_sb.training import data as data_module
 from mlee_sb.training.brains import EmotionBrain
+from mlee_sb.training.checkpoints import AtomicCheckpointer
 from mlee_sb.training.fixed import fixed_parts
 from mlee_sb.training.inputs import stage_inputs
 from mlee_sb.training.run import run
 from mlee_sb.training.settings import overridable, read_settings
-from mlee_sb.training.stage import make_stage, plan
+from mlee_sb.training.stage import Data, make_stage, plan
 
 from .conftest import EMOTIONS, VOTES
 
@@ -307,3 +311,84 @@ def test_settings_of_an_encoder_of_a_package_are_checked(own):
     with pytest.raises(InputError, match="unknown setting of encoder in mlee.yaml 'band': did you mean 'bands'"):
         own("mlee", PROJECTED.replace("{}", "{band: 5}"))
     assert read_settings(own("mlee", PROJECTED).hparams)["encoder"] == {"!": f"!new:{PACKAGE}.Projected"}
+
+
+def test_folds_share_what_a_fixed_part_gave_and_a_head_on_it_reads_no_recording(own, reads):
+    trained(own("mlee", PROJECTED))
+    first = len(reads)
+    reads.clear()
+    trained(own("mlee", PROJECTED, fold=2))
+    one_speaker = len(VOTES)
+    assert len(reads) < first and len(reads) <= 2 * 2 * one_speaker, "only the speakers that fold 1 did not train on, at the other speeds"
+    reads.clear()
+    trained(own("mlee_pretrain"))
+    assert reads == [], "its encoder's embeddings come from the fixed part that is kept"
+
+
+def test_other_recordings_have_another_fixed_part(own, reads, tmp_path):
+    stage = trained(own("mlee", PROJECTED))
+    reads.clear()
+    release = stage.data.data_folder
+    for number, wav in enumerate(sorted(release.glob("*.wav"))):
+        samples, rate = soundfile.read(wav)
+        soundfile.write(wav, np.random.default_rng(number).uniform(-0.3, 0.3, len(samples)), rate)
+    prepare("vote_table", release, tmp_path / "again", EMOTIONS, say=lambda line: None)
+    shutil.rmtree(stage.folder)
+    data = Data(tmp_path / "again", read_protocol(tmp_path / "again"), release)
+    trained(make_stage(stage.hparams, stage.overrides, data, tmp_path / "results"))
+    assert len(reads) >= len(list(release.glob("*.wav")))
+
+
+def test_the_code_of_a_target_of_a_package_is_part_of_a_stage(own):
+    assert f"source of {PACKAGE}" in own("dominant", "target: sure", "agreement: 0.9").identity
+
+
+def test_the_setting_of_a_row_and_the_same_one_of_its_encoder_are_two_settings(own):
+    alone, both = (own("mlee_pretrain", max_epochs=5, requires={"mlee": of_mlee}) for of_mlee in ({}, {"max_epochs": 5}))
+    assert alone.key != both.key and alone.folder != both.folder
+    assert len(plan(alone, both)) == 4
+
+
+def test_a_row_that_requires_others_and_trains_an_encoder_of_its_own_is_refused(own):
+    with pytest.raises(InputError, match="mlee.yaml: requires other stages, whose encoders it must freeze"):
+        own("mlee", "requires: {dominant: {hparams: dominant.yaml}}")
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [("settings = {'batch_size': Setting(int)}", "all rows have a setting 'batch_size'"), ("output = None", None)],
+)
+def test_a_faulty_target_of_another_package_is_named_or_leaves_the_rows_alone(own, tmp_path, monkeypatch, code, message):
+    before = own("dominant").key
+    imports = "from mlee_sb.targets import Setting\nfrom mlee_sb.targets.hard import HardTarget\n"
+    lines = f"{imports}class Bad(HardTarget):\n    name = 'bad'\n    {code}\n"
+    monkeypatch.syspath_prepend(write_package(tmp_path / "other", f"bad_{bool(message)}", lines, targets={"bad": "Bad"}))
+    if message:
+        with pytest.raises(InputError, match=message):
+            own("dominant", "patience: 3")
+    else:
+        assert own("dominant").key == before
+
+
+def test_a_resumed_run_has_the_statistics_of_an_encoder_in_which_nothing_learns(own, monkeypatch):
+    plug_ins = importlib.import_module(PACKAGE)
+    monkeypatch.setattr(plug_ins.Projected, "parameter_groups", lambda encoder: {})
+    monkeypatch.setattr(
+        plug_ins.Projected, "fit_statistics", lambda encoder, batches: encoder.dense.bias.data.fill_(float(sum(len(v) for v, _ in batches)))
+    )
+    whole = trained(own("mlee", PROJECTED, results="whole"))
+    stopped = own("mlee", PROJECTED, results="stopped")
+    save_epoch, saved = AtomicCheckpointer.save_epoch, []
+
+    def killed(checkpointer, *args, **kwargs):
+        save_epoch(checkpointer, *args, **kwargs)
+        saved.append(1)
+        if len(saved) == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(AtomicCheckpointer, "save_epoch", killed)
+    with pytest.raises(KeyboardInterrupt):
+        trained(stopped)
+    trained(stopped)
+    biases = [load_bundle(stage.model_folder).model.encoder.dense.bias for stage in (whole, stopped)]
+    assert torch.equal(*biases) and biases[0].min() > 1

@@ -11,7 +11,7 @@ from bundles import paper_encoder
 from mlee_sb.errors import InputError
 from mlee_sb.training.settings import nested, overridable, read_settings
 
-FILES = [file for file in sorted(Path("hparams").glob("*.yaml")) if file.stem != "base"]  # of rows
+FILES = [file for file in sorted(Path("hparams").glob("*.yaml")) if file.stem not in ("base", "frozen")]  # of rows
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,9 @@ def test_a_target_may_be_referred_to(tmp_path):
 def test_a_rows_file_begins_with_the_base_and_says_only_what_is_its_own(file):
     lines = [line for line in file.read_text().splitlines() if not line.startswith("#")]
     own = {line.split(":")[0] for line in lines if re.match(r"\w", line)}
-    assert lines[0] == "!include:base.yaml" and {"row", "target", "lr"} <= own and len(own) <= 8
+    freezes = "requires" in own
+    assert lines[0] == ("!include:frozen.yaml" if freezes else "!include:base.yaml")
+    assert own == {"row", "target", "lr", *(["requires"] if freezes else [])}
     assert own < read_settings(file).keys()
 
 

@@ -240,7 +240,7 @@ def test_the_second_head_on_an_encoder_reads_no_recording_even_where_it_can_use_
 def embeddings(part, rows, data, speeds=(1.0,)):
     """What a fixed part gives for some rows at some speeds, computed where it is not kept, [speeds * n, embedding_size]."""
     keep([part], rows, data, speeds, "cpu")
-    return torch.stack(sum(kept([part], rows, speeds), []))
+    return torch.stack(sum(kept([part], rows, data, speeds), []))
 
 
 def parts_of(stage):
@@ -283,7 +283,7 @@ def test_a_head_on_an_encoder_that_was_trained_again_is_trained_again_and_reads_
     frozen = load_bundle(head.model_folder).model.encoders[0]
     assert torch.equal(frozen.network.blstm.weight_ih_l0, other.model.encoder.network.blstm.weight_ih_l0)
     test, (part, _) = stage_inputs(head).test, parts_of(head)
-    (there,) = kept([part], test, [1.0])  # which are only read: they must be there, and those of the new weights
+    (there,) = kept([part], test, head.data, [1.0])  # which are only read: they must be there, and those of the new weights
     torch.testing.assert_close(torch.stack(there), embeddings(replace(part, folder=head.folder / "fresh"), test, head.data))
     again = (head.folder / "predictions.csv").read_bytes()
     shutil.rmtree(head.folder)
