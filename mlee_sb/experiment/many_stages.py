@@ -100,7 +100,8 @@ def _as_json(stages: list[Stage]) -> dict:
         "heads": sum(kind(stage) == "head" for stage in stages),
         "stages": [
             {
-                **{name: stage.settings[name] for name in ("row", "train_set", "seed", "fold")},
+                "row": stage.row,
+                **{name: stage.settings[name] for name in ("train_set", "seed", "fold")},
                 "kind": kind(stage),
                 "requires": [str(part.folder) for part in stage.requires.values()],
                 "folder": str(stage.folder),
@@ -130,7 +131,7 @@ def _end_lines(wanted: list[Stage], outcomes: list[Outcome]) -> list[str]:
     stands = {outcome.stage.folder for outcome in outcomes if outcome.stands}
     rows: dict[tuple, list[Stage]] = {}
     for stage in wanted:
-        rows.setdefault(tuple(stage.settings[name] for name in ("row", "train_set", "seed")), []).append(stage)
+        rows.setdefault((stage.row, stage.settings["train_set"], stage.settings["seed"]), []).append(stage)
     lines = ["pooled over the folds that stand, in %:"]
     for (row, train_set, seed), stages in rows.items():
         there = [stage for stage in stages if stage.folder in stands]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mlee_sb.errors import choose
 from mlee_sb.experiment.arguments import add_settings, corpus_data, exit_status, first_look, make_parser, parse, take_settings
-from mlee_sb.experiment.hparams_files import hparams_folders
+from mlee_sb.experiment.hparams_files import HPARAMS, find_hparams
 from mlee_sb.experiment.many_stages import add_sweep_flags, chosen_folds, output_of, train_all
 from mlee_sb.targets import SOFTMAX, TRAIN_SETS, find_target, target_names
 from mlee_sb.training.check_settings import of_all_targets
@@ -70,21 +70,22 @@ def _of_file(file: Path, of_files: dict) -> dict:
     return {**own, **({"requires": required} if required else {})}
 
 
-def _file(hparams: str, row: str) -> Path:
-    return Path(hparams) / f"{row}.yaml"
+def _file(hparams: str | None, row: str) -> Path:
+    return Path(hparams) / f"{row}.yaml" if hparams else find_hparams(row)
 
 
 def _parse(arguments: Sequence[str], description: str, program: str | None) -> tuple[dict, dict]:
     """Return the value of each flag, and the settings that were given: ``lr`` of a file by ``mlee.lr``."""
-    default = str(hparams_folders()[0])
-    hparams = first_look(arguments, "--hparams", default)
+    hparams = first_look(arguments, "--hparams")
     parser = make_parser(description, program)
     grid = parser.add_argument_group("the grid")
     grid.add_argument("--rows", nargs="+", default=ROWS, metavar="ROW", help=f"of: {' '.join(ROWS)} (default: all)")
     grid.add_argument("--targets", nargs="+", default=TARGETS, metavar="TARGET", help="hard, soft or both (default)")
     grid.add_argument("--train_sets", nargs="+", default=TRAIN_SETS, metavar="SET", help="dominant, all or both (default)")
     grid.add_argument("--seeds", nargs="+", type=int, default=[1], metavar="N", help="one or more (default: 1)")
-    grid.add_argument("--hparams", default=default, metavar="FOLDER", help=f"the folder of the hparams files (default: {default})")
+    grid.add_argument(
+        "--hparams", metavar="FOLDER", help=f"the folder of the hparams files (default: ./{HPARAMS} and then those of mlee_sb)"
+    )
     add_sweep_flags(parser)
     of_all: dict = {}
     of_files: dict = {}

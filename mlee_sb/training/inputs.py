@@ -90,7 +90,11 @@ def _check_votes(stage: Stage, train: pd.DataFrame, where: str) -> None:
             )
         if stage.target.output.knows_existence and (of_emotion >= stage.settings["min_votes"]).all():
             least = _min_votes_that_work(votes, stage.settings["min_votes"])
-            remedy = f"give --min_votes {least}" if least else f"leave {emotion!r} out of --emotions"
+            remedy = (
+                f"give --min_votes {least} (with --manifests: prepare them again with it)"
+                if least
+                else f"leave {emotion!r} out of --emotions"
+            )
             raise InputError(f"{where}: no training example without {emotion!r}: {remedy}, or choose another --fold")
 
 

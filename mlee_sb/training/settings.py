@@ -56,10 +56,13 @@ def _checked_settings(hparams: str | Path, overrides: Mapping) -> dict:
     return settings
 
 
-def _texts(path: Path) -> tuple[str, ...]:
-    """Return the text of a file and of each file that it includes; a missing file has none, and the reader says so."""
+def _texts(path: Path, above: tuple[Path, ...] = ()) -> tuple[str, ...]:
+    """Return the text of a file and of each file that it includes; "" for a missing file. `above` are the files that include it."""
+    if path in above:
+        raise InputError(f"{path}: includes itself: take the {INCLUDE} that leads back to it out of {above[-1]}")
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
-    return (text, *(part for name in re.findall(rf"{INCLUDE}(\S+)", text) for part in _texts(path.parent / name)))
+    included = re.findall(rf"^[^#\n]*{INCLUDE}(\S+)", text, flags=re.MULTILINE)
+    return (text, *(part for name in included for part in _texts(path.parent / name, (*above, path))))
 
 
 def resolved_yaml(hparams: str | Path, overrides: Mapping) -> str:

@@ -64,7 +64,12 @@ class Stage:
     def name(self) -> str:
         """Row, train set, seed and fold, in words for a person."""
         s = self.settings
-        return f"{row_name(s['row'], self.variant)} (train set {s['train_set']}, seed {s['seed']}, fold {s['fold']})"
+        return f"{self.row} (train set {s['train_set']}, seed {s['seed']}, fold {s['fold']})"
+
+    @property
+    def row(self) -> str:
+        """The name of its row, with the settings in which it differs from its file."""
+        return row_name(self.settings["row"], self.variant)
 
     @property
     def variant(self) -> str:
@@ -169,7 +174,8 @@ class Stage:
         if differing:
             lines = "".join(f"\n  {name}: there {there.get(name)!r}, now {here.get(name)!r}" for name in differing)
             raise InputError(
-                f"{self.folder}: holds results of other settings; give another folder with --results, or move this one away:{lines}"
+                f"{self.folder}: holds results of other settings; give another folder with --results, or another row: in the file, "
+                f"or move this one away:{lines}"
             )
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from mlee_sb.evaluation import paper
 from mlee_sb.experiment.table3 import main
 
 from .numbers_of_rows import FLAGS, kept_numbers, machine, numbers_of
@@ -26,6 +27,10 @@ def hparams_folder():
     from mlee_sb.experiment.hparams_files import HPARAMS, shipped
 
     return shipped(HPARAMS)
+
+
+def test_numbers_of_every_row_are_kept():
+    assert set(kept_numbers()[1]) == set(paper.ROWS)
 
 
 @pytest.mark.parametrize("row", kept_numbers()[1])

@@ -43,10 +43,10 @@ def test_a_setting_of_a_file_reaches_its_stage_however_it_is_required(tones, tmp
     flags = ["--rows", "mlee", "mlee_pretrain", "mlee_fusion", "--targets", "soft", "--train_sets", "all", "--folds", "1", "--alpha", "0.5"]
     assert main([*of_tones(tones, tmp_path), *flags, "--mlee.lr", "0.001", "--dominant.lr", "0.002", "--dry-run", "--json"]) == 0
     assert [stage["row"] for stage in json.loads(capsys.readouterr().out)["stages"]] == [
-        "mlee",
-        "mlee_pretrain_soft",
-        "dominant_soft",
-        "mlee_fusion_soft",
+        "mlee@lr=0.001",
+        "mlee_pretrain_soft@alpha=0.5,mlee.lr=0.001",
+        "dominant_soft@alpha=0.5,lr=0.002",
+        "mlee_fusion_soft@alpha=0.5,dominant.lr=0.002,mlee.lr=0.001",
     ]
 
 

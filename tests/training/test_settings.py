@@ -258,3 +258,10 @@ def test_a_name_in_the_file_that_a_setting_of_the_base_leads_to_is_resolved(tmp_
     """HyperPyYAML resolves settings in their order: the optimiser of the base takes `lr`, and this one refers to a third."""
     file = edited(tmp_path, "mlee.yaml", "lr: 0.0002", "scale: 2\nlr: !ref <scale> * 0.0001")
     assert read_settings(file)["opt_class"]["lr"] == pytest.approx(2e-4)
+
+
+def test_a_file_that_includes_itself_is_named(tmp_path):
+    (tmp_path / "a.yaml").write_text("!include:b.yaml\nrow: a\n")
+    (tmp_path / "b.yaml").write_text("!include:a.yaml  # and back\nrow: b\n")
+    with pytest.raises(InputError, match="a.yaml: includes itself"):
+        read_settings(tmp_path / "a.yaml")
