@@ -12,7 +12,7 @@ from reference.model import SHIFT, WINDOW
 from training_step import BATCH, built
 
 from mlee_sb.models.encoders.cnn_blstm_attention import CnnLayer
-from mlee_sb.models.rows import in_rows
+from mlee_sb.models.packed_frames import in_rows
 from mlee_sb.training.data import UtteranceSampler
 
 

@@ -15,11 +15,11 @@ PACKAGE = Path(__file__).resolve().parents[1] / "mlee_sb"
 FILES = sorted(PACKAGE.rglob("*.py"))
 FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
 
-BELOW = {"errors", "files", "wav", "plugins", "version"}  # what every room stands on
+BELOW = {"errors", "files", "wav_faults", "plugins", "version"}  # what every room stands on
 MAY_IMPORT = {
     "errors": set(),
     "files": set(),
-    "wav": set(),
+    "wav_faults": set(),
     "plugins": set(),
     "version": set(),
     "labels": set(),
@@ -37,7 +37,7 @@ MAY_IMPORT = {
     "cli": {"corpora", "labels", "models", "training", "evaluation", "inference", "experiment", "stage_folder"},
     "__init__": {"inference", "experiment"},
 }
-WITHOUT_TORCH = ("errors", "files", "wav", "plugins", "stage_folder", "labels", "calibration", "demo", "corpora", "evaluation")
+WITHOUT_TORCH = ("errors", "files", "wav_faults", "plugins", "stage_folder", "labels", "calibration", "demo", "corpora", "evaluation")
 TORCH = {"torch", "torchaudio", "speechbrain", "safetensors"}
 DISTRIBUTIONS = {"sklearn": "scikit-learn", "ruamel": "ruamel.yaml", "pyworld": "pyworld-prebuilt"}  # where the import has another name
 SHOWS_VALUES = {"stage_folder.py"}  # in an error, of settings that differ

@@ -30,7 +30,7 @@ def push(
 def info(source: Source, revision: Revision = None, as_json: Json = False) -> None:
     """Tell what a model is: emotions, training, scores, calibration, size."""
     from mlee_sb.cli.terminal import facts_table, show
-    from mlee_sb.inference.facts import facts
+    from mlee_sb.inference.model_facts import facts
     from mlee_sb.inference.source import find
 
     found = facts(find(source, revision))

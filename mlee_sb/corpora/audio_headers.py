@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from mlee_sb.corpora.audio_cache import AudioCache
 from mlee_sb.files import sha256_of
-from mlee_sb.wav import why_cut_off, why_no_sound
+from mlee_sb.wav_faults import why_cut_off, why_no_sound
 
 SHORTEST = 0.040
 """Seconds of the shortest recording: the window of the model's spectrogram."""
@@ -127,5 +127,5 @@ def _what_is_wrong(file: soundfile.SoundFile) -> str:
 
 
 def _why_no_sound(block: np.ndarray) -> str:
-    """Return what `mlee_sb.wav.why_no_sound` says of all channels of a block [frames, channels]."""
+    """Return what `mlee_sb.wav_faults.why_no_sound` says of all channels of a block [frames, channels]."""
     return why_no_sound(float(np.abs(block).max()))

@@ -9,11 +9,11 @@ from pathlib import Path
 from mlee_sb.corpora import manifest
 from mlee_sb.corpora.audio_headers import Audio, check_below
 from mlee_sb.corpora.base import OTHER, Corpus, Fold, Skipped, Utterance
-from mlee_sb.corpora.counts import report
 from mlee_sb.corpora.manifest import SPLITS
 from mlee_sb.corpora.manifest_writer import MICROSECONDS, csv_lines, manifest_row, others_of, protocol_of, vote_lines, write_manifests
 from mlee_sb.corpora.options import OpenCorpus, open_corpus
 from mlee_sb.corpora.own_name import OPTION
+from mlee_sb.corpora.prepare_report import report
 from mlee_sb.errors import InputError, choose
 from mlee_sb.files import written_beside
 

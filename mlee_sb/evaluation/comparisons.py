@@ -24,7 +24,7 @@ from scipy.optimize import brentq
 from scipy.special import stdtr, stdtrit
 
 from mlee_sb.evaluation import paper
-from mlee_sb.evaluation.resampling import Estimate
+from mlee_sb.evaluation.bootstrap import Estimate
 
 COMPARED = ("wa", "ua")  # the paper's scores, in which rows are compared with their baselines
 SPEAKERS, FOLDS = "speakers", "folds"  # units of a test

@@ -10,6 +10,7 @@ from tqdm import tqdm
 from mlee_sb.errors import choose
 from mlee_sb.evaluation import metrics, paper
 from mlee_sb.evaluation.ambiguity import THIRDS, thirds, vote_entropy
+from mlee_sb.evaluation.bootstrap import CONFIDENCE, RESAMPLES, Resamples, interval
 from mlee_sb.evaluation.cautions import cautions, folds_without, why_no_intervals
 from mlee_sb.evaluation.ceiling import human_agreement
 from mlee_sb.evaluation.cells import Cell, Cells, learning_curve, read_cells
@@ -17,7 +18,6 @@ from mlee_sb.evaluation.comparisons import COMPARED, FOLDS, SPEAKERS, Scored, co
 from mlee_sb.evaluation.metrics import SCORES, Score, number
 from mlee_sb.evaluation.origins import doubts
 from mlee_sb.evaluation.predictions import Predictions
-from mlee_sb.evaluation.resampling import CONFIDENCE, RESAMPLES, Resamples, interval
 from mlee_sb.evaluation.results import find_stages, readable_stages
 
 AT_ONCE = 256  # resamples: bounds the memory

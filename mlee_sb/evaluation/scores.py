@@ -8,7 +8,7 @@ import pandas as pd
 
 from mlee_sb.errors import InputError
 from mlee_sb.evaluation import metrics
-from mlee_sb.evaluation.certainty import calibrated_scores, read_calibration
+from mlee_sb.evaluation.calibrated_scores import calibrated_scores, read_calibration
 from mlee_sb.evaluation.metrics import SCORES, number
 from mlee_sb.evaluation.predictions import Predictions, read_predictions
 from mlee_sb.files import write_json

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mlee_sb.calibration import Calibration, percent_of
 from mlee_sb.errors import InputError, choose
-from mlee_sb.inference.speech import GATES
+from mlee_sb.inference.speech_gate import GATES
 from mlee_sb.models.emotion_model import not_finite
 from mlee_sb.targets.outputs import Output
 
@@ -73,7 +73,7 @@ class Asked:
     ----------
     coverage : how often the dominant emotion should be among the candidates, 0.01 to 0.99
     min_confidence : the model abstains if it is less confident than this, 0 to 1
-    gate : what tells speech from silence: ``"energy"`` or ``"silero"`` (`mlee_sb.inference.speech.GATES`)
+    gate : what tells speech from silence: ``"energy"`` or ``"silero"`` (`mlee_sb.inference.speech_gate.GATES`)
 
     Raises
     ------

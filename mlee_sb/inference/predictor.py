@@ -9,7 +9,7 @@ from torch import Tensor
 from mlee_sb.errors import InputError
 from mlee_sb.inference.answers import MIN_SPEECH, AnyModel, Asked, Prediction, make_predictions, prediction_without_speech
 from mlee_sb.inference.audio_input import AudioFile, load_utterance
-from mlee_sb.inference.speech import Gate, make_gate, share_of_speech
+from mlee_sb.inference.speech_gate import Gate, make_gate, share_of_speech
 from mlee_sb.models.device import upload
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mlee_sb.errors import InputError
 from mlee_sb.inference.answers import Prediction
-from mlee_sb.inference.speech import Gate, Stretches, share_of_speech
+from mlee_sb.inference.speech_gate import Gate, Stretches, share_of_speech
 from mlee_sb.models.waveforms import BlockResampler, as_samples, to_mono
 
 WINDOW_SECONDS = 4.0  # about a sentence, as the paper's utterances are

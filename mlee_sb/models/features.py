@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from mlee_sb.errors import InputError
-from mlee_sb.models.rows import joined, separated
+from mlee_sb.models.packed_frames import joined, separated
 
 BLOCK_FRAMES = 256  # frames that a CPU computes at one time: more do not fit in its cache, and take 1.5 times as long
 LONGEST_DFT = 2**16  # points: a longer one is a mistake, and takes much memory for every frame

@@ -17,7 +17,7 @@ import torchaudio
 from torch import Tensor
 
 from mlee_sb.errors import InputError
-from mlee_sb.wav import why_cut_off, why_no_sound
+from mlee_sb.wav_faults import why_cut_off, why_no_sound
 
 logger = logging.getLogger(__name__)
 
@@ -132,7 +132,7 @@ def check_sound(samples: Tensor, where: str) -> None:
     Raises
     ------
     InputError
-        if a sample is not finite or far beyond full scale (`mlee_sb.wav.LOUDEST`); the message begins with `where` and names a remedy
+        if a sample is not finite or far beyond full scale (`mlee_sb.wav_faults.LOUDEST`); the message begins with `where`
     """
     if samples.numel() and (wrong := why_no_sound(float(torch.stack(samples.aminmax()).abs().max()))):
         raise InputError(f"{where}: {wrong}")

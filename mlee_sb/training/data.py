@@ -106,7 +106,7 @@ class UtteranceSampler(Sampler[list[int]]):
     """Batches of utterances: shuffled again in every epoch for training, sorted by length for evaluation.
 
     In training they are not sorted: utterances of one length are similar in other ways, too, and an encoder that lays them in rows
-    (`mlee_sb.models.rows`) has little padding anyway.
+    (`mlee_sb.models.packed_frames`) has little padding anyway.
     The order depends on seed and epoch alone, so a resumed run has the same batches as a run without a stop.
 
     Parameters

@@ -21,7 +21,7 @@ from mlee_sb.training.brains import SECONDS, EmotionBrain, brain_of, parameter_g
 from mlee_sb.training.checkpoints import AtomicCheckpointer, EarlyStopping, RandomState
 from mlee_sb.training.data import FixedDataset, WaveformDataset, make_loader
 from mlee_sb.training.distributed import backend, on_main, processes
-from mlee_sb.training.fixed import FixedPart, fixed_parts, keep, kept, required_models
+from mlee_sb.training.fixed_parts import FixedPart, fixed_parts, keep, kept, required_models
 from mlee_sb.training.inputs import StageInputs, stage_inputs
 from mlee_sb.training.memory import keep_freed_memory
 from mlee_sb.training.settings import resolved_yaml

@@ -11,9 +11,9 @@ import numpy as np
 from scipy import stats
 
 from mlee_sb.evaluation import metrics
+from mlee_sb.evaluation.bootstrap import Resamples, interval
 from mlee_sb.evaluation.comparisons import FOLDS, SPEAKERS, Scored, compare
 from mlee_sb.evaluation.paper import DECLARED, ONE_FOR_BOTH
-from mlee_sb.evaluation.resampling import Resamples, interval
 from mlee_sb.targets import TRAIN_SETS
 
 BASELINES = ("dominant_hard", "dominant_soft")

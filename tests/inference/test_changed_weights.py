@@ -6,8 +6,8 @@ from bundles import OF_SCHEMA_2, copy_of, one_weight_a_little_larger
 from mlee_sb.errors import InputError
 from mlee_sb.files import sha256_of
 from mlee_sb.inference.card import write_card
-from mlee_sb.inference.facts import facts
 from mlee_sb.inference.hub import Place, pull
+from mlee_sb.inference.model_facts import facts
 from mlee_sb.inference.publish import push
 from mlee_sb.inference.source import load
 from mlee_sb.inference.verify import verify

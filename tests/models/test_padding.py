@@ -8,7 +8,7 @@ from mlee_sb.errors import InputError
 from mlee_sb.models.encoders.cnn_blstm_attention import CnnLayer
 from mlee_sb.models.encoders.frozen import FrozenEncoders
 from mlee_sb.models.normalization import ZNorm
-from mlee_sb.models.rows import LENGTHS_PER_OCTAVE, in_rows
+from mlee_sb.models.packed_frames import LENGTHS_PER_OCTAVE, in_rows
 
 LONGEST = 16000  # samples
 

@@ -21,7 +21,7 @@ from mlee_sb.models.encoders.base import learning
 from mlee_sb.training import data as data_module
 from mlee_sb.training.brains import EmotionBrain
 from mlee_sb.training.checkpoints import AtomicCheckpointer
-from mlee_sb.training.fixed import fixed_parts
+from mlee_sb.training.fixed_parts import fixed_parts
 from mlee_sb.training.inputs import stage_inputs
 from mlee_sb.training.run import run
 from mlee_sb.training.settings import overridable, read_settings

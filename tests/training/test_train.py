@@ -22,10 +22,10 @@ from mlee_sb.files import write_json
 from mlee_sb.models.bundle import load_bundle, save_bundle
 from mlee_sb.stage_folder import StageFolder
 from mlee_sb.training import data as data_module
-from mlee_sb.training import fixed as fixed_module
+from mlee_sb.training import fixed_parts as fixed_module
 from mlee_sb.training.brains import EmotionBrain
 from mlee_sb.training.data import WaveformDataset, make_loader
-from mlee_sb.training.fixed import FixedPart, fixed_parts, keep, kept, required_models
+from mlee_sb.training.fixed_parts import FixedPart, fixed_parts, keep, kept, required_models
 from mlee_sb.training.inputs import stage_inputs
 from mlee_sb.training.run import run
 from mlee_sb.training.stage import plan

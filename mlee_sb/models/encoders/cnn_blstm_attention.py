@@ -11,7 +11,7 @@ from mlee_sb.errors import InputError
 from mlee_sb.models.device import upload
 from mlee_sb.models.encoders.feature_encoder import FeatureEncoder
 from mlee_sb.models.masking import WholeBatchNorm2d, valid_frames
-from mlee_sb.models.rows import in_rows, joined, out_of_rows
+from mlee_sb.models.packed_frames import in_rows, joined, out_of_rows
 
 
 class CnnLayer(nn.Module):

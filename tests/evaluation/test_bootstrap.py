@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mlee_sb.evaluation.resampling import Resamples, interval
+from mlee_sb.evaluation.bootstrap import Resamples, interval
 
 CORPORA, RESAMPLES = 500, 600
 EXPECTED_ACCURACY, SKILL = 0.6, (6, 4)  # of a beta distribution with this mean: speakers differ more than chance alone would have them

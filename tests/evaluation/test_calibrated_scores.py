@@ -9,7 +9,7 @@ from scipy.special import softmax
 
 from mlee_sb.calibration import Calibration
 from mlee_sb.errors import InputError
-from mlee_sb.evaluation.certainty import calibrated_scores, read_calibration
+from mlee_sb.evaluation.calibrated_scores import calibrated_scores, read_calibration
 from mlee_sb.evaluation.predictions import Predictions
 from mlee_sb.evaluation.scores import score_folder
 from mlee_sb.files import write_json

@@ -6,7 +6,7 @@ import torch
 from bundles import speech
 
 from mlee_sb.errors import InputError
-from mlee_sb.inference.speech import EnergyGate, SileroGate, Stretches, make_gate, share_of_speech
+from mlee_sb.inference.speech_gate import EnergyGate, SileroGate, Stretches, make_gate, share_of_speech
 
 
 def test_what_is_louder_than_the_threshold_is_speech():
