@@ -129,6 +129,9 @@ def held(tmp_path):
 QUICK = ["--max_epochs", "2", "--mlee.max_epochs", "2", "--dominant.max_epochs", "2"]
 
 
+OF_ENCODERS = {"mlee.max_epochs": 2, "dominant.max_epochs": 2}  # what `QUICK` says about the encoders of a fusion
+
+
 def stage_of(row: str, fold: int = 1, **changed) -> Path:
     """Return the place of a stage below the results of a corpus, by the settings in which it differs from its hparams file."""
     return Path(row_name(row, variant_of(changed)), f"all/seed1/fold{fold}")

@@ -12,9 +12,9 @@ from pages import RECIPE, command_blocks, other_lines
 
 from mlee_sb.evaluation.scores import read_predictions
 
-from .conftest import QUICK, command, stage_of
+from .conftest import OF_ENCODERS, QUICK, command, stage_of
 
-STAGES = [stage_of(row, max_epochs=2) for row in ("mlee", "dominant_soft", "mlee_fusion_soft")]
+STAGES = [*(stage_of(row, max_epochs=2) for row in ("mlee", "dominant_soft")), stage_of("mlee_fusion_soft", max_epochs=2, **OF_ENCODERS)]
 
 
 @pytest.fixture(scope="module")

@@ -20,9 +20,10 @@ from mlee_sb.errors import InputError
 from mlee_sb.evaluation.predictions import read_predictions
 from mlee_sb.experiment.train import main
 
-from .conftest import QUICK, command, stage_of
+from .conftest import OF_ENCODERS, QUICK, command, stage_of
 
-MLEE, DOMINANT, FUSION = (stage_of(row, max_epochs=2) for row in ("mlee", "dominant_soft", "mlee_fusion_soft"))
+MLEE, DOMINANT = (stage_of(row, max_epochs=2) for row in ("mlee", "dominant_soft"))
+FUSION = stage_of("mlee_fusion_soft", max_epochs=2, **OF_ENCODERS)
 
 
 def test_a_stage_leaves_what_the_design_promises(trained):
@@ -95,7 +96,7 @@ def test_other_settings_get_a_place_beside_and_share_the_encoders(trained, tones
     before = {file: file.read_bytes() for file in (results / "tones" / FUSION).rglob("*") if file.is_file()}
     assert main(command(tones, results, *QUICK, "--lr", "0.1")) == 0
     assert capsys.readouterr().out.count("finished before, reused") == 2
-    beside = results / "tones" / stage_of("mlee_fusion_soft", max_epochs=2, lr=0.1)
+    beside = results / "tones" / stage_of("mlee_fusion_soft", max_epochs=2, lr=0.1, **OF_ENCODERS)
     assert (beside / "scores.json").is_file() and all(file.read_bytes() == content for file, content in before.items())
 
 
