@@ -101,11 +101,6 @@ class Encoder(nn.Module):
         """The encoders side by side in this one: the encoder itself, or several in a fusion."""
         return [self]
 
-    @property
-    def learns(self) -> bool:
-        """Whether any parameter learns."""
-        return any(True for _ in learning(self))
-
 
 def learning(encoder: Encoder) -> Iterator[nn.Parameter]:
     """Yield the parameters that learn, in the order of their groups."""
