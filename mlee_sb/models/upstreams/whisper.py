@@ -1,0 +1,98 @@
+"""The encoder of Whisper (Radford et al. 2022), on clips of any length."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
+
+from mlee_sb.errors import InputError, choose
+from mlee_sb.models.upstreams.base import SAMPLE_RATE, Network
+
+CONTEXT, CUT, PADDED = "context", "cut", "padded"
+CONTEXTS = (CUT, PADDED)  # cut: a clip has its own frames and positions; padded: it is filled up to 30 s of silence, as in pretraining
+FRAMES_PER_STEP = 2  # stride of the second convolution
+TOP_HZ, LOWEST_POWER, DECADES = 8000.0, 1e-10, 8.0  # of the log mel spectrum: largest frequency, floor, and range below the maximum
+LONGEST_WINDOW = 2**14  # samples; the filters take memory
+
+
+class WhisperNetwork(Network):
+    """The encoder of Whisper.
+
+    It was trained on pieces of 30 s. The entry ``context`` of `processor` says what a shorter clip is given to it as (`CONTEXTS`). A
+    longer one is split into pieces of about equal length that are computed one after another, each as a clip of its own.
+    """
+
+    SETTINGS = (
+        "num_mel_bins", "encoder_layers", "encoder_attention_heads", "encoder_ffn_dim", "activation_function", "d_model", "dropout",
+        "attention_dropout", "activation_dropout", "max_source_positions",
+    )  # fmt: skip
+    PROCESSOR = {SAMPLE_RATE: 16000, "n_fft": 400, "hop_length": 160, "feature_size": 80, CONTEXT: CUT}
+    LAYERS, SIZE = "encoder_layers", "d_model"
+
+    def __init__(self, config, processor):
+        super().__init__(config, processor)
+        self.hop, self.window_samples = self.processor["hop_length"], self.processor["n_fft"]
+        bins, wanted = self.processor["feature_size"], self.config["num_mel_bins"]
+        if bins != wanted:
+            raise InputError(f"processor: feature_size is {bins}, and the network was made for num_mel_bins {wanted}")
+        if self.window_samples > LONGEST_WINDOW:
+            raise InputError(f"processor: n_fft is {self.window_samples}, and may be {LONGEST_WINDOW} at most")
+        choose(self.processor[CONTEXT], CONTEXTS, CONTEXT)
+        self.step_samples = FRAMES_PER_STEP * self.hop
+        self.step_seconds = self.step_samples / self.sample_rate
+        self.longest = self.config["max_source_positions"] * self.step_samples  # samples of a piece: 30 s
+        self.min_samples = max(self.step_samples, self.window_samples // 2 + 1)  # half a window is reflected at each end
+        with torch.device("cpu"):
+            self.register_buffer("window", torch.hann_window(self.window_samples), persistent=False)
+            self.register_buffer("filters", self._mel_filters(), persistent=False)  # [bins, frequencies]
+
+    def _build(self, config):
+        from transformers import WhisperConfig
+        from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+        made = WhisperConfig(**config)
+        return made, WhisperEncoder(made)
+
+    def _mel_filters(self) -> Tensor:
+        from transformers.audio_utils import mel_filter_bank
+
+        shape = {"num_frequency_bins": self.window_samples // 2 + 1, "num_mel_filters": self.config["num_mel_bins"]}
+        scale = {"min_frequency": 0.0, "max_frequency": TOP_HZ, "sampling_rate": self.sample_rate, "norm": "slaney", "mel_scale": "slaney"}
+        return torch.from_numpy(mel_filter_bank(**shape, **scale)).float().T.contiguous()
+
+    @property
+    def _body(self):
+        return self.model
+
+    @property
+    def _final_norm(self):
+        return "layer_norm"
+
+    @property
+    def _takes_masks(self):
+        return True
+
+    def _pieces(self, n_samples):
+        """Return pieces of about equal length, none above 30 s, all but the last a whole number of steps."""
+        n_pieces = -(-n_samples // self.longest)
+        ends = [-(-n_samples * i // (n_pieces * self.step_samples)) * self.step_samples for i in range(1, n_pieces)]
+        return [end - start for start, end in zip([0, *ends], [*ends, n_samples], strict=True)]
+
+    def n_steps(self, n_samples):
+        return n_samples // self.step_samples
+
+    def _features(self, waveform):
+        padding = self.longest - len(waveform) if choose(self.processor[CONTEXT], CONTEXTS, CONTEXT) == PADDED else 0
+        return self.log_mel(F.pad(waveform, (0, padding))).T
+
+    def log_mel(self, waveform: Tensor) -> Tensor:
+        """Return the log mel spectrum [bins, frames] of a waveform [samples], as WhisperFeatureExtractor of transformers does it."""
+        spectrum = torch.stft(waveform, self.window_samples, self.hop, window=self.window, return_complex=True)  # [frequencies, frames + 1]
+        powers = (self.filters @ spectrum[:, :-1].abs().square()).clamp(min=LOWEST_POWER).log10()
+        return (powers.clamp(min=powers.max() - DECADES) + 4) / 4
+
+    def _first_state(self, features):
+        in_use = torch.tensor([len(frames) // FRAMES_PER_STEP for frames in features])  # whole steps: none needs a frame past the end
+        x = pad_sequence(features, batch_first=True).transpose(1, 2)  # [batch, bins, frames]; zeros past an end, as the convolution pads
+        x = F.gelu(self.model.conv2(F.gelu(self.model.conv1(x)))).transpose(1, 2)[:, : int(in_use.max())]
+        return x + self.model.embed_positions.weight[: x.shape[1]], in_use
