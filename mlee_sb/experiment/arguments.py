@@ -2,6 +2,7 @@
 
 import argparse
 import numbers
+import re
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +20,7 @@ from mlee_sb.experiment.hparams_files import ENDINGS, find_hparams, rows
 from mlee_sb.experiment.parser import Parser
 from mlee_sb.stage_folder import MANIFESTS
 from mlee_sb.training.distributed import is_main
+from mlee_sb.training.hparams_tree import ENCODER
 from mlee_sb.training.settings import nested, overridable
 from mlee_sb.training.stage import Data
 
@@ -83,7 +85,7 @@ def parse_row(parser: Parser, arguments: Sequence[str], without: Sequence[str] =
     """
     word = _row_word(arguments)
     parser.add_argument("hparams", metavar="ROW", help="the row to train: its name (mlee_fusion), or the path of an hparams file")
-    settings = overridable(find_hparams(word)) if word else {}
+    settings = overridable(find_hparams(word), chosen_encoders(arguments)) if word else {}
     settings = {name: setting for name, setting in settings.items() if name not in without}
     add_settings(parser, "settings of the hparams file", settings)
     given = parse(parser, arguments)
@@ -98,6 +100,17 @@ def first_look(arguments: Sequence[str], flag: str, default: str | None = None) 
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument(flag, dest="value", default=default)
     return parser.parse_known_args(arguments)[0].value
+
+
+def chosen_encoders(arguments: Sequence[str]) -> dict[str, str]:
+    """Return the encoders that arguments name, as `overridable` takes them: they decide which other flags there are.
+
+    >>> chosen_encoders(["mlee_fusion", "--encoder", "pretrained", "--mlee.encoder=paper"])
+    {'encoder': 'pretrained', 'mlee.encoder': 'paper'}
+    """
+    flags = {word.split("=")[0] for word in arguments if re.match(rf"--([^=]+\.)?{ENCODER}(=|$)", word)}
+    found = {flag.removeprefix("--"): first_look(arguments, flag) for flag in sorted(flags)}
+    return {name: value for name, value in found.items() if value}
 
 
 def _row_word(arguments: Sequence[str]) -> str | None:

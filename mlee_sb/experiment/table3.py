@@ -6,11 +6,21 @@ from itertools import product
 from pathlib import Path
 
 from mlee_sb.errors import choose
-from mlee_sb.experiment.arguments import add_settings, corpus_data, exit_status, first_look, make_parser, parse, take_settings
+from mlee_sb.experiment.arguments import (
+    add_settings,
+    chosen_encoders,
+    corpus_data,
+    exit_status,
+    first_look,
+    make_parser,
+    parse,
+    take_settings,
+)
 from mlee_sb.experiment.hparams_files import HPARAMS, find_hparams
 from mlee_sb.experiment.many_stages import add_sweep_flags, chosen_folds, output_of, train_all
 from mlee_sb.targets import SOFTMAX, TRAIN_SETS, find_target, target_names
 from mlee_sb.training.check_settings import of_all_targets
+from mlee_sb.training.hparams_tree import ENCODER, encoder_settings
 from mlee_sb.training.run import check_device
 from mlee_sb.training.settings import SHARED, overridable, read_settings
 from mlee_sb.training.stage import Data, Stage, make_stage
@@ -32,8 +42,8 @@ def _table3(arguments: Sequence[str], description: str, program: str | None) -> 
         for value in given[name]:
             choose(value, choices, name.removesuffix("s"))
     with output_of(given):
-        shared = {name: value for name, value in overrides.items() if name in OF_ALL_ROWS}
-        of_files = {name: value for name, value in overrides.items() if name not in OF_ALL_ROWS}
+        of_files = {name: value for name, value in overrides.items() if "." in name}
+        shared = {name: value for name, value in overrides.items() if name not in of_files}
         files = [_file(given["hparams"], row) for row in ROWS]
         settings = [read_settings(file, _overrides(file, shared, of_files)) for file in files]  # wrong ones are refused here
         check_device(given["device"], settings[0]["precision"])
@@ -58,8 +68,9 @@ def _wanted(given: dict, shared: dict, of_files: dict, data: Data) -> Iterator[S
 
 def _overrides(file: Path, shared: dict, of_files: dict) -> dict:
     """Return the overrides of an hparams file and, under ``requires``, of the files of the stages that it requires."""
-    in_file = read_settings(file)
-    return {**{name: value for name, value in shared.items() if name in in_file}, **_of_file(file, of_files)}
+    encoder = shared.get(ENCODER)
+    known = (*read_settings(file), *encoder_settings(file, encoder))
+    return {**{name: value for name, value in shared.items() if name in known}, **_of_file(file, of_files)}
 
 
 def _of_file(file: Path, of_files: dict) -> dict:
@@ -89,9 +100,13 @@ def _parse(arguments: Sequence[str], description: str, program: str | None) -> t
     add_sweep_flags(parser)
     of_all: dict = {}
     of_files: dict = {}
+    chosen = chosen_encoders(arguments)
     for row in ROWS:
-        for name, setting in overridable(_file(hparams, row)).items():
-            if name in OF_ALL_ROWS:
+        file = _file(hparams, row)
+        of_all_rows = (*OF_ALL_ROWS, ENCODER, *encoder_settings(file, chosen.get(ENCODER)))
+        of_row = {name.removeprefix(f"{row}."): value for name, value in chosen.items() if name in (ENCODER, f"{row}.{ENCODER}")}
+        for name, setting in overridable(file, of_row).items():
+            if name in of_all_rows:
                 of_all.setdefault(name, setting)
             elif name not in OF_THE_GRID and "." not in name:
                 of_files[f"{row}.{name}"] = setting

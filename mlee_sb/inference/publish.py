@@ -9,8 +9,9 @@ from pathlib import Path
 from huggingface_hub import HfApi, ModelCard
 
 from mlee_sb.errors import InputError
+from mlee_sb.hub_errors import hub_errors_explained, is_repository
 from mlee_sb.inference.card import card_text, parameters_of, read_scores
-from mlee_sb.inference.hub import LARGEST_TEXT, Place, hub_errors_explained, is_repository
+from mlee_sb.inference.hub import LARGEST_TEXT, Place
 from mlee_sb.inference.source import find, load_at
 from mlee_sb.models.bundle import Bundle
 from mlee_sb.models.bundle_files import CARD, FILES, SCORES

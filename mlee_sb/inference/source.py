@@ -3,11 +3,12 @@
 from pathlib import Path
 
 from mlee_sb.errors import InputError, NeedsCode
+from mlee_sb.hub_errors import is_repository
 from mlee_sb.inference.answers import AnyModel
-from mlee_sb.inference.hub import Place, is_repository, pull
+from mlee_sb.inference.hub import Place, pull
 from mlee_sb.models.bundle import Bundle, load_bundle
 from mlee_sb.models.bundle_files import CONFIG
-from mlee_sb.stage_folder import MODEL
+from mlee_sb.stage_folder import MODEL, StageFolder
 
 ONNX = ".onnx"
 
@@ -75,4 +76,4 @@ def load(source: str | Path, revision: str | None = None, trust_remote_code: boo
 
 def load_at(place: Place) -> Bundle:
     """Load the bundle at a place that `find` returned."""
-    return load_bundle(place.folder, place.root)
+    return load_bundle(place.folder, place.root, StageFolder(place.folder.parent).upstream_folders)

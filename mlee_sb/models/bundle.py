@@ -16,7 +16,7 @@ import torch
 
 from mlee_sb.errors import InputError
 from mlee_sb.files import sha256_of, write_json, write_text, written_beside
-from mlee_sb.models.bundle_files import CHECKPOINTS, CONFIG, GOLDEN, HYPERPARAMS, LABEL_ENCODER, WEIGHTS
+from mlee_sb.models.bundle_files import CHECKPOINTS, CONFIG, EMBEDDING_CHECKPOINT, GOLDEN, HYPERPARAMS, LABEL_ENCODER, WEIGHTS
 from mlee_sb.models.config import Architecture, BundleConfig, EncoderConfig, read_config
 from mlee_sb.models.dense_classifier import DenseClassifier
 from mlee_sb.models.emotion_model import EmotionModel, PresenceHead
@@ -24,6 +24,8 @@ from mlee_sb.models.encoders.base import Encoder
 from mlee_sb.models.encoders.frozen import FrozenEncoders
 from mlee_sb.models.golden import check_golden, golden_answer
 from mlee_sb.models.registry import build, describe
+from mlee_sb.models.upstreams.carried import PREFIX, as_stored, carried_weights, take_carried, upstreams_of
+from mlee_sb.models.upstreams.upstream import Upstream
 from mlee_sb.models.weights import check_memory, load_weights, save_weights
 from mlee_sb.plugins import ENCODERS, FRONT_ENDS
 from mlee_sb.targets.outputs import OUTPUTS
@@ -79,10 +81,15 @@ def describe_model(model: EmotionModel, labels: dict, demo: bool, weights_sha256
     weights_sha256 : sha256 of the file with its weights; by default that of no file
     """
     presence = model.presence and {"encoder": model.presence.encoder, "classifier": model.presence.classifier.settings}
+    upstreams = upstreams_of(model)
     front_ends = [getattr(encoder, "front_end", None) for encoder in model.encoders]
     encoders = [
-        {**describe(ENCODERS, encoder), "front_end": None if front_end is None else describe(FRONT_ENDS, front_end)}
-        for encoder, front_end in zip(model.encoders, front_ends, strict=True)
+        {
+            **describe(ENCODERS, encoder),
+            "front_end": None if front_end is None else describe(FRONT_ENDS, front_end),
+            "upstream": upstream,
+        }
+        for encoder, front_end, upstream in zip(model.encoders, front_ends, upstreams.of_encoders, strict=True)
     ]
     return BundleConfig(
         weights_sha256=weights_sha256,
@@ -93,6 +100,7 @@ def describe_model(model: EmotionModel, labels: dict, demo: bool, weights_sha256
         labels=labels,
         frozen_encoders=isinstance(model.encoder, FrozenEncoders),
         encoders=encoders,
+        upstreams=upstreams.described,
         classifier=model.classifier.settings,
         presence=presence,
         calibration=model.calibration,
@@ -126,8 +134,13 @@ def _without_memory(config: Architecture) -> EmotionModel:
         return build_model(config)
 
 
-def build_model(config: Architecture) -> EmotionModel:
+def build_model(config: Architecture, places: Sequence[Path] = ()) -> EmotionModel:
     """Build the model that config.json describes, with new weights. The global random generator does not change.
+
+    Parameters
+    ----------
+    config : the description
+    places : folders in which the files of its upstreams may lie
 
     Raises
     ------
@@ -135,7 +148,7 @@ def build_model(config: Architecture) -> EmotionModel:
         if an encoder or a front end is not registered here, or if the parts do not fit together
     """
     with torch.random.fork_rng(devices=[]):
-        encoders = [_build_encoder(part) for part in config.whole_encoders]
+        encoders = [_build_encoder(part, config, places) for part in config.whole_encoders]
         encoder: Encoder = FrozenEncoders(encoders) if config.frozen_encoders else encoders[0]
         classifier = DenseClassifier(**config.classifier)
         presence = _presence_head(config, encoders)
@@ -150,8 +163,10 @@ def build_model(config: Architecture) -> EmotionModel:
     return EmotionModel(encoder, classifier, config.emotions, OUTPUTS[config.output], presence, getattr(config, "calibration", None))
 
 
-def _build_encoder(config: EncoderConfig) -> Encoder:
+def _build_encoder(config: EncoderConfig, whole: Architecture, places: Sequence[Path]) -> Encoder:
     parts = {} if config.front_end is None else {"front_end": build(FRONT_ENDS, **config.front_end.model_dump())}
+    if config.upstream is not None:
+        parts["upstream"] = Upstream(whole.upstreams[config.upstream], places)
     return build(ENCODERS, config.name, config.package, config.settings, **parts)
 
 
@@ -165,26 +180,33 @@ def _presence_head(config: Architecture, encoders: list[Encoder]) -> PresenceHea
 def save_bundle(folder: str | Path, model: EmotionModel, labels: dict, demo: bool) -> None:
     """Write the bundle of `model` as one folder, whole or not at all. The answer to the tone comes from the weights as they are written.
 
+    The weights of its upstreams are not written, unless the model carries them (`mlee_sb.models.upstreams.carried.carry`).
+
     Raises
     ------
     InputError
         if a part of the model is not registered, or if its weights or its answer are not finite
     """
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    weights |= {name: as_stored(tensor.detach().cpu().contiguous()) for name, tensor in carried_weights(model).items()}
+    places = [place for encoder in model.encoders if hasattr(encoder, "upstream") for place in encoder.upstream.places]
     with written_beside(folder) as beside:
         beside.mkdir()
         save_weights(beside / WEIGHTS, weights, model.emotions)
         config = describe_model(model, labels, demo, sha256_of(beside / WEIGHTS))
         write_json(beside / CONFIG, config.as_json())
         shutil.copymode(beside / CONFIG, beside / WEIGHTS)  # safetensors makes a file that only its owner can read
-        said = golden_answer(_load(beside)[0])
+        said = golden_answer(_load(beside, places=places)[0])
         if not all(math.isfinite(value) for by_emotion in said.values() for value in by_emotion.values()):
             raise InputError(f"{folder}: not written: the model's answer to a test tone is not finite: train it again, with a lower lr")
         write_json(beside / GOLDEN, said)
         write_text(beside / HYPERPARAMS, speechbrain_yaml(config, model.sample_rate))
         write_text(beside / LABEL_ENCODER, label_encoder_text(model.emotions))
         for prefix, file in CHECKPOINTS.items():
-            torch.save({f"model.{name}": tensor for name, tensor in weights.items() if name.startswith(prefix)}, beside / file)
+            of_part = {f"model.{name}": tensor for name, tensor in weights.items() if name.startswith(prefix)}
+            if file == EMBEDDING_CHECKPOINT:
+                of_part |= {name: tensor for name, tensor in weights.items() if name.startswith(PREFIX)}
+            torch.save(of_part, beside / file)
 
 
 def speechbrain_yaml(config: BundleConfig, sample_rate: int) -> str:
@@ -195,13 +217,15 @@ def speechbrain_yaml(config: BundleConfig, sample_rate: int) -> str:
     )
 
 
-def load_bundle(folder: str | Path, root: Path | None = None) -> Bundle:
+def load_bundle(folder: str | Path, root: Path | None = None, places: Sequence[Path] = (), check_answer: bool = True) -> Bundle:
     """Load a bundle in eval mode on the CPU, and check its answer to the tone. Nothing in the bundle is run.
 
     Parameters
     ----------
     folder : the folder of the bundle
     root : the folder that must hold its files after links are followed; by default `folder`
+    places : folders in which the files of its upstreams may lie, besides those where they are always looked for
+    check_answer : whether the answer to the tone is checked. Without it, no upstream is loaded before it is used
 
     Raises
     ------
@@ -210,21 +234,23 @@ def load_bundle(folder: str | Path, root: Path | None = None) -> Bundle:
         in another order, an encoder or a front end is not registered here, or the answer to the tone is another one
     """
     folder = Path(folder)
-    model, config = _load(folder, root)
-    return Bundle(model, config, check_golden(model, folder, root))
+    model, config = _load(folder, root, places)
+    return Bundle(model, config, check_golden(model, folder, root) if check_answer else math.nan)
 
 
-def _load(folder: Path, root: Path | None = None) -> tuple[EmotionModel, BundleConfig]:
+def _load(folder: Path, root: Path | None = None, places: Sequence[Path] = ()) -> tuple[EmotionModel, BundleConfig]:
     config, path = read_config(folder, root), folder / WEIGHTS
     try:
         like = _without_memory(config)
         check_memory(like, path)
-        model = build_model(config)
+        model = build_model(config, places)
     except InputError as error:
         raise type(error)(f"{folder / CONFIG}: {error}") from error
     except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:  # wrong settings of modules that are no plug-ins
         raise InputError(f"{folder / CONFIG}: incomplete or misspelt ({error}); get the bundle again") from error
-    model.load_state_dict(load_weights(path, like, config.emotions, config.weights_sha256, root), strict=True)
+    weights = load_weights(path, like, config.emotions, config.weights_sha256, root)
+    model.load_state_dict({name: tensor for name, tensor in weights.items() if not name.startswith(PREFIX)}, strict=True)
+    take_carried(model, weights)
     return model.eval(), config
 
 

@@ -3,6 +3,7 @@
 The author of a bundle may be a stranger. So all sizes and shapes are checked here, before anything is built from them.
 """
 
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -94,9 +95,54 @@ class Plugin(_Strict):
 
 
 class EncoderConfig(Plugin):
-    """An encoder, and the front end that it is built on; None if it has no front end."""
+    """An encoder, and what it is built on: a front end, or an upstream (its number in the list of upstreams); None where it has none."""
 
     front_end: Plugin | None = None
+    upstream: Annotated[int, Field(ge=0)] | None = None
+
+
+class UpstreamFiles(_Strict):
+    """Weights that lie elsewhere: a model on a hub, or a folder of one.
+
+    Attributes
+    ----------
+    name : user/name on the hub, or the name of the folder
+    commit : of the model on the hub; None for a folder that is on no hub
+    files : file name -> sha256
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.\-]*(/[A-Za-z0-9_][A-Za-z0-9_.\-]*)?$", max_length=200)]
+    commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None
+    files: Annotated[dict[Name, Sha256], Field(min_length=1, max_length=LONGEST_LIST)]
+
+    @property
+    def sha256(self) -> str:
+        """The sha256 of the weights; of several files, that of their names and sha256s."""
+        if len(self.files) == 1:
+            return next(iter(self.files.values()))
+        return hashlib.sha256(json.dumps(self.files, sort_keys=True).encode()).hexdigest()
+
+
+class UpstreamConfig(_Strict):
+    """The pretrained network that encoders stand on.
+
+    Attributes
+    ----------
+    config, processor : as for `mlee_sb.models.upstreams.networks.make_network`
+    sample_rate, min_samples, step_seconds, n_layers, size : of the network, so that nothing must be loaded to know them
+    weights : ``"here"`` where the weights are in model.safetensors
+    licence : of the upstream, as its model card names it; "" where that is not known
+    """
+
+    config: Settings
+    processor: Settings
+    sample_rate: Annotated[int, Field(ge=1, le=LARGEST_NUMBER)]
+    min_samples: Annotated[int, Field(ge=1, le=LARGEST_NUMBER)]
+    step_seconds: Annotated[float, Field(gt=0, le=LARGEST_NUMBER)]
+    n_layers: Annotated[int, Field(ge=0, le=LARGEST_NUMBER)]
+    size: Annotated[int, Field(ge=1, le=LARGEST_NUMBER)]
+    weights: Literal["here"] | UpstreamFiles
+    licence: Annotated[str, Field(max_length=64), AfterValidator(_printable)] = ""
 
 
 class EncoderInParts(_Strict):
@@ -144,6 +190,7 @@ class Architecture(_Strict):
     output: Literal[tuple(OUTPUTS)]
     frozen_encoders: bool
     encoders: Annotated[list[EncoderConfig | EncoderInParts], Field(min_length=1, max_length=MOST_ENCODERS)]
+    upstreams: Annotated[list[UpstreamConfig], Field(max_length=MOST_ENCODERS)] = []
     classifier: Settings
     presence: Presence | None = None
 
@@ -158,6 +205,9 @@ class Architecture(_Strict):
             raise ValueError("an emotion is there twice")
         if len(self.encoders) > 1 and not self.frozen_encoders:
             raise ValueError("several encoders must be frozen_encoders")
+        for encoder in self.whole_encoders:
+            if encoder.upstream is not None and encoder.upstream >= len(self.upstreams):
+                raise ValueError(f"an encoder stands on upstream {encoder.upstream}, and there are {len(self.upstreams)}")
         if self.presence and self.presence.encoder >= len(self.encoders):
             raise ValueError(f"presence belongs to encoder {self.presence.encoder}, and there are {len(self.encoders)}")
         return self

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from mlee_sb.models.bundle import build_model
 from mlee_sb.models.config import Architecture
 from mlee_sb.models.emotion_model import check_finite
+from mlee_sb.models.upstreams.carried import networks_here
 
 
 class Waveforms(nn.Module):
@@ -25,6 +26,9 @@ class WaveformEmbedding(nn.Module):
         super().__init__()
         self.model = build_model(Architecture.model_validate(config))
         self.model.classifier = nn.Identity()
+        # Upstreams that the bundle carries are modules here, because SpeechBrain loads what is in the state_dict. (Others are found.)
+        here = networks_here(self.model)
+        self.upstreams = nn.ModuleDict({str(number): networks[0] for number, networks in here.items()})
 
     def forward(self, waveforms: Tensor, relative_lengths: Tensor) -> Tensor:
         return self.model.encoder(waveforms, samples_from_relative(relative_lengths, waveforms.shape[1]))

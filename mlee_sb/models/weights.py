@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from mlee_sb.errors import InputError
 from mlee_sb.files import sha256_of
 from mlee_sb.models.config import AGAIN, check_place
+from mlee_sb.models.upstreams.carried import PREFIX, carried_weights
 
 LARGEST_HEADER = 1024**2  # bytes
 LARGEST_WEIGHTS = 4 * 1024**3  # bytes
@@ -30,7 +31,8 @@ def save_weights(path: Path, weights: dict[str, Tensor], emotions: Sequence[str]
 
 def check_memory(model: nn.Module, path: Path) -> None:
     """Refuse a model that would take more memory than any honest model. It is given on the meta device, where it takes none."""
-    size = sum(tensor.numel() * tensor.element_size() for tensor in (*model.parameters(), *model.buffers()))
+    here = carried_weights(model).values()
+    size = sum(tensor.numel() * tensor.element_size() for tensor in (*model.parameters(), *model.buffers(), *here))
     if size > LARGEST_WEIGHTS:
         raise InputError(f"{path}: describes a model of {size / 1e9:,.0f} GB, and at most {LARGEST_WEIGHTS / 1e9:.0f} GB are allowed")
 
@@ -52,13 +54,14 @@ def load_weights(path: Path, model: nn.Module, emotions: Sequence[str], sha256: 
         if the file is missing or damaged, or holds anything else; this is found before anything large is read
     """
     check_place(path, root)
-    expected = {name: (NAMES.get(tensor.dtype), list(tensor.shape)) for name, tensor in model.state_dict().items()}
+    tensors = {**model.state_dict(), **carried_weights(model)}
+    expected = {name: (NAMES.get(tensor.dtype), list(tensor.shape)) for name, tensor in tensors.items()}
     _check_header(path)
     try:
         with safe_open(path, framework="pt") as file:
             labels = (file.metadata() or {}).get(EMOTIONS)
             slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118, it is no dictionary
-            found = {name: (part.get_dtype(), list(part.get_shape())) for name, part in slices.items()}
+            found = {name: (_kind(name, part.get_dtype()), list(part.get_shape())) for name, part in slices.items()}
         _check_names(path, found, expected)
         if labels != json.dumps(list(emotions), allow_nan=False):
             raise InputError(f"{path}: weights of the emotions {labels!r:.200}, but config.json says {list(emotions)}; {AGAIN}")
@@ -113,6 +116,11 @@ def _check_names(path: Path, found: dict, expected: dict) -> None:
     ):
         if names:
             raise InputError(f"{path}: not the weights that config.json describes: {_some(names)} {words}; {AGAIN}")
+
+
+def _kind(name: str, kind: str) -> str:
+    """Return the kind of values of a tensor. Those of an upstream may be stored in 16 bits."""
+    return NAMES[torch.float32] if name.startswith(PREFIX) and kind == NAMES[torch.float16] else kind
 
 
 def _some(names) -> str:

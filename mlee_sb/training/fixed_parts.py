@@ -59,7 +59,10 @@ class FixedPart:
 
 def required_models(stage: Stage) -> dict[str, EmotionModel]:
     """Load the models of the required stages, by name."""
-    return {name: load_bundle(part.files.model).model for name, part in stage.requires.items()}
+    found = {
+        name: load_bundle(part.files.model, places=part.files.upstream_folders, check_answer=False) for name, part in stage.requires.items()
+    }
+    return {name: bundle.model for name, bundle in found.items()}
 
 
 def fixed_parts(stage: Stage, encoder: Encoder, required: dict[str, EmotionModel]) -> list[FixedPart]:
@@ -87,7 +90,8 @@ def _of_stage(required: Stage, encoder: Encoder) -> FixedPart:
 
 def _of_encoder(stage: Stage, encoder: Encoder) -> FixedPart:
     """Return the fixed part of an encoder itself. All stages with this encoder share it, whatever their row, fold and seed."""
-    digest = hashlib.sha256(json.dumps([describe(ENCODERS, encoder), code_of(stage.settings)], sort_keys=True).encode())
+    described = {**describe(ENCODERS, encoder), "settings": encoder.fixed_settings}
+    digest = hashlib.sha256(json.dumps([described, code_of(stage.settings)], sort_keys=True).encode())
     learn = {id(parameter) for parameter in learning(encoder)}
     for name, tensor in sorted([*encoder.named_parameters(), *encoder.named_buffers()], key=lambda named: named[0]):
         if id(tensor) not in learn:

@@ -16,6 +16,7 @@ from mlee_sb.training.check_settings import BY_PLACE
 INCLUDE = "!include:"
 ENCODER = "encoder"  # the setting with the name of an encoder
 ENCODERS = "encoders"  # the folder beside the files of rows, with a file for each encoder
+OF_HEADS_TOO = ("speeds", "calibration", "calibration_groups")  # of the file of an encoder, for rows with frozen encoders of its kind
 
 
 def texts_of(hparams: Path) -> tuple[str, ...]:
@@ -66,7 +67,8 @@ def read_tree(hparams: str | Path, encoder: str | None = None) -> CommentedMap:
     Parameters
     ----------
     hparams : the file of a row
-    encoder : the name of its encoder; None for the one that the file names. A row that requires others has frozen encoders instead
+    encoder : the name of its encoder; None for the one that the file names. A row that requires others has frozen encoders; of the
+        settings of this encoder it takes those in `OF_HEADS_TOO`
 
     Raises
     ------
@@ -75,10 +77,13 @@ def read_tree(hparams: str | Path, encoder: str | None = None) -> CommentedMap:
     """
     path = Path(hparams)
     row = _with_base(path)
-    if row.get("requires"):
-        return row
     name = row.get(ENCODER) if encoder is None else encoder
-    return _joined(_of_encoder(path, name), row) if isinstance(name, str) else row
+    if not isinstance(name, str):
+        return row
+    of_encoder = _of_encoder(path, name)
+    if row.get("requires"):
+        of_encoder = CommentedMap({setting: value for setting, value in of_encoder.items() if setting in OF_HEADS_TOO})
+    return _joined(of_encoder, row)
 
 
 def resolved(tree: CommentedMap, overrides: Mapping, hparams: str | Path) -> StringIO:
@@ -132,7 +137,9 @@ def _of_encoder(hparams: Path, name: str) -> CommentedMap:
     """Return the settings of an encoder by its name."""
     files = {path.stem: path for path in _encoder_files(hparams)}
     if not files:
-        raise InputError(f"{hparams}: {ENCODER} {name}: there is no folder {hparams.parent / ENCODERS} with its file: `mlee hparams` writes one")
+        raise InputError(
+            f"{hparams}: {ENCODER} {name}: there is no folder {hparams.parent / ENCODERS} with its file: `mlee hparams` writes one"
+        )
     return _with_base(files[choose(name, files, ENCODER)])
 
 

@@ -76,10 +76,10 @@ def _split(hparams: str | Path, overrides: Mapping) -> tuple[str | None, dict]:
         passed_on[ENCODER] = encoder
         given = overrides.get("requires", {})
         overrides["requires"] = {**given, **{name: {**passed_on, **given.get(name, {})} for name in required}}
-    return None, overrides
+    return encoder, overrides
 
 
-def overridable(hparams: str | Path, encoder: str | None = None) -> dict[str, tuple[object, str]]:
+def overridable(hparams: str | Path, chosen: Mapping[str, str] | None = None) -> dict[str, tuple[object, str]]:
     """Return the settings that the command line can change: name -> (value in the file, its comment).
 
     The name of a setting of a required stage begins with the name of this stage: ``mlee.lr``. Settings of targets that the row cannot
@@ -88,8 +88,10 @@ def overridable(hparams: str | Path, encoder: str | None = None) -> dict[str, tu
     Parameters
     ----------
     hparams : the file of a row
-    encoder : the name of its encoder; None for the one that the file names
+    chosen : the encoders that were chosen, by the names of their settings: ``encoder``, ``mlee.encoder``
     """
+    chosen = chosen or {}
+    encoder = chosen.get(ENCODER)
     tree = read_tree(hparams, encoder)
     output = find_target(str(tree["target"])).output if tree.get("target") in target_names() else None
     of_its_targets = {name for target in target_names(output) for name in find_target(target).settings}
@@ -102,8 +104,9 @@ def overridable(hparams: str | Path, encoder: str | None = None) -> dict[str, tu
     if names := encoder_names(hparams):
         found[ENCODER] = ("", f"the encoder, or that of the required stages: {', '.join(names)}")
     for stage, part in (tree.get("requires") or {}).items():
-        below = overridable(Path(hparams).parent / part["hparams"], encoder)
-        found |= {name: below[name] for name in encoder_settings(hparams, encoder)}
+        of_stage = {name.removeprefix(f"{stage}."): value for name, value in chosen.items() if name.startswith(f"{stage}.")}
+        below = overridable(Path(hparams).parent / part["hparams"], {**({ENCODER: encoder} if encoder else {}), **of_stage})
+        found |= {name: below[name] for name in encoder_settings(hparams, encoder) if name in below}
         found |= {f"{stage}.{name}": default for name, default in below.items() if name not in (*SHARED, "target")}
     return found
 

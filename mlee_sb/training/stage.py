@@ -10,14 +10,17 @@ from pathlib import Path
 
 from mlee_sb.corpora.manifest import FINGERPRINTS, fold_numbers, read_fingerprints
 from mlee_sb.errors import InputError, choose
-from mlee_sb.stage_folder import AGAIN, PROTOCOL, REQUIRED, StageFolder, key_of, row_name, stage_place, variant_of
+from mlee_sb.models.upstreams.find import FoundUpstream, find_upstream
+from mlee_sb.stage_folder import AGAIN, PROTOCOL, REQUIRED, StageFolder, key_of, pinned_commit, row_name, stage_place, variant_of
 from mlee_sb.targets import Target, find_target
 from mlee_sb.training.check_settings import of_other_targets
+from mlee_sb.training.hparams_tree import ENCODER, encoder_settings
 from mlee_sb.training.settings import SHARED, read_settings
 from mlee_sb.training.source_code import code_of
 
 NO_RESULT = ("num_workers", "requires")  # settings that change no result; a required stage has its own identity
 IN_THE_PLACE = ("row", "fold", "seed", "train_set", "target")  # settings that are in the path of a stage
+UPSTREAM = "upstream"  # the setting that names the pretrained network of an encoder
 OF_THE_PROTOCOL = ("emotions", "min_votes")  # settings that come from the manifests
 
 
@@ -50,6 +53,7 @@ class Stage:
     requires : the stages whose encoders this one freezes, by name, in the order of their embeddings
     data : the data that it is trained on
     folder : the folder of its results
+    upstream : the pretrained network that its encoder stands on; None if it stands on none
     """
 
     hparams: Path
@@ -59,6 +63,7 @@ class Stage:
     requires: dict[str, "Stage"]
     data: Data
     folder: Path
+    upstream: FoundUpstream | None = None
 
     @property
     def name(self) -> str:
@@ -104,8 +109,12 @@ class Stage:
     def identity(self) -> dict:
         """Everything that can change the result, and nothing else."""
         without = (*NO_RESULT, *of_other_targets(self.target))
+        settings = self.settings
+        if self.upstream is not None:  # its weights decide, and not where they lie
+            weights = self.upstream.described.weights.sha256
+            settings = {**settings, UPSTREAM: weights, ENCODER: {**settings[ENCODER], UPSTREAM: weights}}
         return {
-            **{name: value for name, value in self.settings.items() if name not in without},
+            **{name: value for name, value in settings.items() if name not in without},
             **code_of(self.settings),
             PROTOCOL: self.data.protocol["hash"],
             **{REQUIRED + name: stage.key for name, stage in self.requires.items()},
@@ -205,26 +214,47 @@ def make_stage(hparams: str | Path, overrides: dict, data: Data, results: str | 
         overrides = {**overrides, "train_set": target.one_train_set}
     settings = read_settings(hparams, overrides)
     _check_against(data, settings)
+    upstream = None
+    if settings.get(UPSTREAM):
+        upstream = find_upstream(settings[UPSTREAM], commit=pinned_commit(Path(results, data.protocol["corpus"]), settings[UPSTREAM]))
+        overrides = {**overrides, UPSTREAM: upstream.given}
+        settings = read_settings(hparams, overrides)
     requires = {}
     for name, part in settings["requires"].items():
         part = dict(part)
         file = Path(hparams).parent / part.pop("hparams")
         requires[name] = make_stage(file, {**{key: settings[key] for key in SHARED}, **part}, data, results)
-    changed = _changed(hparams, overrides, settings, target, requires)
+    changed = _changed(hparams, overrides, settings, target, requires, upstream)
     place = stage_place(
         results, data.protocol["corpus"], settings["row"], variant_of(changed), settings["train_set"], settings["seed"], settings["fold"]
     )
-    return Stage(Path(hparams), overrides, settings, changed, requires, data, place)
+    return Stage(Path(hparams), overrides, settings, changed, requires, data, place, upstream)
 
 
-def _changed(hparams: str | Path, overrides: Mapping, settings: Mapping, target: Target, requires: Mapping[str, Stage]) -> dict:
+def _changed(
+    hparams: str | Path,
+    overrides: Mapping,
+    settings: Mapping,
+    target: Target,
+    requires: Mapping[str, Stage],
+    upstream: FoundUpstream | None,
+) -> dict:
     """Return the settings that differ from the file, except those that follow from the path, the data or another target."""
-    decided = (*IN_THE_PLACE, *OF_THE_PROTOCOL, *NO_RESULT, *of_other_targets(target))
-    in_file = read_settings(hparams, {name: value for name, value in overrides.items() if name in IN_THE_PLACE})
-    own = {name: settings[name] for name in overrides if name not in decided and settings[name] != in_file[name]}
+    decided = (ENCODER, *IN_THE_PLACE, *OF_THE_PROTOCOL, *NO_RESULT, *of_other_targets(target))
+    in_place = {name: value for name, value in overrides.items() if name in IN_THE_PLACE}
+    chosen = overrides.get(ENCODER)
+    in_file = read_settings(hparams, {**in_place, **({ENCODER: chosen} if chosen else {})})
+    own = {name: settings[name] for name in overrides if name not in decided and name in settings and settings[name] != in_file[name]}
+    if chosen and settings[ENCODER].get("!") != read_settings(hparams, in_place)[ENCODER].get("!"):
+        own[ENCODER] = chosen
+    if upstream is not None:
+        own[UPSTREAM] = upstream.described.weights.name.replace("/", "--")
+    of_encoders = (ENCODER, *encoder_settings(hparams, chosen)) if requires and chosen else ()
+    for stage in requires.values():
+        own |= {name: value for name, value in stage.changed.items() if name in of_encoders and name in overrides}
     below = {}
     for name, stage in requires.items():
-        passed_on = (*SHARED, *in_file["requires"][name])  # what the row's own setting decides is not named again
+        passed_on = (*SHARED, *of_encoders, *in_file["requires"][name])  # what the row's own setting decides is not named again
         below |= {f"{name}.{key}": value for key, value in stage.changed.items() if key not in passed_on or own.get(key) != value}
     return {**own, **below}
 

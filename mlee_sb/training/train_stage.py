@@ -17,6 +17,8 @@ from mlee_sb.models.bundle import check_describable
 from mlee_sb.models.device import upload
 from mlee_sb.models.emotion_model import EmotionModel
 from mlee_sb.models.encoders.base import Encoder, check_members
+from mlee_sb.models.upstreams.find import remember
+from mlee_sb.stage_folder import above_rows, note_upstream
 from mlee_sb.training.brains import SECONDS, EmotionBrain, brain_of, parameter_groups
 from mlee_sb.training.checkpoints import AtomicCheckpointer, EarlyStopping, RandomState
 from mlee_sb.training.data import FixedDataset, WaveformDataset, make_loader
@@ -85,6 +87,8 @@ def check_encoder_of(stage: Stage) -> None:
 
 def _built(stage: Stage, required: dict[str, EmotionModel]) -> tuple[dict, Encoder, nn.Module]:
     """Return the hparams with all modules built, the encoder (with the frozen encoders of required stages in it), and the classifier."""
+    if stage.upstream is not None:
+        remember(stage.upstream)  # in the process of a sweep: so it is not described again
     hparams = load_hyperpyyaml(resolved_yaml(stage.hparams, stage.overrides))
     encoder = hparams["encoder"]
     if required:
@@ -102,6 +106,9 @@ def _begin(stage: Stage, inputs: StageInputs, model: EmotionModel, parts: list[F
         say(f"  {why}")
     files.write_identity(stage.identity)
     files.note_data_folder(stage.data.data_folder)
+    if stage.upstream is not None:
+        weights = stage.upstream.described.weights
+        note_upstream(above_rows(stage.folder), weights.sha256, weights.name, weights.commit, stage.upstream.folder)
     write_text(files.hyperparams, resolved_yaml(stage.hparams, stage.overrides))
     for split, speeds in ((inputs.train_split, stage.settings["speeds"]), (inputs.valid_split, AS_IT_IS), (inputs.test, AS_IT_IS)):
         keep(parts, split, stage.data, speeds, device)

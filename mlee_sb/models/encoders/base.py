@@ -92,6 +92,17 @@ class Encoder(nn.Module):
         return type(self).fixed is not Encoder.fixed
 
     @property
+    def fixed_settings(self) -> dict:
+        """What the result of `fixed` depends on besides the waveform, as JSON. By default that is all settings.
+
+        Encoders of one class with equal values share what `fixed` computes, on disk and in a fusion.
+        """
+        return self.settings
+
+    def share_fixed(self, other: "Encoder") -> None:
+        """Take what `fixed` needs from another encoder with equal `fixed_settings`, for example a large network. Nothing by default."""
+
+    @property
     def has_attention(self) -> bool:
         """Whether the encoder defines `attention`."""
         return type(self).attention is not Encoder.attention

@@ -1,5 +1,6 @@
 """Trained encoders side by side that do not learn any more: the encoder of a stage that requires others."""
 
+import json
 from collections.abc import Iterable
 
 import torch
@@ -21,6 +22,12 @@ class FrozenEncoders(Encoder):
     def __init__(self, encoders: Iterable[Encoder]):
         super().__init__()
         self.encoders = nn.ModuleList(encoders)
+        self._groups: dict[str, list[int]] = {}  # numbers of encoders with one fixed part, which is computed once for all of them
+        for number, encoder in enumerate(self.encoders):
+            self._groups.setdefault(_fixed_part(encoder, number), []).append(number)
+        for first, *others in self._groups.values():
+            for other in others:
+                self.encoders[other].share_fixed(self.encoders[first])
         if len({encoder.sample_rate for encoder in self.encoders}) != 1:
             raise InputError("the encoders of a fusion must share one sample rate")
         self.requires_grad_(False)
@@ -48,7 +55,11 @@ class FrozenEncoders(Encoder):
     @torch.no_grad()
     def fixed(self, waveforms: Tensor, n_samples: Tensor) -> tuple[Tensor, Tensor]:
         """Compute the embeddings of all encoders [batch, sum of the embedding sizes]; each length is this sum."""
-        return as_fixed(torch.cat([encoder(waveforms, n_samples) for encoder in self.encoders], dim=-1))
+        embeddings: dict[int, Tensor] = {}
+        for numbers in self._groups.values():
+            values = self.encoders[numbers[0]].fixed(waveforms, n_samples)
+            embeddings |= {number: self.encoders[number].learned(*values) for number in numbers}
+        return as_fixed(torch.cat([embeddings[number] for number in range(len(self.encoders))], dim=-1))
 
     def learned(self, fixed: Tensor, lengths: Tensor) -> Tensor:
         """Return the embeddings as they are."""
@@ -56,6 +67,13 @@ class FrozenEncoders(Encoder):
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         return {}
+
+
+def _fixed_part(encoder: Encoder, number: int) -> str:
+    """Return a text that is equal for encoders with one fixed part. An encoder without one has none in common with others."""
+    kind = type(encoder)
+    own = [f"{kind.__module__}.{kind.__qualname__}", encoder.fixed_settings] if encoder.keeps_fixed else number
+    return json.dumps(own, sort_keys=True)
 
 
 def as_fixed(embeddings: Tensor) -> tuple[Tensor, Tensor]:

@@ -61,16 +61,20 @@ def read_network(folder: Path) -> Network:
     InputError
         if a file is missing or damaged, the weights are pickled or not those of the config, the family is unknown, or code would be run
     """
-    folder = Path(folder)
+    network = network_of(Path(folder))
+    load_weights(Path(folder), network.model)
+    return network.requires_grad_(False)
+
+
+def network_of(folder: Path) -> Network:
+    """Build the network that a folder describes, on the meta device: without its weights. Errors are those of `read_network`."""
     config, processor = read_config(folder), read_processor(folder)
     try:
         family = FAMILIES[choose(config[MODEL_TYPE], FAMILIES, MODEL_TYPE)]
         with torch.device("meta"):
-            network = make_network(_only(config, (MODEL_TYPE, *family.SETTINGS)), _only(processor, family.PROCESSOR))
+            return make_network(_only(config, (MODEL_TYPE, *family.SETTINGS)), _only(processor, family.PROCESSOR))
     except InputError as error:
         raise InputError(f"{folder / CONFIG}: {error}") from error
-    load_weights(folder, network.model)
-    return network.requires_grad_(False)
 
 
 def _only(settings: Mapping, names) -> dict:

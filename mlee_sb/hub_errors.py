@@ -1,0 +1,82 @@
+"""Names of models on a hub, and errors of the hub or the network as errors with a remedy."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from huggingface_hub import constants
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    GatedRepoError,
+    HfHubHTTPError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+from huggingface_hub.utils import validate_repo_id
+
+from mlee_sb.errors import InputError
+
+LOG_IN = "log in with `hf auth login`, or set HF_TOKEN"
+SERVER_FAULT = 500  # HTTP statuses from here on are faults of the hub, not of the request
+HTTP_ERROR = next(base for base in HfHubHTTPError.__mro__ if base.__name__ == "HTTPError")  # of the HTTP library that huggingface_hub uses
+
+
+def is_repository(name: str) -> bool:
+    """Return whether `name` can be the name of a model on the hub.
+
+    >>> is_repository("user/name"), is_repository("name"), is_repository("../name")
+    (True, False, False)
+    """
+    try:
+        validate_repo_id(name)
+    except HFValidationError:
+        return False
+    return name.count("/") == 1
+
+
+def cannot_be_asked(error: Exception) -> bool:
+    """Return whether an error says that the hub cannot be reached or is broken, so that its cache must do."""
+    status = _status(error)
+    return status >= SERVER_FAULT or (not status and _is_of_the_network(error))
+
+
+@contextmanager
+def hub_errors_explained(name: str, revision: str | None = None) -> Iterator[None]:
+    """Turn errors of the hub or of the network about the model `name` into an InputError with a remedy."""
+    where, at = constants.ENDPOINT, f" at revision {revision!r}" if revision else ""
+    explained = {  # the first class that fits is taken: some are subclasses of others
+        RevisionNotFoundError: f"no revision {revision!r} of it at {where}",
+        GatedRepoError: f"its owner must let you in: ask on its page at {where}, then {LOG_IN}",
+        LocalEntryNotFoundError: f"not in the cache{at}, and {where} cannot be reached: try again with a network",
+        RepositoryNotFoundError: f"no such model at {where}, or one that you may not see or change: {LOG_IN}",
+        EntryNotFoundError: f"incomplete at {where}{at}",
+    }
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        if not (status := _status(error)) and not _is_of_the_network(error):
+            raise
+        words = next((words for kind, words in explained.items() if isinstance(error, kind)), None)
+        if words is None:
+            answered = f"{where} answers {status}" if status else f"the connection to {where} broke"
+            remedy = LOG_IN if status in (401, 403) else "nothing was left half done, try again"
+            words = f"{answered} ({_first_line(error)}): {remedy}"
+        raise InputError(f"{name}: {words}") from error
+
+
+def _status(error: BaseException) -> int:
+    """Return the HTTP status of an error of the hub; 0 if it has none."""
+    response = getattr(error, "response", None)
+    return getattr(response, "status_code", 0) if isinstance(error, HfHubHTTPError) else 0
+
+
+def _is_of_the_network(error: BaseException | None) -> bool:
+    """Return whether an error is of the connection, or was raised from one: an upload wraps such errors in its own."""
+    return error is not None and (isinstance(error, OSError | HTTP_ERROR) or _is_of_the_network(error.__cause__))
+
+
+def _first_line(error: Exception) -> str:
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)[:200]

@@ -1,0 +1,153 @@
+"""An encoder on a pretrained network: hidden states of all its layers, weighted, pooled over time, and a dense layer."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from mlee_sb.errors import InputError, choose
+from mlee_sb.models.encoders.base import BASE_RATE, Encoder
+from mlee_sb.models.encoders.cnn_blstm_attention import SelfAttention
+from mlee_sb.models.masking import valid_frames
+from mlee_sb.models.upstreams.find import find_upstream
+from mlee_sb.models.upstreams.upstream import Upstream, Use
+from mlee_sb.models.upstreams.whisper import CONTEXTS
+
+STATISTICS, ATTENTION = "statistics", "attention"
+POOLINGS = (STATISTICS, ATTENTION)
+UPSTREAM_RATE = "lr_upstream"  # the setting with the learning rate of the layers of the upstream that learn
+
+
+class PretrainedEncoder(Encoder):
+    """Hidden states of a pretrained network, a weighted sum over its layers, pooling over time, dropout, a dense layer and a ReLU.
+
+    The weights of the layers are a softmax of parameters that learn, from zeros (Yang et al. 2021, SUPERB). Mean and deviation over time
+    are those of x-vectors (Snyder et al. 2018).
+
+    With ``learn_layers`` 0 nothing of the network learns: mean and deviation of each layer (or all its frames, for attention) are the fixed
+    part, which is kept on disk. Otherwise its last layers learn, with ``lr_upstream``, and nothing is kept.
+
+    Parameters
+    ----------
+    upstream : the network, or what `mlee_sb.models.upstreams.find.find_upstream` takes: a folder, or ``user/name`` on the hub
+    layers : numbers of the hidden states, 0 for the input of the first layer; None or [] for all
+    context : for Whisper, ``"cut"``: a clip has its own length, or ``"padded"``: it is filled up to 30 s
+    pooling : ``"statistics"``: mean and standard deviation over time; ``"attention"``: self-attention (Lin et al. 2017), as in the paper
+    attention_size : hidden units of the attention
+    dropout : share of the pooled values that is dropped in training
+    dense_size : units of the dense layer: the dimensions of the embedding
+    learn_layers : number of layers of the network that learn, from the last one that is used
+    """
+
+    def __init__(
+        self,
+        upstream: Upstream | str | None,
+        layers: Sequence[int] | None,
+        context: str,
+        pooling: str,
+        attention_size: int,
+        dropout: float,
+        dense_size: int,
+        learn_layers: int,
+    ):
+        super().__init__()
+        if not upstream:
+            raise InputError("upstream is not given: name a pretrained network, for example --upstream openai/whisper-base, or its folder")
+        upstream = Upstream.of(find_upstream(upstream)) if isinstance(upstream, str) else upstream
+        choose(pooling, POOLINGS, "pooling")
+        choose(context, CONTEXTS, "context")
+        if not 0 <= dropout < 1:
+            raise InputError(f"dropout is {dropout}, and must be 0 or more, and less than 1")
+        self.settings = {
+            "layers": [int(layer) for layer in layers or ()],
+            "context": context,
+            "pooling": pooling,
+            "attention_size": attention_size,
+            "dropout": dropout,
+            "dense_size": dense_size,
+            "learn_layers": learn_layers,
+        }
+        used = tuple(self.settings["layers"] or range(upstream.described.n_layers + 1))
+        self.upstream = upstream.used(Use(used, context, learn_layers))
+        self.sample_rate, self.min_samples = upstream.described.sample_rate, upstream.described.min_samples
+        self.embedding_size, self.learn_layers, size = dense_size, learn_layers, upstream.described.size
+        self.tuned = self.upstream.network.top(learn_layers) if learn_layers else nn.ModuleList()
+        self.layer_weights = nn.Parameter(torch.zeros(len(used)))
+        self.pool = SelfAttention(size, attention_size) if pooling == ATTENTION else None
+        self.dropout = nn.Dropout(dropout)
+        self.dense = nn.Linear(size if self.pool else 2 * size, dense_size)
+
+    @property
+    def keeps_fixed(self) -> bool:
+        return not self.learn_layers
+
+    @property
+    def has_attention(self) -> bool:
+        return self.pool is not None
+
+    @property
+    def fixed_settings(self) -> dict:
+        return {**self.upstream.key, "pooling": self.settings["pooling"]}
+
+    def share_fixed(self, other: "PretrainedEncoder") -> None:
+        """Use the network of another encoder, so that a fusion holds it once."""
+        self.upstream = other.upstream
+
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        tuned = list(self.tuned.parameters())
+        of_upstream = {id(parameter) for parameter in tuned}
+        return {BASE_RATE: [p for p in self.parameters() if id(p) not in of_upstream], UPSTREAM_RATE: tuned}
+
+    def fixed(self, waveforms: Tensor, n_samples: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute the hidden states that are kept.
+
+        Returns
+        -------
+        values, lengths
+            for statistics [batch, layers, 2 * size], means and then deviations, and the number of layers; for attention the frames
+            [batch, steps, layers, size], and the steps of each utterance. With ``learn_layers`` the waveforms as they are
+        """
+        if self.learn_layers:
+            return waveforms, n_samples
+        with torch.no_grad():
+            return self._kept(waveforms, n_samples)
+
+    def _kept(self, waveforms: Tensor, n_samples: Tensor) -> tuple[Tensor, Tensor]:
+        states, n_steps = self.upstream(waveforms, n_samples)
+        if self.pool:
+            return torch.stack(states, dim=2), n_steps
+        values = torch.stack([statistics(state, n_steps) for state in states], dim=1)
+        return values, torch.full_like(n_steps, len(states))
+
+    def learned(self, fixed: Tensor, lengths: Tensor) -> Tensor:
+        """Compute embeddings [batch, dense_size] from what `fixed` returns."""
+        if self.learn_layers:
+            fixed, lengths = self._kept(fixed, lengths)
+        return self.dense(self.dropout(self._pooled(fixed, lengths)[0])).relu()
+
+    def _pooled(self, kept: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return pooled values [batch, size, or 2 * size], and attention weights [batch, steps] where there are some."""
+        weighted = torch.einsum("l,b...ld->b...d", self.layer_weights.softmax(dim=0), kept.float())
+        return self.pool(weighted, lengths) if self.pool else (weighted, None)
+
+    @torch.no_grad()
+    def attention(self, waveform: Tensor) -> tuple[Tensor, Tensor]:
+        """Return where the encoder looks in one utterance [samples] (figure 3): weights, and times in seconds, both [steps]."""
+        kept, n_steps = self._kept(waveform.unsqueeze(0), torch.tensor([len(waveform)]))
+        weights = self._pooled(kept, n_steps)[1][0]
+        return weights, (torch.arange(len(weights), device=weights.device) + 0.5) * self.upstream.described.step_seconds
+
+
+def statistics(states: Tensor, n_steps: Tensor) -> Tensor:
+    """Return mean and standard deviation over time [batch, 2 * size] of hidden states [batch, steps, size] with valid steps [batch].
+
+    >>> statistics(torch.tensor([[[1.0], [3.0], [9.0]]]), torch.tensor([2]))
+    tensor([[2., 1.]])
+    """
+    valid = valid_frames(n_steps, states.shape[1], states.device).unsqueeze(-1)
+    n = n_steps.to(states.device).unsqueeze(-1)
+    mean = (states * valid).sum(dim=1) / n
+    variance = ((states - mean.unsqueeze(1)) * valid).square().sum(dim=1) / n
+    # The root of 0 has no finite gradient, and a constant dimension must not stop the training of the upstream.
+    deviation = torch.where(variance > 0, variance.clamp(min=torch.finfo(variance.dtype).tiny).sqrt(), 0.0)
+    return torch.cat([mean, deviation], dim=-1)
