@@ -24,7 +24,7 @@ KINDS = [(family, norms) for family, norms in product(["wav2vec2", "hubert", "wa
 KINDS += [("hubert", NORMS[2] | {"conv_pos_batch_norm": True}), ("wav2vec2", NORMS[2] | {"adapter_attn_dim": 4})]
 KINDS += [("hubert", NORMS[2] | {"feat_proj_layer_norm": False}), ("data2vec-audio", {}), ("wav2vec2-bert", {}), ("whisper", {})]
 each_kind = pytest.mark.parametrize(
-    ("family", "settings"), KINDS, ids=[" ".join([family, *map(str, kind.values())]) for family, kind in KINDS]
+    ("family", "settings"), [pytest.param(family, kind, id=" ".join([family, *map(str, kind.values())])) for family, kind in KINDS]
 )
 each_family = pytest.mark.parametrize("family", FAMILIES)
 each_context = pytest.mark.parametrize("context", [CUT, PADDED])
@@ -132,6 +132,16 @@ def test_a_real_encoder_hears_real_speech_as_transformers_does(name, crema_d_fol
     network.processor[CONTEXT] = PADDED
     ours = alone(network, waveform)
     torch.testing.assert_close(ours, reference(folder, waveform)[:, : ours.shape[1]], atol=1e-4, rtol=0)
+
+
+@each_family
+def test_on_a_gpu_a_batch_is_computed_together_as_far_as_that_is_exact(network):
+    """The meta device stands for a GPU. The second of its clips is too long for Whisper, and comes in two pieces."""
+    lengths = (RATE, 3 * RATE, RATE // 2, RATE)
+    utterances = [torch.empty(n, device="meta").split(network._pieces(n)) for n in lengths]
+    expected = {"whisper": [[0, 2, 3], [1]], "wav2vec2-bert": [[0, 1, 2, 3]]}
+    assert network._batches(utterances) == expected.get(network.config["model_type"], [[0, 3], [1], [2]])
+    assert network._batches([tuple(torch.empty(n) for n in network._pieces(length)) for length in lengths]) == [[0], [1], [2], [3]]
 
 
 # What is given to a network
@@ -303,14 +313,16 @@ def test_only_the_layers_that_are_tuned_learn_and_drop_out(tmp_path, family):
 
 
 @each_family
-def test_checkpointing_gives_the_same_gradients(tmp_path, family):
+def test_checkpointing_computes_layers_again_for_the_same_gradients(tmp_path, family):
     network = read_network(write_upstream(tmp_path, family, attention_dropout=0.2))
-    batch, gradients = pad(speech(0.4, 0.3)), []
+    batch, gradients, calls = pad(speech(0.4, 0.3)), [], []
     for checkpointing in (False, True):
         tuned = copy.deepcopy(network)
         tuned.tune(2, checkpointing)
+        next(tuned.top(2)[0].children()).register_forward_hook(lambda *_, checkpointing=checkpointing: calls.append(checkpointing))
         last_state(tuned.train(), *batch).square().mean().backward()
         gradients.append([parameter.grad for parameter in tuned.top(2).parameters()])
+    assert calls.count(False) == 2 and calls.count(True) == 4
     for plain, checkpointed in zip(*gradients, strict=True):
         torch.testing.assert_close(plain, checkpointed)
 
