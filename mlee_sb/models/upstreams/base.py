@@ -23,7 +23,7 @@ class Network(nn.Module):
 
     An utterance has the same hidden states alone as in a batch. On a CPU, utterances are computed one after another: the results are the
     same to the last bit, and no time is lost for padding. On a GPU, utterances of one length are computed together, and those of several
-    lengths where the family takes a mask and is exact with it: results then differ by rounding only (about 1e-6 of the largest value).
+    lengths where the family takes a mask and is exact with it. Results then differ by rounding: by a few millionths of the largest value.
 
     Attributes
     ----------

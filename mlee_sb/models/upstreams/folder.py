@@ -34,7 +34,7 @@ def read_config(folder: Path) -> dict:
 
 def read_processor(folder: Path) -> dict:
     """Read preprocessor_config.json. Raise an InputError if it is missing or damaged."""
-    remedy = f"it says at which sample rate and how the upstream takes waveforms: get it from where its {CONFIG} comes from"
+    remedy = f"it says what sample rate the upstream takes, and whether waveforms are normalised: fetch it from where {CONFIG} comes from"
     return read_json(folder / PROCESSOR, remedy)
 
 

@@ -53,6 +53,7 @@ class W2vBertNetwork(Network):
 
     @property
     def _takes_masks(self):
+        """Its convolutions look back only, so no step sees the padding after the end."""
         return True
 
     def _n_frames(self, n_samples: int) -> int:
@@ -75,9 +76,3 @@ class W2vBertNetwork(Network):
     def _first_state(self, features):
         x, _ = self.model.feature_projection(pad_sequence(features, batch_first=True))
         return x, torch.tensor([len(steps) for steps in features])
-
-    def _next_states(self, state, valid, n):
-        mask = None if valid is None else valid[:, None, None, :]
-        for layer in self._body.layers[:n]:
-            state = layer(state, attention_mask=mask, conv_attention_mask=valid)
-            yield state
