@@ -33,7 +33,7 @@ from mlee_sb.training.stage import Data
 BATCH_SIZE = 32  # utterances that are computed together; the values of an utterance do not depend on its batch
 BATCH_SECONDS = 120  # [choice] of waveforms with padding that are computed together: all layers of a large network take 5 MB a second
 FILE_SECONDS = 120  # [choice] of speech in a file. A file is in memory while it is computed, and is lost if the run is killed then
-MAPPED = 1 << 26  # [choice] bytes of values that are read before the memory of their files is given back
+MAPPED = 1 << 27  # [choice] bytes of the files that are mapped at one time
 MARGIN = 1.05  # [choice] free space that is asked for, as a multiple of what the values take
 WAIT = 0.5  # seconds until a run looks again whether another one has finished a file
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -103,11 +103,14 @@ class _File:
             return False
 
     def read(self, name: str) -> Tensor:
-        """Map a tensor of the file into memory: ``"values"`` [steps of all rows, ...] or ``"lengths"`` [n]."""
-        if not self.is_kept:
-            raise InputError(f"{self.path}: taken away, or computed again by another run since this run began: begin this run again")
-        with safe_open(self.path, framework="pt") as file:
-            return file.get_tensor(name)
+        """Take a tensor of the file, mapped into memory: ``"values"`` [steps of all rows, ...] or ``"lengths"`` [n]."""
+        try:
+            with safe_open(self.path, framework="pt") as file:
+                if (file.metadata() or {}).get("key") == self.key:
+                    return file.get_tensor(name)
+        except (FileNotFoundError, SafetensorError):
+            pass
+        raise InputError(f"{self.path}: taken away, or computed again by another run since this run began: begin this run again")
 
     def places(self) -> Iterator[tuple[str, "_Place"]]:
         """Yield each ID, and where its values are."""
@@ -120,10 +123,11 @@ _Place = tuple[_File, int, int]  # a file, and the first and last step in it
 
 
 class KeptValues(Sequence[Tensor]):
-    """Values [steps, ...] of utterances, mapped from their files when somebody asks for them.
+    """Values [steps, ...] of utterances, as views of their files, which are mapped into memory when somebody asks for them.
 
-    A page of a mapped file counts as memory of this process from its first use on. So the files are let go after every `MAPPED`
-    bytes: what a training holds does not grow with the corpus, and what it reads again is still in the system's cache.
+    What was read of a mapped file counts as memory of this process until the map is closed. So the oldest maps are closed when all
+    together exceed `MAPPED` bytes, and what a training holds does not grow with the corpus. The system may keep in its cache what it
+    has room for.
 
     Parameters
     ----------
@@ -131,23 +135,22 @@ class KeptValues(Sequence[Tensor]):
     """
 
     def __init__(self, places: Sequence[Sequence[_Place]]):
-        self._places, self._mapped, self._read = places, {}, 0
+        self._places, self._maps, self._bytes = places, {}, 0
 
     def __len__(self) -> int:
         return len(self._places)
 
     def __getitem__(self, item: int) -> Tensor:
-        values = [self._view(*place) for place in self._places[item]]
+        values = [self._mapped(file)[start:stop] for file, start, stop in self._places[item]]
         return values[0] if len(values) == 1 else torch.cat(values)
 
-    def _view(self, file: _File, start: int, stop: int) -> Tensor:
-        if self._read > MAPPED:
-            self._mapped, self._read = {}, 0
-        if file.path not in self._mapped:
-            self._mapped[file.path] = file.read("values")
-        view = self._mapped[file.path][start:stop]
-        self._read += view.nbytes
-        return view
+    def _mapped(self, file: _File) -> Tensor:
+        if file.path not in self._maps:
+            self._maps[file.path] = file.read("values")
+            self._bytes += self._maps[file.path].nbytes
+            while self._bytes > MAPPED and len(self._maps) > 1:
+                self._bytes -= self._maps.pop(next(iter(self._maps))).nbytes  # of the oldest one
+        return self._maps[file.path]
 
 
 def _files(part: FixedPart, split: pd.DataFrame, data: Data, speeds: Sequence[float]) -> list[_File]:

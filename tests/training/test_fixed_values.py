@@ -173,27 +173,32 @@ def test_a_disk_that_is_full_in_the_middle_leaves_whole_files_only(folder, reads
     assert len(reads) == 2 * len(VOTES) and len(values_of(folder)) == len(SPEAKERS) * len(VOTES)
 
 
+def of_training(folder):
+    """The values of the training set, of two speakers."""
+    data = data_in(folder)
+    rows, speeds = wanted_of(data)[0]
+    return kept([part_in(folder)], rows, data, speeds, rows["ID"].tolist())
+
+
 def mapped(folder):
+    """How many files are mapped into the memory of this process."""
     return sum(str(part_in(folder).folder) in line for line in Path("/proc/self/maps").read_text().splitlines())
 
 
 @ON_LINUX
 def test_values_are_maps_of_files_that_are_let_go_again(folder, monkeypatch):
     computed(folder)
-    data = data_in(folder)
-    rows, _ = wanted_of(data)[0]
-    values = kept([part_in(folder)], rows, data, (1.0,), rows["ID"].tolist())
+    values = of_training(folder)
     assert mapped(folder) == 0
-    assert all(value.isfinite().all() for value in values) and mapped(folder) == 2  # the files of two speakers
+    assert all(value.isfinite().all() for value in values) and mapped(folder) == 2
     monkeypatch.setattr(fixed_values, "MAPPED", 0)
-    assert values[0].isfinite().all() and mapped(folder) == 1
+    values = of_training(folder)
+    assert all(value.isfinite().all() for value in values) and mapped(folder) == 1
 
 
 def test_values_that_another_run_computed_again_are_not_taken_for_the_old_ones(folder):
     computed(folder)
-    data = data_in(folder)
-    rows, _ = wanted_of(data)[0]
-    values = kept([part_in(folder)], rows, data, (1.0,), rows["ID"].tolist())
+    values = of_training(folder)
     for file in files_in(folder):
         file.unlink()
     with pytest.raises(InputError, match="taken away, or computed again"):
