@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import platform
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,12 +29,12 @@ def written_beside(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    beside = path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}.partial")  # machines may share the folder
     _remove(beside)
     try:
         yield beside
         if path.is_dir():  # a folder cannot be renamed onto a full one
-            old = path.with_name(f".{path.name}.{os.getpid()}.old")
+            old = beside.with_suffix(".old")
             path.rename(old)
             beside.rename(path)
             _remove(old)
@@ -43,9 +44,15 @@ def written_beside(path: str | Path) -> Iterator[Path]:
         _remove(beside)
 
 
-def clear_partial(folder: Path) -> None:
-    """Remove unfinished files that killed processes left in `folder`. Call it only if no other process writes there."""
-    for left in folder.glob(".*.partial"):
+def clear_partial(folder: Path, name: str = "*") -> None:
+    """Remove unfinished files that killed processes left in `folder`. Call it only if no other process writes there.
+
+    Parameters
+    ----------
+    folder : where they lie
+    name : of the finished file; by default of any
+    """
+    for left in folder.glob(f".{name}.*.partial"):
         _remove(left)
 
 

@@ -23,7 +23,8 @@ from mlee_sb.training.brains import SECONDS, EmotionBrain, brain_of, parameter_g
 from mlee_sb.training.checkpoints import AtomicCheckpointer, EarlyStopping, RandomState
 from mlee_sb.training.data import FixedDataset, WaveformDataset, make_loader
 from mlee_sb.training.distributed import backend, on_main, processes
-from mlee_sb.training.fixed_parts import FixedPart, fixed_parts, keep, kept, required_models
+from mlee_sb.training.fixed_parts import FixedPart, fixed_parts, required_models
+from mlee_sb.training.fixed_values import keep, kept
 from mlee_sb.training.inputs import StageInputs, stage_inputs
 from mlee_sb.training.memory import keep_freed_memory
 from mlee_sb.training.settings import resolved_yaml
@@ -53,7 +54,9 @@ def train_stage(stage: Stage, device: str, say: Callable[[str], None] = print) -
     hparams, encoder, classifier = _built(stage, required)
     model = EmotionModel(encoder, classifier, stage.settings["emotions"], stage.target.output, presence_head(required.values()))
     parts = fixed_parts(stage, encoder, required)
-    on_main(_begin, stage, inputs, model, parts, device, say)
+    on_main(_begin, stage, model, say)
+    wanted = [(inputs.train_split, stage.settings["speeds"]), (inputs.valid_split, AS_IT_IS), (inputs.test, AS_IT_IS)]
+    keep(parts, wanted, stage.data, device, say)  # in every process: they share the work
 
     checkpointer = AtomicCheckpointer(stage.files.save, allow_partial_load=False)
     latest = checkpointer.find_checkpoint()  # from a run that was stopped
@@ -97,8 +100,8 @@ def _built(stage: Stage, required: dict[str, EmotionModel]) -> tuple[dict, Encod
     return hparams, encoder, hparams["classifier"](embedding_size=encoder.embedding_size, n_emotions=len(stage.settings["emotions"]))
 
 
-def _begin(stage: Stage, inputs: StageInputs, model: EmotionModel, parts: list[FixedPart], device: str, say: Callable[[str], None]) -> None:
-    """Write what the stage is, remove results that belong to older encoders, and compute the fixed parts."""
+def _begin(stage: Stage, model: EmotionModel, say: Callable[[str], None]) -> None:
+    """Write what the stage is, and remove results that belong to older encoders."""
     files = stage.files
     files.save.mkdir(parents=True, exist_ok=True)
     check_describable(model, label_rules(stage), stage.data.protocol["demo"])  # refuse a model that cannot be saved before it is trained
@@ -110,8 +113,6 @@ def _begin(stage: Stage, inputs: StageInputs, model: EmotionModel, parts: list[F
         weights = stage.upstream.described.weights
         note_upstream(above_rows(stage.folder), weights.sha256, weights.name, weights.commit, stage.upstream.folder)
     write_text(files.hyperparams, resolved_yaml(stage.hparams, stage.overrides))
-    for split, speeds in ((inputs.train_split, stage.settings["speeds"]), (inputs.valid_split, AS_IT_IS), (inputs.test, AS_IT_IS)):
-        keep(parts, split, stage.data, speeds, device)
 
 
 def _finish(
@@ -156,9 +157,8 @@ def _waveforms(data: Data, encoder: Encoder, split: pd.DataFrame, rows: pd.DataF
 
 def _fixed(parts: list[FixedPart], data: Data, split: pd.DataFrame, rows: pd.DataFrame, labels: Tensor, speeds) -> Dataset:
     """Return the fixed parts of some rows of a split. All rows of the split are on disk, because another stage may use other rows."""
-    numbers = pd.Index(split["ID"]).get_indexer(rows["ID"])
-    values = [of_speed[number] for of_speed in kept(parts, split, data, speeds) for number in numbers]
-    return FixedDataset(values, labels, rows["ID"].tolist())
+    ids = rows["ID"].tolist()
+    return FixedDataset(kept(parts, split, data, speeds, ids), labels, ids)
 
 
 def _brain(

@@ -3,10 +3,7 @@
 import json
 import shutil
 import time
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import replace
-from threading import Barrier, BrokenBarrierError
 from types import SimpleNamespace
 
 import pandas as pd
@@ -22,10 +19,11 @@ from mlee_sb.files import write_json
 from mlee_sb.models.bundle import load_bundle, save_bundle
 from mlee_sb.stage_folder import StageFolder
 from mlee_sb.training import data as data_module
-from mlee_sb.training import fixed_parts as fixed_module
+from mlee_sb.training import fixed_values
 from mlee_sb.training.brains import EmotionBrain
 from mlee_sb.training.data import WaveformDataset, make_loader
-from mlee_sb.training.fixed_parts import FixedPart, fixed_parts, keep, kept, required_models
+from mlee_sb.training.fixed_parts import fixed_parts, required_models
+from mlee_sb.training.fixed_values import keep, kept
 from mlee_sb.training.inputs import stage_inputs
 from mlee_sb.training.run import run
 from mlee_sb.training.stage import plan
@@ -239,8 +237,8 @@ def test_the_second_head_on_an_encoder_reads_no_recording_even_where_it_can_use_
 
 def embeddings(part, rows, data, speeds=(1.0,)):
     """What a fixed part gives for some rows at some speeds, computed where it is not kept, [speeds * n, embedding_size]."""
-    keep([part], rows, data, speeds, "cpu")
-    return torch.stack(sum(kept([part], rows, data, speeds), []))
+    keep([part], [(rows, speeds)], data, "cpu", say=lambda line: None)
+    return torch.stack(list(kept([part], rows, data, speeds, rows["ID"].tolist())))
 
 
 def parts_of(stage):
@@ -251,7 +249,7 @@ def parts_of(stage):
 def test_embeddings_do_not_depend_on_their_batch(fusion, tmp_path, monkeypatch):
     part, rows, data = parts_of(fusion[-1])[0], stage_inputs(fusion[0]).train, fusion[0].data
     together = embeddings(replace(part, folder=tmp_path / "a"), rows, data, [0.9, 1.0])
-    monkeypatch.setattr(fixed_module, "BATCH_SIZE", 1)
+    monkeypatch.setattr(fixed_values, "BATCH_SIZE", 1)
     alone = embeddings(replace(part, folder=tmp_path / "b"), rows, data, [0.9, 1.0])
     assert together.shape == (2 * len(rows), part.module.embedding_size)
     assert ((together - alone).norm(dim=1) / alone.norm(dim=1)).max() < 1e-5
@@ -283,8 +281,8 @@ def test_a_head_on_an_encoder_that_was_trained_again_is_trained_again_and_reads_
     frozen = load_bundle(head.model_folder).model.encoders[0]
     assert torch.equal(frozen.network.blstm.weight_ih_l0, other.model.encoder.network.blstm.weight_ih_l0)
     test, (part, _) = stage_inputs(head).test, parts_of(head)
-    (there,) = kept([part], test, head.data, [1.0])  # which are only read: they must be there, and those of the new weights
-    torch.testing.assert_close(torch.stack(there), embeddings(replace(part, folder=head.folder / "fresh"), test, head.data))
+    there = kept([part], test, head.data, [1.0], test["ID"].tolist())  # only read: they must be there, and those of the new weights
+    torch.testing.assert_close(torch.stack(list(there)), embeddings(replace(part, folder=head.folder / "fresh"), test, head.data))
     again = (head.folder / "predictions.csv").read_bytes()
     shutil.rmtree(head.folder)
     train(head)
@@ -323,23 +321,6 @@ def test_a_head_that_was_killed_while_it_was_trained_again_is_not_taken_for_fini
     monkeypatch.undo()
     train(head)
     assert head.finished
-
-
-def test_two_heads_that_want_the_same_embeddings_at_once_compute_them_once(tmp_path, monkeypatch):
-    both, computed = Barrier(2), []
-
-    def compute(*_):
-        computed.append(1)
-        with suppress(BrokenBarrierError):
-            both.wait(timeout=1)  # where nothing holds the other back, it comes here, too
-        return torch.zeros(6), torch.tensor([3, 3])
-
-    monkeypatch.setattr(fixed_module, "_compute", compute)
-    part, frame = FixedPart(tmp_path / "kept", "key", None, None), pd.DataFrame({"ID": ["a", "b"]})
-    with ThreadPoolExecutor() as heads:
-        first, second = heads.map(lambda _: embeddings(part, frame, SimpleNamespace(data_folder=tmp_path)), range(2))
-    assert torch.equal(first, second)
-    assert len(computed) == 1
 
 
 def test_the_seconds_of_a_stage_are_those_of_all_its_runs(stage, monkeypatch):
