@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mlee_sb.models.bundle import load_bundle
 from mlee_sb.models.emotion_model import EmotionModel
-from mlee_sb.models.encoders.base import Encoder, learning
+from mlee_sb.models.encoders.base import Encoder
 from mlee_sb.models.encoders.frozen import as_fixed
 from mlee_sb.models.registry import describe
 from mlee_sb.plugins import ENCODERS
@@ -83,11 +83,7 @@ def _of_stage(required: Stage, encoder: Encoder) -> FixedPart:
 
 def _of_encoder(stage: Stage, encoder: Encoder) -> FixedPart:
     """Return the fixed part of an encoder itself. All stages with this encoder share it, whatever their row, fold and seed."""
-    described = {**describe(ENCODERS, encoder), "settings": encoder.fixed_settings}
-    digest = hashlib.sha256(json.dumps([described, code_of(stage.settings)], sort_keys=True).encode())
-    learn = {id(parameter) for parameter in learning(encoder)}
-    for name, tensor in sorted([*encoder.named_parameters(), *encoder.named_buffers()], key=lambda named: named[0]):
-        if id(tensor) not in learn:
-            digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
-    key = digest.hexdigest()
+    described = describe(ENCODERS, encoder)
+    identity = [described["name"], described["package"], encoder.fixed_identity, code_of(stage.settings)]
+    key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     return FixedPart(above_rows(stage.folder) / UPSTREAM / key[:SHOWN_DIGITS], key, encoder, encoder.fixed, of_corpus=True)

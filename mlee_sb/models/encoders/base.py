@@ -1,5 +1,6 @@
 """The base of all encoders (contract 4): a part that never learns, a part that learns, and what a stage needs to know about them."""
 
+import hashlib
 from collections.abc import Iterable, Iterator
 
 from torch import Tensor, nn
@@ -92,15 +93,20 @@ class Encoder(nn.Module):
         return type(self).fixed is not Encoder.fixed
 
     @property
-    def fixed_settings(self) -> dict:
-        """What the result of `fixed` depends on besides the waveform, as JSON. By default that is all settings.
+    def fixed_identity(self) -> dict:
+        """What the result of `fixed` depends on besides the waveform, as JSON. Encoders of one class with equal values share that result.
 
-        Encoders of one class with equal values share what `fixed` computes, on disk and in a fusion.
+        By default that is all settings, and the sha256 of all parameters and buffers that do not learn.
         """
-        return self.settings
+        learn = {id(parameter) for parameter in learning(self)}
+        digest = hashlib.sha256()
+        for name, tensor in sorted([*self.named_parameters(), *self.named_buffers()], key=lambda named: named[0]):
+            if id(tensor) not in learn:
+                digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+        return {"settings": self.settings, "sha256": digest.hexdigest()}
 
     def share_fixed(self, other: "Encoder") -> None:
-        """Take what `fixed` needs from another encoder with equal `fixed_settings`, for example a large network. Nothing by default."""
+        """Take what `fixed` needs from another encoder with an equal `fixed_identity`, for example a large network. Nothing by default."""
 
     @property
     def has_attention(self) -> bool:

@@ -72,7 +72,7 @@ class FrozenEncoders(Encoder):
 def _fixed_part(encoder: Encoder, number: int) -> str:
     """Return a text that is equal for encoders with one fixed part. An encoder without one has none in common with others."""
     kind = type(encoder)
-    own = [f"{kind.__module__}.{kind.__qualname__}", encoder.fixed_settings] if encoder.keeps_fixed else number
+    own = [f"{kind.__module__}.{kind.__qualname__}", encoder.fixed_identity] if encoder.keeps_fixed else number
     return json.dumps(own, sort_keys=True)
 
 

@@ -1,6 +1,6 @@
 """An encoder on a pretrained network: hidden states of all its layers, weighted, pooled over time, and a dense layer."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +9,7 @@ from mlee_sb.errors import InputError, choose
 from mlee_sb.models.encoders.base import BASE_RATE, Encoder
 from mlee_sb.models.encoders.cnn_blstm_attention import SelfAttention
 from mlee_sb.models.masking import valid_frames
+from mlee_sb.models.normalization import ZNorm
 from mlee_sb.models.upstreams.find import find_upstream
 from mlee_sb.models.upstreams.upstream import Upstream, Use
 from mlee_sb.models.upstreams.whisper import CONTEXTS
@@ -19,10 +20,10 @@ UPSTREAM_RATE = "lr_upstream"  # the setting with the learning rate of the layer
 
 
 class PretrainedEncoder(Encoder):
-    """Hidden states of a pretrained network, a weighted sum over its layers, pooling over time, dropout, a dense layer and a ReLU.
+    """Hidden states of a pretrained network, a z-norm, a weighted sum of layers, pooling over time, dropout, a dense layer and a ReLU.
 
-    The weights of the layers are a softmax of parameters that learn, from zeros (Yang et al. 2021, SUPERB). Mean and deviation over time
-    are those of x-vectors (Snyder et al. 2018).
+    The z-norm brings each value of each layer to mean 0 and deviation 1 over the training set. The weights of the layers are a softmax of
+    parameters that learn, from zeros (Yang et al. 2021, SUPERB). Mean and deviation over time are those of x-vectors (Snyder et al. 2018).
 
     With ``learn_layers`` 0 nothing of the network learns: mean and deviation of each layer (or all its frames, for attention) are the fixed
     part, which is kept on disk. Otherwise its last layers learn, with ``lr_upstream``, and nothing is kept.
@@ -34,6 +35,7 @@ class PretrainedEncoder(Encoder):
     context : for Whisper, ``"cut"``: a clip has its own length, or ``"padded"``: it is filled up to 30 s
     pooling : ``"statistics"``: mean and standard deviation over time; ``"attention"``: self-attention (Lin et al. 2017), as in the paper
     attention_size : hidden units of the attention
+    min_std : smallest divisor of a value in the z-norm
     dropout : share of the pooled values that is dropped in training
     dense_size : units of the dense layer: the dimensions of the embedding
     learn_layers : number of layers of the network that learn, from the last one that is used
@@ -46,6 +48,7 @@ class PretrainedEncoder(Encoder):
         context: str,
         pooling: str,
         attention_size: int,
+        min_std: float,
         dropout: float,
         dense_size: int,
         learn_layers: int,
@@ -63,6 +66,7 @@ class PretrainedEncoder(Encoder):
             "context": context,
             "pooling": pooling,
             "attention_size": attention_size,
+            "min_std": min_std,
             "dropout": dropout,
             "dense_size": dense_size,
             "learn_layers": learn_layers,
@@ -72,10 +76,12 @@ class PretrainedEncoder(Encoder):
         self.sample_rate, self.min_samples = upstream.described.sample_rate, upstream.described.min_samples
         self.embedding_size, self.learn_layers, size = dense_size, learn_layers, upstream.described.size
         self.tuned = self.upstream.network.top(learn_layers) if learn_layers else nn.ModuleList()
+        self.values = size if pooling == ATTENTION else 2 * size  # of a layer, in what is kept
+        self.normalizer = ZNorm(len(used) * self.values, min_std)
         self.layer_weights = nn.Parameter(torch.zeros(len(used)))
         self.pool = SelfAttention(size, attention_size) if pooling == ATTENTION else None
         self.dropout = nn.Dropout(dropout)
-        self.dense = nn.Linear(size if self.pool else 2 * size, dense_size)
+        self.dense = nn.Linear(self.values, dense_size)
 
     @property
     def keeps_fixed(self) -> bool:
@@ -86,7 +92,7 @@ class PretrainedEncoder(Encoder):
         return self.pool is not None
 
     @property
-    def fixed_settings(self) -> dict:
+    def fixed_identity(self) -> dict:
         return {**self.upstream.key, "pooling": self.settings["pooling"]}
 
     def share_fixed(self, other: "PretrainedEncoder") -> None:
@@ -104,8 +110,8 @@ class PretrainedEncoder(Encoder):
         Returns
         -------
         values, lengths
-            for statistics [batch, layers, 2 * size], means and then deviations, and the number of layers; for attention the frames
-            [batch, steps, layers, size], and the steps of each utterance. With ``learn_layers`` the waveforms as they are
+            for statistics [batch, 1, layers * 2 * size], means and deviations of each layer, and 1 for each utterance; for attention the
+            frames [batch, steps, layers * size], and the steps of each utterance. With ``learn_layers`` the waveforms as they are
         """
         if self.learn_layers:
             return waveforms, n_samples
@@ -115,9 +121,14 @@ class PretrainedEncoder(Encoder):
     def _kept(self, waveforms: Tensor, n_samples: Tensor) -> tuple[Tensor, Tensor]:
         states, n_steps = self.upstream(waveforms, n_samples)
         if self.pool:
-            return torch.stack(states, dim=2), n_steps
-        values = torch.stack([statistics(state, n_steps) for state in states], dim=1)
-        return values, torch.full_like(n_steps, len(states))
+            return torch.cat(states, dim=-1), n_steps
+        values = torch.cat([statistics(state, n_steps) for state in states], dim=-1)
+        return values.unsqueeze(1), torch.ones_like(n_steps)
+
+    @torch.no_grad()
+    def fit_statistics(self, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
+        """Fill the z-norm with mean and deviation of the training set. For layers that learn, they are those before they learn."""
+        self.normalizer.fit(self._kept(*batch) if self.learn_layers else batch for batch in batches)
 
     def learned(self, fixed: Tensor, lengths: Tensor) -> Tensor:
         """Compute embeddings [batch, dense_size] from what `fixed` returns."""
@@ -126,9 +137,10 @@ class PretrainedEncoder(Encoder):
         return self.dense(self.dropout(self._pooled(fixed, lengths)[0])).relu()
 
     def _pooled(self, kept: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Return pooled values [batch, size, or 2 * size], and attention weights [batch, steps] where there are some."""
-        weighted = torch.einsum("l,b...ld->b...d", self.layer_weights.softmax(dim=0), kept.float())
-        return self.pool(weighted, lengths) if self.pool else (weighted, None)
+        """Return pooled values [batch, values], and attention weights [batch, steps] where there are some."""
+        normal = self.normalizer(kept.float(), lengths).unflatten(-1, (-1, self.values))  # [batch, steps, layers, values]
+        weighted = torch.einsum("l,bsld->bsd", self.layer_weights.softmax(dim=0), normal)
+        return self.pool(weighted, lengths) if self.pool else (weighted.squeeze(1), None)
 
     @torch.no_grad()
     def attention(self, waveform: Tensor) -> tuple[Tensor, Tensor]:
