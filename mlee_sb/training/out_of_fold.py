@@ -155,8 +155,8 @@ class InnerModels:
         path, key = self.stage.files.inner_model(number), self._key(number)
         weights = on_main(_read, path, key)
         if weights is None:
-            n, out = len(self.inputs.groups), len(self.inputs.groups[number].speakers)
-            self.say(f"  calibration {number + 1}/{n}: training {self.stage.row} without {out} of its speakers")
+            n, row, out = len(self.inputs.groups), self.stage.settings["row"], len(self.inputs.groups[number].speakers)
+            self.say(f"  calibration {number + 1}/{n}: training {row} again without {out} of its speakers")
             weights = self._trained(number)
             on_main(_write, path, key, weights)
         self._set(weights)
