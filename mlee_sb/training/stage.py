@@ -20,7 +20,7 @@ from mlee_sb.training.source_code import code_of
 NO_RESULT = ("num_workers", "requires")  # settings that change no result; a required stage has its own identity
 IN_THE_PLACE = ("row", "fold", "seed", "train_set", "target")  # settings that are in the path of a stage
 OF_THE_PROTOCOL = ("emotions", "min_votes")  # settings that come from the manifests
-OF_CROSS = ("calibration", "calibration_groups")  # settings that a stage and its required stages must share if it is calibrated across
+OF_CROSS = ("calibration", "calibration_groups", "fold")  # what a stage and its required stages must share if it is calibrated across
 
 
 @dataclass(frozen=True)

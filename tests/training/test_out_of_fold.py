@@ -260,9 +260,20 @@ def test_the_papers_encoder_is_calibrated_across_from_waveforms(data, tmp_path):
 def test_a_required_stage_has_the_calibration_of_the_stage_that_requires_it(hparams, data, tmp_path):
     stages = plan(stage_of("mlee_fusion", hparams, data, tmp_path))
     assert {(stage.settings["calibration"], stage.settings["calibration_groups"]) for stage in stages} == {(CROSS, 3)}
-    with pytest.raises(InputError, match="requires mlee: calibration is 'validation', and 'cross' .* take calibration out of requires"):
-        overrides = {"emotions": EMOTIONS, "fold": 1, **CALIBRATED, "requires": {"mlee": {"calibration": "validation"}}}
+
+
+@pytest.mark.parametrize(
+    ("own", "message"),
+    [
+        ({"calibration": "validation"}, "calibration is 'validation', and 'cross' .* take calibration out of requires"),
+        ({"fold": 2}, "fold is 2, and 1"),
+    ],
+)
+def test_a_required_stage_without_inner_models_for_the_same_groups_is_refused(hparams, data, tmp_path, own, message):
+    overrides = {"emotions": EMOTIONS, "fold": 1, **CALIBRATED, "requires": {"mlee": own}}
+    with pytest.raises(InputError, match=f"requires mlee: {message}"):
         make_stage(hparams / "mlee_fusion.yaml", overrides, data, tmp_path)
+    make_stage(hparams / "mlee_fusion.yaml", {**overrides, "calibration": "validation"}, data, tmp_path)
 
 
 def test_groups_make_another_stage_only_where_they_are_used(hparams, data, tmp_path):
