@@ -1,4 +1,4 @@
-"""Calibration of a model on validation speakers: a temperature, curves of presence, and sets of emotions with a known coverage.
+"""Calibration of a model on speakers that it did not hear: a temperature, curves of presence, and sets of emotions with a known coverage.
 
 Only numpy and scipy. Training fits a calibration, inference applies it, and evaluation measures it on speakers that neither has seen.
 """
@@ -6,7 +6,7 @@ Only numpy and scipy. Training fits a calibration, inference applies it, and eva
 import math
 from collections.abc import Sequence
 from numbers import Real
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import ConfigDict, Field
@@ -19,6 +19,11 @@ from mlee_sb.errors import InputError
 TEMPERATURES = (0.05, 20.0)  # bounds of the search for the temperature
 SLOPES = (1e-6, 50.0)  # bounds of the search for the slope of a presence curve
 COVERAGES = 100  # thresholds are kept for 1 % to 99 %
+VALIDATION, CROSS = "validation", "cross"  # methods: whose utterances a model is calibrated on
+SPEAKERS = {  # method -> these speakers in words
+    VALIDATION: "validation speaker(s)",
+    CROSS: "training and validation speaker(s), each training speaker judged by a model that did not hear it (cross-conformal)",
+}
 
 # A config.json may hold only numbers that `fit` can return. With other numbers, finite logits may give NaN.
 Temperature = Annotated[float, Field(ge=TEMPERATURES[0], le=TEMPERATURES[1], allow_inf_nan=False)]
@@ -29,7 +34,7 @@ Improbable = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Calibration:
-    """The numbers that were fitted on the validation speakers of a model.
+    """The numbers that were fitted on speakers that a model did not hear.
 
     Attributes
     ----------
@@ -39,7 +44,9 @@ class Calibration:
     thresholds : for coverage 1 % to 99 %, the largest improbability (1 minus the probability) of an emotion in the set;
         None where there are too few utterances to promise this coverage
     n_utterances : utterances with a dominant emotion, from which the temperature and the thresholds were fitted
-    n_speakers : validation speakers
+    n_speakers : the speakers of all utterances that it was fitted on
+    method : ``"validation"``: on the validation speakers of the model; ``"cross"``: also on its training speakers, each judged by a model
+        that was trained without them (cross-conformal prediction, Vovk 2015; Barber et al. 2021). Earlier versions had only the first
     """
 
     temperature: Temperature
@@ -47,6 +54,12 @@ class Calibration:
     thresholds: Annotated[list[Improbable | None], Field(min_length=COVERAGES - 1, max_length=COVERAGES - 1)]
     n_utterances: Annotated[int, Field(ge=0)]
     n_speakers: Annotated[int, Field(ge=0)]
+    method: Literal["validation", "cross"] = VALIDATION
+
+    @property
+    def speakers(self) -> str:
+        """The speakers that it was fitted on, in words after their number."""
+        return SPEAKERS[self.method]
 
     def posterior(self, logits: np.ndarray) -> np.ndarray:
         """Return the calibrated posterior [n, K] for logits [n, K]."""
@@ -60,7 +73,7 @@ class Calibration:
     def candidates(self, probabilities: np.ndarray, coverage: float) -> np.ndarray:
         """Return which emotions stay possible, bool [n, K]: the most probable one, and all others that are probable enough.
 
-        For speakers like those of the validation set, the dominant emotion should be among them in a share `coverage` or more
+        For speakers like those that it was fitted on, the dominant emotion should be among them in a share `coverage` or more
         of the utterances (split conformal prediction with least ambiguous sets, Sadinle et al. 2019; see `conformal_thresholds`).
 
         Parameters
@@ -91,8 +104,10 @@ def percent_of(coverage: float) -> int:
     return percent
 
 
-def fit(logits: np.ndarray, dominant: Sequence[int], speakers: Sequence[str], exists: np.ndarray | None = None) -> Calibration:
-    """Calibrate a model on validation utterances.
+def fit(
+    logits: np.ndarray, dominant: Sequence[int], speakers: Sequence[str], exists: np.ndarray | None = None, method: str = VALIDATION
+) -> Calibration:
+    """Calibrate a model on utterances of speakers that it did not hear.
 
     Parameters
     ----------
@@ -100,6 +115,7 @@ def fit(logits: np.ndarray, dominant: Sequence[int], speakers: Sequence[str], ex
     dominant : [n], index of the dominant emotion; -1 where it is not a target emotion
     speakers : [n]
     exists : [n, K], which emotions exist, for a model of existence; None for a model of the dominant emotion
+    method : whose utterances they are (see `Calibration`)
 
     Returns
     -------
@@ -116,7 +132,7 @@ def fit(logits: np.ndarray, dominant: Sequence[int], speakers: Sequence[str], ex
         probabilities = expit(logits[known])  # equation 7 compares these as they are
     improbable = 1 - probabilities[np.arange(known.sum()), dominant[known]]
     thresholds = conformal_thresholds(improbable, np.asarray(speakers)[known])
-    return Calibration(temperature, presence, thresholds, int(known.sum()), len(set(speakers)))
+    return Calibration(temperature, presence, thresholds, int(known.sum()), len(set(speakers)), method)
 
 
 def fit_temperature(logits: np.ndarray, dominant: np.ndarray) -> float:
@@ -183,12 +199,12 @@ def conformal_thresholds(improbable: np.ndarray, speakers: Sequence[str]) -> lis
     0.9
     """
     improbable, speakers = np.asarray(improbable, dtype=float), np.asarray(speakers)
-    percents = np.arange(1, COVERAGES)
+    percents, ordered = np.arange(1, COVERAGES), np.sort(improbable)
     held = _held_without_their_speaker(improbable, speakers) if len(set(speakers.tolist())) > 1 else percents / 100
     found = []
     for percent in percents:
         enough = percents[(percents >= percent) & (held >= percent / 100)]
-        threshold = _smallest_that_covers(improbable, int(enough[0]) if len(enough) else COVERAGES - 1)
+        threshold = _smallest_that_covers(ordered, int(enough[0]) if len(enough) else COVERAGES - 1)
         found.append(threshold if np.isfinite(threshold) else None)
     return found
 
@@ -198,11 +214,12 @@ def _held_without_their_speaker(improbable: np.ndarray, speakers: np.ndarray) ->
     held = np.zeros(COVERAGES - 1)
     for speaker in set(speakers.tolist()):
         own = speakers == speaker
-        thresholds = np.array([_smallest_that_covers(improbable[~own], percent) for percent in range(1, COVERAGES)])
+        others = np.sort(improbable[~own])
+        thresholds = np.array([_smallest_that_covers(others, percent) for percent in range(1, COVERAGES)])
         held += (improbable[own] <= thresholds[:, None]).sum(axis=1)
     return held / len(improbable)
 
 
-def _smallest_that_covers(improbable: np.ndarray, percent: int) -> float:
-    place = math.ceil(round((len(improbable) + 1) * percent / 100, 9))
-    return float(np.sort(improbable)[place - 1]) if place <= len(improbable) else np.inf
+def _smallest_that_covers(ordered: np.ndarray, percent: int) -> float:
+    place = math.ceil(round((len(ordered) + 1) * percent / 100, 9))
+    return float(ordered[place - 1]) if place <= len(ordered) else np.inf

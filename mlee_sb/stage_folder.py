@@ -15,7 +15,7 @@ from mlee_sb.files import read_json, sha256_of, write_json, written_beside
 from mlee_sb.models.bundle_files import CONFIG, HYPERPARAMS, SCORES, WEIGHTS
 
 PREDICTIONS, TRAIN_LOG, RUN_LOG = "predictions.csv", "train_log.txt", "run.log"
-MODEL, SAVE, USED, EMBEDDINGS = "model", "save", "used", "embeddings"
+MODEL, SAVE, USED, EMBEDDINGS, INNER = "model", "save", "used", "embeddings", "inner"
 SUMMARY, IDENTITY, ENCODERS, DATA_FOLDER = "summary.json", "identity.json", "encoders.json", "data_folder.json"  # in the folder `SAVE`
 CHECKPOINTS = "CKPT*"  # SpeechBrain's name for the folders of checkpoints, in the folder `SAVE`
 UPSTREAM = "upstream"  # the folder below the results of a corpus for fixed parts of encoders that all stages share
@@ -241,6 +241,15 @@ class StageFolder:
     def embeddings(self) -> Path:
         """The folder in which embeddings of this stage's encoder are kept for the stages that freeze it."""
         return self.save / EMBEDDINGS
+
+    @property
+    def inner(self) -> Path:
+        """The folder of the inner models: trained without some of the training speakers, and calibrated on them."""
+        return self.save / INNER
+
+    def inner_model(self, number: int) -> Path:
+        """Return the file of the inner model for the group of speakers with a number, from 0."""
+        return self.inner / f"group{number + 1}.safetensors"
 
     @property
     def summary(self) -> Path:

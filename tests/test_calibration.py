@@ -8,7 +8,17 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 from scipy.special import expit, softmax
 
-from mlee_sb.calibration import SLOPES, TEMPERATURES, Calibration, conformal_thresholds, fit, fit_presence, fit_temperature, percent_of
+from mlee_sb.calibration import (
+    CROSS,
+    SLOPES,
+    TEMPERATURES,
+    Calibration,
+    conformal_thresholds,
+    fit,
+    fit_presence,
+    fit_temperature,
+    percent_of,
+)
 from mlee_sb.errors import InputError
 
 K = 4
@@ -92,6 +102,61 @@ def test_taking_utterances_for_independent_would_not_hold_it():
         held.append((values[5:] <= conformal_thresholds(values[:5].ravel(), ["one"] * 125)[89]).mean())
     assert np.mean(held) < 0.88
     assert simulated_coverage(5, spread=1.0, level=0.9) > np.mean(held) + 0.02
+
+
+def simulated_strangers(corpora=80, speakers=10, n=12, size=80):
+    """The coverage at 90 % on 20 strangers, of each corpus, by whose logits the calibration was fitted on.
+
+    A model knows the means of three emotions from `speakers` of `n` utterances; each speaker is `size` offsets away from them.
+    """
+    rng, held = np.random.default_rng(6), {name: [] for name in ("one validation speaker", "training speakers", "cross")}
+
+    def utterances_of(count):
+        truth = rng.integers(3, size=(count, n))
+        heard = (
+            means[truth] + rng.normal(0, 0.6, (count, 1, size)) + rng.lognormal(0, 0.4, (count, 1, 1)) * rng.normal(0, 1, (count, n, size))
+        )
+        return heard, truth
+
+    def logits_of(heard, known, truth_of_known):
+        learnt = np.array([known[truth_of_known == k].mean(axis=0) for k in range(3)])
+        return -0.5 * np.square(heard[..., None, :] - learnt).sum(axis=-1)
+
+    for _ in range(corpora):
+        means = rng.normal(0, 2.4 / np.sqrt(size), (3, size))
+        (train, y), (valid, y_valid), (test, y_test) = (utterances_of(count) for count in (speakers, 1, 20))
+        others = [np.arange(speakers) % 5 != g for g in range(5)]
+        left_out = np.concatenate([logits_of(train[~rest], train[rest], y[rest]) for rest in others])
+        order = np.concatenate([np.flatnonzero(~rest) for rest in others])
+        of_valid, names = logits_of(valid, train, y), np.repeat(np.arange(speakers + 1), n).astype(str)
+        fitted = {
+            "one validation speaker": fit(of_valid.reshape(-1, 3), y_valid.ravel(), ["v"] * n),
+            "training speakers": fit(logits_of(train, train, y).reshape(-1, 3), y.ravel(), names[:-n]),
+            "cross": fit(
+                np.concatenate([left_out, of_valid]).reshape(-1, 3), np.concatenate([y[order], y_valid]).ravel(), names, method=CROSS
+            ),
+        }
+        for name, calibration in fitted.items():
+            kept = calibration.candidates(calibration.posterior(logits_of(test, train, y).reshape(-1, 3)), 0.9)
+            held[name].append(kept[np.arange(kept.shape[0]), y_test.ravel()].mean())
+    return {name: np.array(shares) for name, shares in held.items()}
+
+
+def test_out_of_fold_speakers_calibrate_for_strangers_better_than_one_validation_speaker_or_the_speakers_that_were_learnt_from():
+    held = simulated_strangers()
+    away = {name: np.abs(shares - 0.9).mean() for name, shares in held.items()}
+    assert 0.89 <= held["cross"].mean() <= 0.96
+    assert held["training speakers"].mean() < 0.85, "a model is too sure of speakers that it learnt from"
+    assert away["cross"] < 0.75 * away["one validation speaker"] and away["cross"] < 0.75 * away["training speakers"]
+
+
+def test_an_earlier_calibration_names_no_method_and_was_on_validation_speakers():
+    earlier = {"temperature": 1.0, "presence": None, "thresholds": [None] * 99, "n_utterances": 1, "n_speakers": 1}
+    found = TypeAdapter(Calibration).validate_python(earlier)
+    assert found.method == "validation" and found.speakers == "validation speaker(s)"
+    assert "cross-conformal" in TypeAdapter(Calibration).validate_python({**earlier, "method": CROSS}).speakers
+    with pytest.raises(ValidationError):
+        TypeAdapter(Calibration).validate_python({**earlier, "method": "test"})
 
 
 def test_the_most_probable_emotion_is_always_a_candidate_and_more_coverage_keeps_more():

@@ -1,4 +1,4 @@
-"""Score calibrated probabilities on test speakers: calibration was fitted on the speakers of the validation set."""
+"""Score calibrated probabilities on test speakers: no calibration was fitted on them."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -34,25 +34,33 @@ def read_calibration(config: Path) -> Calibration | None:
         raise InputError(f"{config}: its calibration is damaged ({str(error).splitlines()[0]}): {AGAIN}") from error
 
 
+def probabilities_of_candidates(predictions: Predictions, calibration: Calibration) -> np.ndarray:
+    """Return the probabilities [n, K] from which `Calibration.candidates` chooses: of existence as they are, or a calibrated posterior."""
+    if predictions.output.knows_existence:
+        return predictions.posterior
+    return calibration.posterior(np.log(np.maximum(predictions.posterior, TINY)))  # log posteriors are logits
+
+
 def calibrated_scores(predictions: Predictions, calibration: Calibration) -> dict:
     """Score calibrated probabilities over test utterances.
 
     Returns
     -------
     dict
+        method: how it was calibrated (see `Calibration`)
         coverage: for each of `LEVELS`, the share of utterances whose dominant emotion is among the candidates, and the mean number of
-        candidates; nll and ece of the calibrated posterior, for a model that has one; presence_brier by emotion, the mean squared
-        distance between the calibrated probability that it is present and whether it is
+        candidates
+        nll and ece of the calibrated posterior, for a model that has one
+        presence_brier: by emotion, the mean squared distance between the calibrated probability that it is present and whether it is
     """
     tested = predictions.take(predictions.dominant >= 0)
-    posterior = predictions.posterior
-    found: dict = {}
+    posterior = probabilities_of_candidates(tested, calibration)
+    found: dict = {"method": calibration.method}
     if not predictions.output.knows_existence:
-        posterior = calibration.posterior(np.log(np.maximum(posterior, TINY)))  # log posteriors are logits
-        with_it = replace(tested, posterior=posterior[predictions.dominant >= 0])
+        with_it = replace(tested, posterior=posterior)
         once = np.ones((1, len(tested)))
         found |= {name: number(score(with_it, once)[0]) for name, score in (("nll", nll), ("ece", expected_calibration_error))}
-    found["coverage"] = _coverage(posterior[predictions.dominant >= 0], tested.dominant, calibration)
+    found["coverage"] = _coverage(posterior, tested.dominant, calibration)
     if predictions.existence is not None and calibration.presence is not None:
         p = np.clip(predictions.existence, TINY, 1 - TINY)
         present = calibration.presence_of(np.log(p / (1 - p)))

@@ -15,6 +15,7 @@ from mlee_sb.evaluation.cautions import cautions, folds_without, why_no_interval
 from mlee_sb.evaluation.ceiling import human_agreement
 from mlee_sb.evaluation.cells import Cell, Cells, learning_curve, read_cells
 from mlee_sb.evaluation.comparisons import COMPARED, FOLDS, SPEAKERS, Scored, compare
+from mlee_sb.evaluation.coverage import coverage_by_fold
 from mlee_sb.evaluation.metrics import SCORES, Score, number
 from mlee_sb.evaluation.origins import doubts
 from mlee_sb.evaluation.predictions import Predictions
@@ -76,6 +77,8 @@ def evaluate(
     scored, found = {}, []
     for cell in tqdm(cells.cells, desc="scores and intervals", disable=not progress, dynamic_ncols=True, leave=False):
         found.append(_cell(cell, sample, ceilings))
+        # a calibration is that of the decisions as trained
+        found[-1]["coverage"] = {} if undo_class_weights else coverage_by_fold(cell, cells.fold_of)
         scored[cell.row, cell.train_set] = {name: sample.scored(cell, SCORES[name]) for name in COMPARED}
     summary = cells.first.summary
     return {

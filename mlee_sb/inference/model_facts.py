@@ -33,5 +33,5 @@ def facts(place: Place) -> dict[str, object]:
         if scores.get(name) is not None:
             found[name] = f"{100 * scores[name]:.1f} %, over {scores.get('n', '?')} test utterances"
     if calibration:
-        found["calibrated"] = f"on {calibration.n_utterances} utterances of {calibration.n_speakers} validation speaker(s)"
+        found["calibrated"] = f"on {calibration.n_utterances} utterances of {calibration.n_speakers} {calibration.speakers}"
     return {**found, "written by": f"mlee_sb {config.version}", "folder": str(place.folder)}

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from mlee_sb.targets.existence import ExistenceTarget
 from mlee_sb.targets.hard import HardTarget
 from mlee_sb.targets.soft import SoftTarget
 from mlee_sb.training.check_settings import LEARNING_RATE, WEIGHTED_MEAN
-from mlee_sb.training.checkpoints import AtomicCheckpointer, EarlyStopping
+from mlee_sb.training.checkpoints import AtomicCheckpointer
 from mlee_sb.training.data import Batch
 from mlee_sb.training.distributed import gathered, is_main, processes, summed
 
@@ -56,11 +56,12 @@ class EmotionBrain(sb.Brain):
     encoder, classifier : the modules
     class_weights : class weights in the form that the loss of the target takes
     settings : settings of the stage: `loss_mean`, and a learning rate for each parameter group of the encoder
-    epochs : counts epochs and stops early
+    epochs : the numbers of the epochs; with validation, an `EarlyStopping`
+    opt_class, run_opts : as for SpeechBrain's Brain
+    checkpointer : as for SpeechBrain's Brain; None for a training without validation, which keeps the weights of its last epoch
     start : `time.monotonic()` at the start of the training, minus the seconds of the earlier runs that this run resumes
-    say : called with a line for a person after each epoch
-    log_file : file with the losses of each epoch
-    opt_class, checkpointer, run_opts : as for SpeechBrain's Brain
+    say : called with a line for a person after each epoch with validation
+    log_file : file with the losses of each epoch with validation; None without one
     target : the target; None for the target of the subclass
     """
 
@@ -72,13 +73,13 @@ class EmotionBrain(sb.Brain):
         classifier: nn.Module,
         class_weights: Tensor,
         settings: Mapping,
-        epochs: EarlyStopping,
-        start: float,
-        say: Callable[[str], None],
-        log_file: str,
+        epochs: Iterable[int],
         opt_class: Callable,
-        checkpointer: AtomicCheckpointer,
         run_opts: dict,
+        checkpointer: AtomicCheckpointer | None = None,
+        start: float = 0.0,
+        say: Callable[[str], None] = print,
+        log_file: str | None = None,
         target: Target | None = None,
     ):
         modules = {"encoder": Learned(encoder), "classifier": classifier}
@@ -87,20 +88,21 @@ class EmotionBrain(sb.Brain):
         self.groups = parameter_groups(encoder, classifier, settings)
         self.class_weights, self.loss_mean = class_weights.to(self.device), settings["loss_mean"]
         self.epochs, self.start, self.say = epochs, start, say
-        self.log = FileTrainLogger(log_file, precision=LOG_DIGITS)
+        self.log = FileTrainLogger(log_file, precision=LOG_DIGITS) if log_file else None
         self.losses: dict[str, float] = {}
 
     def init_optimizers(self) -> None:
         """Give each group of parameters its own learning rate."""
         self.optimizer = self.opt_class(self.groups)
         self.optimizers_dict = {"opt_class": self.optimizer}
-        self.checkpointer.add_recoverable("optimizer", self.optimizer)
+        if self.checkpointer:
+            self.checkpointer.add_recoverable("optimizer", self.optimizer)
 
     def on_fit_start(self) -> None:
         """Resume a killed run. Remove an epoch without a checkpoint from the log: it is trained again, and must not be there twice."""
         super().on_fit_start()
-        log = Path(self.log.save_file)
-        if is_main() and log.is_file():
+        log = Path(self.log.save_file) if self.log else None
+        if log and is_main() and log.is_file():
             lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
             write_text(log, "".join(lines[: self.epochs.current]))
 
@@ -185,11 +187,12 @@ class EmotionBrain(sb.Brain):
         return {"epoch": best.meta["epoch"], "train": best.meta["train_loss"], "valid": best.meta[LOSS]}
 
     def on_evaluate_start(self, max_key: str | None = None, min_key: str | None = None) -> None:
-        """Load the best checkpoint. Without this, SpeechBrain would score an untrained model without a warning."""
-        self.restore_best()
+        """Load the best checkpoint, if there are any. Without this, SpeechBrain would score an untrained model without a warning."""
+        if self.checkpointer:
+            self.restore_best()
 
     def predict(self, loader) -> Tensor:
-        """Return the logits [n, K] of the best checkpoint for all items of a loader, in the order of the items."""
+        """Return the logits [n, K] of the best checkpoint (without checkpoints, of the model as it is), in the order of the items."""
         self.evaluate(loader, progressbar=False)
         return in_order(self.outputs)
 

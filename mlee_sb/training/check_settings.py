@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from pydoc import ErrorDuringImport, locate
 
+from mlee_sb.calibration import SPEAKERS
 from mlee_sb.errors import InputError, choose
 from mlee_sb.targets import TRAIN_SETS, Setting, Target, find_target, target_names, usable_targets
 
@@ -31,6 +32,8 @@ SETTINGS = {  # settings of every hparams file; those of a target and the learni
     "patience": Setting(int, above=0),
     "max_grad_norm": Setting(float, above=0),
     "precision": Setting(str, choices=("fp32", "bf16", "fp16")),
+    "calibration": Setting(str, choices=tuple(SPEAKERS)),
+    "calibration_groups": Setting(int, least=2),
     "num_workers": Setting(int, least=0),
 }
 LEARNING_RATE = "lr_"  # prefix of the learning rates that an encoder has in addition to `lr`

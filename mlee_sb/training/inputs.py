@@ -1,5 +1,6 @@
 """The data of one stage: the utterances that it learns from, their labels and class weights. All is checked before training begins."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,14 +9,34 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from mlee_sb.calibration import CROSS, VALIDATION
 from mlee_sb.corpora.manifest import read_fold, vote_columns
 from mlee_sb.errors import InputError
 from mlee_sb.training.stage import Stage
 
 
 @dataclass(frozen=True)
+class Group:
+    """Training speakers without whom a stage is trained again, to calibrate it on them.
+
+    Attributes
+    ----------
+    speakers : the speakers
+    rest : bool [n], which of the n rows of the training set are of other speakers
+    class_weights : over these other rows
+    """
+
+    speakers: list[str]
+    rest: np.ndarray
+    class_weights: Tensor
+
+
+@dataclass(frozen=True)
 class StageInputs:
-    """Rows and labels [n, K] of the training and validation set, all rows of each split, and the class weights."""
+    """Rows and labels [n, K] of the training and validation set, all rows of each split, and the class weights.
+
+    `groups` are the groups of training speakers; () where the stage is calibrated on validation speakers only.
+    """
 
     train: pd.DataFrame
     train_labels: Tensor
@@ -25,6 +46,7 @@ class StageInputs:
     valid_split: pd.DataFrame
     test: pd.DataFrame
     class_weights: Tensor
+    groups: tuple[Group, ...] = ()
 
     def no_labels(self, frame: pd.DataFrame) -> Tensor:
         """Return zeros [n, K], for rows that are only predicted."""
@@ -38,7 +60,7 @@ def stage_inputs(stage: Stage) -> StageInputs:
     ------
     InputError
         if a wav file is missing, if the training or validation set has no utterance that the stage can use, or if an emotion has no
-        training example
+        training example; with the setting ``calibration: cross``, also if it has none without a group of speakers
     """
     settings, data = stage.settings, stage.data
     splits = read_fold(data.manifests, settings["fold"])
@@ -53,11 +75,8 @@ def stage_inputs(stage: Stage) -> StageInputs:
     if splits["test"].empty:
         raise InputError(f"{where}: the test set is empty: choose another --fold")
     (train, train_labels), (valid, valid_labels) = used["train"], used["valid"]
-    _check_votes(stage, train, where)
-    try:
-        weights = stage.target.training_class_weights(train_labels, train["dominant"].tolist(), settings)
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from error
+    weights = _class_weights(stage, train, train_labels, where)
+    groups = tuple(_groups(stage, splits["train"], train, train_labels, where)) if settings["calibration"] == CROSS else ()
     _check_files(data.data_folder, splits.values())
     return StageInputs(
         train,
@@ -67,7 +86,8 @@ def stage_inputs(stage: Stage) -> StageInputs:
         splits["train"],
         splits["valid"],
         splits["test"],
-        torch.as_tensor(weights, dtype=torch.float32),
+        weights,
+        groups,
     )
 
 
@@ -77,6 +97,36 @@ def _usable(stage: Stage, split: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray
     votes = split[vote_columns(settings["emotions"])].to_numpy()
     labels, usable = stage.target.training_labels(settings["train_set"], split["dominant"].tolist(), votes, settings)
     return split[usable].reset_index(drop=True), labels[usable]
+
+
+def _class_weights(stage: Stage, train: pd.DataFrame, labels: np.ndarray, where: str) -> Tensor:
+    """Return the class weights over some training rows, if they have all examples that the stage needs."""
+    _check_votes(stage, train, where)
+    try:
+        weights = stage.target.training_class_weights(labels, train["dominant"].tolist(), stage.settings)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
+    return torch.as_tensor(weights, dtype=torch.float32)
+
+
+def _groups(stage: Stage, split: pd.DataFrame, train: pd.DataFrame, labels: np.ndarray, where: str) -> Iterator[Group]:
+    """Deal the speakers of the training split into groups: the i-th one in sorted order to group i modulo their number.
+
+    They are the same for all stages of a fold, because they do not depend on which utterances a stage can use.
+    """
+    speakers = sorted(split["speaker"].unique())
+    if len(speakers) < 2:
+        raise InputError(f"{where}: one training speaker cannot be dealt into groups: give --calibration {VALIDATION}")
+    n = min(stage.settings["calibration_groups"], len(speakers))
+    for number in range(n):
+        out = speakers[number::n]
+        rest = ~train["speaker"].isin(out).to_numpy()
+        without = f"{where}, without its speakers {' '.join(out)}"
+        try:
+            weights = _class_weights(stage, train[rest].reset_index(drop=True), labels[rest], without)
+        except InputError as error:
+            raise InputError(f"{error}; or calibrate it otherwise: more --calibration_groups, or --calibration {VALIDATION}") from error
+        yield Group(out, rest, weights)
 
 
 def _check_votes(stage: Stage, train: pd.DataFrame, where: str) -> None:

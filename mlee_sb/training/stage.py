@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from mlee_sb.calibration import CROSS
 from mlee_sb.corpora.manifest import FINGERPRINTS, fold_numbers, read_fingerprints
 from mlee_sb.errors import InputError, choose
 from mlee_sb.models.upstreams.find import FoundUpstream, find_upstream
@@ -22,6 +23,7 @@ NO_RESULT = ("num_workers", "requires")  # settings that change no result; a req
 IN_THE_PLACE = ("row", "fold", "seed", "train_set", "target")  # settings that are in the path of a stage
 UPSTREAM = "upstream"  # the setting that names the pretrained network of an encoder
 OF_THE_PROTOCOL = ("emotions", "min_votes")  # settings that come from the manifests
+OF_CROSS = ("calibration", "calibration_groups", "fold")  # what a stage and its required stages must share if it is calibrated across
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ class Stage:
     @property
     def identity(self) -> dict:
         """Everything that can change the result, and nothing else."""
-        without = (*NO_RESULT, *of_other_targets(self.target))
+        without = _without_effect(self.settings, self.target)
         settings = self.settings
         if self.upstream is not None:  # its weights decide, and not where they lie
             weights = self.upstream.described.weights.sha256
@@ -224,6 +226,7 @@ def make_stage(hparams: str | Path, overrides: dict, data: Data, results: str | 
         part = dict(part)
         file = Path(hparams).parent / part.pop("hparams")
         requires[name] = make_stage(file, {**{key: settings[key] for key in SHARED}, **part}, data, results)
+        _check_shared(name, requires[name].settings, settings)
     changed = _changed(hparams, overrides, settings, target, requires, upstream)
     place = stage_place(
         results, data.protocol["corpus"], settings["row"], variant_of(changed), settings["train_set"], settings["seed"], settings["fold"]
@@ -240,7 +243,7 @@ def _changed(
     upstream: FoundUpstream | None,
 ) -> dict:
     """Return the settings that differ from the file, except those that follow from the path, the data or another target."""
-    decided = (ENCODER, *IN_THE_PLACE, *OF_THE_PROTOCOL, *NO_RESULT, *of_other_targets(target))
+    decided = (ENCODER, *IN_THE_PLACE, *OF_THE_PROTOCOL, *_without_effect(settings, target))
     in_place = {name: value for name, value in overrides.items() if name in IN_THE_PLACE}
     chosen = overrides.get(ENCODER)
     in_file = read_settings(hparams, {**in_place, **({ENCODER: chosen} if chosen else {})})
@@ -257,6 +260,22 @@ def _changed(
         passed_on = (*SHARED, *of_encoders, *in_file["requires"][name])  # what the row's own setting decides is not named again
         below |= {f"{name}.{key}": value for key, value in stage.changed.items() if key not in passed_on or own.get(key) != value}
     return {**own, **below}
+
+
+def _without_effect(settings: Mapping, target: Target) -> tuple[str, ...]:
+    """Return the names of the settings that change nothing for a stage."""
+    unused = () if settings["calibration"] == CROSS else ("calibration_groups",)
+    return (*NO_RESULT, *of_other_targets(target), *unused)
+
+
+def _check_shared(name: str, of_required: Mapping, settings: Mapping) -> None:
+    """Refuse a required stage that has no inner models for the same groups of speakers, if this stage needs them."""
+    for setting in OF_CROSS if settings["calibration"] == CROSS else ():
+        if of_required[setting] != settings[setting]:
+            raise InputError(
+                f"requires {name}: {setting} is {of_required[setting]!r}, and {settings[setting]!r} for the stage that requires it: "
+                f"both must be the same where calibration is {CROSS}: take {setting} out of requires"
+            )
 
 
 def plan(*wanted: Stage) -> list[Stage]:

@@ -8,31 +8,30 @@ from collections.abc import Callable, Iterable
 import pandas as pd
 import speechbrain as sb
 import torch
-from hyperpyyaml import load_hyperpyyaml
-from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch import Tensor
+from torch.utils.data import DataLoader
 
 from mlee_sb.files import write_text
 from mlee_sb.models.bundle import check_describable
 from mlee_sb.models.device import upload
 from mlee_sb.models.emotion_model import EmotionModel
-from mlee_sb.models.encoders.base import Encoder, check_members
-from mlee_sb.models.upstreams.find import remember
+from mlee_sb.models.encoders.base import Encoder
 from mlee_sb.stage_folder import above_rows, note_upstream
-from mlee_sb.training.brains import SECONDS, EmotionBrain, brain_of, parameter_groups
+from mlee_sb.training.brains import SECONDS, parameter_groups
+from mlee_sb.training.build import AS_IT_IS, built, make_brain, make_dataset
 from mlee_sb.training.checkpoints import AtomicCheckpointer, EarlyStopping, RandomState
-from mlee_sb.training.data import FixedDataset, WaveformDataset, make_loader
-from mlee_sb.training.distributed import backend, on_main, processes
+from mlee_sb.training.data import make_loader
+from mlee_sb.training.distributed import on_main, processes
 from mlee_sb.training.fixed_parts import FixedPart, fixed_parts, required_models
-from mlee_sb.training.fixed_values import keep, kept
+from mlee_sb.training.fixed_values import keep
 from mlee_sb.training.inputs import StageInputs, stage_inputs
 from mlee_sb.training.memory import keep_freed_memory
+from mlee_sb.training.out_of_fold import calibration_set, forget_inner_models
 from mlee_sb.training.settings import resolved_yaml
-from mlee_sb.training.stage import Data, Stage
+from mlee_sb.training.stage import Stage
 from mlee_sb.training.write_results import label_rules, presence_head, write_results
 
 Loaders = dict[str, DataLoader]
-AS_IT_IS = (1.0,)  # speeds for validation and test
 
 
 def train_stage(stage: Stage, device: str, say: Callable[[str], None] = print) -> None:
@@ -51,7 +50,7 @@ def train_stage(stage: Stage, device: str, say: Callable[[str], None] = print) -
     logging.getLogger("speechbrain").setLevel(logging.WARNING)
     inputs, required = stage_inputs(stage), required_models(stage)
     sb.utils.seed_everything(stage.random_seed)  # before the modules are built
-    hparams, encoder, classifier = _built(stage, required)
+    hparams, encoder, classifier = built(stage, [part for model in required.values() for part in model.encoders])
     model = EmotionModel(encoder, classifier, stage.settings["emotions"], stage.target.output, presence_head(required.values()))
     parts = fixed_parts(stage, encoder, required)
     on_main(_begin, stage, model, say)
@@ -64,15 +63,21 @@ def train_stage(stage: Stage, device: str, say: Callable[[str], None] = print) -
         start -= latest.meta[SECONDS]
     loaders = _loaders(stage, inputs, encoder, parts)
     if not latest:  # a checkpoint holds the statistics; without one, every process computes them over the whole set
+        on_main(forget_inner_models, stage)
         batches = make_loader(loaders["train"].dataset, stage.settings["batch_size"], stage.settings["num_workers"])
         encoder.to(device).fit_statistics((upload(batch.inputs, device), batch.lengths) for batch in batches)
-    brain = _brain(stage, hparams["opt_class"], encoder, classifier, inputs.class_weights, checkpointer, device, start, say)
+    epochs = EarlyStopping(stage.settings["max_epochs"], stage.settings["patience"])
+    learnt = {} if stage.requires else {"encoder": encoder}  # also where nothing learns: its statistics were fitted
+    checkpointer.add_recoverables({**learnt, "classifier": classifier, "epochs": epochs, "random_state": RandomState()})
+    training = {"epochs": epochs, "checkpointer": checkpointer, "start": start, "say": say, "log_file": str(stage.files.train_log)}
+    brain = make_brain(stage, hparams["opt_class"], encoder, classifier, inputs.class_weights, device, **training)
     brain.train_sampler = loaders["train"].sampler  # otherwise every epoch would have the batches of the first one
     brain.fit(brain.epochs, loaders["train"], loaders["valid"], progressbar=sys.stderr.isatty())
 
     logits = {name: brain.predict(loaders[name]) for name in ("calibration", "test")}
     best = brain.restore_best()
-    on_main(_finish, stage, inputs, model, required.values(), loaders, logits, best, start)
+    rows, logits["calibration"] = calibration_set(stage, inputs, logits["calibration"], best["epoch"], device, say)
+    on_main(_finish, stage, inputs, model, required.values(), loaders, rows, logits, best, start)
 
 
 def check_encoder_of(stage: Stage) -> None:
@@ -84,20 +89,8 @@ def check_encoder_of(stage: Stage) -> None:
         if it lacks a member of contract 4, or one of its parameter groups has no learning rate
     """
     with torch.random.fork_rng(devices=[]):
-        _, encoder, classifier = _built(stage, {})
+        _, encoder, classifier = built(stage, [])
     parameter_groups(encoder, classifier, stage.settings)
-
-
-def _built(stage: Stage, required: dict[str, EmotionModel]) -> tuple[dict, Encoder, nn.Module]:
-    """Return the hparams with all modules built, the encoder (with the frozen encoders of required stages in it), and the classifier."""
-    if stage.upstream is not None:
-        remember(stage.upstream)  # in the process of a sweep: so it is not described again
-    hparams = load_hyperpyyaml(resolved_yaml(stage.hparams, stage.overrides))
-    encoder = hparams["encoder"]
-    if required:
-        encoder = encoder([part for model in required.values() for part in model.encoders])
-    check_members(encoder)
-    return hparams, encoder, hparams["classifier"](embedding_size=encoder.embedding_size, n_emotions=len(stage.settings["emotions"]))
 
 
 def _begin(stage: Stage, model: EmotionModel, say: Callable[[str], None]) -> None:
@@ -121,18 +114,19 @@ def _finish(
     model: EmotionModel,
     required: Iterable[EmotionModel],
     loaders: Loaders,
+    calibration: pd.DataFrame,
     logits: dict[str, Tensor],
     best: dict,
     start: float,
 ) -> None:
     """Note which utterances were used for what, and write the results. The notes come from the data that was really used."""
     ids = {name: loader.dataset.ids for name, loader in loaders.items()}
-    used = {"class_weights": inputs.train["ID"], "training": ids["train"], "selection": ids["valid"], "calibration": ids["calibration"]}
+    used = {"class_weights": inputs.train["ID"], "training": ids["train"], "selection": ids["valid"], "calibration": calibration["ID"]}
     if not stage.requires:
         used["z_norm"] = ids["train"]
     for use, of_use in used.items():
         stage.files.note_use(use, of_use)
-    write_results(stage, inputs, model, required, logits, best, seconds=time.monotonic() - start)
+    write_results(stage, inputs, model, required, calibration, logits, best, seconds=time.monotonic() - start)
 
 
 def _loaders(stage: Stage, inputs: StageInputs, encoder: Encoder, parts: list[FixedPart]) -> Loaders:
@@ -146,48 +140,6 @@ def _loaders(stage: Stage, inputs: StageInputs, encoder: Encoder, parts: list[Fi
     size, workers, seeds = stage.settings["batch_size"], stage.settings["num_workers"], {"train": stage.random_seed}
     loaders = {}
     for name, of_set in rows.items():
-        dataset = _fixed(parts, stage.data, *of_set) if parts else _waveforms(stage.data, encoder, *of_set)
+        dataset = make_dataset(parts, stage.data, encoder, *of_set)
         loaders[name] = make_loader(dataset, size, workers, seeds.get(name), processes())
     return loaders
-
-
-def _waveforms(data: Data, encoder: Encoder, split: pd.DataFrame, rows: pd.DataFrame, labels: Tensor, speeds) -> Dataset:
-    return WaveformDataset(rows, data.data_folder, encoder, labels, speeds)
-
-
-def _fixed(parts: list[FixedPart], data: Data, split: pd.DataFrame, rows: pd.DataFrame, labels: Tensor, speeds) -> Dataset:
-    """Return the fixed parts of some rows of a split. All rows of the split are on disk, because another stage may use other rows."""
-    ids = rows["ID"].tolist()
-    return FixedDataset(kept(parts, split, data, speeds, ids), labels, ids)
-
-
-def _brain(
-    stage: Stage,
-    opt_class: Callable,
-    encoder: Encoder,
-    classifier: nn.Module,
-    class_weights: Tensor,
-    checkpointer: AtomicCheckpointer,
-    device: str,
-    start: float,
-    say: Callable[[str], None],
-) -> EmotionBrain:
-    settings = stage.settings
-    epochs = EarlyStopping(settings["max_epochs"], settings["patience"])
-    run_opts = {"device": device, "distributed_backend": backend(device)}
-    run_opts |= {name: settings[name] for name in ("precision", "max_grad_norm")}
-    trained = {} if stage.requires else {"encoder": encoder}  # also where nothing learns: its statistics were fitted
-    checkpointer.add_recoverables({**trained, "classifier": classifier, "epochs": epochs, "random_state": RandomState()})
-    return brain_of(stage.target)(
-        encoder=encoder,
-        classifier=classifier,
-        class_weights=class_weights,
-        settings=settings,
-        epochs=epochs,
-        start=start,
-        say=say,
-        log_file=str(stage.files.train_log),
-        opt_class=opt_class,
-        checkpointer=checkpointer,
-        run_opts=run_opts,
-    )

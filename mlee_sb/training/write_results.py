@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from mlee_sb.calibration import Calibration, Curve, fit
+from mlee_sb.calibration import VALIDATION, Calibration, Curve, fit
 from mlee_sb.corpora.manifest import existence_columns
 from mlee_sb.models.bundle import save_bundle
 from mlee_sb.models.emotion_model import EmotionModel, PresenceHead
@@ -42,6 +42,7 @@ def write_results(
     inputs: StageInputs,
     model: EmotionModel,
     required: Iterable[EmotionModel],
+    calibration: pd.DataFrame,
     logits: dict[str, Tensor],
     best: dict,
     seconds: float,
@@ -53,13 +54,14 @@ def write_results(
     stage, inputs : the stage and its data
     model : with the weights of the best epoch
     required : the models of the required stages
+    calibration : the rows that it is calibrated on
     logits : ``"calibration"`` and ``"test"`` -> [n, K]
     best : number and losses of the best epoch
     seconds : duration of the training
     """
     emotions, output, files = stage.settings["emotions"], model.output, stage.files
     curves = next((other.calibration.presence for other in required if other.output.knows_existence and other.calibration), None)
-    model.calibration = calibrate(logits["calibration"].numpy(), inputs.valid_split, model, curves)
+    model.calibration = calibrate(logits["calibration"].numpy(), calibration, model, curves, stage.settings["calibration"])
     probabilities = model.log_probabilities(logits["test"]).exp().numpy()
     existence = probabilities if output.knows_existence else _existence_of_required(stage)
     save_bundle(files.model, model, label_rules(stage), stage.data.protocol["demo"])
@@ -67,20 +69,23 @@ def write_results(
     files.write_summary(_summary(stage, inputs, best, seconds))
 
 
-def calibrate(logits: np.ndarray, valid: pd.DataFrame, model: EmotionModel, curves: list[Curve] | None = None) -> Calibration:
-    """Calibrate a model on the validation split of its fold. Its speakers are neither in the training set nor in the test set.
+def calibrate(
+    logits: np.ndarray, rows: pd.DataFrame, model: EmotionModel, curves: list[Curve] | None = None, method: str = VALIDATION
+) -> Calibration:
+    """Calibrate a model on utterances of which each one got its logits from a model that did not hear its speaker.
 
     Parameters
     ----------
-    logits : [n, K], for the validation split
-    valid : the n rows of the validation split
+    logits : [n, K]
+    rows : n rows of manifests
     model : the model
     curves : curves of presence that were fitted for the required stage that knows existence; None without such a stage
+    method : as for `mlee_sb.calibration.fit`
     """
     number = {emotion: k for k, emotion in enumerate(model.emotions)}
-    dominant = [number.get(code, -1) for code in valid["dominant"]]
-    exists = valid[existence_columns(model.emotions)].to_numpy() if model.output.knows_existence else None
-    fitted = fit(logits, dominant, valid["speaker"].tolist(), exists)
+    dominant = [number.get(code, -1) for code in rows["dominant"]]
+    exists = rows[existence_columns(model.emotions)].to_numpy() if model.output.knows_existence else None
+    fitted = fit(logits, dominant, rows["speaker"].tolist(), exists, method)
     return fitted if curves is None else replace(fitted, presence=curves)
 
 

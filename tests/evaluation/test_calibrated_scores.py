@@ -10,11 +10,13 @@ from scipy.special import softmax
 from mlee_sb.calibration import Calibration
 from mlee_sb.errors import InputError
 from mlee_sb.evaluation.calibrated_scores import calibrated_scores, read_calibration
-from mlee_sb.evaluation.predictions import Predictions
+from mlee_sb.evaluation.evaluate import evaluate
+from mlee_sb.evaluation.predictions import Predictions, read_predictions
+from mlee_sb.evaluation.report import tables
 from mlee_sb.evaluation.scores import score_folder
 from mlee_sb.files import write_json
 
-from .fabricated import fabricate, predictions
+from .fabricated import cell, fabricate, predictions
 
 THRESHOLDS = [percent / 100 for percent in range(1, 100)]
 
@@ -71,6 +73,57 @@ def test_it_stands_in_the_scores_of_a_stage_with_a_bundle(tmp_path):
     )
     assert score_folder(folder)["calibrated"]["coverage"]["0.9"]["share"] <= 1
     assert json.loads((folder / "model/scores.json").read_text()) == json.loads((folder / "scores.json").read_text())
+
+
+def with_calibration(stage, method="validation", thresholds=THRESHOLDS):
+    noted = {"temperature": 1, "presence": None, "thresholds": thresholds, "n_utterances": 1, "n_speakers": 1, "method": method}
+    write_json(stage / "model/config.json", {"calibration": noted})
+
+
+def test_coverage_is_told_fold_by_fold_and_which_folds_held_it(tmp_path):
+    folder = fabricate(tmp_path, ["dominant_soft", "mlee"], ["all"], seeds=[1, 2])
+    for row in ("dominant_soft", "mlee"):
+        for seed in (1, 2):
+            for fold, threshold in ((1, None), (2, 0.0), (3, 0.9)):  # every emotion, the most probable one alone, most emotions
+                with_calibration(folder / f"{row}/all/seed{seed}/fold{fold}", "cross", [threshold] * 99)
+    found = evaluate(folder, resamples=10)
+    coverage = cell(found, "dominant_soft", "all")["coverage"]
+    frames = {
+        fold: [read_predictions(folder / f"dominant_soft/all/seed{seed}/fold{fold}/predictions.csv") for seed in (1, 2)]
+        for fold in (1, 2, 3)
+    }
+    right, n = {}, {}
+    for fold, of_seeds in frames.items():
+        p = [Predictions.of(frame) for frame in of_seeds]
+        truth, posterior = (np.concatenate([getattr(one, name) for one in p]) for name in ("dominant", "posterior"))
+        posterior, truth = posterior[truth >= 0], truth[truth >= 0]
+        of_truth, n[fold] = posterior[np.arange(len(truth)), truth], len(truth)
+        right[fold] = {1: 1.0, 2: np.mean(posterior.argmax(1) == truth), 3: np.mean((of_truth >= 0.1) | (posterior.argmax(1) == truth))}[
+            fold
+        ]
+    assert {one["fold"]: one["share"] for one in coverage["folds"]} == pytest.approx(right)
+    assert {one["fold"]: one["n"] for one in coverage["folds"]} == n
+    assert coverage["share"] == pytest.approx(sum(right[fold] * n[fold] for fold in n) / sum(n.values()))
+    assert coverage["held"] == sum(share >= 0.9 for share in right.values()) and coverage["methods"] == ["cross"]
+    row = next(row for row in tables.coverage(found).rows if row[1].text == "soft")
+    shown = [f"{100 * right[fold]:.1f}" for fold in (1, 2, 3)]
+    assert [entry.text for entry in row[6:]] == [
+        min(shown, key=float),
+        "100.0",
+        f"{coverage['held']} of 3",
+        ", ".join(f"{f}: {s}" for f, s in zip((1, 2, 3), shown, strict=True)),
+    ]
+
+
+def test_without_a_calibration_or_with_other_decisions_than_trained_there_is_no_coverage(tmp_path):
+    folder = fabricate(tmp_path, ["dominant_soft"], ["all"])
+    with_calibration(folder / "dominant_soft/all/seed1/fold1")
+    found = evaluate(folder, resamples=10)
+    assert cell(found, "dominant_soft", "all")["coverage"] == {} and "coverage" not in {table.key for table in tables.all_tables(found)}
+    for fold in (2, 3):
+        with_calibration(folder / f"dominant_soft/all/seed1/fold{fold}")
+    assert "coverage" in {table.key for table in tables.all_tables(evaluate(folder, resamples=10))}
+    assert cell(evaluate(folder, resamples=10, undo_class_weights=True), "dominant_soft", "all")["coverage"] == {}
 
 
 @pytest.mark.parametrize("text", ["[]", "{", '{"calibration": {"temperature": 1}}'])

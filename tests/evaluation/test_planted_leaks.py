@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from stages import ENCODER, HEAD, MANIFESTS, TRAIN, VALID, WEIGHTS_WITH_TEST, write_stage
 
+from mlee_sb.evaluation.protocol.findings import UNCHECKED
 from mlee_sb.stage_folder import StageFolder, key_of
 
 from .planted import a_test_recording_in_another_container, a_test_utterance_in_training, check, edit_csv, edit_json
@@ -49,6 +50,26 @@ def use(use, *ids, stage=ENCODER):
         StageFolder(results / stage).note_use(use, [*(VALID if use == "selection" else TRAIN), *ids])
 
     plant.__name__ = f"{'_'.join(ids)}_in_{use}"
+    return plant
+
+
+def calibrated_on_training_speakers(results):
+    """By a model that heard them: the stage says that it was calibrated on validation speakers."""
+    StageFolder(results / HEAD).note_use("calibration", [*TRAIN, *VALID, "b2"])
+
+
+def calibrated_across(*ids):
+    """Plant utterances in what a stage of cross-conformal calibration notes."""
+
+    def plant(results):
+        for stage in (ENCODER, HEAD):
+            edit_json(results / stage / "save/identity.json", calibration="cross")
+        identity = StageFolder(results / ENCODER).read_identity()
+        edit_json(results / HEAD / "save/identity.json", **{"required dominant": key_of(identity)})
+        for stage in (ENCODER, HEAD):
+            StageFolder(results / stage).note_use("calibration", [*TRAIN, *VALID, "b2", *ids])
+
+    plant.__name__ = f"{'_'.join(ids) or 'nothing'}_in_calibration_across"
     return plant
 
 
@@ -175,6 +196,10 @@ PLANTED = [
     (use("class_weights", "b2"), "use", ("b2",), "though they are not in train.csv"),
     (use("selection", "c0"), "use", ("c0",), "though they are not in valid.csv"),
     (use("training", "x0"), "use", ("x0",), "though the manifests do not have them"),
+    (calibrated_on_training_speakers, "use", tuple(TRAIN), "calibrated with, though they are not in valid.csv"),
+    (calibrated_across("a1"), "use", ("a1",), "calibrated with, though they are of the test set"),
+    (calibrated_across("a1"), "encoder", ("a1",), "used utterances of this stage's test set"),
+    (calibrated_across("x0"), "use", ("x0",), "though the manifests do not have them"),
     (an_unlisted_utterance_of_the_test_speaker, "use", ("a1",), "of the test set or its speakers"),
     (use("z_norm", "a0"), "encoder", ("a0",), "used utterances of this stage's test set"),
     (class_weights_of_training_and_test, "class_weights", (), "not those of the training set: they are those of training and test"),
@@ -208,6 +233,15 @@ def test_a_planted_leak_is_named(results, plant, kind, values, words):
     plant(results)
     leaks = check(results, data_folder=results.parent / "release").leaks
     assert [leak for leak in leaks if leak.kind == kind and leak.values == values and words in leak.what], leaks
+
+
+def test_a_calibration_across_training_speakers_is_no_leak_and_must_be_noted_whole(results):
+    calibrated_across()(results)
+    checked = check(results, data_folder=results.parent / "release")
+    assert not checked.leaks and {finding.kind for finding in checked.of(UNCHECKED)} == {"text"}
+    StageFolder(results / HEAD).note_use("calibration", [*VALID, "b2"])
+    (finding,) = [finding for finding in check(results).of(UNCHECKED) if finding.kind == "use"]
+    assert finding.values == tuple(TRAIN) and "utterances of train.csv or valid.csv" in finding.what
 
 
 def test_a_stage_that_is_there_twice_is_named(results):

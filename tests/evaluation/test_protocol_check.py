@@ -31,7 +31,7 @@ def test_in_clean_results_nothing_is_found_and_only_the_texts_are_not_known(resu
 
 
 def test_every_use_that_training_notes_is_looked_at():
-    assert set(stage_check.SPLIT_OF_USE) == set(stage_check.WORDS) == set(USES)
+    assert set(stage_check.SPLITS_OF_USE) == set(stage_check.WORDS) == set(USES)
 
 
 def test_a_script_in_training_and_test_is_a_leak_where_free_speech_could_have_been_used(tmp_path):

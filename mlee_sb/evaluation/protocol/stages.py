@@ -1,11 +1,12 @@
 """The part of the protocol check that looks at trained stages: what each of them used, and whether that was free of its test set."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from mlee_sb.calibration import CROSS
 from mlee_sb.corpora.manifest import categories_of, vote_columns
 from mlee_sb.errors import InputError
 from mlee_sb.evaluation.protocol.findings import LEAK, NOTE, UNCHECKED, Finding, finding
@@ -14,7 +15,8 @@ from mlee_sb.evaluation.results import StageResult, frozen_encoders
 from mlee_sb.stage_folder import AGAIN, IDENTITY, PROTOCOL, SUMMARY, VERSION
 from mlee_sb.targets import find_target
 
-SPLIT_OF_USE = {"training": "train", "z_norm": "train", "class_weights": "train", "selection": "valid", "calibration": "valid"}
+TRAIN, VALID = ("train",), ("valid",)
+SPLITS_OF_USE = {"training": TRAIN, "z_norm": TRAIN, "class_weights": TRAIN, "selection": VALID, "calibration": VALID}
 WORDS = {
     "training": "utterances trained on",
     "z_norm": "utterances that the z-norm was computed with",
@@ -81,18 +83,23 @@ def _used(stage: StageResult, manifests: Manifests, needs_z_norm: bool) -> Itera
     if not uses.is_dir():
         yield finding(UNCHECKED, "use", uses, "missing: trained with an older version, which did not note what it used")
         return
-    for use, split in SPLIT_OF_USE.items():
+    across = stage.identity.get("calibration") == CROSS  # then each training speaker was judged by a model that did not hear it
+    for use, splits in {**SPLITS_OF_USE, **({"calibration": (*TRAIN, *VALID)} if across else {})}.items():
         path = stage.files.used(use)
         used = read_used(stage, use)
         if used is None:
             if use != "z_norm" or needs_z_norm:
                 yield finding(UNCHECKED, "use", path, "missing, so it is not known what was used")
             continue
-        yield from _misused(set(used), WORDS[use], path, split, manifests, fold)
-        not_noted = _usable(manifests.folds[fold][split], stage.identity) - set(used)
+        yield from _misused(set(used), WORDS[use], path, splits, manifests, fold)
+        not_noted = set.union(*(_usable(manifests.folds[fold][split], stage.identity) for split in splits)) - set(used)
         if not_noted:
-            what = f"not all noted, so it is not known what else was used: utterances of {split}.csv that this stage can use"
+            what = f"not all noted, so it is not known what else was used: utterances of {_files(splits)} that this stage can use"
             yield finding(UNCHECKED, "use", path, what, not_noted)
+
+
+def _files(splits: Sequence[str]) -> str:
+    return " or ".join(f"{split}.csv" for split in splits)
 
 
 def _usable(rows: pd.DataFrame, settings: Mapping) -> set[str]:
@@ -111,18 +118,18 @@ def _targets(rows: pd.DataFrame, settings: Mapping) -> tuple[np.ndarray, np.ndar
         return None
 
 
-def _misused(used: set[str], words: str, path: Path, split: str, manifests: Manifests, fold: int) -> Iterator[Finding]:
-    """Find used utterances that are not in a split: those of the test set, those that no manifest has, and those of other splits."""
-    splits, speaker_of = manifests.folds[fold], manifests.speaker_of()
+def _misused(used: set[str], words: str, path: Path, splits: Sequence[str], manifests: Manifests, fold: int) -> Iterator[Finding]:
+    """Find used utterances that are in none of some splits: of the test set, of no manifest, and of other splits."""
+    of_fold, speaker_of = manifests.folds[fold], manifests.speaker_of()
     tested = _tested(used, manifests, fold)
     if tested:
         yield finding(LEAK, "use", path, f"{words}, though they are of the test set or its speakers", tested)
-    rest = used - tested - set(splits[split]["ID"])
+    rest = used - tested - {id_ for split in splits for id_ in of_fold[split]["ID"]}
     unknown = {id_ for id_ in rest if id_ not in speaker_of}
     if unknown:
         yield finding(LEAK, "use", path, f"{words}, though the manifests do not have them", unknown)
     if rest - unknown:
-        yield finding(LEAK, "use", path, f"{words}, though they are not in {split}.csv", rest - unknown)
+        yield finding(LEAK, "use", path, f"{words}, though they are not in {_files(splits)}", rest - unknown)
 
 
 def _tested(used: set[str], manifests: Manifests, fold: int) -> set[str]:
@@ -191,7 +198,7 @@ def _predictions(stage: StageResult, manifests: Manifests) -> Iterator[Finding]:
 def _encoder(stage: StageResult, manifests: Manifests, name: str, encoder: StageResult) -> Iterator[Finding]:
     """Find what the encoder of a stage saw of the test set of that stage. For a fold of its own that may have been right."""
     fold, where = stage.summary.fold, f"its encoder {name} ({encoder.folder})"
-    used = {id_ for use in SPLIT_OF_USE for id_ in read_used(encoder, use) or ()}
+    used = {id_ for use in SPLITS_OF_USE for id_ in read_used(encoder, use) or ()}
     tested = _tested(used, manifests, fold)
     if tested:
         yield finding(LEAK, "encoder", stage.folder, f"{where} used utterances of this stage's test set", tested)
