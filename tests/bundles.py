@@ -52,9 +52,9 @@ def paper_encoder(**changed) -> PaperEncoder:
     return built("paper_encoder", **changed)
 
 
-def small_encoder() -> PaperEncoder:
+def small_encoder(**changed) -> PaperEncoder:
     """The paper's encoder with few units, for the waveform."""
-    encoder = paper_encoder(channels=[2, 3, 4], kernels=[[5, 6], [4, 3], [3, 3]], lstm_size=6, attention_size=5)
+    encoder = paper_encoder(**changed, channels=[2, 3, 4], kernels=[[5, 6], [4, 3], [3, 3]], lstm_size=6, attention_size=5)
     encoder.normalizer.mean.fill_(-12.0)
     encoder.normalizer.std.fill_(4.0)
     encoder.normalizer.fitted.fill_(True)
@@ -74,11 +74,11 @@ def small_fusion(seed: int = 0, calibration: bool = True) -> EmotionModel:
     return EmotionModel(FrozenEncoders(encoders), classifier, EMOTIONS, SOFTMAX, presence, known).eval()
 
 
-def small_existence() -> EmotionModel:
-    """A model of existence alone."""
+def small_existence(**changed) -> EmotionModel:
+    """A model of existence alone; its encoder may have some settings changed."""
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        encoder = small_encoder()
+        encoder = small_encoder(**changed)
         classifier = DenseClassifier(encoder.embedding_size, len(EMOTIONS), 8)
     return EmotionModel(encoder, classifier, EMOTIONS, SIGMOID, None, Calibration(1.0, CURVES, THRESHOLDS, 100, 5)).eval()
 

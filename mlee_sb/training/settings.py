@@ -19,7 +19,7 @@ INCLUDE = "!include:"
 _READ: dict[tuple, dict] = {}  # what was read before: a plan of table 3 asks hundreds of times for the settings of a few files
 
 # A required stage has the same values of these as the stage that requires it.
-SHARED = ("fold", "seed", "train_set", "emotions", "min_votes", "loss_mean", "precision")
+SHARED = ("fold", "seed", "train_set", "emotions", "min_votes", "loss_mean", "precision", "level_db")
 
 
 def read_settings(hparams: str | Path, overrides: Mapping | None = None) -> dict:

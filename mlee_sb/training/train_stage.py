@@ -17,6 +17,7 @@ from mlee_sb.models.bundle import check_describable
 from mlee_sb.models.device import upload
 from mlee_sb.models.emotion_model import EmotionModel
 from mlee_sb.models.encoders.base import Encoder, check_members
+from mlee_sb.training.augmentation import check_augmentation, set_masks, waveform_augmentation
 from mlee_sb.training.brains import SECONDS, EmotionBrain, brain_of, parameter_groups
 from mlee_sb.training.checkpoints import AtomicCheckpointer, EarlyStopping, RandomState
 from mlee_sb.training.data import FixedDataset, WaveformDataset, make_loader
@@ -76,7 +77,8 @@ def check_encoder_of(stage: Stage) -> None:
     Raises
     ------
     InputError
-        if it lacks a member of contract 4, or one of its parameter groups has no learning rate
+        if it lacks a member of contract 4, one of its parameter groups has no learning rate, or it cannot be trained with the
+        augmentation that is asked for
     """
     with torch.random.fork_rng(devices=[]):
         _, encoder, classifier = _built(stage, {})
@@ -90,6 +92,8 @@ def _built(stage: Stage, required: dict[str, EmotionModel]) -> tuple[dict, Encod
     if required:
         encoder = encoder([part for model in required.values() for part in model.encoders])
     check_members(encoder)
+    check_augmentation(stage.settings, None if required else encoder)
+    set_masks(encoder, stage.settings)
     return hparams, encoder, hparams["classifier"](embedding_size=encoder.embedding_size, n_emotions=len(stage.settings["emotions"]))
 
 
@@ -136,15 +140,15 @@ def _loaders(stage: Stage, inputs: StageInputs, encoder: Encoder, parts: list[Fi
         "test": (inputs.test, inputs.test, inputs.no_labels(inputs.test), AS_IT_IS),
     }
     size, workers, seeds = stage.settings["batch_size"], stage.settings["num_workers"], {"train": stage.random_seed}
-    loaders = {}
+    loaders, augmentations = {}, {"train": waveform_augmentation(stage.settings, stage.random_seed)}
     for name, of_set in rows.items():
-        dataset = _fixed(parts, stage.data, *of_set) if parts else _waveforms(stage.data, encoder, *of_set)
+        dataset = _fixed(parts, stage.data, *of_set) if parts else _waveforms(stage.data, encoder, *of_set, augmentations.get(name))
         loaders[name] = make_loader(dataset, size, workers, seeds.get(name), processes())
     return loaders
 
 
-def _waveforms(data: Data, encoder: Encoder, split: pd.DataFrame, rows: pd.DataFrame, labels: Tensor, speeds) -> Dataset:
-    return WaveformDataset(rows, data.data_folder, encoder, labels, speeds)
+def _waveforms(data: Data, encoder: Encoder, split: pd.DataFrame, rows: pd.DataFrame, labels: Tensor, speeds, augmentation) -> Dataset:
+    return WaveformDataset(rows, data.data_folder, encoder, labels, speeds, augmentation)
 
 
 def _fixed(parts: list[FixedPart], data: Data, split: pd.DataFrame, rows: pd.DataFrame, labels: Tensor, speeds) -> Dataset:
