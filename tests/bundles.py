@@ -107,10 +107,11 @@ def one_weight_a_little_larger(bundle: Path) -> None:
 
 
 def speech(seconds: float, rate: int = RATE, seed: int = 0) -> np.ndarray:
-    """Something loud enough to pass for speech, [samples]."""
+    """Something that rises and falls as speech does, [samples]."""
     rng = np.random.default_rng(seed)
     time = np.arange(round(seconds * rate)) / rate
-    return (0.2 * np.sin(2 * np.pi * (200 + 80 * np.sin(3 * time)) * time) + 0.05 * rng.standard_normal(len(time))).astype(np.float32)
+    voice = 0.2 * np.sin(2 * np.pi * (200 + 80 * np.sin(3 * time)) * time) + 0.05 * rng.standard_normal(len(time))
+    return (voice * np.cos(2 * np.pi * 2 * time) ** 2).astype(np.float32)  # four syllables a second
 
 
 def write_speech(path: Path, seconds: float = 1.0, rate: int = RATE, channels: int = 1, seed: int = 0) -> Path:
