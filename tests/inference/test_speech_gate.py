@@ -9,7 +9,6 @@ from mlee_sb.errors import InputError
 from mlee_sb.inference.speech_gate import EnergyGate, SileroGate, Stretches, make_gate, share_of_speech
 from mlee_sb.models.waveforms import load_waveform
 
-
 SECONDS = 4
 TIME = torch.arange(SECONDS * RATE) / RATE
 
