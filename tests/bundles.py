@@ -52,9 +52,9 @@ def paper_encoder(**changed) -> PaperEncoder:
     return built("paper_encoder", **changed)
 
 
-def small_encoder() -> PaperEncoder:
+def small_encoder(**changed) -> PaperEncoder:
     """The paper's encoder with few units, for the waveform."""
-    encoder = paper_encoder(channels=[2, 3, 4], kernels=[[5, 6], [4, 3], [3, 3]], lstm_size=6, attention_size=5)
+    encoder = paper_encoder(**changed, channels=[2, 3, 4], kernels=[[5, 6], [4, 3], [3, 3]], lstm_size=6, attention_size=5)
     encoder.normalizer.mean.fill_(-12.0)
     encoder.normalizer.std.fill_(4.0)
     encoder.normalizer.fitted.fill_(True)
@@ -74,11 +74,11 @@ def small_fusion(seed: int = 0, calibration: bool = True) -> EmotionModel:
     return EmotionModel(FrozenEncoders(encoders), classifier, EMOTIONS, SOFTMAX, presence, known).eval()
 
 
-def small_existence() -> EmotionModel:
-    """A model of existence alone."""
+def small_existence(**changed) -> EmotionModel:
+    """A model of existence alone; its encoder may have some settings changed."""
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        encoder = small_encoder()
+        encoder = small_encoder(**changed)
         classifier = DenseClassifier(encoder.embedding_size, len(EMOTIONS), 8)
     return EmotionModel(encoder, classifier, EMOTIONS, SIGMOID, None, Calibration(1.0, CURVES, THRESHOLDS, 100, 5)).eval()
 
@@ -107,10 +107,11 @@ def one_weight_a_little_larger(bundle: Path) -> None:
 
 
 def speech(seconds: float, rate: int = RATE, seed: int = 0) -> np.ndarray:
-    """Something loud enough to pass for speech, [samples]."""
+    """Something that rises and falls as speech does, [samples]."""
     rng = np.random.default_rng(seed)
     time = np.arange(round(seconds * rate)) / rate
-    return (0.2 * np.sin(2 * np.pi * (200 + 80 * np.sin(3 * time)) * time) + 0.05 * rng.standard_normal(len(time))).astype(np.float32)
+    voice = 0.2 * np.sin(2 * np.pi * (200 + 80 * np.sin(3 * time)) * time) + 0.05 * rng.standard_normal(len(time))
+    return (voice * np.cos(2 * np.pi * 2 * time) ** 2).astype(np.float32)  # four syllables a second
 
 
 def write_speech(path: Path, seconds: float = 1.0, rate: int = RATE, channels: int = 1, seed: int = 0) -> Path:

@@ -19,6 +19,7 @@ from mlee_sb.errors import InputError, choose
 from mlee_sb.experiment.hparams_files import ENDINGS, find_hparams, rows
 from mlee_sb.experiment.parser import Parser
 from mlee_sb.stage_folder import MANIFESTS
+from mlee_sb.training.check_settings import SETTINGS
 from mlee_sb.training.distributed import is_main
 from mlee_sb.training.hparams_tree import ENCODER
 from mlee_sb.training.settings import nested, overridable
@@ -243,6 +244,9 @@ def _prepare_command(data_folder: str, protocol: dict, asked: Mapping) -> str:
 
 def _typed(name: str, value, default):
     """Return the value of a setting as the type that it has in the file. What is of a wrong type in Python is left to `read_settings`."""
+    setting = SETTINGS.get(name.rpartition(".")[-1])
+    if default is None and setting:  # the file has null: the type is that of the values that the setting may have
+        default = setting.kind()
     if isinstance(value, list | tuple):
         return [_typed(name, item, default[0] if default else "") for item in value]
     if isinstance(value, str):
@@ -267,4 +271,4 @@ def _from_text(name: str, text: str, default):
 
 
 def _shown(value) -> str:
-    return (" ".join(map(str, value)) or "null") if isinstance(value, list) else str(value)
+    return " ".join(map(str, value if isinstance(value, list) else [value])) if value not in (None, []) else "null"

@@ -39,7 +39,7 @@ class Predictor:
     def share_of_speech(self, waveform: Tensor) -> float:
         """Return the share of a waveform [samples] that is speech, 0 to 1."""
         gate = self.new_gate()
-        return share_of_speech([*gate.feed(waveform), *gate.finish()])
+        return share_of_speech(gate.speech([*gate.feed(waveform), *gate.finish()]))
 
     def predict(self, waveform: Tensor, speech: float, name: str) -> Prediction:
         """Make the prediction of one waveform.

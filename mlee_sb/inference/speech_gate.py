@@ -1,4 +1,8 @@
-"""Find where somebody speaks, in audio as it comes: by its energy, or with the silero-vad network."""
+"""Find where somebody speaks, in audio as it comes: by how loudness rises and falls, or with the silero-vad network.
+
+A gate hears frames as they come, and decides about the frames of a window together. So it knows what is loud and what is quiet there,
+whatever the level of the recording, and a window has the same answer as a file that holds only this window.
+"""
 
 from collections.abc import Callable, Sequence
 
@@ -9,15 +13,21 @@ from torch import Tensor
 from mlee_sb.errors import InputError, choose
 
 FRAME_SECONDS = 0.02  # of the energy gate
-THRESHOLD_DB = -50.0  # of the energy gate: RMS of a frame, in dB of full scale
+LAG_SECONDS = 0.0005  # of the energy gate: the difference of samples this far apart leaves a voice, and takes out hum, rumble and offset
+ABOVE_NOISE_DB = 6.0  # of the energy gate: speech is this far above the noise
+BELOW_LOUDEST_DB = 40.0  # and not further than this below the loudest frame
+CONTRAST_DB = 10.0  # the loudest frame is this far above the noise where somebody speaks; steady noise has less
+QUIETEST_DB = -85.0  # the loudest frame is above this where somebody speaks: two steps of 16-bit samples
+SILENCE_DB = -200.0  # what digital silence counts as: a level must be finite
+NOISE_SHARE = 0.1  # share of a window that is not louder than its noise
+SHORTEST_SECONDS = 0.5  # of a window whose noise can be told from speech: a shorter one may have no pause
 SILERO_SAMPLES = {8000: 256, 16000: 512}  # a frame, by sample rate
 SILERO_THRESHOLD = 0.5  # probability of speech, as its makers recommend
-FULL_SCALE = 1.0
 PAUSE_SECONDS = 0.3  # a shorter pause does not end a stretch of speech
 
 
 class Gate:
-    """Tell for each frame of audio whether it is speech. Audio may be fed in parts of any size: the frames stay the same.
+    """Tell which frames of audio are speech. Audio may be fed in parts of any size: the frames stay the same.
 
     Parameters
     ----------
@@ -30,43 +40,68 @@ class Gate:
         self.frame_samples = frame_samples
         self.waiting = torch.zeros(0)
 
-    def feed(self, samples: Tensor) -> list[bool]:
-        """Take the next samples [n]; return for each frame that they complete whether it is speech."""
+    def feed(self, samples: Tensor) -> list[float]:
+        """Take the next samples [n]; return for each frame that they complete what `speech` must know of it."""
         self.waiting = torch.cat([self.waiting, samples])
         whole = len(self.waiting) // self.frame_samples * self.frame_samples
         frames, self.waiting = self.waiting[:whole].view(-1, self.frame_samples), self.waiting[whole:]
-        return self._speech(frames) if whole else []
+        return self._hear(frames) if whole else []
 
-    def finish(self) -> list[bool]:
-        """Return the answer for the last frame, if a part of one is left."""
+    def finish(self) -> list[float]:
+        """Return the same for the last frame, if a part of one is left."""
         rest, self.waiting = self.waiting, torch.zeros(0)
-        return self._last(rest) if len(rest) else []
+        return self._hear_last(rest) if len(rest) else []
 
-    def _speech(self, frames: Tensor) -> list[bool]:
+    def speech(self, heard: Sequence[float]) -> list[bool]:
+        """Return for each frame of a window whether it is speech, from what `feed` and `finish` returned for these frames."""
         raise NotImplementedError
 
-    def _last(self, rest: Tensor) -> list[bool]:
-        return self._speech(torch.nn.functional.pad(rest, (0, self.frame_samples - len(rest))).unsqueeze(0))
+    def _hear(self, frames: Tensor) -> list[float]:
+        raise NotImplementedError
+
+    def _hear_last(self, rest: Tensor) -> list[float]:
+        return self._hear(torch.nn.functional.pad(rest, (0, self.frame_samples - len(rest))).unsqueeze(0))
 
 
 class EnergyGate(Gate):
-    """Take what is louder than a threshold for speech. Made for recordings without much noise.
+    """Take what rises above the noise of a window for speech, whatever the level of the recording.
+
+    The noise is what a tenth of the frames does not exceed. A frame is speech if it is `ABOVE_NOISE_DB` louder, and within
+    `BELOW_LOUDEST_DB` of the loudest frame. Where the loudest frame is not `CONTRAST_DB` above the noise, nobody speaks: silence, noise and
+    hum are steady, and a voice is not. What it cannot do:
+
+    - It takes all that rises and falls for speech: music, keys, a rumble below 100 Hz.
+    - It misses speech that is less than `CONTRAST_DB` louder than the noise, and a whisper in one window with a shout, if it is further
+      than `BELOW_LOUDEST_DB` below it.
+    - It takes all that is not silent for speech in less than `SHORTEST_SECONDS` of audio, where there may be no pause to compare with.
 
     Parameters
     ----------
     sample_rate : Hz
-    threshold_db : RMS of a frame in dB of full scale (a sine of amplitude 1 has -3 dB)
     """
 
-    def __init__(self, sample_rate: int, threshold_db: float = THRESHOLD_DB):
+    def __init__(self, sample_rate: int):
         super().__init__(sample_rate, round(FRAME_SECONDS * sample_rate))
-        self.least = FULL_SCALE * 10 ** (threshold_db / 20)
+        self.lag = max(1, round(LAG_SECONDS * sample_rate))
 
-    def _speech(self, frames: Tensor) -> list[bool]:
-        return (frames.square().mean(dim=1).sqrt() > self.least).tolist()
+    def speech(self, heard: Sequence[float]) -> list[bool]:
+        """Return for each frame of a window whether it is speech, from the levels of its frames in dB."""
+        if not len(heard):
+            return []
+        levels = np.asarray(heard)
+        long_enough = len(heard) * self.frame_seconds >= SHORTEST_SECONDS
+        noise, loudest = np.quantile(levels, NOISE_SHARE) if long_enough else SILENCE_DB, levels.max()
+        if loudest < max(noise + CONTRAST_DB, QUIETEST_DB):
+            return [False] * len(heard)
+        return (levels > max(noise + ABOVE_NOISE_DB, loudest - BELOW_LOUDEST_DB)).tolist()
 
-    def _last(self, rest: Tensor) -> list[bool]:
-        return self._speech(rest.unsqueeze(0))
+    def _hear(self, frames: Tensor) -> list[float]:
+        """Return the level of each of the frames [n, samples] in dB of full scale."""
+        power = (frames[:, self.lag :] - frames[:, : -self.lag]).double().square().sum(dim=1) / frames.shape[1]
+        return (10 * power.log10()).clamp(min=SILENCE_DB).tolist()
+
+    def _hear_last(self, rest: Tensor) -> list[float]:
+        return self._hear(rest.unsqueeze(0))
 
 
 class SileroGate(Gate):
@@ -95,9 +130,13 @@ class SileroGate(Gate):
         self.sample_rate, self.network = sample_rate, load_silero_vad(onnx=False)
         self.network.reset_states()
 
+    def speech(self, heard: Sequence[float]) -> list[bool]:
+        """Return for each frame whether it is speech, from the probability that the network gave it."""
+        return [probability >= SILERO_THRESHOLD for probability in heard]
+
     @torch.no_grad()
-    def _speech(self, frames: Tensor) -> list[bool]:
-        return [float(self.network(frame, self.sample_rate)) >= SILERO_THRESHOLD for frame in frames]
+    def _hear(self, frames: Tensor) -> list[float]:
+        return [float(self.network(frame, self.sample_rate)) for frame in frames]
 
 
 GATES: dict[str, Callable[[int], Gate]] = {"energy": EnergyGate, "silero": SileroGate}

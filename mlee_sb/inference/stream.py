@@ -75,7 +75,7 @@ class EmotionStream:
         self.predict, self.gate, self.rate, self.min_samples = predict, gate, model_rate, min_samples
         self.resampling = BlockResampler(sample_rate, model_rate)
         self.audio, self.begins = torch.zeros(0), 0  # the audio that is held, and the number of its first sample in all audio
-        self.speech: list[bool] = []  # of the frames that are held; the first one has the sample `begins` in it
+        self.heard: list[float] = []  # by the gate, of the frames that are held; the first one has the sample `begins` in it
         self.stretches = Stretches(gate.frame_seconds)
         self.next = 0  # the number of the first sample of the next window
         self.finished = False
@@ -103,7 +103,7 @@ class EmotionStream:
         if self.finished:
             return []
         self._take(self.resampling.finish())
-        self._hear(self.gate.finish())
+        self.heard += self.gate.finish()
         self.finished = True
         segments = list(self._complete())
         end = self.begins + len(self.audio)
@@ -115,11 +115,7 @@ class EmotionStream:
 
     def _take(self, samples: Tensor) -> None:
         self.audio = torch.cat([self.audio, samples])
-        self._hear(self.gate.feed(samples))
-
-    def _hear(self, speech: list[bool]) -> None:
-        self.speech += speech
-        self.stretches.feed(speech)
+        self.heard += self.gate.feed(samples)
 
     def _complete(self) -> Iterator[Segment]:
         while self._heard_until() >= self.next + self.window:
@@ -128,24 +124,25 @@ class EmotionStream:
             self._forget()
 
     def _heard_until(self) -> int:
-        """Return up to which sample there is audio of which the gate has said whether it is speech."""
+        """Return up to which sample there is audio that the gate has heard."""
         end = self.begins + len(self.audio)
-        frames = self.begins // self.gate.frame_samples + len(self.speech)
+        frames = self.begins // self.gate.frame_samples + len(self.heard)
         return end if self.finished else min(end, frames * self.gate.frame_samples)
 
     def _forget(self) -> None:
         """Drop what lies before the window that was just complete: if the audio ends soon, the last window begins in that window."""
         frame = self.gate.frame_samples
         keep = self.next - self.hop
-        self.speech = self.speech[keep // frame - self.begins // frame :]
+        self.heard = self.heard[keep // frame - self.begins // frame :]
         self.audio, self.begins = self.audio[keep - self.begins :], keep
 
     def _segment(self, start: int, end: int) -> Segment:
         frame = self.gate.frame_samples
-        first = self.begins // frame
-        speech = share_of_speech(self.speech[start // frame - first : -(-end // frame) - first])
+        held, first = self.begins // frame, start // frame
+        speech = self.gate.speech(self.heard[first - held : -(-end // frame) - held])
+        self.stretches.feed(speech[self.stretches.frames - first :])  # the other frames were in the window before this one, too
         waveform = self.audio[start - self.begins : end - self.begins]
-        return Segment(start / self.rate, end / self.rate, self.predict(waveform, speech))
+        return Segment(start / self.rate, end / self.rate, self.predict(waveform, share_of_speech(speech)))
 
 
 def _checked(samples: np.ndarray | Tensor | list) -> Tensor:

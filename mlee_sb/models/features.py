@@ -5,8 +5,10 @@ from torch import Tensor, nn
 
 from mlee_sb.errors import InputError
 from mlee_sb.models.packed_frames import joined, separated
+from mlee_sb.models.waveforms import at_level
 
 BLOCK_FRAMES = 256  # frames that a CPU computes at one time: more do not fit in its cache, and take 1.5 times as long
+QUIETEST_DB = -90  # level_db: one step of 16-bit samples
 LONGEST_DFT = 2**16  # points: a longer one is a mistake, and takes much memory for every frame
 
 
@@ -20,6 +22,7 @@ class LogPowerSpectrogram(nn.Module):
     dft_length : points of the DFT; the window is padded with zeros to this length (1600 points at 16 kHz: a grid of 10 Hz)
     max_frequency : Hz; bins from 0 up to this frequency, without the last one (4000: 400 bins)
     log_floor : added to the power before the logarithm, so that the value of digital silence is finite
+    level_db : RMS in dB of full scale that each utterance is brought to first (`at_level`); None leaves it as it is
     """
 
     def __init__(
@@ -30,6 +33,7 @@ class LogPowerSpectrogram(nn.Module):
         dft_length: int,
         max_frequency: float,
         log_floor: float,
+        level_db: float | None = None,
     ):
         super().__init__()
         self.settings = {
@@ -39,12 +43,13 @@ class LogPowerSpectrogram(nn.Module):
             "dft_length": dft_length,
             "max_frequency": max_frequency,
             "log_floor": log_floor,
+            "level_db": level_db,
         }
         self.sample_rate = sample_rate
         self.window_samples = round(sample_rate * window_ms / 1000)
         self.shift_samples = round(sample_rate * shift_ms / 1000)
         self.dft_length = dft_length
-        self.log_floor = log_floor
+        self.log_floor, self.level_db = log_floor, level_db
         self.n_features = round(max_frequency * dft_length / sample_rate)
         if not self.window_samples > 0 or not self.shift_samples > 0 or dft_length > LONGEST_DFT:
             given = f"window_ms {window_ms}, shift_ms {shift_ms}, dft_length {dft_length}"
@@ -54,6 +59,8 @@ class LogPowerSpectrogram(nn.Module):
                 f"front end: dft_length {dft_length} must hold the window ({self.window_samples} samples) "
                 f"and max_frequency {max_frequency} Hz must not be above half of sample_rate {sample_rate} Hz"
             )
+        if level_db is not None and not QUIETEST_DB <= level_db <= 0:
+            raise InputError(f"front end: level_db {level_db}: it must be from {QUIETEST_DB} to 0 dB of full scale, or null")
         window = torch.hamming_window(self.window_samples, device="cpu")  # on the meta device it would take seconds, to import a compiler
         self.register_buffer("window", window, persistent=False)
 
@@ -99,10 +106,16 @@ class LogPowerSpectrogram(nn.Module):
                 f"an utterance of {shortest} samples ({1000 * shortest / self.sample_rate:.0f} ms) is shorter than one window "
                 f"({1000 * self.window_samples / self.sample_rate:.0f} ms): leave it out"
             )
-        frames = waveforms.float().unfold(-1, self.window_samples, self.shift_samples)  # [batch, frames, window], a view
+        frames = self.levelled(waveforms.float(), n_samples).unfold(
+            -1, self.window_samples, self.shift_samples
+        )  # [batch, frames, window], a view
         n_frames = self.n_frames(n_samples)
         lengths = n_frames.tolist()
         return separated(self._log_power(joined(frames, lengths)), lengths), n_frames
+
+    def levelled(self, waveforms: Tensor, n_samples: Tensor) -> Tensor:
+        """Return the waveforms [batch, samples] that the features are computed from: brought to `level_db`, if there is one."""
+        return waveforms if self.level_db is None else at_level(waveforms, n_samples, self.level_db)
 
     def _log_power(self, frames: Tensor) -> Tensor:
         """Return the log power of each bin [n, n_features] for frames [n, window]."""

@@ -17,6 +17,8 @@ import torchaudio
 from torch import Tensor
 
 from mlee_sb.errors import InputError
+from mlee_sb.models.device import upload
+from mlee_sb.models.masking import valid_frames
 from mlee_sb.wav_faults import why_cut_off, why_no_sound
 
 logger = logging.getLogger(__name__)
@@ -26,6 +28,7 @@ BLOCK_SECONDS = 10  # length of the part of a recording that is in memory at one
 RESAMPLED_SECONDS = 0.5  # length of a block that is resampled; a live answer comes later by this time
 LARGEST_FILTER = 5e7  # coefficients: the filter for rates without a common factor would take gigabytes
 WANTED = "give floats in -1 to 1, as a tensor, an array or lists (a file is for predict, classify_file or timeline)"
+SILENCE = 1e-30  # RMS below that of any recording: keeps a division finite
 CONTEXT = 8  # zero crossings of the resampling filter that a block has as context on each side (the filter has 6)
 
 
@@ -223,6 +226,29 @@ def seconds_of(source: str | Path | BinaryIO) -> float:
 def load_waveform(source: str | Path | BinaryIO, sample_rate: int) -> Tensor:
     """Read a whole recording. Return its waveform [samples], float32 in -1 to 1. Parameters and errors are those of `read_blocks`."""
     return torch.cat(list(read_blocks(source, sample_rate)))
+
+
+def at_level(waveforms: Tensor, n_samples: Tensor, level_db: float) -> Tensor:
+    """Return waveforms [batch, samples] of which each utterance has the same level. An utterance of digital silence stays as it is.
+
+    The level is the RMS over an utterance's own samples, without its padding, so it is the same alone and in a batch. Samples may get
+    beyond full scale: nothing is clipped.
+
+    Parameters
+    ----------
+    waveforms : [batch, samples], padded at the end
+    n_samples : [batch], integers: samples of each utterance without its padding
+    level_db : RMS in dB of full scale (a sine of amplitude 1 has -3 dB)
+
+    >>> at_level(torch.tensor([[0.5, -0.5, 0.0], [0.0, 0.0, 0.0]]), torch.tensor([2, 3]), level_db=0)
+    tensor([[ 1., -1.,  0.],
+            [ 0.,  0.,  0.]])
+    """
+    own = valid_frames(n_samples, waveforms.shape[1], waveforms.device)
+    energy = (waveforms.double().square() * own).sum(dim=1)  # double: the order of a sum in single precision depends on the padding
+    rms = (energy / upload(n_samples, waveforms.device)).sqrt()
+    gain = torch.where(rms > 0, 10 ** (level_db / 20) / rms.clamp(min=SILENCE), 1.0)
+    return waveforms * gain.to(waveforms.dtype).unsqueeze(1)
 
 
 def pad(waveforms: list[Tensor]) -> tuple[Tensor, Tensor]:

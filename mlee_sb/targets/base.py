@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +32,7 @@ class Setting:
     Attributes
     ----------
     kind : bool, int, float (an int will do), str, list or Mapping
-    above, least : a number must be greater than `above` and not less than `least`; None allows all
+    above, least, below : a number must be greater than `above`, not less than `least`, and less than `below`; None allows all
     choices : the words that are allowed; () allows all
     optional : whether None is allowed
     """
@@ -39,6 +40,7 @@ class Setting:
     kind: type
     above: float | None = None
     least: float | None = None
+    below: float | None = None
     choices: Sequence[str] = ()
     optional: bool = False
 
@@ -52,9 +54,14 @@ class Setting:
         if self.choices:
             choose(value, self.choices, name)
         number = value if self.kind in (int, float) else 1
-        if not math.isfinite(number) or self.above is not None and number <= self.above or self.least is not None and number < self.least:
-            bounds = [f"above {self.above:g}"] if self.above is not None else []
-            bounds += [f"{self.least:g} or more"] if self.least is not None else []
+        bounds = {
+            "above {:g}": (self.above, operator.gt),
+            "{:g} or more": (self.least, operator.ge),
+            "below {:g}": (self.below, operator.lt),
+        }
+        bounds = {words: bound for words, bound in bounds.items() if bound[0] is not None}
+        if not math.isfinite(number) or not all(holds(number, limit) for limit, holds in bounds.values()):
+            bounds = [words.format(limit) for words, (limit, _) in bounds.items()]
             raise InputError(f"{file}: {name} is {value!r}, and must be {' and '.join(bounds) or 'finite'}")
 
 

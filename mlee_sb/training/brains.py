@@ -20,6 +20,7 @@ from mlee_sb.targets import Target
 from mlee_sb.targets.existence import ExistenceTarget
 from mlee_sb.targets.hard import HardTarget
 from mlee_sb.targets.soft import SoftTarget
+from mlee_sb.training.augmentation import EMBEDDING_DROPOUT
 from mlee_sb.training.check_settings import LEARNING_RATE, WEIGHTED_MEAN
 from mlee_sb.training.checkpoints import AtomicCheckpointer
 from mlee_sb.training.data import Batch
@@ -35,15 +36,16 @@ LOG_DIGITS = 6  # SpeechBrain's default of 2 is less than early stopping compare
 class Learned(nn.Module):
     """The part of an encoder that learns, as a module, because SpeechBrain wraps and calls modules for several processes.
 
+    In training, a share `dropout` of the values of each embedding is set to zero, also where the encoder is frozen.
     Lengths are a list of integers, because DDP would move a tensor to the GPU.
     """
 
-    def __init__(self, encoder: Encoder):
+    def __init__(self, encoder: Encoder, dropout: float):
         super().__init__()
-        self.encoder = encoder
+        self.encoder, self.dropout = encoder, nn.Dropout(dropout) if dropout else nn.Identity()
 
     def forward(self, fixed: Tensor, lengths: list[int]) -> Tensor:
-        return self.encoder.learned(fixed, torch.tensor(lengths))
+        return self.dropout(self.encoder.learned(fixed, torch.tensor(lengths)))
 
 
 class EmotionBrain(sb.Brain):
@@ -55,7 +57,7 @@ class EmotionBrain(sb.Brain):
     ----------
     encoder, classifier : the modules
     class_weights : class weights in the form that the loss of the target takes
-    settings : settings of the stage: `loss_mean`, and a learning rate for each parameter group of the encoder
+    settings : settings of the stage: `loss_mean`, `embedding_dropout`, and a learning rate for each parameter group of the encoder
     epochs : the numbers of the epochs; with validation, an `EarlyStopping`
     opt_class, run_opts : as for SpeechBrain's Brain
     checkpointer : as for SpeechBrain's Brain; None for a training without validation, which keeps the weights of its last epoch
@@ -82,7 +84,7 @@ class EmotionBrain(sb.Brain):
         log_file: str | None = None,
         target: Target | None = None,
     ):
-        modules = {"encoder": Learned(encoder), "classifier": classifier}
+        modules = {"encoder": Learned(encoder, settings[EMBEDDING_DROPOUT]), "classifier": classifier}
         super().__init__(modules=modules, opt_class=opt_class, checkpointer=checkpointer, run_opts=run_opts)
         self.target = target or self.target
         self.groups = parameter_groups(encoder, classifier, settings)

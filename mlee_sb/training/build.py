@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from mlee_sb.models.encoders.base import Encoder, check_members
 from mlee_sb.models.upstreams.find import remember
+from mlee_sb.training.augmentation import WaveformAugmentation, check_augmentation, set_masks
 from mlee_sb.training.brains import EmotionBrain, brain_of
 from mlee_sb.training.data import FixedDataset, WaveformDataset
 from mlee_sb.training.distributed import backend
@@ -35,7 +36,7 @@ def built(stage: Stage, frozen: Sequence[Encoder]) -> tuple[dict, Encoder, nn.Mo
     Raises
     ------
     InputError
-        if the encoder lacks a member of contract 4
+        if the encoder lacks a member of contract 4, or cannot be trained with the augmentation that is asked for
     """
     if stage.upstream is not None:
         remember(stage.upstream)  # in the process of a sweep: so it is not described again
@@ -44,6 +45,8 @@ def built(stage: Stage, frozen: Sequence[Encoder]) -> tuple[dict, Encoder, nn.Mo
     if frozen:
         encoder = encoder(frozen)
     check_members(encoder)
+    check_augmentation(stage.settings, None if frozen else encoder)
+    set_masks(encoder, stage.settings)
     return hparams, encoder, hparams["classifier"](embedding_size=encoder.embedding_size, n_emotions=len(stage.settings["emotions"]))
 
 
@@ -55,6 +58,7 @@ def make_dataset(
     rows: pd.DataFrame,
     labels: Tensor,
     speeds: Sequence[float],
+    augmentation: WaveformAugmentation | None = None,
 ) -> FixedDataset | WaveformDataset:
     """Return what the learned part of an encoder takes, for some rows at each speed: fixed parts on disk, or waveforms.
 
@@ -67,9 +71,10 @@ def make_dataset(
     rows : the n rows of this set
     labels : [n, K]
     speeds : speed factors
+    augmentation : of waveforms; None for none
     """
     if not parts:
-        return WaveformDataset(rows, data.data_folder, encoder, labels, speeds)
+        return WaveformDataset(rows, data.data_folder, encoder, labels, speeds, augmentation)
     ids = rows["ID"].tolist()
     return FixedDataset(kept(parts, split, data, speeds, ids), labels, ids)
 

@@ -24,8 +24,14 @@ SETTINGS = {  # settings of every hparams file; those of a target and the learni
     "min_votes": Setting(int, above=0),
     "class_weights": Setting(bool),
     "loss_mean": Setting(str, choices=(PLAIN_MEAN, WEIGHTED_MEAN)),
+    "level_db": Setting(float, optional=True),
     **dict.fromkeys(("requires", "encoder", "classifier", "opt_class"), Setting(Mapping)),
     "speeds": Setting(list),
+    "masks": Setting(int, above=0),
+    **dict.fromkeys(("time_mask_frames", "frequency_mask_bins"), Setting(int, least=0)),
+    "embedding_dropout": Setting(float, least=0, below=1),
+    "gain_db": Setting(float, least=0),
+    "noise_snr_db": Setting(float, optional=True),
     "batch_size": Setting(int, above=0),
     "lr": Setting(float, above=0),
     "max_epochs": Setting(int, above=0),
@@ -91,9 +97,19 @@ def check_names(settings: Mapping, in_file: Mapping, target: object, file: str |
     of_stages = isinstance(settings["encoder"], Mapping) and str(settings["encoder"].get("!")).startswith("!name:")
     if settings["requires"] and not of_stages:
         raise InputError(f"{file}: requires other stages, whose encoders it must freeze: begin the file with !include:frozen.yaml")
+    _check_level(settings, referred_to, file)
     for name, module in settings.items():
         for place, tag, arguments in _built(module, name):
             _check_arguments(tag, arguments, f"{place} in {file}")
+
+
+def _check_level(settings: Mapping, referred_to: set[str], file: str | Path) -> None:
+    """Refuse a level that no front end of the row would bring utterances to. A row on frozen encoders hands it on to their stages."""
+    if settings["level_db"] is not None and "level_db" not in referred_to and not settings["requires"]:
+        raise InputError(
+            f"{file}: level_db is {settings['level_db']!r}, and the encoder of this row does not take it: "
+            "leave it out, or refer to it where the front end is described (level_db: !ref <level_db>)"
+        )
 
 
 def _check_target(target: object, in_file: object, file: str | Path) -> None:

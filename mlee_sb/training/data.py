@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from mlee_sb.models.encoders.base import Encoder
 from mlee_sb.models.waveforms import load_waveform, pad
+from mlee_sb.training.augmentation import WaveformAugmentation
 from mlee_sb.training.distributed import ALONE
 
 
@@ -45,6 +46,7 @@ class WaveformDataset(Dataset):
     encoder : the encoder of the model, for its sample rate and its shortest waveform
     labels : [n, K]
     speeds : speed factors; 0.9 is slower and lower, 1.0 leaves an utterance as it is
+    augmentation : changes the waveforms of a training set in every epoch; None leaves them as they are
     """
 
     def __init__(
@@ -54,29 +56,32 @@ class WaveformDataset(Dataset):
         encoder: Encoder,
         labels: Tensor,
         speeds: Sequence[float] = (1.0,),
+        augmentation: WaveformAugmentation | None = None,
     ):
         self.ids = frame["ID"].tolist()
         self.paths = [Path(data_folder) / wav for wav in frame["wav"]]
         self.sample_rate, self.min_samples, self.labels = encoder.sample_rate, encoder.min_samples, labels
         # One transform for each factor: SpeechBrain's SpeedPerturb has one speed for a whole batch, and changes it in evaluation, too.
         self.perturb = [None if speed == 1.0 else torchaudio.transforms.Speed(self.sample_rate, speed) for speed in speeds]
+        self.augmentation = augmentation
         self.durations = [duration / speed for speed in speeds for duration in frame["duration"]]
 
     def __len__(self) -> int:
         return len(self.paths) * len(self.perturb)
 
     def __getitem__(self, items: list[int]) -> Batch:
-        padded, lengths = pad([self._waveform(*divmod(item, len(self.paths))) for item in items])
+        padded, lengths = pad([self._waveform(item) for item in items])
         numbers = torch.tensor(items)
         return Batch(padded, lengths, self.labels[numbers % len(self.paths)], numbers)
 
-    def _waveform(self, copy: int, row: int) -> Tensor:
+    def _waveform(self, item: int) -> Tensor:
+        copy, row = divmod(item, len(self.paths))
         waveform = load_waveform(self.paths[row], self.sample_rate)
         if self.perturb[copy] is not None:
             waveform, _ = self.perturb[copy](waveform)
             # A faster utterance is shorter. It must not become too short for a frame.
             waveform = F.pad(waveform, (0, max(0, self.min_samples - len(waveform))))
-        return waveform
+        return waveform if self.augmentation is None else self.augmentation(waveform, item)
 
 
 class FixedDataset(Dataset):
@@ -88,6 +93,8 @@ class FixedDataset(Dataset):
     labels : [n, K]
     ids : IDs of the n utterances
     """
+
+    augmentation = None  # waveforms were read before, once for all epochs
 
     def __init__(self, values: Sequence[Tensor], labels: Tensor, ids: list[str]):
         self.values, self.labels, self.ids = values, labels, ids
@@ -116,15 +123,25 @@ class UtteranceSampler(Sampler[list[int]]):
     seed : seed of the shuffling; None for evaluation
     share : number of this process, and number of processes that share every batch. If a batch has fewer utterances than there are
         processes, each one gets the whole batch: every process must give a gradient, and the mean of equal gradients is right.
+    augmentation : of the dataset, which is told the number of each epoch; None if it has none
     """
 
-    def __init__(self, durations: Sequence[float], batch_size: int, seed: int | None = None, share: tuple[int, int] = ALONE):
+    def __init__(
+        self,
+        durations: Sequence[float],
+        batch_size: int,
+        seed: int | None = None,
+        share: tuple[int, int] = ALONE,
+        augmentation: WaveformAugmentation | None = None,
+    ):
         self.durations = torch.tensor(durations, dtype=torch.float64)
-        self.batch_size, self.seed, self.epoch, self.share = batch_size, seed, 0, share
+        self.batch_size, self.seed, self.epoch, self.share, self.augmentation = batch_size, seed, 0, share, augmentation
 
     def set_epoch(self, epoch: int) -> None:
         """Set the number of the epoch. The Brain calls this at the start of each one."""
         self.epoch = epoch
+        if self.augmentation is not None:
+            self.augmentation.epoch = epoch
 
     def __len__(self) -> int:
         return -(-len(self.durations) // self.batch_size)
@@ -148,6 +165,6 @@ def make_loader(
 
     The global random generator does not change: otherwise the first weights of a model would depend on the data read before.
     """
-    sampler = UtteranceSampler(dataset.durations, batch_size, seed, share)
+    sampler = UtteranceSampler(dataset.durations, batch_size, seed, share, dataset.augmentation)
     generator = torch.Generator().manual_seed(seed or 0)  # without it, a DataLoader draws from the global one
     return DataLoader(dataset, batch_size=None, sampler=sampler, num_workers=num_workers, generator=generator)

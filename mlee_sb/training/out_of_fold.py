@@ -31,6 +31,7 @@ from mlee_sb.calibration import CROSS
 from mlee_sb.files import json_text, sha256_of, written_beside
 from mlee_sb.models.device import upload
 from mlee_sb.models.encoders.base import Encoder, learning
+from mlee_sb.training.augmentation import waveform_augmentation
 from mlee_sb.training.brains import EmotionBrain
 from mlee_sb.training.build import AS_IT_IS, built, make_brain, make_dataset
 from mlee_sb.training.data import Batch, FixedDataset, WaveformDataset, make_loader
@@ -178,7 +179,9 @@ class InnerModels:
         if rows not in self._data:
             _, encoder, _, parts = self._modules
             keep(parts, [(rows.split, rows.speeds)], self.stage.data, self.device, self.say)
-            data = make_dataset(parts, self.stage.data, encoder, rows.split, rows.rows, rows.labels, rows.speeds)
+            settings = self.stage.settings
+            augmentation = waveform_augmentation(settings, self.stage.random_seed) if rows is self.training_rows else None
+            data = make_dataset(parts, self.stage.data, encoder, rows.split, rows.rows, rows.labels, rows.speeds, augmentation)
             self._data[rows] = data  # the same for all groups
         return self._data[rows]
 
@@ -191,6 +194,8 @@ class InnerModels:
         n, copies = len(self.inputs.train), len(self.stage.settings["speeds"])
         data = Part(self._learnable(number, self.training_rows), [int(copy * n + row) for copy in range(copies) for row in rest])
         if not self.below:
+            if data.augmentation is not None:
+                data.augmentation.epoch = None  # statistics are those of the recordings, also after the epochs of another group
             batches = self._loader(data, share=ALONE)  # every process computes them over the whole set
             encoder.fit_statistics((upload(batch.inputs, self.device), batch.lengths) for batch in batches)
         brain, loader = self._brain(number), self._loader(data, seed)
@@ -247,7 +252,7 @@ class Part(Dataset):
     """
 
     def __init__(self, whole: FixedDataset | WaveformDataset, numbers: list[int]):
-        self.whole, self.numbers = whole, numbers
+        self.whole, self.numbers, self.augmentation = whole, numbers, whole.augmentation
         self.durations = [whole.durations[number] for number in numbers]
 
     def __len__(self) -> int:

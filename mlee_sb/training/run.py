@@ -8,6 +8,7 @@ from filelock import FileLock, Timeout
 from mlee_sb.errors import InputError
 from mlee_sb.files import clear_partial, json_text
 from mlee_sb.models.device import check_usable
+from mlee_sb.training.augmentation import check_augmentation, switched_on
 from mlee_sb.training.distributed import on_main, own_device, processes
 from mlee_sb.training.inputs import stage_inputs
 from mlee_sb.training.stage import Stage, plan
@@ -57,7 +58,8 @@ def check_stages(stages: Iterable[Stage]) -> None:
     Raises
     ------
     InputError
-        those of `Stage.check_folder`, `stage_inputs` and `check_encoder_of`, and if there are more processes than utterances in a batch
+        those of `Stage.check_folder`, `stage_inputs`, `check_encoder_of` and `check_augmentation`, and
+        if there are more processes than utterances in a batch
     """
     _, n = processes()
     checked: set[str] = set()
@@ -66,8 +68,10 @@ def check_stages(stages: Iterable[Stage]) -> None:
             raise InputError(f"{stage.name}: batch_size is {stage.settings['batch_size']}, and must be {n} or more for {n} processes")
         if not _finished(stage):
             stage_inputs(stage)
-            description = json_text([stage.settings["encoder"], sorted(stage.settings)])
-            if not stage.requires and description not in checked:  # the folds of a row have the same encoder
+            description = json_text([stage.settings["encoder"], sorted(stage.settings), switched_on(stage.settings)])
+            if stage.requires:
+                check_augmentation(stage.settings, encoder=None)
+            elif description not in checked:  # the folds of a row have the same encoder
                 check_encoder_of(stage)
                 checked.add(description)
 

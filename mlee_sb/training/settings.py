@@ -14,7 +14,18 @@ from mlee_sb.training.hparams_tree import ENCODER, comment_of, encoder_names, en
 _READ: dict[tuple, dict] = {}  # what was read before: a plan of table 3 asks hundreds of times for the settings of a few files
 
 # A required stage has the same values of these as the stage that requires it.
-SHARED = ("fold", "seed", "train_set", "emotions", "min_votes", "loss_mean", "precision", "calibration", "calibration_groups")
+SHARED = (
+    "fold",
+    "seed",
+    "train_set",
+    "emotions",
+    "min_votes",
+    "loss_mean",
+    "precision",
+    "level_db",
+    "calibration",
+    "calibration_groups",
+)
 
 
 def read_settings(hparams: str | Path, overrides: Mapping | None = None) -> dict:

@@ -17,6 +17,7 @@ from mlee_sb.models.device import upload
 from mlee_sb.models.emotion_model import EmotionModel
 from mlee_sb.models.encoders.base import Encoder
 from mlee_sb.stage_folder import above_rows, note_upstream
+from mlee_sb.training.augmentation import waveform_augmentation
 from mlee_sb.training.brains import SECONDS, parameter_groups
 from mlee_sb.training.build import AS_IT_IS, built, make_brain, make_dataset
 from mlee_sb.training.checkpoints import AtomicCheckpointer, EarlyStopping, RandomState
@@ -86,7 +87,8 @@ def check_encoder_of(stage: Stage) -> None:
     Raises
     ------
     InputError
-        if it lacks a member of contract 4, or one of its parameter groups has no learning rate
+        if it lacks a member of contract 4, one of its parameter groups has no learning rate, or it cannot be trained with the
+        augmentation that is asked for
     """
     with torch.random.fork_rng(devices=[]):
         _, encoder, classifier = built(stage, [])
@@ -138,8 +140,8 @@ def _loaders(stage: Stage, inputs: StageInputs, encoder: Encoder, parts: list[Fi
         "test": (inputs.test, inputs.test, inputs.no_labels(inputs.test), AS_IT_IS),
     }
     size, workers, seeds = stage.settings["batch_size"], stage.settings["num_workers"], {"train": stage.random_seed}
-    loaders = {}
+    loaders, augmentations = {}, {"train": waveform_augmentation(stage.settings, stage.random_seed)}
     for name, of_set in rows.items():
-        dataset = make_dataset(parts, stage.data, encoder, *of_set)
+        dataset = make_dataset(parts, stage.data, encoder, *of_set, augmentation=augmentations.get(name))
         loaders[name] = make_loader(dataset, size, workers, seeds.get(name), processes())
     return loaders

@@ -23,6 +23,8 @@ SETTINGS = overridable("hparams/mlee_fusion.yaml")
         ("emotions", ["neu", "1"], ("neu", "1"), ["neu", "1"]),
         ("mlee.max_epochs", "2", 2, 2),
         ("target", "hard", "hard", "hard"),
+        ("level_db", "-25", -25, -25.0),
+        ("mlee.noise_snr_db", "20", 20, 20.0),
     ],
 )
 def test_a_text_and_a_value_become_the_same(name, text, value, expected):

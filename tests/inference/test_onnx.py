@@ -3,7 +3,9 @@
 import json
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import soundfile
 import torch
 from bundles import RATE, copy_of, small_existence, write_bundle, write_speech
 
@@ -53,11 +55,17 @@ def test_answers_for_people_are_the_same(bundle, exported, tmp_path):
     assert len(theirs.timeline(files[2], 0.5, 0.25).segments) == len(ours.timeline(files[2], 0.5, 0.25).segments)
 
 
-def test_a_model_of_existence_is_exported_too_even_as_the_second_in_a_process(exported, tmp_path, hello):
-    bundle = write_bundle(tmp_path / "model", small_existence())
+def test_a_model_of_existence_that_hears_no_loudness_is_exported_too_even_as_the_second_in_a_process(exported, tmp_path, hello):
+    bundle = write_bundle(tmp_path / "model", small_existence(front_end={"level_db": -25}))
     export(load_bundle(bundle), tmp_path / "a.onnx")
-    ours, theirs = EmotionClassifier.from_hparams(bundle).predict(hello), EmotionClassifier.from_hparams(tmp_path / "a.onnx").predict(hello)
-    assert theirs.posterior is None and ours.presence == pytest.approx(theirs.presence, abs=1e-5)
+    ours, theirs = EmotionClassifier.from_hparams(bundle), EmotionClassifier.from_hparams(tmp_path / "a.onnx")
+    prediction = theirs.predict(hello)
+    assert prediction.posterior is None and ours.predict(hello).presence == pytest.approx(prediction.presence, abs=1e-5)
+    loud, _ = soundfile.read(hello, dtype="float32")
+    batch, lengths = torch.from_numpy(np.stack([loud, 0.01 * loud, 0 * loud])), torch.tensor([len(loud), len(loud) - 999, len(loud)])
+    said, expected = (classifier.classify_batch(batch, lengths)[0].exp() for classifier in (theirs, ours))
+    torch.testing.assert_close(said, expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(said[0], theirs.classify_batch(0.01 * batch[:1])[0].exp()[0], atol=1e-5, rtol=0)
 
 
 def test_a_file_that_would_answer_otherwise_is_not_written(bundle, tmp_path, monkeypatch):

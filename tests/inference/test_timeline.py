@@ -64,7 +64,7 @@ def test_a_window_is_what_a_file_of_it_would_be(classifier, tmp_path):
 
 def test_the_last_part_of_a_frame_is_heard_too(classifier):
     stream = classifier.stream(RATE)
-    stream.feed(np.concatenate([np.zeros(640), np.ones(100)]).astype(np.float32))
+    stream.feed(np.concatenate([np.zeros(640), np.sin(np.arange(100))]).astype(np.float32))
     (segment,) = stream.finish()
     assert segment.prediction.speech == pytest.approx(1 / 3)
 
@@ -98,7 +98,7 @@ def test_a_stream_holds_little_however_long_it_runs(classifier, monkeypatch):
     held = []
     for _ in range(300):
         stream.feed(np.zeros(48000, dtype=np.float32))
-        held.append(len(stream.audio) + len(stream.speech) + len(stream.resampling.waiting) + len(stream.gate.waiting))
+        held.append(len(stream.audio) + len(stream.heard) + len(stream.resampling.waiting) + len(stream.gate.waiting))
     assert max(held[10:]) <= (WINDOW + HOP + 1) * RATE + 48000
     assert max(held[10:20]) == max(held[280:])
 
@@ -161,6 +161,17 @@ def test_a_finished_stream_takes_no_more(classifier):
     stream.finish()
     with pytest.raises(InputError, match="finished"):
         stream.feed(np.zeros(100, dtype=np.float32))
+
+
+@pytest.mark.parametrize("gain_db", [-40, 20])
+def test_the_level_of_a_recording_changes_neither_where_there_is_speech_nor_how_much(classifier, tmp_path, gain_db):
+    samples = np.concatenate([speech(1.1), np.zeros(RATE), speech(2.3, seed=1)]) + 1e-4 * np.random.default_rng(0).standard_normal(70400)
+    soundfile.write(tmp_path / "a.wav", samples, RATE, subtype="FLOAT")
+    soundfile.write(tmp_path / "b.wav", samples * 10 ** (gain_db / 20), RATE, subtype="FLOAT")
+    one, other = (classifier.timeline(tmp_path / name, WINDOW, HOP) for name in ("a.wav", "b.wav"))
+    assert one.speech == other.speech and len(one.speech) == 2
+    assert [s.prediction.speech for s in one.segments] == [s.prediction.speech for s in other.segments]
+    assert classifier.predict(tmp_path / "a.wav").speech == classifier.predict(tmp_path / "b.wav").speech
 
 
 def test_silence_is_not_asked_about_and_speech_is_found(classifier, tmp_path):

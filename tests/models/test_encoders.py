@@ -251,3 +251,21 @@ def test_a_front_end_that_learns_passes_the_check():
     encoder = small_encoder()
     encoder.front_end = Scaled(**encoder.front_end.settings)
     check_encoder(encoder)
+
+
+# Level
+
+
+@pytest.mark.parametrize("gain", [0.01, 3.0])
+def test_with_a_level_an_encoder_hears_no_loudness_alone_or_in_a_batch(gain):
+    encoder, lengths = paper_encoder(front_end={"level_db": -25}).eval(), torch.tensor([16000, 9000])
+    waveforms = torch.randn(2, 16000)
+    check_encoder(encoder)
+    with torch.no_grad():
+        torch.testing.assert_close(encoder(gain * waveforms, lengths), encoder(waveforms, lengths), atol=1e-5, rtol=0)
+        assert encoder(torch.zeros(1, 16000), torch.tensor([16000])).isfinite().all()
+
+
+def test_a_level_out_of_range_is_refused():
+    with pytest.raises(InputError, match=r"level_db 25: it must be from -90 to 0"):
+        paper_encoder(front_end={"level_db": 25})

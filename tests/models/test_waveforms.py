@@ -6,7 +6,7 @@ import soundfile
 import torch
 
 from mlee_sb.errors import InputError
-from mlee_sb.models.waveforms import BLOCK_SECONDS, BlockResampler, load_waveform, read_blocks, resampler
+from mlee_sb.models.waveforms import BLOCK_SECONDS, BlockResampler, at_level, load_waveform, read_blocks, resampler
 
 RATES = [(48000, 16000), (44100, 16000), (8000, 16000), (11025, 16000), (22050, 16000)]
 
@@ -63,3 +63,24 @@ def test_a_recording_without_samples_or_with_nan_in_its_middle_is_refused(tmp_pa
     soundfile.write(tmp_path / "b.wav", samples, 16000, subtype="FLOAT")
     with pytest.raises(InputError, match=r"b.wav: samples that are not finite"):
         load_waveform(tmp_path / "b.wav", 16000)
+
+
+# Level
+
+
+@pytest.mark.parametrize("gain", [1e-4, 1.0, 10.0])
+def test_an_utterance_is_brought_to_the_level_that_was_asked_for_whatever_its_own(gain):
+    (found,) = at_level(gain * torch.randn(1, 5000), torch.tensor([5000]), level_db=-25)
+    assert 20 * found.square().mean().sqrt().log10() == pytest.approx(-25, abs=1e-3)
+
+
+def test_the_level_is_that_of_an_utterances_own_samples_alone_and_in_a_batch():
+    waveforms = torch.randn(2, 5000)
+    found = at_level(waveforms, torch.tensor([5000, 777]), level_db=-25)
+    assert torch.equal(found[1, :777], at_level(waveforms[1:, :777], torch.tensor([777]), level_db=-25)[0])
+
+
+def test_silence_stays_silence_and_what_is_no_number_stays_none():
+    silent, wrong = torch.zeros(1, 100), torch.full((1, 100), torch.nan)
+    assert torch.equal(at_level(silent, torch.tensor([100]), level_db=-25), silent)
+    assert at_level(wrong, torch.tensor([100]), level_db=-25).isnan().all()

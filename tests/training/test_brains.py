@@ -18,7 +18,7 @@ K = 3
 loss_of = HardTarget().loss
 
 
-def brain_of(kind, folder, epochs=4, lr=0.1, weights=None, loss_mean="plain"):
+def brain_of(kind, folder, epochs=4, lr=0.1, weights=None, loss_mean="plain", dropout=0.0):
     torch.manual_seed(0)
     classifier = torch.nn.Linear(2, K)
     stopper = EarlyStopping(epochs, patience=epochs)
@@ -27,7 +27,7 @@ def brain_of(kind, folder, epochs=4, lr=0.1, weights=None, loss_mean="plain"):
         encoder=FrozenEncoders([small_encoder()]),  # embeddings are computed before: it only hands them on
         classifier=classifier,
         class_weights=torch.ones(K) if weights is None else weights,
-        settings={"loss_mean": loss_mean, "lr": lr},
+        settings={"loss_mean": loss_mean, "embedding_dropout": dropout, "lr": lr},
         epochs=stopper,
         start=0.0,
         say=lambda line: None,

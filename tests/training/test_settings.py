@@ -111,6 +111,11 @@ def test_a_setting_of_a_required_stage_is_written_with_its_name():
         ("mlee", {"num_workers": -1}, "num_workers is -1, and must be 0 or more"),
         ("mlee", {"speeds": [1.0, 1.0]}, "must be different factors"),
         ("mlee", {"speeds": [0.0]}, "must be different factors"),
+        ("mlee", {"embedding_dropout": 1.0}, "embedding_dropout is 1.0, and must be 0 or more and below 1"),
+        ("mlee", {"gain_db": -1}, "gain_db is -1, and must be 0 or more"),
+        ("mlee", {"noise_snr_db": "loud"}, "noise_snr_db is 'loud', and must be a number"),
+        ("mlee", {"time_mask_frames": 0.5}, "must be a whole number"),
+        ("mlee", {"level_db": "loud"}, "level_db is 'loud', and must be a number"),
         ("mlee_fusoin", {}, "did you mean 'mlee_fusion.yaml'"),
     ],
 )
@@ -124,6 +129,15 @@ def test_a_file_that_is_no_hparams_file_is_named(tmp_path, text):
     (tmp_path / "broken.yaml").write_text(text)
     with pytest.raises(InputError, match="broken.yaml"):
         read_settings(tmp_path / "broken.yaml")
+
+
+def test_a_level_reaches_the_front_end_of_a_row_and_is_refused_where_none_takes_it(tmp_path):
+    assert read_settings("hparams/mlee.yaml")["encoder"]["front_end"]["level_db"] is None
+    assert read_settings("hparams/mlee.yaml", {"level_db": -25.0})["encoder"]["front_end"]["level_db"] == -25
+    file = edited(tmp_path, "mlee.yaml", "lr: 0.0002", "lr: 0.0002\nencoder: !include:parts/paper_encoder.yaml")
+    assert read_settings(file)["level_db"] is None
+    with pytest.raises(InputError, match=r"mlee.yaml: level_db is -25, and the encoder of this row does not take it: .*!ref <level_db>"):
+        read_settings(file, {"level_db": -25})
 
 
 def edited(folder: Path, file: str, old: str, new: str) -> Path:

@@ -46,11 +46,19 @@ def test_the_pretrained_row_and_the_fusion_build_on_the_same_existence_model(sta
         {"speeds": [1.0]},
         {"loss_mean": "weighted"},
         {"class_frequency": "dominant"},
+        {"level_db": -25},
+        {"embedding_dropout": 0.3},
         {"requires": {"mlee": {"lr": 0.1}}},
     ],
 )
 def test_what_changes_the_result_changes_the_stage(stage, change):
     assert stage("mlee_fusion", **change).key != stage("mlee_fusion").key
+
+
+def test_a_level_is_that_of_the_encoders_too(stage):
+    fusion = stage("mlee_fusion", level_db=-25.0)
+    assert {part.settings["level_db"] for part in plan(fusion)} == {-25.0}
+    assert fusion.row == "mlee_fusion_soft@level_db=-25.0"
 
 
 def test_rows_of_one_seed_draw_from_other_random_numbers_and_a_row_from_its_own(stage):
@@ -89,10 +97,10 @@ def plug_in(folder, monkeypatch, name):
 
 
 def hparams_with(folder, module):
-    """A copy of hparams/ with another encoder than the paper's."""
+    """A copy of hparams/ in which MLEE has another encoder than the paper's."""
     copied = shutil.copytree("hparams", folder / f"hparams_{module}")
-    part = copied / "parts" / "paper_encoder.yaml"
-    part.write_text(f"!new:{module}.Mean\nsize: 2\n")
+    with (copied / "mlee.yaml").open("a") as file:
+        file.write(f"encoder: !new:{module}.Mean\n    size: 2\n")
     return copied
 
 

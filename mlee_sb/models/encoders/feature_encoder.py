@@ -24,6 +24,7 @@ class FeatureEncoder(Encoder):
         super().__init__()
         self.front_end, self.network = front_end, network
         self.normalizer = ZNorm(front_end.n_features, min_std)
+        self.masks: nn.Module | None = None  # training sets it where its settings ask for masks: it takes features and valid frames
         self.settings = {"min_std": min_std, **settings}
 
     @property
@@ -50,6 +51,8 @@ class FeatureEncoder(Encoder):
         a ReLU can turn it into 0.
         """
         features, n_frames = self.features(fixed, lengths)
+        if self.training and self.masks is not None:
+            features = self.masks(features, n_frames)
         embeddings = self.network(features, n_frames)
         return embeddings if self.training else embeddings + 0 * features.flatten(1).sum(1, keepdim=True)
 

@@ -13,6 +13,7 @@ from mlee_sb.models.normalization import ZNorm
 from mlee_sb.models.upstreams.find import find_upstream
 from mlee_sb.models.upstreams.upstream import Upstream, Use
 from mlee_sb.models.upstreams.whisper import CONTEXTS
+from mlee_sb.models.waveforms import at_level
 
 STATISTICS, ATTENTION = "statistics", "attention"
 POOLINGS = (STATISTICS, ATTENTION)
@@ -39,6 +40,7 @@ class PretrainedEncoder(Encoder):
     dropout : share of the pooled values that is dropped in training
     dense_size : units of the dense layer: the dimensions of the embedding
     learn_layers : number of layers of the network that learn, from the last one that is used
+    level_db : RMS in dB of full scale that each utterance is brought to before anything is computed; None leaves it as it is
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class PretrainedEncoder(Encoder):
         dropout: float,
         dense_size: int,
         learn_layers: int,
+        level_db: float | None = None,
     ):
         super().__init__()
         if not upstream:
@@ -70,6 +73,7 @@ class PretrainedEncoder(Encoder):
             "dropout": dropout,
             "dense_size": dense_size,
             "learn_layers": learn_layers,
+            "level_db": level_db,
         }
         used = tuple(self.settings["layers"] or range(upstream.described.n_layers + 1))
         self.upstream = upstream.used(Use(used, context, learn_layers))
@@ -93,7 +97,7 @@ class PretrainedEncoder(Encoder):
 
     @property
     def fixed_identity(self) -> dict:
-        return {**self.upstream.key, "pooling": self.settings["pooling"]}
+        return {**self.upstream.key, **{name: self.settings[name] for name in ("pooling", "level_db")}}
 
     def share_fixed(self, other: "PretrainedEncoder") -> None:
         """Use the network of another encoder, so that a fusion holds it once."""
@@ -119,6 +123,8 @@ class PretrainedEncoder(Encoder):
             return self._kept(waveforms, n_samples)
 
     def _kept(self, waveforms: Tensor, n_samples: Tensor) -> tuple[Tensor, Tensor]:
+        if self.settings["level_db"] is not None:
+            waveforms = at_level(waveforms, n_samples, self.settings["level_db"])
         states, n_steps = self.upstream(waveforms, n_samples)
         if self.pool:
             return torch.cat(states, dim=-1), n_steps

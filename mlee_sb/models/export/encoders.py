@@ -60,7 +60,7 @@ class ExportableSpectrogram(nn.Module):
 
     def forward(self, waveforms: Tensor, n_samples: Tensor) -> tuple[Tensor, Tensor]:
         """Return features [batch, frames, n_features] and frames of each utterance [batch] for waveforms [batch, samples]."""
-        return self._power(waveforms).log().float(), self.theirs.n_frames(n_samples)
+        return self._power(self.theirs.levelled(waveforms, n_samples)).log().float(), self.theirs.n_frames(n_samples)
 
     def _power(self, waveforms: Tensor) -> Tensor:
         """Return the power of each bin, plus the floor. Double precision, because quiet bins of a loud frame need more than single."""
