@@ -63,7 +63,7 @@ def main(folder: Path, own: Path, other: Path, killed_after: int = 0) -> None:
         with own.open("a") as log:
             log.write(f"{path.name}\n")
         end = time.monotonic() + PATIENCE
-        while not other.exists() and time.monotonic() < end:
+        while not reads and not other.exists() and time.monotonic() < end:
             time.sleep(0.01)
         reads.append(path)
         if len(reads) == killed_after:
