@@ -53,26 +53,31 @@ def soft_targets(votes: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarra
     return np.where(usable[:, None], (alpha + votes) / denominators[:, None], 0.0), usable
 
 
-def existence_targets(votes: np.ndarray, min_votes: int) -> tuple[np.ndarray, np.ndarray]:
+def existence_targets(votes: np.ndarray, min_votes: int, full_votes: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """Return which emotions are present (equation 5): 1 where at least `min_votes` votes say so, else 0. Every utterance can be used.
 
     Parameters
     ----------
     votes : [n, K]
     min_votes : 1 in the paper
+    full_votes : [choice] an emotion with fewer votes is present in part: its target is votes / full_votes. With 1, as in the paper, it is 1
 
     Returns
     -------
-    targets : float64 [n, K], 0 or 1
+    targets : float64 [n, K], 0 or 1; 0 to 1 with `full_votes` above 1
     usable : bool [n], all True
 
     >>> existence_targets(np.array([[2, 1], [0, 0]]), min_votes=1)[0].tolist()
     [[1.0, 1.0], [0.0, 0.0]]
+    >>> existence_targets(np.array([[7, 1]]), min_votes=1, full_votes=5)[0].tolist()
+    [[1.0, 0.2]]
     """
     votes = _checked(votes)
     if min_votes < 1:
         raise InputError(f"min_votes is {min_votes!r}, and must be 1 or more (paper: 1)")
-    return (votes >= min_votes).astype(np.float64), np.ones(len(votes), dtype=bool)
+    if full_votes < 1:
+        raise InputError(f"full_votes is {full_votes!r}, and must be 1 or more (paper: 1)")
+    return np.where(votes >= min_votes, np.minimum(votes / full_votes, 1.0), 0.0), np.ones(len(votes), dtype=bool)
 
 
 def softmax_class_weights(targets: np.ndarray, emotions: Sequence[str] | None = None) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -263,6 +264,11 @@ class StageFolder:
     def checkpoints(self) -> list[Path]:
         """The folders of the checkpoints."""
         return list(self.save.glob(CHECKPOINTS))
+
+    def remove_checkpoints(self) -> None:
+        """Remove the checkpoints: of a training that is finished, or of one on other encoders."""
+        for checkpoint in self.checkpoints:
+            shutil.rmtree(checkpoint)
 
     @property
     def begun(self) -> bool:

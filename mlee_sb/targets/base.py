@@ -139,7 +139,7 @@ class Target:
         labels : float32 [n, K]
         usable : bool [n]
 
-        >>> settings = {"emotions": ["neu", "hap"], "min_votes": 2}
+        >>> settings = {"emotions": ["neu", "hap"], "min_votes": 2, "full_votes": 1}
         >>> find_target("existence").training_labels("dominant", ["neu", ""], np.array([[2, 1], [1, 1]]), settings)[1].tolist()
         [True, False]
         """

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -151,8 +150,7 @@ class Stage:
         stale = noted != now and files.begun
         files.summary.unlink(missing_ok=True)
         if stale:
-            for checkpoint in files.checkpoints:
-                shutil.rmtree(checkpoint)
+            files.remove_checkpoints()
         files.scores.unlink(missing_ok=True)  # from an earlier training; the stage is scored again when it is finished
         files.note_encoders(now)
         why = "its encoder was trained again since" if noted else "which encoder it stood on is not known"

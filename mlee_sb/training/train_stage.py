@@ -129,6 +129,7 @@ def _finish(
     for use, of_use in used.items():
         stage.files.note_use(use, of_use)
     write_results(stage, inputs, model, required, calibration, logits, best, seconds=time.monotonic() - start)
+    stage.files.remove_checkpoints()  # the bundle has the weights, and a finished stage is never trained on
 
 
 def _loaders(stage: Stage, inputs: StageInputs, encoder: Encoder, parts: list[FixedPart]) -> Loaders:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from mlee_sb.errors import InputError, choose
 from mlee_sb.models.encoders.base import BASE_RATE, Encoder
@@ -23,7 +24,9 @@ UPSTREAM_RATE = "lr_upstream"  # the setting with the learning rate of the layer
 class PretrainedEncoder(Encoder):
     """Hidden states of a pretrained network, a z-norm, a weighted sum of layers, pooling over time, dropout, a dense layer and a ReLU.
 
-    The z-norm brings each value of each layer to mean 0 and deviation 1 over the training set. The weights of the layers are a softmax of
+    The values of a layer are first brought to one scale in each utterance (a layer norm without weights), because a few dimensions of
+    published networks are much larger than the others. The z-norm then brings each value of each layer to mean 0 and deviation 1
+    over the training set. The weights of the layers are a softmax of
     parameters that learn, from zeros (Yang et al. 2021, SUPERB). Mean and deviation over time are those of x-vectors (Snyder et al. 2018).
 
     With ``learn_layers`` 0 nothing of the network learns: mean and deviation of each layer (or all its frames, for attention) are the fixed
@@ -127,9 +130,9 @@ class PretrainedEncoder(Encoder):
             waveforms = at_level(waveforms, n_samples, self.settings["level_db"])
         states, n_steps = self.upstream(waveforms, n_samples)
         if self.pool:
-            return torch.cat(states, dim=-1), n_steps
-        values = torch.cat([statistics(state, n_steps) for state in states], dim=-1)
-        return values.unsqueeze(1), torch.ones_like(n_steps)
+            return torch.cat([F.layer_norm(state, state.shape[-1:]) for state in states], dim=-1), n_steps
+        values = [statistics(state, n_steps) for state in states]
+        return torch.cat([F.layer_norm(value, value.shape[-1:]) for value in values], dim=-1).unsqueeze(1), torch.ones_like(n_steps)
 
     @torch.no_grad()
     def fit_statistics(self, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
