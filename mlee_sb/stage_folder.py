@@ -20,7 +20,6 @@ MODEL, SAVE, USED, EMBEDDINGS, INNER = "model", "save", "used", "embeddings", "i
 SUMMARY, IDENTITY, ENCODERS, DATA_FOLDER = "summary.json", "identity.json", "encoders.json", "data_folder.json"  # in the folder `SAVE`
 CHECKPOINTS = "CKPT*"  # SpeechBrain's name for the folders of checkpoints, in the folder `SAVE`
 UPSTREAM = "upstream"  # the folder below the results of a corpus for fixed parts of encoders that all stages share
-UPSTREAMS = "upstreams.json"  # in the folder `UPSTREAM`: where the pretrained networks lie that stages of this corpus stand on
 MANIFESTS = "manifests"  # the folder below the results of a corpus in which training prepares its manifests
 
 POSTERIOR, EXISTENCE_PROBABILITY = "p_", "e_"  # column prefixes of predictions.csv, before the code of an emotion
@@ -132,33 +131,6 @@ def stage_place(results: str | Path, corpus: str, row: str, variant: str, train_
 def above_rows(folder: Path) -> Path:
     """Return the folder of the results of the corpus, from the folder of a stage in it."""
     return folder.parents[3]
-
-
-def note_upstream(results: Path, sha256: str, name: str, commit: str | None, folder: Path) -> None:
-    """Write which pretrained network stages of a corpus stand on, and where it lies on this machine. This is never published.
-
-    Parameters
-    ----------
-    results : the folder of the results of the corpus
-    sha256 : of its weights
-    name, commit : on the hub; for a folder its name, and None
-    folder : with its files
-    """
-    noted = {**_noted_upstreams(results), sha256: {"name": name, "commit": commit, "folder": str(folder)}}
-    if noted != _noted_upstreams(results):
-        write_json(results / UPSTREAM / UPSTREAMS, noted)
-
-
-def pinned_commit(results: Path, name: str) -> str | None:
-    """Return the commit of a model of the hub that stages of a corpus stand on; None if they stand on none of this name."""
-    return next((noted["commit"] for noted in _noted_upstreams(results).values() if noted["name"] == name), None)
-
-
-def _noted_upstreams(results: Path) -> dict[str, dict]:
-    path = results / UPSTREAM / UPSTREAMS
-    return (
-        read_json(path, "remove it: training writes it again, and takes the newest commit of a model of the hub") if path.is_file() else {}
-    )
 
 
 def prediction_columns(emotions: Sequence[str], prefix: str = POSTERIOR) -> list[str]:
@@ -285,13 +257,6 @@ class StageFolder:
         """The sha256 of the weights of the model; None where there are none."""
         path = self.model / WEIGHTS
         return sha256_of(path) if path.is_file() else None
-
-    @property
-    def upstream_folders(self) -> list[Path]:
-        """The folders of the pretrained networks that stages of the same corpus stand on."""
-        if len(self.path.absolute().parents) < 4:
-            return []
-        return [Path(noted["folder"]) for noted in _noted_upstreams(above_rows(self.path.absolute())).values()]
 
     def write_summary(self, summary: Summary) -> None:
         """Write summary.json."""

@@ -8,7 +8,8 @@ from mlee_sb.inference.answers import AnyModel
 from mlee_sb.inference.hub import Place, pull
 from mlee_sb.models.bundle import Bundle, load_bundle
 from mlee_sb.models.bundle_files import CONFIG
-from mlee_sb.stage_folder import MODEL, StageFolder
+from mlee_sb.noted_upstreams import upstream_folders
+from mlee_sb.stage_folder import MODEL
 
 ONNX = ".onnx"
 
@@ -76,4 +77,4 @@ def load(source: str | Path, revision: str | None = None, trust_remote_code: boo
 
 def load_at(place: Place) -> Bundle:
     """Load the bundle at a place that `find` returned."""
-    return load_bundle(place.folder, place.root, StageFolder(place.folder.parent).upstream_folders)
+    return load_bundle(place.folder, place.root, upstream_folders(place.folder.parent))

@@ -13,6 +13,7 @@ from mlee_sb.models.emotion_model import EmotionModel
 from mlee_sb.models.encoders.base import Encoder
 from mlee_sb.models.encoders.frozen import as_fixed
 from mlee_sb.models.registry import describe
+from mlee_sb.noted_upstreams import upstream_folders
 from mlee_sb.plugins import ENCODERS
 from mlee_sb.stage_folder import UPSTREAM, above_rows
 from mlee_sb.training.source_code import code_of
@@ -53,7 +54,8 @@ class FixedPart:
 def required_models(stage: Stage) -> dict[str, EmotionModel]:
     """Load the models of the required stages, by name."""
     found = {
-        name: load_bundle(part.files.model, places=part.files.upstream_folders, check_answer=False) for name, part in stage.requires.items()
+        name: load_bundle(part.files.model, places=upstream_folders(part.folder), check_answer=False)
+        for name, part in stage.requires.items()
     }
     return {name: bundle.model for name, bundle in found.items()}
 

@@ -11,7 +11,8 @@ from mlee_sb.calibration import CROSS
 from mlee_sb.corpora.manifest import FINGERPRINTS, fold_numbers, read_fingerprints
 from mlee_sb.errors import InputError, choose
 from mlee_sb.models.upstreams.find import FoundUpstream, find_upstream
-from mlee_sb.stage_folder import AGAIN, PROTOCOL, REQUIRED, StageFolder, key_of, pinned_commit, row_name, stage_place, variant_of
+from mlee_sb.noted_upstreams import pinned_commit
+from mlee_sb.stage_folder import AGAIN, PROTOCOL, REQUIRED, StageFolder, key_of, row_name, stage_place, variant_of
 from mlee_sb.targets import Target, find_target
 from mlee_sb.training.check_settings import of_other_targets
 from mlee_sb.training.hparams_tree import ENCODER, encoder_settings

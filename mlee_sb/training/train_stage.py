@@ -16,7 +16,8 @@ from mlee_sb.models.bundle import check_describable
 from mlee_sb.models.device import upload
 from mlee_sb.models.emotion_model import EmotionModel
 from mlee_sb.models.encoders.base import Encoder
-from mlee_sb.stage_folder import above_rows, note_upstream
+from mlee_sb.noted_upstreams import note_upstream
+from mlee_sb.stage_folder import above_rows
 from mlee_sb.training.augmentation import waveform_augmentation
 from mlee_sb.training.brains import SECONDS, parameter_groups
 from mlee_sb.training.build import AS_IT_IS, built, make_brain, make_dataset
