@@ -12,7 +12,7 @@ from mlee_sb.errors import InputError
 from mlee_sb.targets import SIGMOID, SOFTMAX, Setting, find_target, target_names
 
 EMOTIONS = ["neu", "hap"]
-SETTINGS = {"emotions": EMOTIONS, "min_votes": 2, "alpha": 0.5, "class_frequency": "targets", "class_weights": True}
+SETTINGS = {"emotions": EMOTIONS, "min_votes": 2, "full_votes": 1, "alpha": 0.5, "class_frequency": "targets", "class_weights": True}
 DOMINANT, VOTES = ["hap", "", "oth", "neu"], np.array([[1, 2], [1, 1], [0, 0], [4, 0]])
 HARD, SOFT, EXISTENCE = (find_target(name) for name in ("hard", "soft", "existence"))
 

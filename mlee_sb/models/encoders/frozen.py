@@ -1,12 +1,12 @@
 """Trained encoders side by side that do not learn any more: the encoder of a stage that requires others."""
 
-import json
 from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
 
 from mlee_sb.errors import InputError
+from mlee_sb.files import json_text
 from mlee_sb.models.encoders.base import Encoder
 
 
@@ -73,7 +73,7 @@ def _fixed_part(encoder: Encoder, number: int) -> str:
     """Return a text that is equal for encoders with one fixed part. An encoder without one has none in common with others."""
     kind = type(encoder)
     own = [f"{kind.__module__}.{kind.__qualname__}", encoder.fixed_identity] if encoder.keeps_fixed else number
-    return json.dumps(own, sort_keys=True)
+    return json_text(own)
 
 
 def as_fixed(embeddings: Tensor) -> tuple[Tensor, Tensor]:
