@@ -66,7 +66,7 @@ def package(tmp_path_factory):
 def hparams(tmp_path_factory):
     """The hparams with the small encoder in the place of the paper's."""
     folder = shutil.copytree("hparams", tmp_path_factory.mktemp("hparams") / "hparams")
-    (folder / "parts/paper_encoder.yaml").write_text(f"!new:{PACKAGE}.Projected\n")
+    (folder / "encoders/paper.yaml").write_text(f"encoder: !new:{PACKAGE}.Projected {{}}\n")
     return folder
 
 
