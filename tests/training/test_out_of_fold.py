@@ -66,7 +66,7 @@ def package(tmp_path_factory):
 def hparams(tmp_path_factory):
     """The hparams with the small encoder in the place of the paper's."""
     folder = shutil.copytree("hparams", tmp_path_factory.mktemp("hparams") / "hparams")
-    (folder / "parts/paper_encoder.yaml").write_text(f"!new:{PACKAGE}.Projected\n")
+    (folder / "encoders/paper.yaml").write_text(f"encoder: !new:{PACKAGE}.Projected {{}}\n")
     return folder
 
 
@@ -237,6 +237,14 @@ def test_a_stage_that_is_trained_anew_has_inner_models_anew(hparams, data, tmp_p
     said = []
     trained(stage, said.append)
     assert len(inner_trainings(said)) == 3 and contents(stage) == before
+
+
+def test_an_inner_model_begins_with_first_weights_and_not_with_those_of_a_model_that_heard_its_speakers(hparams, data, tmp_path):
+    stage = trained(stage_of("mlee", hparams, data, tmp_path))
+    before = contents(stage)
+    stage.files.inner_model(2).unlink()
+    InnerModels(stage, stage.files.read_summary().epochs, "cpu", lambda line: None).use(2)  # no other was used before it
+    assert contents(stage) == before
 
 
 def test_inner_models_of_other_epochs_are_not_taken(hparams, data, tmp_path):
