@@ -80,14 +80,15 @@ def _split(hparams: str | Path, overrides: Mapping) -> tuple[str | None, dict]:
     if encoder is not None:
         choose(encoder, encoder_names(hparams), ENCODER)
     required = read_tree(hparams).get("requires")
-    if not required:
+    if not required or encoder is None:
         return encoder, overrides
     passed_on = {name: overrides.pop(name) for name in encoder_settings(hparams, encoder) if name in overrides}
-    if encoder is not None:
-        passed_on[ENCODER] = encoder
-        given = overrides.get("requires", {})
-        overrides["requires"] = {**given, **{name: {**passed_on, **given.get(name, {})} for name in required}}
-    return encoder, overrides
+    stages = dict(overrides.get("requires", {}))
+    for stage, part in required.items():
+        given = {ENCODER: encoder, **stages.get(stage, {})}
+        own = encoder_settings(Path(hparams).parent / part["hparams"], given[ENCODER])
+        stages[stage] = {**{name: value for name, value in passed_on.items() if name in own}, **given}
+    return encoder, {**overrides, "requires": stages}
 
 
 def overridable(hparams: str | Path, chosen: Mapping[str, str] | None = None) -> dict[str, tuple[object, str]]:

@@ -70,10 +70,14 @@ class FrozenEncoders(Encoder):
 
 
 def _fixed_part(encoder: Encoder, number: int) -> str:
-    """Return a text that is equal for encoders with one fixed part. An encoder without one has none in common with others."""
+    """Return a text that is equal for encoders with one fixed part.
+
+    Only encoders that say themselves what it depends on can have one in common: by default it depends on their weights, and these are
+    loaded later.
+    """
     kind = type(encoder)
-    own = [f"{kind.__module__}.{kind.__qualname__}", encoder.fixed_identity] if encoder.keeps_fixed else number
-    return json_text(own)
+    says_it = encoder.keeps_fixed and kind.fixed_identity is not Encoder.fixed_identity
+    return json_text([f"{kind.__module__}.{kind.__qualname__}", encoder.fixed_identity] if says_it else number)
 
 
 def as_fixed(embeddings: Tensor) -> tuple[Tensor, Tensor]:
