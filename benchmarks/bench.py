@@ -12,6 +12,7 @@ import at_once
 import classification
 import cold
 import convolution_peak
+import extraction
 import frozen
 import long_recording
 import memory
@@ -32,6 +33,7 @@ NAMES = (
     "cold",
     "preparation",
     "long_recording",
+    "extraction",
     "memory",
 )
 
@@ -60,6 +62,7 @@ def run(name: str, options: argparse.Namespace) -> list[Result]:
         "cold": lambda: [cold.measure(options.repeats)],
         "preparation": lambda: [preparation.measure(n, options.repeats) for n in (options.table // 10, options.table)],
         "long_recording": lambda: long_recording.measure(options.minutes, options.repeats),
+        "extraction": lambda: [extraction.measure(options.repeats, options.threads, options.clips, data_folder, options.upstream)],
         "memory": lambda: memory.measure(options.files // 20, options.repeats),
     }[name]()
 
@@ -78,6 +81,8 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=1000, help="of the folder that is classified")
     parser.add_argument("--table", type=int, default=100_000, help="utterances of the vote_table")
     parser.add_argument("--minutes", type=float, default=60, help="of the long recording")
+    parser.add_argument("--clips", type=int, default=24, help="of extraction")
+    parser.add_argument("--upstream", type=Path, help="a folder with a Whisper model, for extraction (default: random weights)")
     parser.add_argument("--at_once", type=int, nargs="+", default=[1, 2], metavar="N", help="trainings that share the device")
     parser.add_argument("--device", default="cpu", help="of training_step and at_once; the others are measured on the CPU")
     parser.add_argument("--output", type=Path, help="JSON file (default: benchmarks/results.json, and none with --only)")
