@@ -40,7 +40,7 @@ def brain_on_the_gpu(target, monkeypatch):
     brain.device, brain.step, brain.nonfinite_patience, brain.training_ctx = DEVICE, 2, 3, contextlib.nullcontext()
     brain.scaler = torch.amp.GradScaler("cuda", enabled=False)
     encoder = paper_encoder()
-    brain.modules = torch.nn.ModuleDict({"encoder": Learned(encoder), "classifier": head(encoder.embedding_size)}).to(DEVICE)
+    brain.modules = torch.nn.ModuleDict({"encoder": Learned(encoder, dropout=0.0), "classifier": head(encoder.embedding_size)}).to(DEVICE)
     brain.loss_mean = "plain"
     brain.class_weights = torch.ones(K, 2).to(DEVICE) if target == "existence" else torch.ones(K).to(DEVICE)
     monkeypatch.setattr(torch.Tensor, "backward", lambda loss: None)
