@@ -64,7 +64,7 @@ def ours(upstream: Path, files: list[Path], context: str) -> None:
     durations = [soundfile.info(file).duration for file in files]
     rows = pd.DataFrame({"ID": [f.stem for f in files], "wav": [f.name for f in files], "duration": durations, "speaker": "a"})
     with tempfile.TemporaryDirectory() as folder:
-        part = FixedPart(Path(folder), "key", encoder, encoder.fixed, "fixed part", of_corpus=True)
+        part = FixedPart(Path(folder), "key", encoder, encoder.fixed, of_corpus=True)
         keep([part], [(rows, (1.0,))], Data(Path(folder), {"hash": ""}, files[0].parent), "cpu", lambda line: None)
 
 
