@@ -10,9 +10,9 @@ from huggingface_hub import EvalResult, ModelCardData
 
 from mlee_sb.errors import InputError
 from mlee_sb.files import write_text
-from mlee_sb.inference.hub import LARGEST_TEXT, Place
+from mlee_sb.inference.hub import Place
 from mlee_sb.models.bundle_files import CARD, SCORES, WEIGHTS
-from mlee_sb.models.config import BundleConfig, read_bounded, read_config
+from mlee_sb.models.config import LARGEST_TEXT, BundleConfig, read_bounded, read_config
 from mlee_sb.models.weights import count_values
 from mlee_sb.stage_folder import MODEL, row_name
 from mlee_sb.targets.outputs import OUTPUTS
