@@ -35,6 +35,7 @@ MOST_ENCODERS = 8
 LONGEST_LIST, LONGEST_TEXT, LARGEST_NUMBER, DEEPEST = 64, 200, 2**31, 4  # limits for the settings of a module
 LONGEST_LICENCE = 64  # characters
 POOL_BEFORE = 2  # `pool` of all networks that earlier versions wrote: they did not note it
+MODEL_TYPE = "model_type"  # entry of the config of an upstream that names its family
 HERE = "here"  # what the description of an upstream says of weights that lie in the bundle itself
 LARGEST_AUDIO = 2**20  # Hz, and samples of the shortest waveform: a test tone has so many
 MOST_LAYERS = 256  # of an upstream; the largest ones have 48
@@ -168,6 +169,11 @@ class UpstreamConfig(_Strict):
     licence: Annotated[str, Field(max_length=LONGEST_LICENCE), AfterValidator(_printable)] = ""
 
     @property
+    def family(self) -> str:
+        """The family of the network, as transformers names it."""
+        return self.config[MODEL_TYPE]
+
+    @property
     def here(self) -> bool:
         """Whether the weights are in the bundle itself."""
         return self.weights == HERE
@@ -178,7 +184,9 @@ class UpstreamConfig(_Strict):
         return self.origin if self.here else self.weights
 
     @model_validator(mode="after")
-    def _has_one_origin(self) -> "UpstreamConfig":
+    def _is_whole(self) -> "UpstreamConfig":
+        if not re.fullmatch(r"[A-Za-z0-9_\-]{1,64}", str(self.config.get(MODEL_TYPE))):
+            raise ValueError(f"config: {MODEL_TYPE} must name a family")
         if self.here != (self.origin is not None):
             raise ValueError(f"origin stands with weights that are {HERE!r}, and with no others")
         return self

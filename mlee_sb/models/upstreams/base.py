@@ -9,10 +9,9 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.checkpoint import checkpoint
 
 from mlee_sb.errors import InputError
-from mlee_sb.models.config import MOST_LAYERS
+from mlee_sb.models.config import MODEL_TYPE, MOST_LAYERS
 from mlee_sb.models.masking import valid_frames
 
-MODEL_TYPE = "model_type"  # entry of a config that names its family
 FINAL_NORM = "final_norm"  # entry of a config: False where layers were cut away, and with them the norm after the last layer
 SAMPLE_RATE = "sampling_rate"  # entry of a processor, in Hz
 LARGEST_SETTING = 2**18  # of the whole numbers of a processor

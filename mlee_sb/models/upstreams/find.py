@@ -148,7 +148,7 @@ def _fetch(name: str, commit: str | None) -> Path:
                 "transformers: AutoModel.from_pretrained(NAME).save_pretrained(FOLDER), and name the folder"
             )
         found.check_sizes(dict.fromkeys(DESCRIBING, LARGEST_TEXT))
-        folder = Path(snapshot_download(name, revision=found.commit, allow_patterns=list(DESCRIBING)))
+        folder = Path(snapshot_download(name, revision=commit, allow_patterns=list(DESCRIBING)))  # the cache notes what main means
         network_of(folder)  # refuses what cannot be used
         weights = [WEIGHTS] if WEIGHTS in found.sizes else shard_names(folder)
         if (size := sum(found.sizes.get(file, 0) for file in weights)) > LARGEST_WEIGHTS:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from mlee_sb.errors import InputError
 from mlee_sb.files import read_json
-from mlee_sb.models.upstreams.base import MODEL_TYPE
+from mlee_sb.models.config import MODEL_TYPE
 
 CONFIG, PROCESSOR = "config.json", "preprocessor_config.json"
 WEIGHTS, SHARDS = "model.safetensors", "model.safetensors.index.json"  # the second one lists several files with weights
