@@ -124,7 +124,8 @@ def _in_the_cache(weights: UpstreamFiles) -> list[Path]:
     if not _on_a_hub(weights):
         return []
     try:
-        return [Path(snapshot_download(weights.name, revision=weights.commit, local_files_only=True))]
+        known = [*DESCRIBING, *weights.files]  # without them, a cache that does not have all files of the model is of no use to the hub
+        return [Path(snapshot_download(weights.name, revision=weights.commit, local_files_only=True, allow_patterns=known))]
     except OSError:  # LocalEntryNotFoundError among them
         return []
 
@@ -140,7 +141,7 @@ def _fetch(name: str, commit: str | None) -> Path:
     with hub_errors_explained(name, commit):
         found = files_on_hub(name, commit)
         if found is None:
-            return Path(snapshot_download(name, revision=commit, local_files_only=True))
+            return Path(snapshot_download(name, revision=commit, local_files_only=True, allow_patterns=list(DESCRIBING)))
         if WEIGHTS not in found.sizes and SHARDS not in found.sizes:
             raise InputError(
                 f"{name}: no safetensors at {constants.ENDPOINT}, only weights that can run code when they are read: take a revision that "

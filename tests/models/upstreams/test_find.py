@@ -220,13 +220,12 @@ def test_a_folder_may_have_any_name(folder, name):
 
 
 @pytest.mark.parametrize(
-    "card",
+    "head",
     [
-        b"---\nlicense: [mit, gpl]\n---\n", b"---\nlicense: {a: b}\n---\n", b"---\n: : :\n\t- {\n---\n", b"---\n- a\n- b\n---\n", b"\xff\xfe", b"",
-        b"---\n1: 2\n---\n", b"---\nlicense: " + b"x" * 1000 + b"\n---\n", b'---\nlicense: "\\e[31m"\n---\n', b"---\n" + b"[" * 1500 + b"\n---\n",
-        b"---\nmodel-index: 3\nlicense: 7\n---\n", b"x" * 2**21, b"---\nlicense: !!python/object/apply:os.system [ls]\n---\n",
+        b"license: [mit, gpl]", b"license: {a: b}", b": : :\n\t- {", b"- a\n- b", b"1: 2", b"license: " + b"x" * 1000,
+        b'license: "\\e[31m"', b"[" * 800, b"model-index: 3\nlicense: 7", b"license: !!python/object/apply:os.system [ls]", b"license: \xff", b"x" * 2**21, b"",
     ],
 )  # fmt: skip
-def test_a_card_that_names_no_licence_is_no_reason_to_stop(folder, card):
-    (folder / "README.md").write_bytes(card)
+def test_a_card_that_names_no_licence_is_no_reason_to_stop(folder, head):
+    (folder / "README.md").write_bytes(b"---\n" + head + b"\n---\n")
     assert find_upstream(str(folder)).described.licence == ""
