@@ -138,7 +138,7 @@ def _in_words(upstream: UpstreamConfig, number: int, config: BundleConfig) -> st
         [
             f"{files.name} {f'at commit {files.commit}' if files.commit else '(a folder, on no hub)'}",
             f"{upstream.family} with {upstream.n_layers} layers, hidden states {' / '.join(layers)}",
-            f"the last {learned} layers in use trained further" if learned else "frozen",
+            f"the last {learned} layers in use trained further" if learned > 0 else "frozen",
             f"sha256 {files.sha256}",
             f"licence {upstream.licence or 'unknown: ask its authors'}",
             f"its weights {'are in this model' if upstream.here else elsewhere}",

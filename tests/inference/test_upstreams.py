@@ -5,14 +5,14 @@ import shutil
 
 import pytest
 import torch
-from bundles import CURVES, EMOTIONS, THRESHOLDS, write_bundle, write_speech
+from bundles import write_bundle, write_speech
 from huggingface_hub import ModelCard, constants
+from pretrained_bundles import encoder_on, fusion_on
 from safetensors.torch import load, load_file, save_file
 from speechbrain.inference.classifiers import EncoderClassifier
 from upstreams import put_on_hub, write_upstream
 
 from mlee_sb import EmotionClassifier
-from mlee_sb.calibration import Calibration
 from mlee_sb.errors import InputError
 from mlee_sb.inference.hub import Place
 from mlee_sb.inference.model_facts import facts
@@ -20,13 +20,8 @@ from mlee_sb.inference.publish import push
 from mlee_sb.inference.verify import verify
 from mlee_sb.models.bundle import load_bundle
 from mlee_sb.models.bundle_files import FILES
-from mlee_sb.models.dense_classifier import DenseClassifier
-from mlee_sb.models.emotion_model import EmotionModel, PresenceHead
-from mlee_sb.models.encoders.frozen import FrozenEncoders
-from mlee_sb.models.encoders.pretrained import PretrainedEncoder
 from mlee_sb.models.upstreams import find
 from mlee_sb.models.upstreams.carried import PREFIX
-from mlee_sb.targets import SOFTMAX
 
 NAME, UPSTREAM = "me/mlee-test", "me/tiny-whisper"
 
@@ -35,26 +30,6 @@ NAME, UPSTREAM = "me/mlee-test", "me/tiny-whisper"
 def nothing_is_remembered(monkeypatch):
     """Each test is a process of its own, in which no upstream was found yet."""
     monkeypatch.setattr(find, "_FOUND", {})
-
-
-def encoder_on(upstream, **changed) -> PretrainedEncoder:
-    """An encoder with small heads, fitted to noise."""
-    settings = {"layers": [], "context": "cut", "pooling": "statistics", "attention_size": 3, "min_std": 0.001, "dropout": 0.5}
-    encoder = PretrainedEncoder(str(upstream), **(settings | {"dense_size": 4, "learn_layers": 0} | changed))
-    with torch.no_grad():
-        encoder.layer_weights.normal_()
-    encoder.fit_statistics([encoder.fixed(torch.randn(4, 4000), torch.tensor([4000, 3000, 2000, 2500]))])
-    return encoder.eval()
-
-
-def fusion_on(*encoders) -> EmotionModel:
-    """A calibrated fusion that knows existence by its first encoder."""
-    classifier = DenseClassifier(sum(encoder.embedding_size for encoder in encoders), len(EMOTIONS), 8)
-    torch.nn.init.normal_(classifier.output.weight, std=3)
-    presence = PresenceHead(DenseClassifier(encoders[0].embedding_size, len(EMOTIONS), 8), 0, 0)
-    return EmotionModel(
-        FrozenEncoders(encoders), classifier, EMOTIONS, SOFTMAX, presence, Calibration(0.7, CURVES, THRESHOLDS, 100, 5)
-    ).eval()
 
 
 @pytest.fixture

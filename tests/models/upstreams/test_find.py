@@ -223,7 +223,8 @@ def test_a_folder_may_have_any_name(folder, name):
     "head",
     [
         b"license: [mit, gpl]", b"license: {a: b}", b": : :\n\t- {", b"- a\n- b", b"1: 2", b"license: " + b"x" * 1000,
-        b'license: "\\e[31m"', b"[" * 800, b"model-index: 3\nlicense: 7", b"license: !!python/object/apply:os.system [ls]", b"license: \xff", b"x" * 2**21, b"",
+        b'license: "\\e[31m"', b"[" * 800, b"model-index: 3\nlicense: 7", b"license: !!python/object/apply:os.system [ls]",
+        b"license: \xff", b"x" * 2**21, b"",
     ],
 )  # fmt: skip
 def test_a_card_that_names_no_licence_is_no_reason_to_stop(folder, head):
