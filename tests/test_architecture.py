@@ -28,13 +28,14 @@ MAY_IMPORT = {
     "noted_upstreams": {"stage_folder"},
     "calibration": set(),
     "hub_errors": set(),
+    "hub_files": {"hub_errors"},
     "corpora": {"labels"},
     "demo": {"corpora"},  # writes a release in IEMOCAP's layout
-    "models": {"calibration", "hub_errors", "targets.outputs"},
+    "models": {"calibration", "hub_errors", "hub_files", "targets.outputs"},
     "training": {"calibration", "models", "noted_upstreams", "targets", "stage_folder", "corpora.manifest"},
     "evaluation": {"calibration", "targets", "stage_folder", "corpora.manifest"},
     "testing": {"models"},
-    "inference": {"calibration", "hub_errors", "models", "noted_upstreams", "targets.outputs", "stage_folder"},
+    "inference": {"calibration", "hub_errors", "hub_files", "models", "noted_upstreams", "targets.outputs", "stage_folder"},
     "experiment": {"demo", "corpora", "training", "evaluation", "inference", "targets", "stage_folder"},  # what recipes/ and `mlee` call
     "cli": {"corpora", "labels", "models", "training", "evaluation", "inference", "experiment", "stage_folder"},
     "__init__": {"inference", "experiment"},

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 import transformers
+from hub_server import Repository
 
 REAL = Path(__file__).resolve().parents[2] / "shared"
 """Where real encoders of Whisper lie, beside the checkout where there are any."""
@@ -57,3 +58,9 @@ def real_upstream(name: str) -> Path:
     if not (REAL / name / "config.json").is_file():
         pytest.skip(f"needs a real encoder: none at {REAL / name}")
     return REAL / name
+
+
+def put_on_hub(hub, folder: Path, name: str, **more: bytes) -> str:
+    """Put the files of a folder on a hub of the tests, and more files; return the commit."""
+    repository = hub.repositories.setdefault(name, Repository(private=False))
+    return repository.commit({file.name: file.read_bytes() for file in folder.iterdir()} | more)

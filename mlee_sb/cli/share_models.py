@@ -17,6 +17,9 @@ def push(
     private: Annotated[bool, typer.Option("--private", help="only you can see it")] = False,
     licence: Annotated[str | None, typer.Option("--license", help="of the model, as the hub names it: cc-by-4.0, ...")] = None,
     demo: Annotated[bool, typer.Option("--demo", help="publish a model of the demo release nevertheless")] = False,
+    self_contained: Annotated[
+        bool, typer.Option("--self_contained", help="with the weights of its pretrained network, which is only named otherwise")
+    ] = False,
 ) -> None:
     """Publish a trained model on the hub (huggingface.co, or the one that HF_ENDPOINT names), with a card made from its run.
 
@@ -24,7 +27,7 @@ def push(
     """
     from mlee_sb.inference.publish import push as publish
 
-    typer.echo(f"published: {publish(folder, name, private, licence, demo)}")
+    typer.echo(f"published: {publish(folder, name, private, licence, demo, self_contained)}")
 
 
 def info(source: Source, revision: Revision = None, as_json: Json = False) -> None:

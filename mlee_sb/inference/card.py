@@ -10,9 +10,10 @@ from huggingface_hub import EvalResult, ModelCardData
 
 from mlee_sb.errors import InputError
 from mlee_sb.files import write_text
-from mlee_sb.inference.hub import LARGEST_TEXT, Place
+from mlee_sb.inference.hub import Place
 from mlee_sb.models.bundle_files import CARD, SCORES, WEIGHTS
-from mlee_sb.models.config import BundleConfig, read_bounded, read_config
+from mlee_sb.models.config import LARGEST_TEXT, BundleConfig, UpstreamConfig, read_bounded, read_config
+from mlee_sb.models.upstreams.find import FOLDERS
 from mlee_sb.models.weights import count_values
 from mlee_sb.stage_folder import MODEL, row_name
 from mlee_sb.targets.outputs import OUTPUTS
@@ -87,6 +88,7 @@ def card_text(config: BundleConfig, scores: Mapping | None, parameters: int, lic
         tags=["speech-emotion-recognition", "speechbrain", *(["demo"] if config.demo else [])],
         model_name=title,
         eval_results=results or None,
+        base_model=[upstream.files.name for upstream in config.upstreams if upstream.files.commit] or None,
     )
     calibration = config.calibration
     return _template().render(
@@ -100,6 +102,8 @@ def card_text(config: BundleConfig, scores: Mapping | None, parameters: int, lic
         calibration=calibration,
         output=OUTPUTS[config.output],
         encoders=config.whole_encoders,
+        upstreams=upstreams_in_words(config),
+        elsewhere=any(not upstream.here for upstream in config.upstreams),
         row=row_name(rules.row, rules.variant),
         **{name: getattr(config, name) for name in ("demo", "presence", "emotions", "labels", "version")},
     )
@@ -120,8 +124,37 @@ def parameters_of(place: Place, config: BundleConfig) -> int:
     return count_values(place.folder / WEIGHTS, config.weights_sha256, place.root)
 
 
+def upstreams_in_words(config: BundleConfig) -> list[str]:
+    """Return what each upstream of a model is, where it is from, how it is used, and its licence."""
+    return [_in_words(upstream, number, config) for number, upstream in enumerate(config.upstreams)]
+
+
+def _in_words(upstream: UpstreamConfig, number: int, config: BundleConfig) -> str:
+    files, users = upstream.files, [encoder.settings for encoder in config.whole_encoders if encoder.upstream == number]
+    layers = sorted({" ".join(map(str, _numbers(settings.get("layers")))) or "all" for settings in users})
+    learned = max((n for settings in users for n in _numbers([settings.get("learn_layers")])), default=0)
+    elsewhere = "are fetched from the hub" if files.commit else f"must lie in a folder that the environment variable {FOLDERS} names"
+    return ", ".join(
+        [
+            f"{files.name} {f'at commit {files.commit}' if files.commit else '(a folder, on no hub)'}",
+            f"{upstream.family} with {upstream.n_layers} layers, hidden states {' / '.join(layers)}",
+            f"the last {learned} layers in use trained further" if learned > 0 else "frozen",
+            f"sha256 {files.sha256}",
+            f"licence {upstream.licence or 'unknown: ask its authors'}",
+            f"its weights {'are in this model' if upstream.here else elsewhere}",
+        ]
+    )
+
+
+def _numbers(values) -> list[int]:
+    """Return the whole numbers of a list in the settings of an encoder, which may be those of a stranger."""
+    return [value for value in values if type(value) is int] if isinstance(values, list) else []
+
+
 def _sample_rate(config: BundleConfig) -> int | str:
     encoder = config.whole_encoders[0]
+    if encoder.upstream is not None:
+        return config.upstreams[encoder.upstream].sample_rate
     settings = encoder.front_end.settings if encoder.front_end else encoder.settings
     return settings.get("sample_rate", "its own")
 

@@ -1,6 +1,6 @@
 """Tell a person what a bundle is, in a few facts."""
 
-from mlee_sb.inference.card import parameters_of, read_scores
+from mlee_sb.inference.card import parameters_of, read_scores, upstreams_in_words
 from mlee_sb.inference.hub import Place
 from mlee_sb.models.config import read_config
 from mlee_sb.stage_folder import row_name
@@ -29,6 +29,8 @@ def facts(place: Place) -> dict[str, object]:
         "values": f"{parameters_of(place, config):,}",
         "weights": f"sha256 {config.weights_sha256}" if config.weights_sha256 else f"schema {config.schema_} notes no sha256 of them",
     }
+    for number, words in enumerate(upstreams_in_words(config), start=1):
+        found["upstream" if len(config.upstreams) == 1 else f"upstream {number}"] = words
     for name in ("wa", "ua", "macro_f1"):
         if scores.get(name) is not None:
             found[name] = f"{100 * scores[name]:.1f} %, over {scores.get('n', '?')} test utterances"

@@ -10,21 +10,30 @@ from huggingface_hub import HfApi, ModelCard
 
 from mlee_sb.errors import InputError
 from mlee_sb.hub_errors import hub_errors_explained, is_repository
-from mlee_sb.inference.card import card_text, parameters_of, read_scores
-from mlee_sb.inference.hub import LARGEST_TEXT, Place
+from mlee_sb.inference.card import card_text, parameters_of, read_scores, write_card
+from mlee_sb.inference.hub import Place
 from mlee_sb.inference.source import find, load_at
-from mlee_sb.models.bundle import Bundle
+from mlee_sb.models.bundle import Bundle, save_bundle
 from mlee_sb.models.bundle_files import CARD, FILES, SCORES
-from mlee_sb.models.config import read_bounded
+from mlee_sb.models.config import LARGEST_TEXT, BundleConfig, read_bounded
+from mlee_sb.models.upstreams.carried import carry
 from mlee_sb.stage_folder import MODEL
 
 TEXT = (".json", ".md", ".yaml")
 # The beginning of a path on somebody's machine, on Unix or Windows. Nobody means to publish one.
 PRIVATE = re.compile(r"(?:/home/|/Users/|/root/|/mnt/|/tmp/|\b[A-Za-z]:\\+Users\\+)[\w.\-]+")
+SELF_CONTAINED = "self_contained"  # the folder beside what is published, in which a bundle is written with its upstreams
 SAME = 1e-3  # figures that differ less are the same: a person who edits a card may round them
 
 
-def push(folder: str | Path, name: str, private: bool = False, licence: str | None = None, demo: bool = False) -> str:
+def push(
+    folder: str | Path,
+    name: str,
+    private: bool = False,
+    licence: str | None = None,
+    demo: bool = False,
+    self_contained: bool = False,
+) -> str:
     """Publish the bundle of a trained stage.
 
     Parameters
@@ -34,6 +43,7 @@ def push(folder: str | Path, name: str, private: bool = False, licence: str | No
     private : whether only you can see a repository that is made
     licence : of the model, as the hub names it; by default the one that the card names
     demo : publish the model even if it was trained on the demo release
+    self_contained : publish the weights of its upstreams in it. Otherwise they are named, and fetched from the hub that has them
 
     Returns
     -------
@@ -43,8 +53,8 @@ def push(folder: str | Path, name: str, private: bool = False, licence: str | No
     Raises
     ------
     InputError
-        if the model is damaged, has no scores or no licence, is a demo, or has a private path in it; or if the hub refuses. Nothing is
-        published then: all files are sent first, and only together they become a revision
+        if the model is damaged, has no scores or no licence, is a demo, stands on an upstream that others cannot fetch, or has a private
+        path in it; or if the hub refuses. Nothing is published then: all files are sent first, and only together they become a revision
     """
     if not is_repository(name):
         raise InputError(f"{name!r} is no name of a model on the hub: give user/name")
@@ -54,8 +64,11 @@ def push(folder: str | Path, name: str, private: bool = False, licence: str | No
     bundle = load_at(place)
     if bundle.config.demo and not demo:
         raise InputError(f"{folder}: DEMO: trained on generated speech, so of no use to anybody; --demo publishes it all the same")
-    card = card_to_publish(place, bundle, licence, name)
     with tempfile.TemporaryDirectory() as temporary:
+        if self_contained and any(not upstream.here for upstream in bundle.config.upstreams):
+            place, bundle = self_contained_bundle(place, bundle, Path(temporary) / SELF_CONTAINED)
+        _check_upstreams(folder, bundle.config)
+        card = card_to_publish(place, bundle, licence, name)
         staged = _copy_to_publish(place, card, Path(temporary) / MODEL)
         with hub_errors_explained(name):
             api = HfApi()
@@ -63,6 +76,47 @@ def push(folder: str | Path, name: str, private: bool = False, licence: str | No
             message = f"{bundle.config.labels.row} on {bundle.config.labels.corpus}"
             api.upload_folder(repo_id=name, folder_path=staged, commit_message=message)
     return str(repository)
+
+
+def self_contained_bundle(place: Place, bundle: Bundle, folder: Path) -> tuple[Place, Bundle]:
+    """Write a bundle once more, with the weights of its upstreams in it, and with the same scores and card. Return the new one.
+
+    Parameters
+    ----------
+    place, bundle : the bundle, and where it lies. Its model carries its upstreams from then on
+    folder : of the new bundle
+    """
+    config = bundle.config
+    carry(bundle.model)
+    save_bundle(folder, bundle.model, config.labels.model_dump(), config.demo)
+    for file in (SCORES, CARD):
+        if (place.folder / file).is_file():
+            shutil.copyfile(place.folder / file, folder / file)
+    new = Place(folder, folder)
+    if _card_as_trained(place, config):
+        write_card(folder)
+    return new, load_at(new)
+
+
+def _check_upstreams(folder: str | Path, config: BundleConfig) -> None:
+    """Refuse a model on an upstream that lies in a folder of this machine only."""
+    for upstream in config.upstreams:
+        if not upstream.here and upstream.weights.commit is None:
+            raise InputError(
+                f"{folder}: stands on the upstream {upstream.weights.name}, a folder of this machine that nobody else can fetch: publish "
+                "its weights too, with --self_contained, or train with its name on the hub: --upstream user/name"
+            )
+
+
+def _card_as_trained(place: Place, config: BundleConfig) -> bool:
+    """Return whether the card of a bundle is the one that was made from its run, or is missing: nobody edited it."""
+    there = _card_of(place)
+    return there in (None, card_text(config, read_scores(place, config), parameters_of(place, config)))
+
+
+def _card_of(place: Place) -> str | None:
+    path = place.folder / CARD
+    return read_bounded(path, LARGEST_TEXT, place.root) if path.is_file() else None
 
 
 def card_to_publish(place: Place, bundle: Bundle, licence: str | None, name: str) -> str:
@@ -84,8 +138,8 @@ def card_to_publish(place: Place, bundle: Bundle, licence: str | None, name: str
     if not scores or not scores.get("n_all"):
         raise InputError(f"{place.folder / SCORES}: no scores: nobody can know how good this model is; `mlee train` writes them")
     path = place.folder / CARD
-    there = read_bounded(path, LARGEST_TEXT, place.root) if path.is_file() else None
-    edited = None if there in (None, card_text(config, scores, parameters)) else ModelCard(there, ignore_metadata_errors=True)
+    there = _card_of(place)
+    edited = None if _card_as_trained(place, config) else ModelCard(there, ignore_metadata_errors=True)
     licence = licence or (edited.data.license if edited else None)
     if not licence:
         raise InputError(f"{place.folder}: no licence: name one with --license, for example cc-by-4.0 (the corpus may ask for one)")

@@ -8,12 +8,13 @@ import torch
 
 from mlee_sb.errors import InputError
 from mlee_sb.inference.card import read_scores
-from mlee_sb.inference.hub import LARGEST_TEXT, Place
+from mlee_sb.inference.hub import Place
 from mlee_sb.inference.publish import first_wrong_figure
 from mlee_sb.inference.source import load_at
-from mlee_sb.models.bundle import Bundle, label_encoder_text, speechbrain_yaml
-from mlee_sb.models.bundle_files import CARD, CHECKPOINTS, CONFIG, GOLDEN, HYPERPARAMS, LABEL_ENCODER, SCORES, WEIGHTS
-from mlee_sb.models.config import check_place, read_bounded
+from mlee_sb.models.bundle import Bundle, label_encoder_text, speechbrain_checkpoints, speechbrain_yaml
+from mlee_sb.models.bundle_files import CARD, CONFIG, GOLDEN, HYPERPARAMS, LABEL_ENCODER, SCORES, WEIGHTS
+from mlee_sb.models.config import LARGEST_TEXT, check_place, read_bounded
+from mlee_sb.models.upstreams.carried import stored_weights
 
 LARGEST_CHECKPOINT = 2.0  # times the size of its weights
 
@@ -46,7 +47,7 @@ def verify(place: Place) -> list[Check]:
         bundle = load_at(place)
     except InputError as error:
         return [Check(f"{CONFIG}, {WEIGHTS}, {GOLDEN}", False, str(error))]
-    parts, sha256 = len(bundle.model.state_dict()), bundle.config.weights_sha256
+    parts, sha256 = len(stored_weights(bundle.model)), bundle.config.weights_sha256
     known = f"sha256 {sha256} as in {CONFIG}" if sha256 else f"{CONFIG} of schema {bundle.config.schema_} notes no sha256 of them"
     done = [
         Check(CONFIG, True, f"schema {bundle.config.schema_}, written by mlee_sb {bundle.config.version}"),
@@ -95,9 +96,7 @@ def _look_at_speechbrain(place: Place, bundle: Bundle) -> str:
             raise InputError(
                 f"{place.folder / file}: not what mlee_sb writes for this config.json. SpeechBrain runs it: do not load this model there"
             )
-    weights = bundle.model.state_dict()
-    for prefix, file in CHECKPOINTS.items():
-        own = {f"model.{name}": tensor for name, tensor in weights.items() if name.startswith(prefix)}
+    for file, own in speechbrain_checkpoints(stored_weights(bundle.model)).items():
         _same_tensors(place.folder / file, own, place.root)
     return "as mlee_sb writes them for this config.json, with the same weights"
 

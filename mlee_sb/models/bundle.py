@@ -7,12 +7,13 @@ EncoderClassifier only, which runs hyperparams.yaml.
 import json
 import math
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from mlee_sb.errors import InputError
 from mlee_sb.files import sha256_of, write_json, write_text, written_beside
@@ -24,7 +25,7 @@ from mlee_sb.models.encoders.base import Encoder
 from mlee_sb.models.encoders.frozen import FrozenEncoders
 from mlee_sb.models.golden import check_golden, golden_answer
 from mlee_sb.models.registry import build, describe
-from mlee_sb.models.upstreams.carried import PREFIX, as_stored, carried_weights, take_carried, upstreams_of
+from mlee_sb.models.upstreams.carried import PREFIX, stored_weights, take_carried, upstreams_of
 from mlee_sb.models.upstreams.upstream import Upstream
 from mlee_sb.models.weights import check_memory, load_weights, save_weights
 from mlee_sb.plugins import ENCODERS, FRONT_ENDS
@@ -187,8 +188,7 @@ def save_bundle(folder: str | Path, model: EmotionModel, labels: dict, demo: boo
     InputError
         if a part of the model is not registered, or if its weights or its answer are not finite
     """
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    weights |= {name: as_stored(tensor.detach().cpu().contiguous()) for name, tensor in carried_weights(model).items()}
+    weights = stored_weights(model)
     places = [place for encoder in model.encoders if hasattr(encoder, "upstream") for place in encoder.upstream.places]
     with written_beside(folder) as beside:
         beside.mkdir()
@@ -202,11 +202,17 @@ def save_bundle(folder: str | Path, model: EmotionModel, labels: dict, demo: boo
         write_json(beside / GOLDEN, said)
         write_text(beside / HYPERPARAMS, speechbrain_yaml(config, model.sample_rate))
         write_text(beside / LABEL_ENCODER, label_encoder_text(model.emotions))
-        for prefix, file in CHECKPOINTS.items():
-            of_part = {f"model.{name}": tensor for name, tensor in weights.items() if name.startswith(prefix)}
-            if file == EMBEDDING_CHECKPOINT:
-                of_part |= {name: tensor for name, tensor in weights.items() if name.startswith(PREFIX)}
+        for file, of_part in speechbrain_checkpoints(weights).items():
             torch.save(of_part, beside / file)
+
+
+def speechbrain_checkpoints(weights: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    """Return the weights of a bundle as SpeechBrain's EncoderClassifier reads them: file -> name of a tensor -> the tensor."""
+    parts: dict[str, dict[str, Tensor]] = {}
+    for prefix, file in CHECKPOINTS.items():
+        parts[file] = {f"model.{name}": tensor for name, tensor in weights.items() if name.startswith(prefix)}
+    parts[EMBEDDING_CHECKPOINT] |= {name: tensor for name, tensor in weights.items() if name.startswith(PREFIX)}
+    return parts
 
 
 def speechbrain_yaml(config: BundleConfig, sample_rate: int) -> str:
@@ -249,8 +255,8 @@ def _load(folder: Path, root: Path | None = None, places: Sequence[Path] = ()) -
     except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:  # wrong settings of modules that are no plug-ins
         raise InputError(f"{folder / CONFIG}: incomplete or misspelt ({error}); get the bundle again") from error
     weights = load_weights(path, like, config.emotions, config.weights_sha256, root)
-    model.load_state_dict({name: tensor for name, tensor in weights.items() if not name.startswith(PREFIX)}, strict=True)
     take_carried(model, weights)
+    model.load_state_dict({name: tensor for name, tensor in weights.items() if not name.startswith(PREFIX)}, strict=True)
     return model.eval(), config
 
 

@@ -9,7 +9,17 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from mlee_sb.calibration import Calibration
 from mlee_sb.errors import InputError, NeedsCode
@@ -19,9 +29,16 @@ from mlee_sb.targets.outputs import OUTPUTS
 SCHEMA = 3  # schema 2 brought the head of existence, calibration, and the package of each plugin; schema 3 the sha256 of the weights
 WITHOUT_SHA256 = 2  # an older schema that can still be read
 LARGEST_CONFIG = 256 * 1024  # bytes
+LARGEST_TEXT = 1024**2  # bytes of a card, of scores, and of what describes an upstream
+LARGEST_WEIGHTS = 4 * 1024**3  # bytes
 MOST_ENCODERS = 8
 LONGEST_LIST, LONGEST_TEXT, LARGEST_NUMBER, DEEPEST = 64, 200, 2**31, 4  # limits for the settings of a module
+LONGEST_LICENCE = 64  # characters
 POOL_BEFORE = 2  # `pool` of all networks that earlier versions wrote: they did not note it
+MODEL_TYPE = "model_type"  # entry of the config of an upstream that names its family
+HERE = "here"  # what the description of an upstream says of weights that lie in the bundle itself
+LARGEST_AUDIO = 2**20  # Hz, and samples of the shortest waveform: a test tone has so many
+MOST_LAYERS = 256  # of an upstream; the largest ones have 48
 AGAIN = "get the bundle again"
 
 
@@ -100,9 +117,14 @@ class EncoderConfig(Plugin):
     front_end: Plugin | None = None
     upstream: Annotated[int, Field(ge=0)] | None = None
 
+    @model_serializer(mode="wrap")
+    def _as_before(self, dump: SerializerFunctionWrapHandler) -> dict:
+        """Leave out what bundles of earlier versions do not have, where it says nothing: so theirs are as they were."""
+        return {name: value for name, value in dump(self).items() if name != "upstream" or value is not None}
+
 
 class UpstreamFiles(_Strict):
-    """Weights that lie elsewhere: a model on a hub, or a folder of one.
+    """The files of published weights: a model on a hub, or a folder of one.
 
     Attributes
     ----------
@@ -130,19 +152,44 @@ class UpstreamConfig(_Strict):
     ----------
     config, processor : as for `mlee_sb.models.upstreams.networks.make_network`
     sample_rate, min_samples, step_seconds, n_layers, size : of the network, so that nothing must be loaded to know them
-    weights : ``"here"`` where the weights are in model.safetensors
+    weights : the files with its weights; ``"here"`` where the weights are in model.safetensors
+    origin : where the weights are here: the files that they were taken from
     licence : of the upstream, as its model card names it; "" where that is not known
     """
 
     config: Settings
     processor: Settings
-    sample_rate: Annotated[int, Field(ge=1, le=LARGEST_NUMBER)]
-    min_samples: Annotated[int, Field(ge=1, le=LARGEST_NUMBER)]
+    sample_rate: Annotated[int, Field(ge=1, le=LARGEST_AUDIO)]
+    min_samples: Annotated[int, Field(ge=1, le=LARGEST_AUDIO)]
     step_seconds: Annotated[float, Field(gt=0, le=LARGEST_NUMBER)]
-    n_layers: Annotated[int, Field(ge=0, le=LARGEST_NUMBER)]
+    n_layers: Annotated[int, Field(ge=0, le=MOST_LAYERS)]
     size: Annotated[int, Field(ge=1, le=LARGEST_NUMBER)]
-    weights: Literal["here"] | UpstreamFiles
-    licence: Annotated[str, Field(max_length=64), AfterValidator(_printable)] = ""
+    weights: Literal[HERE] | UpstreamFiles
+    origin: UpstreamFiles | None = None
+    licence: Annotated[str, Field(max_length=LONGEST_LICENCE), AfterValidator(_printable)] = ""
+
+    @property
+    def family(self) -> str:
+        """The family of the network, as transformers names it."""
+        return self.config[MODEL_TYPE]
+
+    @property
+    def here(self) -> bool:
+        """Whether the weights are in the bundle itself."""
+        return self.weights == HERE
+
+    @property
+    def files(self) -> UpstreamFiles:
+        """The files of the weights, or those that the weights were taken from."""
+        return self.origin if self.here else self.weights
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> "UpstreamConfig":
+        if not re.fullmatch(r"[A-Za-z0-9_\-]{1,64}", str(self.config.get(MODEL_TYPE))):
+            raise ValueError(f"config: {MODEL_TYPE} must name a family")
+        if self.here != (self.origin is not None):
+            raise ValueError(f"origin stands with weights that are {HERE!r}, and with no others")
+        return self
 
 
 class EncoderInParts(_Strict):
@@ -193,6 +240,11 @@ class Architecture(_Strict):
     upstreams: Annotated[list[UpstreamConfig], Field(max_length=MOST_ENCODERS)] = []
     classifier: Settings
     presence: Presence | None = None
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, dump: SerializerFunctionWrapHandler) -> dict:
+        """Leave out an empty list of upstreams, as `EncoderConfig` does with the number of one."""
+        return {name: value for name, value in dump(self).items() if name != "upstreams" or value}
 
     @property
     def whole_encoders(self) -> list[EncoderConfig]:

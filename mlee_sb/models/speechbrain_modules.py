@@ -4,12 +4,14 @@ EncoderClassifier gives the embedding model features without their lengths in sa
 Therefore the first two modules return the waveform as it is, and the third one computes the embedding from the waveform.
 """
 
+from collections.abc import Mapping
+
 from torch import Tensor, nn
 
 from mlee_sb.models.bundle import build_model
 from mlee_sb.models.config import Architecture
 from mlee_sb.models.emotion_model import check_finite
-from mlee_sb.models.upstreams.carried import networks_here
+from mlee_sb.models.upstreams.carried import PREFIX, take_carried
 
 
 class Waveforms(nn.Module):
@@ -26,9 +28,12 @@ class WaveformEmbedding(nn.Module):
         super().__init__()
         self.model = build_model(Architecture.model_validate(config))
         self.model.classifier = nn.Identity()
-        # Upstreams that the bundle carries are modules here, because SpeechBrain loads what is in the state_dict. (Others are found.)
-        here = networks_here(self.model)
-        self.upstreams = nn.ModuleDict({str(number): networks[0] for number, networks in here.items()})
+
+    def load_state_dict(self, state_dict: Mapping[str, Tensor], strict: bool = True, assign: bool = False):
+        """Load the weights of the encoder, and of the upstreams that the bundle carries. Others are found when they are first used."""
+        take_carried(self.model, state_dict)
+        of_encoder = {name: tensor for name, tensor in state_dict.items() if not name.startswith(PREFIX)}
+        return super().load_state_dict(of_encoder, strict, assign)
 
     def forward(self, waveforms: Tensor, relative_lengths: Tensor) -> Tensor:
         return self.model.encoder(waveforms, samples_from_relative(relative_lengths, waveforms.shape[1]))

@@ -12,11 +12,10 @@ from torch import Tensor, nn
 
 from mlee_sb.errors import InputError
 from mlee_sb.files import sha256_of
-from mlee_sb.models.config import AGAIN, check_place
+from mlee_sb.models.config import AGAIN, LARGEST_WEIGHTS, check_place
 from mlee_sb.models.upstreams.carried import PREFIX, carried_weights
 
 LARGEST_HEADER = 1024**2  # bytes
-LARGEST_WEIGHTS = 4 * 1024**3  # bytes
 LENGTH_FIELD = 8  # bytes at the start of the file, with the length of the header
 EMOTIONS = "emotions"  # entry of the header with the labels
 SHOWN, SHOWN_DIGITS = 5, 12  # names, and digits of a sha256, that an error shows

@@ -9,13 +9,13 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.checkpoint import checkpoint
 
 from mlee_sb.errors import InputError
+from mlee_sb.models.config import MODEL_TYPE, MOST_LAYERS
 from mlee_sb.models.masking import valid_frames
 
-MODEL_TYPE = "model_type"  # entry of a config that names its family
 FINAL_NORM = "final_norm"  # entry of a config: False where layers were cut away, and with them the norm after the last layer
 SAMPLE_RATE = "sampling_rate"  # entry of a processor, in Hz
-MOST_LAYERS = 256  # a config may come from a stranger; the largest models have 48
 LARGEST_SETTING = 2**18  # of the whole numbers of a processor
+MOST_BINS = 2**10  # of a spectrum
 
 
 class Network(nn.Module):
@@ -122,6 +122,11 @@ class Network(nn.Module):
     def n_layers(self) -> int:
         """The number of transformer layers."""
         return len(self._body.layers)
+
+    @property
+    def facts(self) -> dict[str, int | float]:
+        """What others need to know before the network is there: entries of `mlee_sb.models.config.UpstreamConfig`."""
+        return {fact: getattr(self, fact) for fact in ("sample_rate", "min_samples", "step_seconds", "n_layers", "size")}
 
     def forward(self, waveforms: Tensor, n_samples: Tensor, layers: Sequence[int]) -> tuple[list[Tensor], Tensor]:
         """Compute hidden states of a batch.
@@ -245,6 +250,12 @@ class Network(nn.Module):
         self.training = mode
         self.top(self._tuned).train(mode)
         return self
+
+
+def at_most(name: str, value: int, most: int) -> None:
+    """Refuse a setting that would take too much memory. A config may come from a stranger."""
+    if value > most:
+        raise InputError(f"{name} is {value}, and may be {most} at most")
 
 
 def normalised(waveform: Tensor, epsilon: float = 1e-7) -> Tensor:

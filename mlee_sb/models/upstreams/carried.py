@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from mlee_sb.models.config import UpstreamConfig
+from mlee_sb.models.config import HERE, UpstreamConfig
 from mlee_sb.models.upstreams.base import Network
-from mlee_sb.models.upstreams.upstream import HERE, Upstream
+from mlee_sb.models.upstreams.upstream import Upstream
 
 PREFIX = "upstreams."  # before the number of an upstream and the name of a tensor
 
@@ -44,42 +44,36 @@ def carry(model: nn.Module) -> None:
 
     From then on, its description says so, and `carried_weights` returns them.
     """
-    by_key: dict[str, list[Upstream]] = {}
-    for upstream in _all(model):
-        by_key.setdefault(upstream.described.model_dump_json(), []).append(upstream)
-    for users in by_key.values():
-        longest = max(users, key=lambda user: max(user.use.layers)).network
-        here = users[0].described.model_copy(
-            update={
-                "config": dict(longest.config),
-                "processor": users[0].described.processor,
-                "n_layers": longest.n_layers,
-                "weights": HERE,
-            }
-        )
-        for user in users:
-            user.network  # loaded while it is still known where its weights lie  # noqa: B018
-        for user in users:
-            user.described = here
+    upstreams = _all(model)
+    networks = [upstream.network for upstream in upstreams]  # loaded while it is still known where their weights lie
+    for described in upstreams_of(model).described:
+        users = [number for number, upstream in enumerate(upstreams) if upstream.described == described]
+        longest = max((networks[number] for number in users), key=lambda network: network.n_layers)
+        cut = {"config": dict(longest.config), "n_layers": longest.n_layers}
+        here = described.model_copy(update={**cut, "weights": HERE, "origin": described.files})
+        for number in users:
+            upstreams[number].described = here
 
 
-def networks_here(model: nn.Module) -> dict[int, list[Network]]:
-    """Return the networks whose weights the bundle of a model holds: number of the upstream -> its networks, the largest one first."""
+def _here(model: nn.Module) -> list[tuple[str, Network]]:
+    """Return the networks whose weights the bundle of a model holds, each with the prefix of its tensors there.
+
+    Networks of one upstream have one prefix. Those with more layers that learned come first: the tensors of the others replace theirs.
+    """
     described = upstreams_of(model).described
-    found: dict[int, list[Network]] = {}
-    for upstream in _all(model):
-        if upstream.described.weights == HERE:
-            found.setdefault(described.index(upstream.described), []).append(upstream.network)
-    return {number: sorted(networks, key=lambda network: -network.n_layers) for number, networks in found.items()}
+    users = sorted((upstream for upstream in _all(model) if upstream.described.here), key=lambda upstream: -upstream.use.tuned)
+    return [(f"{PREFIX}{described.index(upstream.described)}.", upstream.network) for upstream in users]
 
 
 def carried_weights(model: nn.Module) -> dict[str, Tensor]:
     """Return the weights that the bundle of a model holds for its upstreams, by their names there."""
-    return {
-        f"{PREFIX}{number}.{name}": tensor
-        for number, (largest, *_) in networks_here(model).items()
-        for name, tensor in largest.state_dict().items()
-    }
+    return {prefix + name: tensor for prefix, network in _here(model) for name, tensor in network.state_dict().items()}
+
+
+def stored_weights(model: nn.Module) -> dict[str, Tensor]:
+    """Return all weights of a model as its bundle stores them: what was learned, and the upstreams that it carries."""
+    carried = {name: as_stored(tensor) for name, tensor in carried_weights(model).items()}
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in {**model.state_dict(), **carried}.items()}
 
 
 def as_stored(tensor: Tensor) -> Tensor:
@@ -91,12 +85,9 @@ def as_stored(tensor: Tensor) -> Tensor:
 
 
 def take_carried(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Load the weights of upstreams that `carried_weights` returned."""
-    for number, networks in networks_here(model).items():
-        prefix = f"{PREFIX}{number}."
-        of_upstream = {name.removeprefix(prefix): tensor.float() for name, tensor in weights.items() if name.startswith(prefix)}
-        for network in networks:
-            network.load_state_dict({name: of_upstream[name] for name in network.state_dict()}, strict=True)
+    """Load the weights of upstreams that `carried_weights` returned. Load those of the model after them: they have layers that learned."""
+    for prefix, network in _here(model):
+        network.load_state_dict({name: weights[prefix + name] for name in network.state_dict()}, strict=True)
 
 
 def _all(model: nn.Module) -> list[Upstream]:

@@ -1,24 +1,27 @@
 """Find the files of an upstream: a folder, or a model on a hub, which is fetched once and pinned to its commit."""
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from huggingface_hub import HfApi, ModelCard, constants, snapshot_download
+from huggingface_hub import ModelCard, constants, snapshot_download
+from pydantic import ValidationError
 
 from mlee_sb.errors import InputError
 from mlee_sb.files import sha256_of
-from mlee_sb.hub_errors import cannot_be_asked, hub_errors_explained, is_repository
-from mlee_sb.models.config import UpstreamConfig, UpstreamFiles
-from mlee_sb.models.upstreams.folder import CONFIG, PROCESSOR, SHARDS, WEIGHTS, weight_files
+from mlee_sb.hub_errors import hub_errors_explained, is_repository
+from mlee_sb.hub_files import files_on_hub
+from mlee_sb.models.bundle_files import CARD
+from mlee_sb.models.config import LARGEST_TEXT, LARGEST_WEIGHTS, LONGEST_LICENCE, UpstreamConfig, UpstreamFiles, read_bounded
+from mlee_sb.models.upstreams.folder import CONFIG, PROCESSOR, SHARDS, WEIGHTS, shard_names, weight_files
 from mlee_sb.models.upstreams.networks import network_of
 
 FOLDERS = "MLEE_UPSTREAMS"  # environment variable: folders of pretrained models, or folders with such folders in them
 AT = "@"  # between the name of a model on the hub and its commit
-CARD = "README.md"
-COMMIT_DIGITS = 40
-SAFE = ".safetensors"
+DESCRIBING = (CONFIG, PROCESSOR, CARD, SHARDS)  # small files, which are fetched before the weights
+LONGEST_NAME = 100  # characters of a folder's name that are kept
 _FOUND: dict[str, "FoundUpstream"] = {}  # what this process has found, by what it was called
 
 
@@ -51,19 +54,17 @@ def find_upstream(given: str, commit: str | None = None) -> FoundUpstream:
     InputError
         if there is no such upstream, it has no safetensors, would run code, or is of an unknown family
     """
-    if given in _FOUND:
-        return _FOUND[given]
-    folder = Path(given).expanduser()
-    name, _, named_commit = given.partition(AT)
-    if folder.is_dir():
-        found = _describe(folder.resolve(), given=str(folder.resolve()), name=folder.resolve().name, commit=None)
-    elif is_repository(name):
-        folder = _fetch(name, named_commit or commit)
-        found = _describe(folder, given=f"{name}{AT}{folder.name}", name=name, commit=folder.name)
-    else:
-        raise InputError(f"upstream {given}: no such folder, and no name of a model on the hub (user/name)")
-    remember(found)
-    return found
+    folder, (name, _, named_commit) = Path(given).expanduser(), given.partition(AT)
+    pinned = named_commit or commit
+    is_folder = folder.is_dir()
+    called = str(folder.resolve()) if is_folder else f"{name}{AT}{pinned}" if pinned else name
+    if called not in _FOUND:
+        if not is_folder and not is_repository(name):
+            raise InputError(f"upstream {given}: no such folder, and no name of a model on the hub (user/name)")
+        found = _describe_folder(folder.resolve()) if is_folder else _describe_fetched(name, _fetch(name, pinned))
+        remember(found)
+        _FOUND[called] = found  # so a name without a commit means one commit for the whole process
+    return _FOUND[called]
 
 
 def remember(found: FoundUpstream) -> None:
@@ -82,91 +83,111 @@ def locate(weights: UpstreamFiles, places: Sequence[Path] = ()) -> Path:
     InputError
         if they are nowhere, or if a file has another sha256
     """
-    wrong = None
+    wrong = ""
     for folder in _candidates(weights, places):
         if all((folder / file).is_file() for file in weights.files):
             wrong = _wrong_file(folder, weights)
             if not wrong:
                 return folder
-    if wrong:
-        raise InputError(wrong)
-    if weights.commit is None:
-        raise InputError(
-            f"upstream {weights.name}: its weights are not in this model, on no hub and in no folder that is known here: set {FOLDERS} to "
-            f"the folder that holds {weights.name} (sha256 {weights.sha256})"
-        )
+    if not _on_a_hub(weights):
+        nowhere = wrong or f"upstream {weights.name}: its weights are not in this model, on no hub and in no folder that is known here"
+        raise InputError(f"{nowhere}: set {FOLDERS} to the folder that holds {weights.name} (sha256 {weights.sha256})")
     folder = _fetch(weights.name, weights.commit)
     if wrong := _wrong_file(folder, weights):
-        raise InputError(wrong)
+        raise InputError(f"{wrong}: do not use it for this model")
     return folder
 
 
-def _wrong_file(folder: Path, weights: UpstreamFiles) -> str | None:
+def _wrong_file(folder: Path, weights: UpstreamFiles) -> str:
+    """Return, in words, the first file that is missing or another one; "" if all are right."""
     for file, sha256 in weights.files.items():
         if not (folder / file).is_file():
-            return f"{folder / file}: missing; fetch the upstream {weights.name} again"
+            return f"{folder / file}: missing"
         if (found := sha256_of(folder / file)) != sha256:
             return f"{folder / file}: its sha256 is {found[:12]}..., and the model stands on weights of {sha256[:12]}...: another upstream"
-    return None
+    return ""
 
 
 def _candidates(weights: UpstreamFiles, places: Iterable[Path]) -> list[Path]:
     roots = [Path(root).expanduser() for root in os.environ.get(FOLDERS, "").split(os.pathsep) if root]
     short = weights.name.split("/")[-1]
     found = [*places, *(folder for root in roots for folder in (root, root / weights.name, root / short))]
-    if weights.commit is not None:
-        found += [Path(path) for path in _in_the_cache(weights.name, weights.commit)]
-    return found
+    return [*found, *_in_the_cache(weights)]
 
 
-def _in_the_cache(name: str, commit: str | None) -> list[str]:
+def _on_a_hub(weights: UpstreamFiles) -> bool:
+    """Return whether weights can be fetched. A bundle may come from a stranger: its names may be none."""
+    return weights.commit is not None and is_repository(weights.name)
+
+
+def _in_the_cache(weights: UpstreamFiles) -> list[Path]:
+    if not _on_a_hub(weights):
+        return []
     try:
-        return [snapshot_download(name, revision=commit, local_files_only=True)]
+        known = [*DESCRIBING, *weights.files]  # without them, a cache that does not have all files of the model is of no use to the hub
+        return [Path(snapshot_download(weights.name, revision=weights.commit, local_files_only=True, allow_patterns=known))]
     except OSError:  # LocalEntryNotFoundError among them
         return []
 
 
 def _fetch(name: str, commit: str | None) -> Path:
-    """Return the folder of a model of the hub in the hub's cache. Only its config and its safetensors are fetched."""
+    """Return the folder of a model of the hub in the hub's cache. Only what describes it and its safetensors are fetched.
+
+    Raises
+    ------
+    InputError
+        if it cannot be used, or is too large; this is found before its weights are fetched
+    """
     with hub_errors_explained(name, commit):
-        try:
-            info = None if constants.HF_HUB_OFFLINE else HfApi().model_info(name, revision=commit, files_metadata=True)
-        except Exception as error:
-            if not cannot_be_asked(error):
-                raise
-            info = None
-        if info is None:
-            return Path(snapshot_download(name, revision=commit, local_files_only=True))
-        files = {file.rfilename for file in info.siblings or ()}
-        weights = [WEIGHTS] if WEIGHTS in files else sorted(file for file in files if file.endswith(SAFE) and "/" not in file)
-        if not weights:
+        found = files_on_hub(name, commit)
+        if found is None:
+            return Path(snapshot_download(name, revision=commit, local_files_only=True, allow_patterns=list(DESCRIBING)))
+        if WEIGHTS not in found.sizes and SHARDS not in found.sizes:
             raise InputError(
                 f"{name}: no safetensors at {constants.ENDPOINT}, only weights that can run code when they are read: take a revision that "
                 f"has them (its page lists pull requests that add them; {name}{AT}COMMIT), or convert it where you trust it, with "
                 "transformers: AutoModel.from_pretrained(NAME).save_pretrained(FOLDER), and name the folder"
             )
-        wanted = [CONFIG, PROCESSOR, CARD, *weights, *([SHARDS] if len(weights) > 1 else [])]
-        return Path(snapshot_download(name, revision=info.sha, allow_patterns=wanted))
+        found.check_sizes(dict.fromkeys(DESCRIBING, LARGEST_TEXT))
+        folder = Path(snapshot_download(name, revision=commit, allow_patterns=list(DESCRIBING)))  # the cache notes what main means
+        network_of(folder)  # refuses what cannot be used
+        weights = [WEIGHTS] if WEIGHTS in found.sizes else shard_names(folder)
+        if (size := sum(found.sizes.get(file, 0) for file in weights)) > LARGEST_WEIGHTS:
+            raise InputError(f"{name}: its weights have {size:,} bytes, but at most {LARGEST_WEIGHTS:,} are allowed: not fetched")
+        return Path(snapshot_download(name, revision=found.commit, allow_patterns=weights))
 
 
-def _describe(folder: Path, given: str, name: str, commit: str | None) -> FoundUpstream:
+def _describe_folder(folder: Path) -> FoundUpstream:
+    name = re.sub(r"[^A-Za-z0-9_.\-]", "_", folder.name).lstrip(".-")[:LONGEST_NAME] or "upstream"
+    return FoundUpstream(str(folder), folder, _described(folder, name, commit=None))
+
+
+def _describe_fetched(name: str, folder: Path) -> FoundUpstream:
+    commit = folder.name  # the hub's cache calls the folder so
+    return FoundUpstream(f"{name}{AT}{commit}", folder, _described(folder, name, commit))
+
+
+def _described(folder: Path, name: str, commit: str | None) -> UpstreamConfig:
     network = network_of(folder)
     files = {file.name: sha256_of(file) for file in weight_files(folder)}
-    described = UpstreamConfig(
-        config=network.config,
-        processor=network.processor,
-        **{fact: getattr(network, fact) for fact in ("sample_rate", "min_samples", "step_seconds", "n_layers", "size")},
-        weights=UpstreamFiles(name=name, commit=commit, files=files),
-        licence=_licence(folder),
-    )
-    return FoundUpstream(given, folder, described)
+    try:
+        return UpstreamConfig(
+            config=network.config,
+            processor=network.processor,
+            **network.facts,
+            weights=UpstreamFiles(name=name, commit=commit, files=files),
+            licence=_licence(folder),
+        )
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise InputError(f"{folder}: cannot be used: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
 
 
 def _licence(folder: Path) -> str:
     """Return the licence that the model card of an upstream names; "" if it names none."""
+    path = folder / CARD
     try:
-        card = ModelCard.load(folder / CARD, ignore_metadata_errors=True) if (folder / CARD).is_file() else None
-    except (OSError, ValueError):
+        licence = ModelCard(read_bounded(path, LARGEST_TEXT, path.resolve().parent), ignore_metadata_errors=True).data.license
+    except Exception:  # of many kinds: the card may be missing, and its head is the text of a stranger
         return ""
-    licence = card.data.license if card else None
-    return licence if isinstance(licence, str) and licence.isprintable() and len(licence) <= 64 else ""
+    return licence if isinstance(licence, str) and licence.isprintable() and len(licence) <= LONGEST_LICENCE else ""

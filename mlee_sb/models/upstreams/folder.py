@@ -1,5 +1,6 @@
 """The folder of a pretrained model, as `transformers` and its hub lay it out: config, processor and weights. Nothing in it is run."""
 
+import re
 from pathlib import Path
 
 import torch
@@ -8,10 +9,11 @@ from torch import Tensor, nn
 
 from mlee_sb.errors import InputError
 from mlee_sb.files import read_json
-from mlee_sb.models.upstreams.base import MODEL_TYPE
+from mlee_sb.models.config import MODEL_TYPE
 
 CONFIG, PROCESSOR = "config.json", "preprocessor_config.json"
 WEIGHTS, SHARDS = "model.safetensors", "model.safetensors.index.json"  # the second one lists several files with weights
+SHARD = re.compile(r"\w[\w.\-]*\.safetensors", re.ASCII)  # the name of one of them
 PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json", "tf_model.h5", "flax_model.msgpack")
 CODE = "auto_map"  # entry of a config that names code to run
 AGAIN = "fetch the upstream again, or name another folder"
@@ -49,10 +51,7 @@ def weight_files(folder: Path) -> list[Path]:
     if (folder / WEIGHTS).is_file():
         return [folder / WEIGHTS]
     if (folder / SHARDS).is_file():
-        names = read_json(folder / SHARDS, AGAIN).get("weight_map")
-        if not isinstance(names, dict) or not all(isinstance(name, str) and name == Path(name).name for name in names.values()):
-            raise InputError(f"{folder / SHARDS}: weight_map must name files of this folder; {AGAIN}")
-        files = [folder / name for name in sorted(set(names.values()))]
+        files = [folder / name for name in shard_names(folder)]
         if missing := [file for file in files if not file.is_file()]:
             raise InputError(f"{missing[0]}: missing, and {SHARDS} names it; {AGAIN}")
         return files
@@ -63,6 +62,14 @@ def weight_files(folder: Path) -> list[Path]:
             f"trust it, with transformers: {convert}, and copy {PROCESSOR} into the new folder"
         )
     raise InputError(f"{folder}: no {WEIGHTS} in it; {AGAIN}")
+
+
+def shard_names(folder: Path) -> list[str]:
+    """Return the names of several files with weights, sorted, from the list of them. Raise an InputError if it is damaged."""
+    names = read_json(folder / SHARDS, AGAIN).get("weight_map")
+    if not isinstance(names, dict) or not names or not all(isinstance(name, str) and SHARD.fullmatch(name) for name in names.values()):
+        raise InputError(f"{folder / SHARDS}: weight_map must name files of this folder; {AGAIN}")
+    return sorted(set(names.values()))
 
 
 def load_weights(folder: Path, model: nn.Module) -> None:

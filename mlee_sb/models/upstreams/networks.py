@@ -6,7 +6,8 @@ from pathlib import Path
 import torch
 
 from mlee_sb.errors import InputError, choose
-from mlee_sb.models.upstreams.base import MODEL_TYPE, Network
+from mlee_sb.models.config import MODEL_TYPE
+from mlee_sb.models.upstreams.base import Network
 from mlee_sb.models.upstreams.folder import CONFIG, load_weights, read_config, read_processor
 from mlee_sb.models.upstreams.w2v_bert import W2vBertNetwork
 from mlee_sb.models.upstreams.wav2vec2 import Data2VecNetwork, HubertNetwork, Wav2Vec2Network, WavlmNetwork

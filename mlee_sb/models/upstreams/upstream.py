@@ -8,14 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from mlee_sb.errors import InputError
-from mlee_sb.models.config import UpstreamConfig
+from mlee_sb.models.config import AGAIN, UpstreamConfig
 from mlee_sb.models.upstreams.base import Network
 from mlee_sb.models.upstreams.find import FoundUpstream, locate
 from mlee_sb.models.upstreams.folder import CONFIG, PROCESSOR
 from mlee_sb.models.upstreams.networks import make_network, read_network
 from mlee_sb.models.upstreams.whisper import CONTEXT
-
-HERE = "here"  # what a description says of weights that lie in the bundle itself
 
 
 @dataclass(frozen=True)
@@ -71,10 +69,8 @@ class Upstream(nn.Module):
     @property
     def key(self) -> dict:
         """What its hidden states depend on, besides the recording, as JSON. It is the same wherever the weights lie."""
-        weights = self.described.weights
-        here = weights == HERE
         return {
-            "weights": HERE if here else weights.sha256,
+            "weights": self.described.files.sha256,
             "config": self.described.config,
             "processor": self.described.processor,
             "layers": list(self.use.layers),
@@ -98,14 +94,17 @@ class Upstream(nn.Module):
         return self._held[0]
 
     def _made(self) -> Network:
-        weights = self.described.weights
-        if self.place.is_meta or weights == HERE:  # the second ones are loaded with those of the model
-            return self._fit(make_network(self.described.config, self._processor))
-        network = read_network(locate(weights, self.places))
-        if (network.config, network.processor) != (self.described.config, self.described.processor):
-            remedy = f"get {weights.name} again"
-            raise InputError(f"upstream {weights.name}: its {CONFIG} or {PROCESSOR} is not the one that the model was made with: {remedy}")
-        network.processor.update(self._processor)
+        described, name = self.described, self.described.files.name
+        if self.place.is_meta or described.here:  # the second ones are loaded with those of the model
+            network = make_network(described.config, self._processor)
+        else:
+            network = read_network(locate(described.weights, self.places))
+            if (network.config, network.processor) != (described.config, described.processor):
+                files = f"its {CONFIG} or {PROCESSOR} is not the one that the model was made with"
+                raise InputError(f"upstream {name}: {files}: get {name} again")
+            network.processor.update(self._processor)
+        if wrong := [fact for fact, value in network.facts.items() if value != getattr(described, fact)]:
+            raise InputError(f"upstream {name}: its config makes a network with another {wrong[0]} than is said; {AGAIN}")
         return self._fit(network)
 
     @property

@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from mlee_sb.errors import InputError
-from mlee_sb.models.upstreams.base import SAMPLE_RATE, Network
+from mlee_sb.models.upstreams.base import MOST_BINS, SAMPLE_RATE, Network, at_most
 from mlee_sb.models.upstreams.wav2vec2 import NO_MASKS_IN_TRAINING
 
 WINDOW, HOP, DFT = 400, 160, 512  # samples and points of a frame, as SeamlessM4TFeatureExtractor of transformers has them, also below
@@ -26,6 +26,7 @@ class W2vBertNetwork(Network):
     def __init__(self, config, processor):
         super().__init__(config, processor)
         self.stride, bins = self.processor["stride"], self.processor["num_mel_bins"]
+        at_most("num_mel_bins", bins, MOST_BINS)
         wanted = self.config["feature_projection_input_dim"]
         if self.stride * bins != wanted:
             given = f"stride {self.stride} and num_mel_bins {bins}"

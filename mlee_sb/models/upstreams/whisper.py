@@ -6,13 +6,13 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 from mlee_sb.errors import InputError, choose
-from mlee_sb.models.upstreams.base import SAMPLE_RATE, Network
+from mlee_sb.models.upstreams.base import MOST_BINS, SAMPLE_RATE, Network, at_most
 
 CONTEXT, CUT, PADDED = "context", "cut", "padded"
 CONTEXTS = (CUT, PADDED)  # cut: a clip has its own frames and positions; padded: it is filled up to 30 s of silence, as in pretraining
 FRAMES_PER_STEP = 2  # stride of the second convolution
 TOP_HZ, LOWEST_POWER, DECADES = 8000.0, 1e-10, 8.0  # of the log mel spectrum: largest frequency, floor, and range below the maximum
-LONGEST_WINDOW = 2**14  # samples; the filters take memory
+LONGEST_WINDOW, MOST_POSITIONS = 2**14, 2**13  # samples, and steps of a piece: a config may come from a stranger, and both take memory
 
 
 class WhisperNetwork(Network):
@@ -35,8 +35,9 @@ class WhisperNetwork(Network):
         bins, wanted = self.processor["feature_size"], self.config["num_mel_bins"]
         if bins != wanted:
             raise InputError(f"processor: feature_size is {bins}, and the network was made for num_mel_bins {wanted}")
-        if self.window_samples > LONGEST_WINDOW:
-            raise InputError(f"processor: n_fft is {self.window_samples}, and may be {LONGEST_WINDOW} at most")
+        at_most("n_fft", self.window_samples, LONGEST_WINDOW)
+        at_most("feature_size", bins, MOST_BINS)
+        at_most("max_source_positions", self.config["max_source_positions"], MOST_POSITIONS)
         choose(self.processor[CONTEXT], CONTEXTS, CONTEXT)
         self.step_samples = FRAMES_PER_STEP * self.hop
         self.step_seconds = self.step_samples / self.sample_rate
