@@ -45,8 +45,8 @@ def _(encoder: PretrainedEncoder) -> Encoder:
     family = encoder.upstream.described.config[MODEL_TYPE]
     if family not in EXPORTED:
         raise InputError(
-            f"a model on an upstream of the family {family} ({type(encoder).__name__}) cannot be exported to ONNX: only those on upstreams "
-            f"of the family {', '.join(EXPORTED)} can be; use the model itself, with all that it says"
+            f"an encoder on an upstream of the family {family} cannot be exported to ONNX: of upstreams, only those of the family "
+            f"{', '.join(EXPORTED)} can be. Use the model itself"
         )
     return ExportablePretrainedEncoder(encoder)
 
