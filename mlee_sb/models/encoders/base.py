@@ -8,10 +8,7 @@ from torch import Tensor, nn
 from mlee_sb.errors import InputError
 
 MEMBERS = ("sample_rate", "min_samples", "embedding_size", "settings", "fixed", "learned", "fit_statistics", "parameter_groups")
-PARTS = ("front_end", "upstream")  # arguments of a constructor that are modules: each has its own entry in config.json, beside settings
-    "front_end",
-    "upstream",
-)  # arguments of a constructor that are modules and no settings: each has an entry of its own in config.json
+PARTS = ("front_end", "upstream")  # arguments of a constructor that are modules: each has its own entry in config.json, not in settings
 BASE_RATE = "lr"  # the setting with the learning rate of all parameters that have no other one
 
 
