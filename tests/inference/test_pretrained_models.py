@@ -39,8 +39,7 @@ def known(upstreams, monkeypatch):
 @pytest.fixture(scope="module")
 def fusion(upstreams, tmp_path_factory):
     """The bundle of two encoders on one upstream, of which the first looks at steps, beside the paper's encoder; not to be changed."""
-    on = {"pooling": "attention", "learn_layers": 0}
-    made = small_fusion(encoders=lambda: [*(pretrained_encoder(upstreams / NAME, **on) for _ in range(2)), small_encoder()])
+    made = small_fusion(encoders=lambda: [*(pretrained_encoder(upstreams / NAME, pooling="attention") for _ in range(2)), small_encoder()])
     return write_bundle(tmp_path_factory.mktemp("bundle") / "model", made)
 
 
@@ -62,10 +61,9 @@ def test_many_files_are_told_as_each_one_alone(classifier, tmp_path):
 
 def test_a_timeline_and_a_stream_say_the_same_and_of_a_short_clip_what_predict_says(classifier, tmp_path):
     path = write_speech(tmp_path / "a.wav", 2.3)
+    samples = torch.from_numpy(soundfile.read(path, dtype="float32")[0])
     from_file, stream = classifier.timeline(path, 1.0, 0.5).segments, classifier.stream(RATE, 1.0, 0.5)
-    as_it_comes = [
-        segment for part in torch.from_numpy(soundfile.read(path, dtype="float32")[0]).split(1999) for segment in stream.feed(part)
-    ] + stream.finish()
+    as_it_comes = [segment for part in samples.split(1999) for segment in stream.feed(part)] + stream.finish()
     assert len(from_file) == 4
     for one, other in zip(from_file, as_it_comes, strict=True):
         assert (one.start, one.end, one.prediction.dominant) == (other.start, other.end, other.prediction.dominant)
@@ -179,9 +177,10 @@ def test_other_weights_are_refused_unless_the_right_ones_are_found_too(fusion, u
     EmotionClassifier.from_hparams(fusion)
 
 
-@pytest.mark.parametrize(
-    ("file", "setting"), [("config.json", {"activation_function": "relu"}), ("preprocessor_config.json", {"n_fft": 512})]
-)
+CHANGED = [("config.json", {"activation_function": "relu"}), ("preprocessor_config.json", {"n_fft": 512})]
+
+
+@pytest.mark.parametrize(("file", "setting"), CHANGED)
 def test_other_settings_with_the_right_weights_are_refused(fusion, copied, monkeypatch, file, setting):
     path = copied / NAME / file
     path.write_text(json.dumps(json.loads(path.read_text()) | setting))
