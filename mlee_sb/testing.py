@@ -6,7 +6,7 @@ import json
 import torch
 from torch import Tensor, nn
 
-from mlee_sb.models.encoders.base import Encoder, check_members, learning
+from mlee_sb.models.encoders.base import PARTS, Encoder, check_members, learning
 from mlee_sb.models.golden import tone
 from mlee_sb.models.waveforms import pad
 
@@ -102,7 +102,8 @@ def _check_gradients(encoder: Encoder, fixed: Tensor, lengths: Tensor) -> None:
 def _check_saving(encoder: Encoder, waveforms: Tensor, n_samples: Tensor) -> None:
     settings = json.loads(json.dumps(encoder.settings, allow_nan=False))
     _expect(encoder, settings == encoder.settings, f"its settings change when they are written as JSON and read again: {settings}")
-    parts = {"front_end": copy.deepcopy(encoder.front_end)} if isinstance(getattr(encoder, "front_end", None), nn.Module) else {}
+    built_on = {name: getattr(encoder, name, None) for name in PARTS}
+    parts = {name: copy.deepcopy(part) for name, part in built_on.items() if isinstance(part, nn.Module)}
     with torch.device("meta"):  # as a bundle builds it first, without memory
         type(encoder)(**parts, **settings)
     again = type(encoder)(**parts, **settings)

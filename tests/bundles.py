@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from mlee_sb.inference.card import write_card
 from mlee_sb.models.bundle import save_bundle
 from mlee_sb.models.dense_classifier import DenseClassifier
 from mlee_sb.models.emotion_model import EmotionModel, PresenceHead
+from mlee_sb.models.encoders.base import Encoder
 from mlee_sb.models.encoders.cnn_blstm_attention import PaperEncoder
 from mlee_sb.models.encoders.frozen import FrozenEncoders
 from mlee_sb.models.weights import save_weights
@@ -61,11 +63,13 @@ def small_encoder(**changed) -> PaperEncoder:
     return encoder
 
 
-def small_fusion(seed: int = 0, calibration: bool = True) -> EmotionModel:
-    """Two frozen encoders, the head of existence on the first."""
+def small_fusion(
+    seed: int = 0, calibration: bool = True, encoders: Callable[[], list[Encoder]] = lambda: [small_encoder(), small_encoder()]
+) -> EmotionModel:
+    """Frozen encoders, two unless others are made, the head of existence on the first."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        encoders = [small_encoder(), small_encoder()]
+        encoders = encoders()
         sizes = [encoder.embedding_size for encoder in encoders]
         classifier = DenseClassifier(sum(sizes), len(EMOTIONS), 8)
         torch.nn.init.normal_(classifier.output.weight, std=3)

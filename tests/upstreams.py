@@ -8,6 +8,9 @@ import torch
 import transformers
 from hub_server import Repository
 
+from mlee_sb.models.encoders.pretrained import STATISTICS, PretrainedEncoder
+from mlee_sb.models.upstreams.whisper import CUT
+
 REAL = Path(__file__).resolve().parents[2] / "shared"
 """Where real encoders of Whisper lie, beside the checkout where there are any."""
 
@@ -51,6 +54,12 @@ def write_upstream(folder: Path, model_type: str, head: str = "", **settings) ->
     model.save_pretrained(folder)
     (folder / "preprocessor_config.json").write_text(json.dumps(processor))
     return folder
+
+
+def pretrained_encoder(upstream: Path, **changed) -> PretrainedEncoder:
+    """An encoder with few units on an upstream, with some of its settings changed."""
+    settings = {"layers": None, "context": CUT, "pooling": STATISTICS, "attention_size": 5, "min_std": 1e-3, "dropout": 0.5}
+    return PretrainedEncoder(str(upstream), **{**settings, "dense_size": 8, "learn_layers": 0, **changed})
 
 
 def real_upstream(name: str) -> Path:

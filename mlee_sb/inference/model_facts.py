@@ -2,7 +2,7 @@
 
 from mlee_sb.inference.card import parameters_of, read_scores, upstreams_in_words
 from mlee_sb.inference.hub import Place
-from mlee_sb.models.config import read_config
+from mlee_sb.models.config import Architecture, EncoderConfig, UpstreamFiles, read_config
 from mlee_sb.stage_folder import row_name
 from mlee_sb.targets.outputs import OUTPUTS
 
@@ -25,7 +25,7 @@ def facts(place: Place) -> dict[str, object]:
         "row": row_name(rules.row, rules.variant),
         "corpus": f"DEMO: {rules.corpus}, generated speech" if config.demo else rules.corpus,
         "training": f"fold {rules.fold}, seed {rules.seed}, {rules.train_set}, {rules.target}, min_votes {rules.min_votes}",
-        "encoders": ", ".join(part.name + (f" on {part.front_end.name}" if part.front_end else "") for part in config.whole_encoders),
+        "encoders": ", ".join(" on ".join(_encoder(part, config)) for part in config.whole_encoders),
         "values": f"{parameters_of(place, config):,}",
         "weights": f"sha256 {config.weights_sha256}" if config.weights_sha256 else f"schema {config.schema_} notes no sha256 of them",
     }
@@ -37,3 +37,11 @@ def facts(place: Place) -> dict[str, object]:
     if calibration:
         found["calibrated"] = f"on {calibration.n_utterances} utterances of {calibration.n_speakers} {calibration.speakers}"
     return {**found, "written by": f"mlee_sb {config.version}", "folder": str(place.folder)}
+
+
+def _encoder(part: EncoderConfig, config: Architecture) -> list[str]:
+    """Return the name of an encoder, and that of its front end or its upstream."""
+    if part.upstream is not None:
+        weights = config.upstreams[part.upstream].weights
+        return [part.name, weights.name if isinstance(weights, UpstreamFiles) else "an upstream that it carries"]
+    return [part.name, *([part.front_end.name] if part.front_end else [])]

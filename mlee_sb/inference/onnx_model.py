@@ -140,11 +140,13 @@ def _write(bundle: Bundle, path: Path) -> None:
                 output_names=outputs,
                 dynamic_shapes={WAVEFORMS: {0: batch, 1: samples}, SAMPLES: {0: batch}},
             )
-    except Exception as error:  # of the exporter: it has one for each thing that it cannot do
+        config = json_text(bundle.config.as_json())
+        program.model.metadata_props.update({CONFIG_KEY: config, RATE_KEY: str(model.sample_rate), LEAST_KEY: str(model.min_samples)})
+        program.save(path, external_data=False)
+    except InputError:
+        raise
+    except Exception as error:  # of the exporter: it has one for each thing that it cannot do, and of a file above 2 GB
         raise _not_exportable(model, error) from error
-    config = json_text(bundle.config.as_json())
-    program.model.metadata_props.update({CONFIG_KEY: config, RATE_KEY: str(model.sample_rate), LEAST_KEY: str(model.min_samples)})
-    program.save(path, external_data=False)
 
 
 def _not_exportable(model: EmotionModel, error: Exception) -> InputError:

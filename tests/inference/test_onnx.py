@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from bundles import RATE, copy_of, small_existence, write_bundle, write_speech
+from bundles import RATE, small_existence, write_bundle, write_speech
 
 from mlee_sb import EmotionClassifier
 from mlee_sb.errors import InputError
@@ -21,8 +21,10 @@ pytest.importorskip("onnxscript")
 
 @pytest.fixture(scope="module")
 def exported(bundle, tmp_path_factory):
-    path = tmp_path_factory.mktemp("onnx") / "model.onnx"
-    assert export(load_bundle(bundle), path) <= 1e-5
+    path, loaded = tmp_path_factory.mktemp("onnx") / "model.onnx", load_bundle(bundle)
+    before = {file: file.read_bytes() for file in bundle.iterdir()}
+    assert export(loaded, path) <= 1e-5
+    assert {file: file.read_bytes() for file in bundle.iterdir()} == before and loaded.model.training is False  # it is not touched
     return path
 
 
@@ -123,12 +125,3 @@ def test_without_the_extra_the_remedy_is_told(bundle, tmp_path, monkeypatch, exp
     for use in (lambda: EmotionClassifier.from_hparams(exported), lambda: export(load_bundle(bundle), tmp_path / "a.onnx")):
         with pytest.raises(InputError, match=r"mlee_sb\[export\]"):
             use()
-
-
-def test_the_bundle_itself_is_not_touched(bundle, tmp_path):
-    copied = copy_of(bundle, tmp_path / "copy")
-    before = {path: path.read_bytes() for path in copied.iterdir()}
-    loaded = load_bundle(copied)
-    export(loaded, tmp_path / "a.onnx")
-    assert {path: path.read_bytes() for path in copied.iterdir()} == before
-    assert loaded.model.training is False

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from mlee_sb.errors import InputError
 
 MEMBERS = ("sample_rate", "min_samples", "embedding_size", "settings", "fixed", "learned", "fit_statistics", "parameter_groups")
+PARTS = ("front_end", "upstream")  # arguments of a constructor that are modules: each has its own entry in config.json, not in settings
 BASE_RATE = "lr"  # the setting with the learning rate of all parameters that have no other one
 
 
@@ -21,7 +22,7 @@ class Encoder(nn.Module):
     sample_rate : Hz of the waveforms
     min_samples : samples of the shortest waveform that it can take
     embedding_size : dimensions of an embedding
-    settings : arguments of the constructor, as JSON holds them; without ``front_end``, which has its own entry in config.json
+    settings : arguments of the constructor, as JSON holds them; without those of `PARTS`
     """
 
     sample_rate: int

@@ -126,9 +126,15 @@ class PretrainedEncoder(Encoder):
             return self._kept(waveforms, n_samples)
 
     def _kept(self, waveforms: Tensor, n_samples: Tensor) -> tuple[Tensor, Tensor]:
-        if self.settings["level_db"] is not None:
-            waveforms = at_level(waveforms, n_samples, self.settings["level_db"])
-        states, n_steps = self.upstream(waveforms, n_samples)
+        return self.kept_of(*self.upstream(self.levelled(waveforms, n_samples), n_samples))
+
+    def levelled(self, waveforms: Tensor, n_samples: Tensor) -> Tensor:
+        """Return the waveforms [batch, samples] that the upstream takes: brought to ``level_db``, if there is one."""
+        level = self.settings["level_db"]
+        return waveforms if level is None else at_level(waveforms, n_samples, level)
+
+    def kept_of(self, states: list[Tensor], n_steps: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what `fixed` keeps of hidden states, each [batch, steps, size] with valid steps [batch]."""
         if self.pool:
             return torch.cat([F.layer_norm(state, state.shape[-1:]) for state in states], dim=-1), n_steps
         values = [statistics(state, n_steps) for state in states]
@@ -143,7 +149,11 @@ class PretrainedEncoder(Encoder):
         """Compute embeddings [batch, dense_size] from what `fixed` returns."""
         if self.learn_layers:
             fixed, lengths = self._kept(fixed, lengths)
-        return self.dense(self.dropout(self._pooled(fixed, lengths)[0])).relu()
+        return self.embedded(fixed, lengths)
+
+    def embedded(self, kept: Tensor, lengths: Tensor) -> Tensor:
+        """Return embeddings [batch, dense_size] of what `kept_of` returns."""
+        return self.dense(self.dropout(self._pooled(kept, lengths)[0])).relu()
 
     def _pooled(self, kept: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return pooled values [batch, values], and attention weights [batch, steps] where there are some."""

@@ -9,12 +9,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mlee_sb.errors import InputError
 from mlee_sb.models.encoders.base import Encoder
 from mlee_sb.models.encoders.cnn_blstm_attention import CnnBlstmAttention, CnnLayer, PaperEncoder
 from mlee_sb.models.encoders.feature_encoder import FeatureEncoder
 from mlee_sb.models.encoders.frozen import FrozenEncoders
+from mlee_sb.models.encoders.pretrained import PretrainedEncoder
+from mlee_sb.models.export.tensors import at_steps, powers
+from mlee_sb.models.export.whisper import ExportableWhisper
 from mlee_sb.models.features import LogPowerSpectrogram
 from mlee_sb.models.masking import zero_padding
+from mlee_sb.models.upstreams.base import MODEL_TYPE
+
+EXPORTED = {"whisper": ExportableWhisper}  # families of upstreams that can be exported: model_type -> what ONNX gets in its place
 
 
 @singledispatch
@@ -31,6 +38,17 @@ def _(encoder: FrozenEncoders) -> Encoder:
 @exportable.register
 def _(encoder: PaperEncoder) -> Encoder:
     return ExportablePaperEncoder(encoder)
+
+
+@exportable.register
+def _(encoder: PretrainedEncoder) -> Encoder:
+    family = encoder.upstream.described.config[MODEL_TYPE]
+    if family not in EXPORTED:
+        raise InputError(
+            f"an encoder on an upstream of the family {family} cannot be exported to ONNX: of upstreams, only those of the family "
+            f"{', '.join(EXPORTED)} can be. Use the model itself"
+        )
+    return ExportablePretrainedEncoder(encoder)
 
 
 class ExportablePaperEncoder(FeatureEncoder):
@@ -50,6 +68,38 @@ class ExportablePaperEncoder(FeatureEncoder):
         self.train(encoder.training)
 
 
+class ExportablePretrainedEncoder(Encoder):
+    """A trained `PretrainedEncoder` in a form for ONNX, with the same weights, and those of its upstream.
+
+    Parameters
+    ----------
+    encoder : the trained encoder
+    """
+
+    def __init__(self, encoder: PretrainedEncoder):
+        super().__init__()
+        self.theirs, self.upstream = encoder, EXPORTED[encoder.upstream.described.config[MODEL_TYPE]](encoder.upstream)
+        self.sample_rate, self.min_samples, self.embedding_size = encoder.sample_rate, encoder.min_samples, encoder.embedding_size
+        self.settings = encoder.settings
+        self.train(encoder.training)
+
+    @property
+    def keeps_fixed(self) -> bool:
+        return self.theirs.keeps_fixed
+
+    @property
+    def fixed_identity(self) -> dict:
+        return self.theirs.fixed_identity
+
+    def fixed(self, waveforms: Tensor, n_samples: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute what `PretrainedEncoder.fixed` keeps, also where layers of the upstream have learned."""
+        return self.theirs.kept_of(*self.upstream(self.theirs.levelled(waveforms, n_samples), n_samples))
+
+    def learned(self, fixed: Tensor, lengths: Tensor) -> Tensor:
+        """Compute embeddings [batch, dense_size]."""
+        return self.theirs.embedded(fixed, lengths)
+
+
 class ExportableSpectrogram(nn.Module):
     """The same features as `LogPowerSpectrogram`, without ONNX's Fourier transform: that is slow and inexact at such lengths."""
 
@@ -66,9 +116,7 @@ class ExportableSpectrogram(nn.Module):
         """Return the power of each bin, plus the floor. Double precision, because quiet bins of a loud frame need more than single."""
         theirs = self.theirs
         frames = (waveforms.unfold(-1, theirs.window_samples, theirs.shift_samples) * theirs.window).double()
-        grid = torch.outer(torch.arange(theirs.window_samples), torch.arange(theirs.n_features)).double()
-        angles = 2 * torch.pi / theirs.dft_length * grid
-        return (frames @ angles.cos()).square() + (frames @ angles.sin()).square() + theirs.log_floor
+        return powers(frames, theirs.dft_length, theirs.n_features) + theirs.log_floor
 
 
 class ExportableNetwork(nn.Module):
@@ -103,10 +151,5 @@ def _blstm(blstm: nn.LSTM, x: Tensor, lengths: Tensor) -> Tensor:
     to_the_right = (steps - padding).clamp(min=0)  # [batch, steps]: the padding comes first, as copies of the first step
     back = (steps + padding).clamp(max=n_steps - 1)
     forward = blstm(x)[0][..., :size]
-    backward = blstm(_at(x, to_the_right))[0][..., size:]
-    return torch.cat([forward, _at(backward, back)], dim=-1)
-
-
-def _at(x: Tensor, steps: Tensor) -> Tensor:
-    """Return the steps of `x` [batch, steps, size] at places [batch, steps]."""
-    return x.gather(1, steps.unsqueeze(-1).expand(-1, -1, x.shape[2]))
+    backward = blstm(at_steps(x, to_the_right))[0][..., size:]
+    return torch.cat([forward, at_steps(backward, back)], dim=-1)

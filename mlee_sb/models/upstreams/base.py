@@ -192,12 +192,24 @@ class Network(nn.Module):
             features = [self._features(waveform.float()) for waveform in utterances]
         state, in_use = self._first_state(features)
         valid = valid_frames(in_use, state.shape[1], state.device) if len(in_use.unique()) > 1 else None
-        states = {0: state}
-        states |= enumerate(self._next_states(state, valid, max(layers)), start=1)
+        states = self.states(state, valid, layers)
+        lengths = [self.n_steps(len(waveform)) for waveform in utterances]
+        return [[state[row, :n] for state in states] for row, n in enumerate(lengths)]
+
+    def states(self, first: Tensor, valid: Tensor | None, layers: Sequence[int]) -> list[Tensor]:
+        """Compute hidden states, each [batch, steps, size], from the input of the first layer.
+
+        Parameters
+        ----------
+        first : [batch, steps, size]
+        valid : mask [batch, steps] of the steps that layers may look at; None for all
+        layers : as for `forward`
+        """
+        states = {0: first}
+        states |= enumerate(self._next_states(first, valid, max(layers)), start=1)
         if self.n_layers in layers and self._final_norm:
             states[self.n_layers] = getattr(self._body, self._final_norm)(states[self.n_layers])
-        lengths = [self.n_steps(len(waveform)) for waveform in utterances]
-        return [[states[layer][row, :n] for layer in layers] for row, n in enumerate(lengths)]
+        return [states[layer] for layer in layers]
 
     def cut(self, last: int) -> None:
         """Remove the transformer layers above the hidden state `last`. They are neither computed nor stored any more.

@@ -75,9 +75,17 @@ class WhisperNetwork(Network):
 
     def _pieces(self, n_samples):
         """Return pieces of about equal length, none above 30 s, all but the last a whole number of steps."""
-        n_pieces = -(-n_samples // self.longest)
-        ends = [-(-n_samples * i // (n_pieces * self.step_samples)) * self.step_samples for i in range(1, n_pieces)]
+        ends = [self.piece_end(n_samples, number) for number in range(1, self.n_pieces(n_samples))]
         return [end - start for start, end in zip([0, *ends], [*ends, n_samples], strict=True)]
+
+    def n_pieces(self, n_samples):
+        """Return the number of pieces of an utterance (an integer, or a tensor of integers)."""
+        return (n_samples + self.longest - 1) // self.longest
+
+    def piece_end(self, n_samples, number):
+        """Return the sample at which a piece but the last one ends, for numbers from 1 (integers, or tensors of integers)."""
+        per_step = self.n_pieces(n_samples) * self.step_samples
+        return (n_samples * number + per_step - 1) // per_step * self.step_samples
 
     def n_steps(self, n_samples):
         return n_samples // self.step_samples
@@ -90,10 +98,19 @@ class WhisperNetwork(Network):
         """Return the log mel spectrum [bins, frames] of a waveform [samples], as WhisperFeatureExtractor of transformers does it."""
         spectrum = torch.stft(waveform, self.window_samples, self.hop, window=self.window, return_complex=True)  # [frequencies, frames + 1]
         powers = (self.filters @ spectrum[:, :-1].abs().square()).clamp(min=LOWEST_POWER).log10()
-        return (powers.clamp(min=powers.max() - DECADES) + 4) / 4
+        return compressed(powers, powers.max())
 
     def _first_state(self, features):
         in_use = torch.tensor([len(frames) // FRAMES_PER_STEP for frames in features])  # whole steps: none needs a frame past the end
-        x = pad_sequence(features, batch_first=True).transpose(1, 2)  # [batch, bins, frames]; zeros past an end, as the convolution pads
-        x = F.gelu(self.model.conv2(F.gelu(self.model.conv1(x)))).transpose(1, 2)[:, : int(in_use.max())]
-        return x + self.model.embed_positions.weight[: x.shape[1]], in_use
+        padded = pad_sequence(features, batch_first=True)  # zeros past an end, as the convolution pads
+        return self.embedded(padded)[:, : int(in_use.max())], in_use
+
+    def embedded(self, features: Tensor) -> Tensor:
+        """Return the input of the first layer [batch, steps, size] for features [batch, frames, bins]."""
+        x = F.gelu(self.model.conv2(F.gelu(self.model.conv1(features.transpose(1, 2))))).transpose(1, 2)
+        return x + self.model.embed_positions.weight[: x.shape[1]]
+
+
+def compressed(log_powers: Tensor, largest: Tensor) -> Tensor:
+    """Return what the network takes of log10 powers: nothing is more than `DECADES` below the largest one of the utterance."""
+    return (log_powers.clamp(min=largest - DECADES) + 4) / 4
