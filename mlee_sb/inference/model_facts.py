@@ -2,7 +2,7 @@
 
 from mlee_sb.inference.card import parameters_of, read_scores, upstreams_in_words
 from mlee_sb.inference.hub import Place
-from mlee_sb.models.config import Architecture, EncoderConfig, UpstreamFiles, read_config
+from mlee_sb.models.config import Architecture, EncoderConfig, read_config
 from mlee_sb.stage_folder import row_name
 from mlee_sb.targets.outputs import OUTPUTS
 
@@ -42,6 +42,5 @@ def facts(place: Place) -> dict[str, object]:
 def _encoder(part: EncoderConfig, config: Architecture) -> list[str]:
     """Return the name of an encoder, and that of its front end or its upstream."""
     if part.upstream is not None:
-        weights = config.upstreams[part.upstream].weights
-        return [part.name, weights.name if isinstance(weights, UpstreamFiles) else "an upstream that it carries"]
+        return [part.name, config.upstreams[part.upstream].files.name]
     return [part.name, *([part.front_end.name] if part.front_end else [])]

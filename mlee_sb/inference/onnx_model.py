@@ -25,6 +25,7 @@ from mlee_sb.targets.outputs import OUTPUTS, SIGMOID
 INSTALL = 'pip install "mlee_sb[export]"'
 CONFIG_KEY, RATE_KEY, LEAST_KEY = "mlee_sb.config", "mlee_sb.sample_rate", "mlee_sb.min_samples"  # in the metadata of the file
 WAVEFORMS, SAMPLES, LOGITS, PRESENCE = "waveforms", "n_samples", "logits", "presence"  # names of inputs and outputs
+LARGEST_FILE = 2 * 1024**3  # bytes; a limit of protobuf, in which ONNX is written
 TOLERANCE = 1e-5  # of a probability
 CHECKED_SECONDS = (0.3, 4.0)  # between which random lengths are drawn
 CHECKED_BATCHES = (1, 3, 2)
@@ -128,10 +129,12 @@ def _write(bundle: Bundle, path: Path) -> None:
     outputs = [LOGITS] if model.presence is None else [LOGITS, PRESENCE]
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells of libraries that are not needed
     try:
+        answer = _Answer(model).eval()
+        _check_size(answer, path)
         with warnings.catch_warnings(), redirect_stdout(StringIO()), _lstm_as_in_a_new_process():
             warnings.simplefilter("ignore")
             program = torch.onnx.export(
-                _Answer(model).eval(),
+                answer,
                 example,
                 dynamo=True,
                 optimize=False,  # the optimizer drops what is added to the power before the logarithm, as if 1e-8 were nothing
@@ -145,8 +148,15 @@ def _write(bundle: Bundle, path: Path) -> None:
         program.save(path, external_data=False)
     except InputError:
         raise
-    except Exception as error:  # of the exporter: it has one for each thing that it cannot do, and of a file above 2 GB
+    except Exception as error:  # of the exporter: it has one for each thing that it cannot do
         raise _not_exportable(model, error) from error
+
+
+def _check_size(answer: nn.Module, path: Path) -> None:
+    size = sum(tensor.numel() * tensor.element_size() for tensor in (*answer.parameters(), *answer.buffers()))
+    if size > LARGEST_FILE:
+        most = f"an ONNX file holds {LARGEST_FILE / 1e9:.1f} GB at most"
+        raise InputError(f"{path}: the weights, with those of upstreams, take {size / 1e9:.1f} GB, and {most}: use the model itself")
 
 
 def _not_exportable(model: EmotionModel, error: Exception) -> InputError:

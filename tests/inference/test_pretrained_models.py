@@ -13,6 +13,7 @@ from upstreams import pretrained_encoder, write_upstream
 
 from mlee_sb import EmotionClassifier
 from mlee_sb.errors import InputError, NoAttention
+from mlee_sb.inference import onnx_model
 from mlee_sb.inference.hub import Place
 from mlee_sb.inference.model_facts import facts
 from mlee_sb.inference.onnx_model import export
@@ -131,6 +132,13 @@ def test_an_upstream_that_onnx_does_not_get_is_named(upstreams, tmp_path):
     with pytest.raises(InputError, match="family wavlm cannot be exported to ONNX: of upstreams, only those of the family whisper"):
         export(loaded, tmp_path / "model.onnx")
     assert not (tmp_path / "model.onnx").exists()
+
+
+def test_an_upstream_that_is_too_large_for_an_onnx_file_is_refused_before_the_export(fusion, tmp_path, monkeypatch):
+    pytest.importorskip("onnxruntime"), pytest.importorskip("onnxscript")
+    monkeypatch.setattr(onnx_model, "LARGEST_FILE", 10_000)
+    with pytest.raises(InputError, match="those of upstreams, take .* GB, and an ONNX file holds .* GB at most: use the model"):
+        export(load_bundle(fusion), tmp_path / "model.onnx")
 
 
 # Where the upstream is looked for
