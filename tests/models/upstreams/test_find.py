@@ -91,6 +91,7 @@ def test_a_commit_may_be_named(hub, commit):
 def test_what_was_fetched_is_found_without_a_network(hub, commit, monkeypatch, deaf_port):
     first = find_upstream(NAME)
     hub.asked.clear()
+    assert locate(first.described.weights) == first.folder and hub.asked == []
     for name, value in (("ENDPOINT", f"http://127.0.0.1:{deaf_port}"), ("HF_HUB_OFFLINE", True)):
         monkeypatch.setattr(constants, name, value)
         find._FOUND.clear()
