@@ -85,7 +85,8 @@ def test_every_flag_on_a_page_is_one_of_a_command(capsys):
     known = {
         option for command in typer.main.get_command(app).commands.values() for parameter in command.params for option in parameter.opts
     }
-    known |= {f"--{name}" for file in HPARAMS for name in overridable(file)} | {"--help"}
+    chosen = {f"{stage}encoder": "pretrained" for stage in ("", "mlee.", "dominant.")}
+    known |= {f"--{name}" for file in HPARAMS for name in (*overridable(file), *overridable(file, chosen))} | {"--help"}
     for main in (train.main, cross_validate.main):
         known |= flags_of_help(main, [str(HPARAMS[0])], capsys)
     known |= flags_of_help(table3.main, [], capsys) | flags_of_help(prepare_corpus.main, ["vote_table"], capsys)
