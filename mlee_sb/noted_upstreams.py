@@ -1,19 +1,22 @@
 """Notes beside the results of a corpus: which pretrained networks its stages stand on, and where they lie on this machine.
 
-They are never published. They pin a model of the hub to the commit that was used first, and a stage on a folder finds it again.
+They are never published. They pin a model of the hub to the commit that was used first, and a stage on a folder finds it again. Each note
+is a file of its own, so that runs side by side lose none.
 """
 
+import hashlib
 from pathlib import Path
 
-from mlee_sb.files import read_json, write_json
+from mlee_sb.errors import InputError
+from mlee_sb.files import json_text, read_json, write_json
 from mlee_sb.stage_folder import UPSTREAM, above_rows
 
-NOTES = "upstreams.json"  # in the folder `UPSTREAM` below the results of a corpus
-STAGE_DEPTH = 4  # folders from a stage up to the results of its corpus
+NOTES = "notes"  # the folder in the folder `UPSTREAM` below the results of a corpus
+DIGITS = 16  # of the hash in the name of a note
 
 
 def note_upstream(results: Path, sha256: str, name: str, commit: str | None, folder: Path) -> None:
-    """Write which pretrained network stages of a corpus stand on, and where it lies on this machine. This is never published.
+    """Write which pretrained network stages of a corpus stand on, and where it lies on this machine.
 
     Parameters
     ----------
@@ -22,24 +25,29 @@ def note_upstream(results: Path, sha256: str, name: str, commit: str | None, fol
     name, commit : on the hub; for a folder its name, and None
     folder : with its files
     """
-    noted = {**_noted(results), sha256: {"name": name, "commit": commit, "folder": str(folder)}}
-    if noted != _noted(results):
-        write_json(results / UPSTREAM / NOTES, noted)
+    note = {"sha256": sha256, "name": name, "commit": commit, "folder": str(folder)}
+    path = results / UPSTREAM / NOTES / f"{hashlib.sha256(json_text(note).encode()).hexdigest()[:DIGITS]}.json"
+    if not path.is_file():
+        write_json(path, note)
 
 
 def pinned_commit(results: Path, name: str) -> str | None:
     """Return the commit of a model of the hub that stages of a corpus stand on; None if they stand on none of this name."""
-    return next((noted["commit"] for noted in _noted(results).values() if noted["name"] == name), None)
-
-
-def _noted(results: Path) -> dict[str, dict]:
-    path = results / UPSTREAM / NOTES
-    return (
-        read_json(path, "remove it: training writes it again, and takes the newest commit of a model of the hub") if path.is_file() else {}
-    )
+    return next((note["commit"] for note in _notes(results) if note["name"] == name and note["commit"]), None)
 
 
 def upstream_folders(stage: Path) -> list[Path]:
     """Return the folders of the pretrained networks that the stages of a corpus stand on, from the folder of one of its stages."""
-    stage = stage.absolute()
-    return [Path(noted["folder"]) for noted in _noted(above_rows(stage)).values()] if len(stage.parents) >= STAGE_DEPTH else []
+    results = above_rows(stage.absolute())
+    return [] if results is None else [Path(note["folder"]) for note in _notes(results)]
+
+
+def _notes(results: Path) -> list[dict]:
+    """Return all notes, the oldest first."""
+    files = sorted((results / UPSTREAM / NOTES).glob("*.json"), key=lambda path: (path.stat().st_mtime, path.name))
+    remedy = "remove it, and name the upstream again in a training on the same results"
+    notes = [read_json(path, remedy) for path in files]
+    for path, note in zip(files, notes, strict=True):
+        if not isinstance(note.get("folder"), str) or not isinstance(note.get("name"), str) or "commit" not in note:
+            raise InputError(f"{path}: damaged: {remedy}")
+    return notes

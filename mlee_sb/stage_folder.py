@@ -128,9 +128,10 @@ def stage_place(results: str | Path, corpus: str, row: str, variant: str, train_
     return Path(results, corpus, row_name(row, variant), train_set, f"seed{seed}", f"fold{fold}")
 
 
-def above_rows(folder: Path) -> Path:
-    """Return the folder of the results of the corpus, from the folder of a stage in it."""
-    return folder.parents[3]
+def above_rows(folder: Path) -> Path | None:
+    """Return the folder of the results of the corpus, from the folder of a stage in it; None where it cannot be one."""
+    parents = folder.parents
+    return parents[3] if len(parents) > 3 else None
 
 
 def prediction_columns(emotions: Sequence[str], prefix: str = POSTERIOR) -> list[str]:

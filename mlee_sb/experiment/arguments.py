@@ -21,7 +21,7 @@ from mlee_sb.experiment.parser import Parser
 from mlee_sb.stage_folder import MANIFESTS
 from mlee_sb.training.check_settings import SETTINGS
 from mlee_sb.training.distributed import is_main
-from mlee_sb.training.hparams_tree import ENCODER
+from mlee_sb.training.hparams_tree import ENCODER, encoder_names, encoder_settings
 from mlee_sb.training.settings import nested, overridable
 from mlee_sb.training.stage import Data
 
@@ -89,6 +89,8 @@ def parse_row(parser: Parser, arguments: Sequence[str], without: Sequence[str] =
     settings = overridable(find_hparams(word), chosen_encoders(arguments)) if word else {}
     settings = {name: setting for name, setting in settings.items() if name not in without}
     add_settings(parser, "settings of the hparams file", settings)
+    if word:
+        parser.elsewhere = of_other_encoders(find_hparams(word))
     given = parse(parser, arguments)
     if given["hparams"] != word:
         raise InputError(f"{given['hparams']}: give the row first, before all flags")
@@ -112,6 +114,15 @@ def chosen_encoders(arguments: Sequence[str]) -> dict[str, str]:
     flags = {word.split("=")[0] for word in arguments if re.match(rf"--([^=]+\.)?{ENCODER}(=|$)", word)}
     found = {flag.removeprefix("--"): first_look(arguments, flag) for flag in sorted(flags)}
     return {name: value for name, value in found.items() if value}
+
+
+def of_other_encoders(hparams: Path) -> dict[str, str]:
+    """Return the flags that belong to some encoder, each with what to do for who gives it without that encoder."""
+    return {
+        f"--{name}": f"a setting of --{ENCODER} {encoder}: add that"
+        for encoder in encoder_names(hparams)
+        for name in encoder_settings(hparams, encoder)
+    }
 
 
 def _row_word(arguments: Sequence[str]) -> str | None:
@@ -247,8 +258,11 @@ def _typed(name: str, value, default):
     setting = SETTINGS.get(name.rpartition(".")[-1])
     if default is None and setting:  # the file has null: the type is that of the values that the setting may have
         default = setting.kind()
+    if value == "null" and setting and setting.optional:
+        return None
     if isinstance(value, list | tuple):
-        return [_typed(name, item, default[0] if default else "") for item in value]
+        numbers_only = not setting and all(re.fullmatch(r"-?\d+", str(item)) for item in value)  # as `layers`, which is [] in the file
+        return [_typed(name, item, default[0] if default else 0 if numbers_only else "") for item in value]
     if isinstance(value, str):
         return _from_text(name, value, default)
     if isinstance(value, bool) or not isinstance(value, numbers.Real):

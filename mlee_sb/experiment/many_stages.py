@@ -17,9 +17,9 @@ from mlee_sb.experiment.parser import Parser
 from mlee_sb.files import json_text
 from mlee_sb.stage_folder import above_rows
 from mlee_sb.training.distributed import launched
-from mlee_sb.training.run import check_device, check_stages
+from mlee_sb.training.run import check_device, check_stages, keep_fixed_parts, note_upstreams
 from mlee_sb.training.stage import Stage, plan
-from mlee_sb.training.sweeps.backends import BACKENDS, check_workers, open_backend
+from mlee_sb.training.sweeps.backends import BACKENDS, THIS_MACHINE, check_workers, open_backend
 from mlee_sb.training.sweeps.sweep import FAILED, SKIPPED, Outcome, done, kind, sweep
 
 ALL = "all"
@@ -86,6 +86,9 @@ def train_all(wanted: Iterable[Stage], given: dict) -> int:
         return 0
     device = check_device(given["device"], "fp32")
     say = partial(print, flush=True)  # a log file is read while it grows
+    note_upstreams(stages)
+    if given["backend"] == THIS_MACHINE:
+        keep_fixed_parts([stage for stage in stages if not done(stage)], device, say)
     with open_backend(given["backend"], given["jobs"], given["threads"], device, given["address"]) as workers:
         say(f"training on {device} with {workers.jobs} jobs; Ctrl-C stops, and the same command goes on")
         outcomes = sweep(stages, workers, device, finish, given["threads"], say)

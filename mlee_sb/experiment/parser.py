@@ -23,6 +23,7 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **keywords):
         super().__init__(allow_abbrev=False, **keywords)
+        self.elsewhere: dict[str, str] = {}  # flag that this command line does not have -> why, for a person
 
     def parse_args(self, args=None, namespace=None):
         """Parse as argparse does, but report a misspelt flag first: argparse would only report what is missing because of it."""
@@ -31,6 +32,8 @@ class Parser(argparse.ArgumentParser):
         for argument in args[: args.index("--")] if "--" in args else args:
             flag = argument.split("=")[0]
             if flag.startswith("--") and flag not in known:
+                if flag in self.elsewhere:
+                    raise InputError(f"{flag}: {self.elsewhere[flag]}")
                 nearest = difflib.get_close_matches(flag, known, n=1, cutoff=0.5)
                 hint = f"did you mean {nearest[0]}?" if nearest else f"one of: {', '.join(known)}"
                 raise InputError(f"unknown flag {flag}: {hint}")

@@ -13,13 +13,13 @@ from mlee_sb.experiment.arguments import (
     exit_status,
     first_look,
     make_parser,
+    of_other_encoders,
     parse,
     take_settings,
 )
 from mlee_sb.experiment.hparams_files import HPARAMS, find_hparams
 from mlee_sb.experiment.many_stages import add_sweep_flags, chosen_folds, output_of, train_all
 from mlee_sb.targets import SOFTMAX, TRAIN_SETS, find_target, target_names
-from mlee_sb.training.check_settings import of_all_targets
 from mlee_sb.training.hparams_tree import ENCODER, encoder_settings
 from mlee_sb.training.run import check_device
 from mlee_sb.training.settings import SHARED, overridable, read_settings
@@ -28,7 +28,9 @@ from mlee_sb.training.stage import Data, Stage, make_stage
 ROWS = ("dominant", "mlee", "mlee_pretrain", "mlee_fusion")  # hparams files, as table 3 has them from top to bottom
 TARGETS = ("hard", "soft")  # of the paper's table
 OF_THE_GRID = ("fold", "seed", "train_set", "target")  # settings that the grid goes through
-OF_ALL_ROWS = (*(name for name in SHARED if name not in OF_THE_GRID), *of_all_targets())  # settings with one value for the whole grid
+OF_ITS_TARGETS = tuple(name for target in target_names(SOFTMAX) for name in find_target(target).settings)  # a fusion passes them on
+# Settings with one value for the whole grid. Those of existence belong to the row mlee: --mlee.full_votes.
+OF_ALL_ROWS = (*(name for name in SHARED if name not in OF_THE_GRID), *OF_ITS_TARGETS)
 
 
 def main(arguments: Sequence[str], description: str = "", program: str | None = None) -> int:
@@ -104,13 +106,13 @@ def _parse(arguments: Sequence[str], description: str, program: str | None) -> t
     for row in ROWS:
         file = _file(hparams, row)
         of_all_rows = (*OF_ALL_ROWS, ENCODER, *encoder_settings(file, chosen.get(ENCODER)))
-        of_row = {name.removeprefix(f"{row}."): value for name, value in chosen.items() if name in (ENCODER, f"{row}.{ENCODER}")}
-        for name, setting in overridable(file, of_row).items():
+        for name, setting in overridable(file, {name: value for name, value in chosen.items() if name == ENCODER}).items():
             if name in of_all_rows:
                 of_all.setdefault(name, setting)
             elif name not in OF_THE_GRID and "." not in name:
                 of_files[f"{row}.{name}"] = setting
     add_settings(parser, "settings of all rows", of_all)
     add_settings(parser, "settings of one hparams file, written with its name (--mlee.lr 0.0001); the file tells which there are", of_files)
+    parser.elsewhere = of_other_encoders(_file(hparams, ROWS[0]))
     given = parse(parser, arguments)
     return given, take_settings(given, {**of_all, **of_files})

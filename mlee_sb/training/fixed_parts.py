@@ -16,7 +16,7 @@ from mlee_sb.models.registry import describe
 from mlee_sb.noted_upstreams import upstream_folders
 from mlee_sb.plugins import ENCODERS
 from mlee_sb.stage_folder import UPSTREAM, above_rows
-from mlee_sb.training.source_code import code_of
+from mlee_sb.training.source_code import code_of_fixed
 from mlee_sb.training.stage import Stage
 
 SHOWN_DIGITS = 16  # digits of a hash in the name of a file or folder
@@ -48,7 +48,7 @@ class FixedPart:
     @property
     def name(self) -> str:
         """What it is, for a person."""
-        return f"fixed part of {type(self.module).__name__}"
+        return f"fixed part of {type(self.module).__name__}" if self.of_corpus else "embeddings of a frozen stage"
 
 
 def required_models(stage: Stage) -> dict[str, EmotionModel]:
@@ -86,6 +86,6 @@ def _of_stage(required: Stage, encoder: Encoder) -> FixedPart:
 def _of_encoder(stage: Stage, encoder: Encoder) -> FixedPart:
     """Return the fixed part of an encoder itself. All stages with this encoder share it, whatever their row, fold and seed."""
     described = describe(ENCODERS, encoder)
-    identity = [described["name"], described["package"], encoder.fixed_identity, code_of(stage.settings)]
+    identity = [described["name"], described["package"], encoder.fixed_identity, code_of_fixed(encoder)]
     key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     return FixedPart(above_rows(stage.folder) / UPSTREAM / key[:SHOWN_DIGITS], key, encoder, encoder.fixed, of_corpus=True)

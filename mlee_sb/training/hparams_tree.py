@@ -82,7 +82,8 @@ def read_tree(hparams: str | Path, encoder: str | None = None) -> CommentedMap:
         return row
     of_encoder = _of_encoder(path, name)
     if row.get("requires"):
-        of_encoder = CommentedMap({setting: value for setting, value in of_encoder.items() if setting in OF_HEADS_TOO})
+        for setting in [setting for setting in of_encoder if setting not in OF_HEADS_TOO]:
+            del of_encoder[setting]
     return _joined(of_encoder, row)
 
 

@@ -3,13 +3,20 @@
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import pandas as pd
+import torch
 from filelock import FileLock, Timeout
 
 from mlee_sb.errors import InputError
 from mlee_sb.files import clear_partial, json_text
 from mlee_sb.models.device import check_usable
+from mlee_sb.noted_upstreams import note_upstream
+from mlee_sb.stage_folder import above_rows
 from mlee_sb.training.augmentation import check_augmentation, switched_on
+from mlee_sb.training.build import AS_IT_IS, built
 from mlee_sb.training.distributed import on_main, own_device, processes
+from mlee_sb.training.fixed_parts import fixed_parts
+from mlee_sb.training.fixed_values import keep
 from mlee_sb.training.inputs import stage_inputs
 from mlee_sb.training.stage import Stage, plan
 from mlee_sb.training.train_stage import check_encoder_of, train_stage
@@ -48,6 +55,7 @@ def run(stage: Stage, device: str | None, score: Callable[[Path], None], say: Ca
     device = check_device(device, stage.settings["precision"])
     stages = plan(stage)
     on_main(check_stages, stages)
+    on_main(note_upstreams, stages)
     for number, part in enumerate(stages, start=1):
         run_one(part, device, score, say, step=f"[{number}/{len(stages)}] {part.name}")
 
@@ -74,6 +82,40 @@ def check_stages(stages: Iterable[Stage]) -> None:
             elif description not in checked:  # the folds of a row have the same encoder
                 check_encoder_of(stage)
                 checked.add(description)
+
+
+def note_upstreams(stages: Iterable[Stage]) -> None:
+    """Note where the pretrained networks of some stages lie, also of those that are finished: they may lie elsewhere now."""
+    for stage in stages:
+        if stage.upstream is not None:
+            weights = stage.upstream.described.weights
+            note_upstream(above_rows(stage.folder), weights.sha256, weights.name, weights.commit, stage.upstream.folder)
+
+
+def keep_fixed_parts(stages: Iterable[Stage], device: str, say: Callable[[str], None]) -> None:
+    """Compute the fixed parts of the encoders of some stages before the first one is trained, with a progress bar. Each is computed once.
+
+    Stages would compute what they lack themselves, and share the work, but nobody would see it: their lines go into their run.log.
+
+    Parameters
+    ----------
+    stages : those that are not finished
+    device : as for `run`
+    say : called with each line for a person
+    """
+    done: set[str] = set()
+    for stage in stages:
+        of_encoder = json_text([stage.settings["encoder"], stage.settings["speeds"]])
+        if stage.requires or of_encoder in done:
+            continue
+        done.add(of_encoder)
+        with torch.random.fork_rng(devices=[]):
+            _, encoder, _ = built(stage, [])
+        parts = fixed_parts(stage, encoder, {})
+        if parts:
+            inputs = stage_inputs(stage)
+            rows = pd.concat([inputs.train_split, inputs.valid_split, inputs.test], ignore_index=True)  # of the whole corpus
+            keep(parts, [(rows, sorted({*stage.settings["speeds"], *AS_IT_IS}))], stage.data, device, say)
 
 
 def run_one(stage: Stage, device: str, score: Callable[[Path], None], say: Callable[[str], None], step: str) -> None:

@@ -8,6 +8,8 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from torch import nn
+
 from mlee_sb.stage_folder import SOURCE, VERSION
 from mlee_sb.targets import find_target
 from mlee_sb.training.check_settings import built_classes
@@ -21,6 +23,8 @@ DECIDE = (
     "models/**/*.py",
     "training/*.py",
 )  # files of this package that can change a result
+OF_FIXED = ("models/**/*.py", "training/data.py")  # files that can change the fixed part of an encoder
+TRANSFORMERS = "transformers"  # a library, too, that is not imported for its name
 ONNX_ONLY = PACKAGE / "models/export"  # changes no result of training
 LIBRARIES = {OURS, "torch", "torchaudio", "speechbrain", *sys.stdlib_module_names}  # no experiment changes them
 INSTALLED = ("site-packages", "dist-packages")  # folders that hold the modules of many authors
@@ -46,9 +50,18 @@ def code_of(settings: Mapping) -> dict[str, str]:
     return {VERSION: __version__, SOURCE + OURS: _our_hash(), **{SOURCE + name: _plug_in_hash(name) for name in plug_ins}}
 
 
+def code_of_fixed(encoder: nn.Module) -> dict[str, str]:
+    """Return hashes of the code that computes the fixed part of an encoder: that of this package, and of the packages of its modules.
+
+    What only trains on the result is left out: another release or another target would compute hours of values again.
+    """
+    packages = sorted({type(module).__module__.split(".")[0] for module in encoder.modules()} - LIBRARIES - {TRANSFORMERS})
+    return {SOURCE + OURS: _our_hash(OF_FIXED), **{SOURCE + name: _plug_in_hash(name) for name in packages}}
+
+
 @cache
-def _our_hash() -> str:
-    return _hash(path for pattern in DECIDE for path in PACKAGE.glob(pattern) if not path.is_relative_to(ONNX_ONLY))
+def _our_hash(patterns: tuple[str, ...] = DECIDE) -> str:
+    return _hash(path for pattern in patterns for path in PACKAGE.glob(pattern) if not path.is_relative_to(ONNX_ONLY))
 
 
 @cache

@@ -21,6 +21,7 @@ from mlee_sb.training.source_code import code_of
 
 NO_RESULT = ("num_workers", "requires")  # settings that change no result; a required stage has its own identity
 IN_THE_PLACE = ("row", "fold", "seed", "train_set", "target")  # settings that are in the path of a stage
+UPSTREAM_EXAMPLE = "for example --upstream openai/whisper-base (or --mlee.upstream, where mlee alone has such an encoder)"
 UPSTREAM = "upstream"  # the setting that names the pretrained network of an encoder
 OF_THE_PROTOCOL = ("emotions", "min_votes")  # settings that come from the manifests
 OF_CROSS = ("calibration", "calibration_groups", "fold")  # what a stage and its required stages must share if it is calibrated across
@@ -112,9 +113,10 @@ class Stage:
         """Everything that can change the result, and nothing else."""
         without = _without_effect(self.settings, self.target)
         settings = self.settings
-        if self.upstream is not None:  # its weights decide, and not where they lie
-            weights = self.upstream.described.weights.sha256
-            settings = {**settings, UPSTREAM: weights, ENCODER: {**settings[ENCODER], UPSTREAM: weights}}
+        if self.upstream is not None:  # its weights, config and processor decide, and not where they lie
+            described = self.upstream.described
+            decides = key_of({"weights": described.weights.sha256, "config": described.config, "processor": described.processor})
+            settings = {**settings, UPSTREAM: decides, ENCODER: {**settings[ENCODER], UPSTREAM: decides}}
         return {
             **{name: value for name, value in settings.items() if name not in without},
             **code_of(self.settings),
@@ -181,6 +183,8 @@ class Stage:
         there = files.read_identity()
         here = json.loads(json.dumps(self.identity))
         differing = [name for name in sorted({*there, *here}) if there.get(name) != here.get(name)]
+        if UPSTREAM in differing:
+            differing.remove(ENCODER)  # holds the same, beside settings that stand for themselves
         if differing:
             lines = "".join(f"\n  {name}: there {there.get(name)!r}, now {here.get(name)!r}" for name in differing)
             raise InputError(
@@ -216,6 +220,8 @@ def make_stage(hparams: str | Path, overrides: dict, data: Data, results: str | 
     settings = read_settings(hparams, overrides)
     _check_against(data, settings)
     upstream = None
+    if UPSTREAM in settings and not settings[UPSTREAM]:
+        raise InputError(f"{Path(hparams).name}: upstream is not given: name a pretrained network: {UPSTREAM_EXAMPLE}")
     if settings.get(UPSTREAM):
         upstream = find_upstream(settings[UPSTREAM], commit=pinned_commit(Path(results, data.protocol["corpus"]), settings[UPSTREAM]))
         overrides = {**overrides, UPSTREAM: upstream.given}
@@ -257,14 +263,22 @@ def _changed(
     below = {}
     for name, stage in requires.items():
         passed_on = (*SHARED, *of_encoders, *in_file["requires"][name])  # what the row's own setting decides is not named again
-        below |= {f"{name}.{key}": value for key, value in stage.changed.items() if key not in passed_on or own.get(key) != value}
+        below |= {
+            f"{name}.{key}": value
+            for key, value in stage.changed.items()
+            if key not in passed_on or own.get(key, settings.get(key)) != value
+        }
     return {**own, **below}
 
 
 def _without_effect(settings: Mapping, target: Target) -> tuple[str, ...]:
     """Return the names of the settings that change nothing for a stage."""
-    unused = () if settings["calibration"] == CROSS else ("calibration_groups",)
-    return (*NO_RESULT, *of_other_targets(target), *unused)
+    unused = {
+        "calibration_groups": settings["calibration"] != CROSS,
+        "lr_upstream": not settings.get("learn_layers"),
+        "masks": not (settings["time_mask_frames"] or settings["frequency_mask_bins"]),
+    }
+    return (*NO_RESULT, *of_other_targets(target), *(name for name, is_unused in unused.items() if is_unused))
 
 
 def _check_shared(name: str, of_required: Mapping, settings: Mapping) -> None:

@@ -11,13 +11,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from mlee_sb.calibration import CROSS, VALIDATION
 from mlee_sb.files import write_text
 from mlee_sb.models.bundle import check_describable
 from mlee_sb.models.device import upload
 from mlee_sb.models.emotion_model import EmotionModel
 from mlee_sb.models.encoders.base import Encoder
-from mlee_sb.noted_upstreams import note_upstream
-from mlee_sb.stage_folder import above_rows
 from mlee_sb.training.augmentation import waveform_augmentation
 from mlee_sb.training.brains import SECONDS, parameter_groups
 from mlee_sb.training.build import AS_IT_IS, built, make_brain, make_dataset
@@ -56,6 +55,8 @@ def train_stage(stage: Stage, device: str, say: Callable[[str], None] = print) -
     model = EmotionModel(encoder, classifier, stage.settings["emotions"], stage.target.output, presence_head(required.values()))
     parts = fixed_parts(stage, encoder, required)
     on_main(_begin, stage, model, say)
+    if stage.settings["calibration"] == CROSS and not parts:
+        say(f"  calibration {CROSS} will train this stage {len(inputs.groups)} times more: --calibration {VALIDATION} leaves that out")
     wanted = [(inputs.train_split, stage.settings["speeds"]), (inputs.valid_split, AS_IT_IS), (inputs.test, AS_IT_IS)]
     keep(parts, wanted, stage.data, device, say)  # in every process: they share the work
 
@@ -105,9 +106,6 @@ def _begin(stage: Stage, model: EmotionModel, say: Callable[[str], None]) -> Non
         say(f"  {why}")
     files.write_identity(stage.identity)
     files.note_data_folder(stage.data.data_folder)
-    if stage.upstream is not None:
-        weights = stage.upstream.described.weights
-        note_upstream(above_rows(stage.folder), weights.sha256, weights.name, weights.commit, stage.upstream.folder)
     write_text(files.hyperparams, resolved_yaml(stage.hparams, stage.overrides))
 
 

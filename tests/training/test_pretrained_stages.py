@@ -15,6 +15,7 @@ from mlee_sb.models.bundle import load_bundle
 from mlee_sb.models.upstreams import find as finding
 from mlee_sb.models.upstreams.base import Network
 from mlee_sb.models.upstreams.networks import read_network
+from mlee_sb.noted_upstreams import note_upstream, pinned_commit, upstream_folders
 from mlee_sb.stage_folder import UPSTREAM
 from mlee_sb.training import train_stage as train_stage_module
 from mlee_sb.training.run import check_stages, run
@@ -92,6 +93,10 @@ def test_flags_are_those_of_the_chosen_encoder():
         ({"pooling": "mean"}, "pooling 'mean'"),
         ({"context": "half"}, "context 'half'"),
         ({"dropout": 1.0}, "dropout is 1.0"),
+        ({"attention_size": 0}, "attention_size is 0, and must be a whole number, 1 or more"),
+        ({"dense_size": -1}, "dense_size is -1"),
+        ({"layers": ["a"]}, r"layers is \['a'\], and must be different whole numbers"),
+        ({"layers": [1, 1]}, r"layers is \[1, 1\]"),
         ({"layers": [0, 9]}, "layers: 9: the upstream has hidden states 0 to 3"),
         ({"learn_layers": 4}, "learn_layers is 4, and must be 0 to 3"),
         ({"lr_upstream": 0.0}, "lr_upstream is 0.0"),
@@ -103,8 +108,8 @@ def test_a_wrong_setting_is_refused_before_anything_is_trained(on_upstream, over
 
 
 def test_an_upstream_must_be_named_and_be_there(stage, tmp_path):
-    with pytest.raises(InputError, match="upstream is not given: name a pretrained network, for example --upstream"):
-        check_stages(plan(stage("mlee", encoder="pretrained")))
+    with pytest.raises(InputError, match="mlee.yaml: upstream is not given: name a pretrained network: for example --upstream"):
+        stage("mlee", encoder="pretrained")
     with pytest.raises(InputError, match="upstream nowhere: no such folder, and no name of a model on the hub"):
         stage("mlee", encoder="pretrained", upstream="nowhere")
     with pytest.raises(InputError, match="config.json: missing"):
@@ -130,9 +135,20 @@ def test_the_weights_make_a_stage_and_not_where_they_lie(on_upstream, whisper, t
     moved = shutil.copytree(whisper, tmp_path / "elsewhere" / whisper.name)
     assert on_upstream("mlee_fusion", moved).key == here.key
     monkeypatch.setattr(finding, "_FOUND", {})
+    processor = moved / "preprocessor_config.json"
+    processor.write_text(processor.read_text().replace('"chunk_length": 2', '"chunk_length": 2, "hop_length": 80'))
+    assert on_upstream("mlee_fusion", moved).key != here.key, "other features are other values"
+    monkeypatch.setattr(finding, "_FOUND", {})
     other = write_upstream(tmp_path / "other" / whisper.name, "whisper", d_model=24)
     assert on_upstream("mlee", other).key != on_upstream("mlee").key
     assert on_upstream("mlee", other).folder == on_upstream("mlee").folder, "the second one is refused in this folder"
+
+
+def test_settings_that_change_nothing_make_no_other_stage(on_upstream):
+    plain = on_upstream("mlee")
+    assert on_upstream("mlee", lr_upstream=0.5).key == plain.key and on_upstream("mlee", masks=9).key == plain.key
+    assert on_upstream("mlee", lr_upstream=0.5, learn_layers=1).key != on_upstream("mlee", learn_layers=1).key
+    assert on_upstream("mlee", lr_upstream=0.5).folder == plain.folder
 
 
 # Training
@@ -172,7 +188,7 @@ def test_a_fusion_computes_each_utterance_once_and_holds_no_weight_of_the_upstre
     assert len(config.upstreams) == 1 and config.upstreams[0].weights.name == whisper.name
     assert str(whisper) not in (fusion.files.model / "config.json").read_text()
 
-    monkeypatch.setattr("mlee_sb.noted_upstreams.NOTES", "gone.json")
+    monkeypatch.setattr("mlee_sb.noted_upstreams.NOTES", "gone")
     with pytest.raises(InputError, match="in no folder that is known here: set MLEE_UPSTREAMS"):
         load_at(find(fusion.folder))
     monkeypatch.setenv("MLEE_UPSTREAMS", str(whisper.parent))
@@ -187,6 +203,29 @@ def test_other_rows_folds_seeds_and_settings_of_what_learns_compute_nothing_agai
     assert utterances(count) == before
     trained(on_upstream("mlee", **QUICK, layers=[1, 2]))
     assert len(utterances(count)) == 2 * len(before), "other hidden states are other values"
+
+
+def test_a_folder_that_moved_is_found_where_the_person_says_it_lies_now(on_upstream, whisper, tmp_path, monkeypatch):
+    first, second = (tmp_path / place / "w" for place in ("first", "second"))
+    shutil.copytree(whisper, first)
+    stage = trained(on_upstream("mlee", first, **QUICK))
+    first.parent.rename(second.parent)
+    monkeypatch.setattr(finding, "_FOUND", {})
+    with pytest.raises(InputError, match="set MLEE_UPSTREAMS"):
+        load_at(find(stage.folder))
+    assert trained(on_upstream("mlee", second, **QUICK)).folder == stage.folder
+    assert load_at(find(stage.folder)).golden_difference < 1e-6
+
+
+def test_notes_of_several_names_of_one_network_stand_side_by_side(tmp_path):
+    for name, commit, folder in (("me/w", "a" * 40, "cache"), ("w", None, "here"), ("me/w", "b" * 40, "cache2")):
+        note_upstream(tmp_path, "5" * 64, name, commit, tmp_path / folder)
+    assert pinned_commit(tmp_path, "me/w") in ("a" * 40, "b" * 40) and pinned_commit(tmp_path, "w") is None
+    stage = tmp_path / "row/all/seed1/fold1"
+    assert {path.name for path in upstream_folders(stage)} == {"cache", "here", "cache2"} and upstream_folders(tmp_path.parents[-1]) == []
+    next(tmp_path.rglob("*.json")).write_text('{"x": 3}')
+    with pytest.raises(InputError, match="damaged: remove it, and name the upstream again"):
+        upstream_folders(stage)
 
 
 def test_the_paper_and_a_pretrained_encoder_stand_side_by_side(on_upstream):

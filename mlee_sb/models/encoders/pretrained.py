@@ -65,10 +65,11 @@ class PretrainedEncoder(Encoder):
         upstream = Upstream.of(find_upstream(upstream)) if isinstance(upstream, str) else upstream
         choose(pooling, POOLINGS, "pooling")
         choose(context, CONTEXTS, "context")
-        if not 0 <= dropout < 1:
-            raise InputError(f"dropout is {dropout}, and must be 0 or more, and less than 1")
+        _check_numbers(
+            layers or [], dropout, {"attention_size": (attention_size, 1), "dense_size": (dense_size, 1), "learn_layers": (learn_layers, 0)}
+        )
         self.settings = {
-            "layers": [int(layer) for layer in layers or ()],
+            "layers": list(layers or ()),
             "context": context,
             "pooling": pooling,
             "attention_size": attention_size,
@@ -167,6 +168,17 @@ class PretrainedEncoder(Encoder):
         kept, n_steps = self._kept(waveform.unsqueeze(0), torch.tensor([len(waveform)]))
         weights = self._pooled(kept, n_steps)[1][0]
         return weights, (torch.arange(len(weights), device=weights.device) + 0.5) * self.upstream.described.step_seconds
+
+
+def _check_numbers(layers, dropout, sizes: dict[str, tuple[int, int]]) -> None:
+    """Refuse numbers that make no encoder. `sizes` are whole numbers, each with the smallest one that is allowed."""
+    for name, (value, least) in sizes.items():
+        if type(value) is not int or value < least:
+            raise InputError(f"{name} is {value!r}, and must be a whole number, {least} or more")
+    if not isinstance(layers, Sequence) or not all(type(layer) is int for layer in layers) or len(set(layers)) != len(layers):
+        raise InputError(f"layers is {layers!r}, and must be different whole numbers: 0 is the input of the first layer")
+    if not isinstance(dropout, int | float) or not 0 <= dropout < 1:
+        raise InputError(f"dropout is {dropout!r}, and must be 0 or more, and less than 1")
 
 
 def statistics(states: Tensor, n_steps: Tensor) -> Tensor:

@@ -17,6 +17,8 @@ from mlee_sb.training.sweeps.process import DIED, Ending, Task, train_in_own_pro
 
 ANSWERS_WITHIN = "30s"  # how long to wait for a scheduler, which may run on a busy machine
 
+THIS_MACHINE = "loky"  # the backend that needs no cluster
+
 
 @dataclass(frozen=True)
 class Workers:
@@ -64,12 +66,12 @@ def open_backend(name: str, jobs: int | None, threads: int, device: str, address
         if the backend is unknown, is not installed, cannot be reached, or has no room for `jobs`
     """
     check_workers(name, jobs, threads)
-    if address and name == "loky":
-        raise InputError(f"--address {address}: the backend loky is for this machine; add --backend ray or --backend dask")
+    if address and name == THIS_MACHINE:
+        raise InputError(f"--address {address}: the backend {THIS_MACHINE} is for this machine; add --backend ray or --backend dask")
     if not jobs and not address:
         jobs = 1 if device.startswith("cuda") else max(1, cpu_count() // threads)
     if jobs == 1 and not address:
-        name = "loky"  # joblib runs a single job without any backend
+        name = THIS_MACHINE  # joblib runs a single job without any backend
     with _one_ctrl_c_is_enough(), BACKENDS[name](jobs, threads, device, address) as workers:
         yield workers
 
@@ -91,7 +93,7 @@ def _one_ctrl_c_is_enough() -> Iterator[None]:
 
 @contextmanager
 def _loky(jobs: int, threads: int, device: str, address: None) -> Iterator[Workers]:
-    with parallel_config("loky", initializer=_leave_ctrl_c_alone):
+    with parallel_config(THIS_MACHINE, initializer=_leave_ctrl_c_alone):
         try:
             yield Workers(jobs)
         finally:
@@ -147,7 +149,7 @@ def _ray(jobs: int | None, threads: int, device: str, address: str | None) -> It
         ray.shutdown()
 
 
-BACKENDS: dict[str, Callable] = {"loky": _loky, "ray": _ray, "dask": _dask}
+BACKENDS: dict[str, Callable] = {THIS_MACHINE: _loky, "ray": _ray, "dask": _dask}
 
 
 def _room(jobs: int | None, room: int, address: str | None) -> int:
