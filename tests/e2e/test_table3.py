@@ -4,6 +4,7 @@ import json
 
 import pytest
 from releases import write_table, write_wav
+from upstreams import write_upstream
 
 from mlee_sb.experiment.table3 import main
 
@@ -48,6 +49,15 @@ def test_a_setting_of_a_file_reaches_its_stage_however_it_is_required(tones, tmp
         "dominant_soft@alpha=0.5,lr=0.002",
         "mlee_fusion_soft@alpha=0.5,dominant.lr=0.002,mlee.lr=0.001",
     ]
+
+
+def test_a_grid_on_an_upstream_has_its_thirteen_cells_whatever_existence_learns(ten_speakers, tmp_path, capsys):
+    upstream = write_upstream(tmp_path / "whisper", "whisper")
+    flags = ["--folds", "1", "--dry-run", "--json", "--encoder", "pretrained", "--upstream", str(upstream), "--mlee.full_votes", "2"]
+    assert main([*of_tones(ten_speakers, tmp_path), *flags]) == 0
+    stages = json.loads(capsys.readouterr().out)["stages"]
+    assert len(stages) == 13 and all("encoder=pretrained" in stage["row"] for stage in stages)
+    assert all("full_votes=2" in stage["row"] for stage in stages if not stage["row"].startswith("dominant"))
 
 
 def test_a_failed_stage_is_named_with_its_log_and_the_same_command_tries_it_again(tones, tmp_path, capsys):

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from mlee_sb.errors import InputError
 from mlee_sb.experiment.arguments import parse_row, typed
 from mlee_sb.experiment.parser import Parser
 from mlee_sb.training.settings import overridable
@@ -52,3 +53,25 @@ def test_a_row_is_found_before_and_behind_flags(words):
     parser.add_argument("--results")
     given, overrides = parse_row(parser, words)
     assert given["hparams"].name == "mlee.yaml" and overrides == {"fold": 3}
+
+
+UPSTREAM = ["--encoder", "pretrained", "--upstream", "me/w"]
+
+
+def test_numbers_of_layers_are_numbers_however_they_are_given():
+    _, overrides = parse_row(Parser(), ["mlee", *UPSTREAM, "--layers", "3", "4"])
+    assert overrides["layers"] == [3, 4] == typed({"layers": [3, 4]}, overridable("hparams/mlee.yaml", {"encoder": "pretrained"}))["layers"]
+
+
+def test_null_takes_back_what_a_file_says():
+    assert typed({"level_db": "null"}, SETTINGS) == {"level_db": None}
+
+
+@pytest.mark.parametrize("row", ["mlee", "mlee_fusion"])
+def test_a_flag_of_an_encoder_that_was_not_chosen_is_told_so(row):
+    with pytest.raises(InputError, match="--upstream: a setting of --encoder pretrained: add that"):
+        parse_row(Parser(), [row, "--upstream", "me/w"])
+
+
+def test_flags_of_a_head_keep_their_help_with_another_encoder():
+    assert all(overridable("hparams/mlee_fusion.yaml", {"encoder": "pretrained"})[name][1] for name in ("speeds", "calibration"))
