@@ -2,12 +2,13 @@
 
 import json
 import shutil
+from functools import partial
 
 import pytest
 import torch
 from bundles import write_bundle, write_speech
 from huggingface_hub import ModelCard, constants
-from pretrained_bundles import encoder_on, fusion_on
+from pretrained_bundles import encoder_on, fusion_on, model_on, moved
 from safetensors.torch import load, load_file, save_file
 from speechbrain.inference.classifiers import EncoderClassifier
 from upstreams import put_on_hub, write_upstream
@@ -119,12 +120,20 @@ def test_weights_that_have_16_bits_are_carried_in_16_bits(hub, known, tmp_path, 
     assert torch.equal(ours.classify_file(hello)[0], theirs.classify_file(hello)[0])
 
 
-def test_layers_that_learned_do_not_replace_those_of_a_frozen_encoder(hub, known, tmp_path, hello, monkeypatch):
-    tuned, frozen = encoder_on(known, learn_layers=1), encoder_on(known)
-    with torch.no_grad():
-        for parameter in tuned.tuned.parameters():
-            parameter.add_(0.1)
-    bundle = write_bundle(tmp_path / "both", fusion_on(tuned, frozen))
+TUNED = {
+    "alone": lambda on: model_on(moved(on(learn_layers=1), 0.1)),
+    "beside a frozen one": lambda on: fusion_on(moved(on(learn_layers=1), 0.1), on()),
+    "on other layers than another one": lambda on: fusion_on(
+        moved(on(layers=[1], learn_layers=1), 0.1), moved(on(layers=[2], learn_layers=1), 0.2)
+    ),
+    "as another one, but more": lambda on: fusion_on(moved(on(learn_layers=2), 0.1), moved(on(learn_layers=1), 0.2)),
+}
+"""Models whose upstream learned, made with `encoder_on` for one folder."""
+
+
+@pytest.mark.parametrize("case", TUNED)
+def test_a_self_contained_model_whose_upstream_learned_says_the_same(hub, known, tmp_path, hello, monkeypatch, case):
+    bundle = write_bundle(tmp_path / "tuned", TUNED[case](partial(encoder_on, known)))
     before = EmotionClassifier.from_hparams(bundle).classify_file(hello)[0]
     push(bundle, NAME, licence="mit", self_contained=True)
     alone = pulled_alone(hub, known, tmp_path, monkeypatch)
