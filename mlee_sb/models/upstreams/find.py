@@ -15,12 +15,12 @@ from mlee_sb.hub_errors import hub_errors_explained, is_repository
 from mlee_sb.hub_files import files_on_hub
 from mlee_sb.models.bundle_files import CARD
 from mlee_sb.models.config import LARGEST_TEXT, LARGEST_WEIGHTS, LONGEST_LICENCE, UpstreamConfig, UpstreamFiles, read_bounded
-from mlee_sb.models.upstreams.folder import CONFIG, PROCESSOR, SHARDS, WEIGHTS, shard_names, weight_files
+from mlee_sb.models.upstreams.folder import CONFIG, PROCESSOR, PROCESSORS, SHARDS, WEIGHTS, shard_names, weight_files
 from mlee_sb.models.upstreams.networks import network_of
 
 FOLDERS = "MLEE_UPSTREAMS"  # environment variable: folders of pretrained models, or folders with such folders in them
 AT = "@"  # between the name of a model on the hub and its commit
-DESCRIBING = (CONFIG, PROCESSOR, CARD, SHARDS)  # small files, which are fetched before the weights
+DESCRIBING = (CONFIG, PROCESSOR, PROCESSORS, CARD, SHARDS)  # small files, which are fetched before the weights
 LONGEST_NAME = 100  # characters of a folder's name that are kept
 _FOUND: dict[str, "FoundUpstream"] = {}  # what this process has found, by what it was called
 

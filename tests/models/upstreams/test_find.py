@@ -64,6 +64,15 @@ def test_only_what_describes_an_upstream_and_its_safetensors_are_fetched_and_the
     assert weights.files == find_upstream(str(folder)).described.weights.files
 
 
+def test_a_processor_that_stands_beside_a_tokenizer_is_fetched(hub, folder):
+    processor = folder / "preprocessor_config.json"
+    (folder / "processor_config.json").write_text(json.dumps({"feature_extractor": json.loads(processor.read_text())}))
+    expected = find_upstream(str(folder)).described.processor
+    processor.unlink()
+    put_on_hub(hub, folder, NAME)
+    assert find_upstream(NAME).described.processor == expected
+
+
 def test_a_name_means_one_commit_for_a_whole_process(hub, commit):
     find_upstream(NAME)
     hub.asked.clear()
