@@ -21,6 +21,7 @@ from mlee_sb.inference.publish import push
 from mlee_sb.inference.verify import verify
 from mlee_sb.models.bundle import load_bundle
 from mlee_sb.models.bundle_files import FILES
+from mlee_sb.models.speechbrain_modules import LogProbabilities
 from mlee_sb.models.upstreams import find
 from mlee_sb.models.upstreams.carried import PREFIX
 
@@ -97,6 +98,16 @@ def test_speechbrains_class_reads_a_self_contained_model_with_the_same_answers(h
     theirs = EncoderClassifier.from_hparams(source=str(pulled), savedir=str(tmp_path / "sb"))
     torch.testing.assert_close(theirs.classify_file(str(hello))[0], ours.classify_file(hello)[0])
     assert all(check.passed for check in verify(Place(pulled, pulled.parents[1])))
+
+
+def test_what_speechbrain_builds_of_the_classifier_needs_no_upstream(folder, tmp_path):
+    bundle = write_bundle(tmp_path / "tuned", model_on(encoder_on(folder, learn_layers=1)))
+    config = next(line for line in (bundle / "hyperparams.yaml").read_text().splitlines() if line.startswith("config: "))
+    find._FOUND.clear()
+    shutil.rmtree(folder)
+    classifier = LogProbabilities(json.loads(config.removeprefix("config: ")))
+    classifier.load_state_dict(torch.load(bundle / "classifier.ckpt"))
+    torch.testing.assert_close(classifier(torch.randn(2, 4)).exp().sum(dim=1), torch.ones(2))
 
 
 def test_an_upstream_is_carried_once_without_the_layers_above_the_last_one_in_use(hub, bundle, known):
