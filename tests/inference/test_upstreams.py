@@ -178,7 +178,14 @@ def test_a_card_that_was_edited_keeps_its_words_in_a_self_contained_model(hub, b
     path = bundle / "README.md"
     path.write_text(path.read_text() + "\nRecorded in my kitchen.\n")
     push(bundle, NAME, licence="mit", self_contained=True)
-    assert "Recorded in my kitchen." in files_of(hub)["README.md"].decode()
+    card = files_of(hub)["README.md"].decode()
+    assert "Recorded in my kitchen." in card and "its weights are in this model" in card
+    assert "must lie in a folder" not in card and "without those of what it stands on" not in card
+    path.write_text(path.read_text().replace("(a folder, on no hub)", "(on my disk)"))
+    hub.repositories.clear()
+    with pytest.raises(InputError, match=r"README.md: .*put it back as it was, and it is written again: - tiny \(a folder, on no hub\)"):
+        push(bundle, NAME, licence="mit", self_contained=True)
+    assert not hub.repositories
 
 
 def test_a_model_on_a_folder_is_published_only_with_its_weights(hub, bundle, known):
