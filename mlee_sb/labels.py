@@ -109,13 +109,15 @@ def softmax_class_weights(targets: np.ndarray, emotions: Sequence[str] | None = 
 
 
 def existence_class_weights(targets: np.ndarray, emotions: Sequence[str] | None = None) -> np.ndarray:
-    """Return inverse frequencies of absent and present for each emotion (equation 6): N / (2 n), with n of N utterances.
+    """Return inverse frequencies of absent and present for each emotion (equation 6): N / (2 n), for N utterances.
+
+    n is the sum of the targets for present, and N minus this sum for absent. Where all targets are 0 or 1, it is a number of utterances.
 
     [choice] The whole table has one common factor: present and absent have the same weight in the sum for every emotion, also a rare one.
 
     Parameters
     ----------
-    targets : [n, K], 0 or 1
+    targets : [N, K], from 0 to 1
     emotions : names for the error
 
     Returns
@@ -126,7 +128,7 @@ def existence_class_weights(targets: np.ndarray, emotions: Sequence[str] | None 
     Raises
     ------
     InputError
-        if an emotion is never present, or never absent
+        if all targets of an emotion are 0, or all are 1
 
     >>> existence_class_weights(np.array([[1], [0], [0], [0]])).round(3).tolist()
     [[0.667, 2.0]]

@@ -21,6 +21,21 @@ def encoder_on(upstream, **changed) -> PretrainedEncoder:
     return encoder.eval()
 
 
+def moved(encoder: PretrainedEncoder, by: float) -> PretrainedEncoder:
+    """The encoder, after the layers of its upstream that learn have learned something."""
+    with torch.no_grad():
+        for parameter in encoder.tuned.parameters():
+            parameter.add_(by)
+    return encoder
+
+
+def model_on(encoder) -> EmotionModel:
+    """A model of one encoder, which is not frozen."""
+    classifier = DenseClassifier(encoder.embedding_size, len(EMOTIONS), 8)
+    torch.nn.init.normal_(classifier.output.weight, std=3)
+    return EmotionModel(encoder, classifier, EMOTIONS, SOFTMAX).eval()
+
+
 def fusion_on(*encoders) -> EmotionModel:
     """A calibrated fusion that knows existence by its first encoder."""
     classifier = DenseClassifier(sum(encoder.embedding_size for encoder in encoders), len(EMOTIONS), 8)

@@ -9,8 +9,9 @@ from pathlib import Path
 from huggingface_hub import HfApi, ModelCard
 
 from mlee_sb.errors import InputError
+from mlee_sb.files import write_text
 from mlee_sb.hub_errors import hub_errors_explained, is_repository
-from mlee_sb.inference.card import card_text, parameters_of, read_scores, write_card
+from mlee_sb.inference.card import card_text, parameters_of, read_scores
 from mlee_sb.inference.hub import Place
 from mlee_sb.inference.source import find, load_at
 from mlee_sb.models.bundle import Bundle, save_bundle
@@ -79,23 +80,42 @@ def push(
 
 
 def self_contained_bundle(place: Place, bundle: Bundle, folder: Path) -> tuple[Place, Bundle]:
-    """Write a bundle once more, with the weights of its upstreams in it, and with the same scores and card. Return the new one.
+    """Write a bundle once more, with the weights of its upstreams in it, and with the same scores. Return the new one.
+
+    Its card is the same one, with the lines written again that speak of these weights.
 
     Parameters
     ----------
     place, bundle : the bundle, and where it lies. Its model carries its upstreams from then on
     folder : of the new bundle
+
+    Raises
+    ------
+    InputError
+        if somebody changed one of these lines
     """
     config = bundle.config
     carry(bundle.model)
     save_bundle(folder, bundle.model, config.labels.model_dump(), config.demo)
-    for file in (SCORES, CARD):
-        if (place.folder / file).is_file():
-            shutil.copyfile(place.folder / file, folder / file)
+    if (place.folder / SCORES).is_file():
+        shutil.copyfile(place.folder / SCORES, folder / SCORES)
     new = Place(folder, folder)
-    if _card_as_trained(place, config):
-        write_card(folder)
-    return new, load_at(new)
+    carrying = load_at(new)
+    write_text(folder / CARD, _card_written_again(place, _made_card(place, config), _made_card(new, carrying.config)))
+    return new, carrying
+
+
+def _card_written_again(place: Place, before: str, after: str) -> str:
+    """Return the card of a bundle with the lines of `after` in the place of those of `before`: what a person wrote stays."""
+    changed = {old: new for old, new in zip(before.split("\n"), after.split("\n"), strict=True) if old != new}
+    there = _card_of(place)
+    lines = (before if there is None else there).split("\n")
+    if gone := [old for old in changed if old not in lines]:
+        raise InputError(
+            f"{place.folder / CARD}: somebody changed a line that would say something wrong of a model with its upstream in it: put it "
+            f"back as it was, and it is written again: {gone[0]}"
+        )
+    return "\n".join(changed.get(line, line) for line in lines)
 
 
 def _check_upstreams(folder: str | Path, config: BundleConfig) -> None:
@@ -110,8 +130,11 @@ def _check_upstreams(folder: str | Path, config: BundleConfig) -> None:
 
 def _card_as_trained(place: Place, config: BundleConfig) -> bool:
     """Return whether the card of a bundle is the one that was made from its run, or is missing: nobody edited it."""
-    there = _card_of(place)
-    return there in (None, card_text(config, read_scores(place, config), parameters_of(place, config)))
+    return _card_of(place) in (None, _made_card(place, config))
+
+
+def _made_card(place: Place, config: BundleConfig) -> str:
+    return card_text(config, read_scores(place, config), parameters_of(place, config))
 
 
 def _card_of(place: Place) -> str | None:

@@ -6,12 +6,15 @@ Therefore the first two modules return the waveform as it is, and the third one 
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor, nn
 
 from mlee_sb.models.bundle import build_model
 from mlee_sb.models.config import Architecture
+from mlee_sb.models.dense_classifier import DenseClassifier
 from mlee_sb.models.emotion_model import check_finite
 from mlee_sb.models.upstreams.carried import PREFIX, take_carried
+from mlee_sb.targets.outputs import OUTPUTS
 
 
 class Waveforms(nn.Module):
@@ -44,13 +47,15 @@ class LogProbabilities(nn.Module):
 
     def __init__(self, config: dict):
         super().__init__()
-        self.model = build_model(Architecture.model_validate(config))
-        self.model.encoder = nn.Identity()
+        described = Architecture.model_validate(config)
+        with torch.random.fork_rng(devices=[]):  # new weights, which are replaced, take nothing from the global generator
+            self.model = nn.ModuleDict({"classifier": DenseClassifier(**described.classifier)})  # the names of its weights in a bundle
+        self.output = OUTPUTS[described.output]
 
     def forward(self, embeddings: Tensor) -> Tensor:
-        logits = self.model.classifier(embeddings).float()
+        logits = self.model["classifier"](embeddings).float()
         check_finite(logits, "waveforms")
-        return self.model.log_probabilities(logits)
+        return self.output.log_probabilities(logits)
 
 
 def samples_from_relative(relative_lengths: Tensor, longest: int) -> Tensor:

@@ -2,12 +2,13 @@
 
 import json
 import shutil
+from functools import partial
 
 import pytest
 import torch
 from bundles import write_bundle, write_speech
 from huggingface_hub import ModelCard, constants
-from pretrained_bundles import encoder_on, fusion_on
+from pretrained_bundles import encoder_on, fusion_on, model_on, moved
 from safetensors.torch import load, load_file, save_file
 from speechbrain.inference.classifiers import EncoderClassifier
 from upstreams import put_on_hub, write_upstream
@@ -20,6 +21,7 @@ from mlee_sb.inference.publish import push
 from mlee_sb.inference.verify import verify
 from mlee_sb.models.bundle import load_bundle
 from mlee_sb.models.bundle_files import FILES
+from mlee_sb.models.speechbrain_modules import LogProbabilities
 from mlee_sb.models.upstreams import find
 from mlee_sb.models.upstreams.carried import PREFIX
 
@@ -98,6 +100,16 @@ def test_speechbrains_class_reads_a_self_contained_model_with_the_same_answers(h
     assert all(check.passed for check in verify(Place(pulled, pulled.parents[1])))
 
 
+def test_what_speechbrain_builds_of_the_classifier_needs_no_upstream(folder, tmp_path):
+    bundle = write_bundle(tmp_path / "tuned", model_on(encoder_on(folder, learn_layers=1)))
+    config = next(line for line in (bundle / "hyperparams.yaml").read_text().splitlines() if line.startswith("config: "))
+    find._FOUND.clear()
+    shutil.rmtree(folder)
+    classifier = LogProbabilities(json.loads(config.removeprefix("config: ")))
+    classifier.load_state_dict(torch.load(bundle / "classifier.ckpt"))
+    torch.testing.assert_close(classifier(torch.randn(2, 4)).exp().sum(dim=1), torch.ones(2))
+
+
 def test_an_upstream_is_carried_once_without_the_layers_above_the_last_one_in_use(hub, bundle, known):
     push(bundle, NAME, licence="mit", self_contained=True)
     config = json.loads(files_of(hub)["config.json"])
@@ -119,12 +131,20 @@ def test_weights_that_have_16_bits_are_carried_in_16_bits(hub, known, tmp_path, 
     assert torch.equal(ours.classify_file(hello)[0], theirs.classify_file(hello)[0])
 
 
-def test_layers_that_learned_do_not_replace_those_of_a_frozen_encoder(hub, known, tmp_path, hello, monkeypatch):
-    tuned, frozen = encoder_on(known, learn_layers=1), encoder_on(known)
-    with torch.no_grad():
-        for parameter in tuned.tuned.parameters():
-            parameter.add_(0.1)
-    bundle = write_bundle(tmp_path / "both", fusion_on(tuned, frozen))
+TUNED = {
+    "alone": lambda on: model_on(moved(on(learn_layers=1), 0.1)),
+    "beside a frozen one": lambda on: fusion_on(moved(on(learn_layers=1), 0.1), on()),
+    "on other layers than another one": lambda on: fusion_on(
+        moved(on(layers=[1], learn_layers=1), 0.1), moved(on(layers=[2], learn_layers=1), 0.2)
+    ),
+    "as another one, but more": lambda on: fusion_on(moved(on(learn_layers=2), 0.1), moved(on(learn_layers=1), 0.2)),
+}
+"""Models whose upstream learned, made with `encoder_on` for one folder."""
+
+
+@pytest.mark.parametrize("case", TUNED)
+def test_a_self_contained_model_whose_upstream_learned_says_the_same(hub, known, tmp_path, hello, monkeypatch, case):
+    bundle = write_bundle(tmp_path / "tuned", TUNED[case](partial(encoder_on, known)))
     before = EmotionClassifier.from_hparams(bundle).classify_file(hello)[0]
     push(bundle, NAME, licence="mit", self_contained=True)
     alone = pulled_alone(hub, known, tmp_path, monkeypatch)
@@ -158,7 +178,14 @@ def test_a_card_that_was_edited_keeps_its_words_in_a_self_contained_model(hub, b
     path = bundle / "README.md"
     path.write_text(path.read_text() + "\nRecorded in my kitchen.\n")
     push(bundle, NAME, licence="mit", self_contained=True)
-    assert "Recorded in my kitchen." in files_of(hub)["README.md"].decode()
+    card = files_of(hub)["README.md"].decode()
+    assert "Recorded in my kitchen." in card and "its weights are in this model" in card
+    assert "must lie in a folder" not in card and "without those of what it stands on" not in card
+    path.write_text(path.read_text().replace("(a folder, on no hub)", "(on my disk)"))
+    hub.repositories.clear()
+    with pytest.raises(InputError, match=r"README.md: .*put it back as it was, and it is written again: - tiny \(a folder, on no hub\)"):
+        push(bundle, NAME, licence="mit", self_contained=True)
+    assert not hub.repositories
 
 
 def test_a_model_on_a_folder_is_published_only_with_its_weights(hub, bundle, known):

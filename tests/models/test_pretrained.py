@@ -86,14 +86,19 @@ def test_a_fusion_on_one_upstream_runs_it_once_and_holds_it_once(upstream, compu
 
 @torch.no_grad()
 @pytest.mark.parametrize(
-    "other", [{"pooling": "attention"}, {"layers": [1]}, {"context": "padded"}, {"level_db": -25}, {"learn_layers": 1}]
+    ("other", "networks"),
+    [({"pooling": "attention"}, 1), ({"level_db": -25}, 1), ({"layers": [1]}, 2), ({"context": "padded"}, 2), ({"learn_layers": 1}, 2)],
+    ids=str,
 )
-def test_encoders_that_need_other_numbers_of_one_upstream_do_not_share_them(upstream, computed, other):
+def test_encoders_that_need_other_numbers_of_one_upstream_run_it_each_and_hold_it_once_where_it_is_the_same(
+    upstream, computed, other, networks
+):
     encoders = [pretrained_encoder(upstream("whisper")).eval(), pretrained_encoder(upstream("whisper"), **other).eval()]
     waveforms, lengths = noise(RATE, 9000)
     alone = torch.cat([encoder(waveforms, lengths) for encoder in encoders], dim=1)
     computed.clear()
     assert torch.equal(FrozenEncoders(encoders)(waveforms, lengths), alone) and len(computed) == 2
+    assert len({id(encoder.upstream.network) for encoder in encoders}) == networks
 
 
 # What ONNX gets

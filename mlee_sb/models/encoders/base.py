@@ -106,8 +106,8 @@ class Encoder(nn.Module):
                 digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
         return {"settings": self.settings, "sha256": digest.hexdigest()}
 
-    def share_fixed(self, other: "Encoder") -> None:
-        """Take what `fixed` needs from another encoder with an equal `fixed_identity`, for example a large network. Nothing by default."""
+    def share_with(self, other: "Encoder") -> None:
+        """Take what both can use from another encoder of a fusion, of any class, for example a large network. Nothing by default."""
 
     @property
     def has_attention(self) -> bool:

@@ -25,9 +25,8 @@ class FrozenEncoders(Encoder):
         self._groups: dict[str, list[int]] = {}  # numbers of encoders with one fixed part, which is computed once for all of them
         for number, encoder in enumerate(self.encoders):
             self._groups.setdefault(_fixed_part(encoder, number), []).append(number)
-        for first, *others in self._groups.values():
-            for other in others:
-                self.encoders[other].share_fixed(self.encoders[first])
+            for other in self.encoders[:number]:
+                encoder.share_with(other)
         if len({encoder.sample_rate for encoder in self.encoders}) != 1:
             raise InputError("the encoders of a fusion must share one sample rate")
         self.requires_grad_(False)

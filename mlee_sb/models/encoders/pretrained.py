@@ -103,9 +103,11 @@ class PretrainedEncoder(Encoder):
     def fixed_identity(self) -> dict:
         return {**self.upstream.key, **{name: self.settings[name] for name in ("pooling", "level_db")}}
 
-    def share_fixed(self, other: "PretrainedEncoder") -> None:
-        """Use the network of another encoder, so that a fusion holds it once."""
-        self.upstream = other.upstream
+    def share_with(self, other: Encoder) -> None:
+        """Use the network of another encoder if it is the same one and learns in neither, so that a fusion holds it once."""
+        frozen = isinstance(other, PretrainedEncoder) and not (self.learn_layers or other.learn_layers)
+        if frozen and self.upstream.key == other.upstream.key:
+            self.upstream = other.upstream
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         tuned = list(self.tuned.parameters())

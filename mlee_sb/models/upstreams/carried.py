@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from mlee_sb.models.config import HERE, UpstreamConfig
-from mlee_sb.models.upstreams.base import Network
 from mlee_sb.models.upstreams.upstream import Upstream
 
 PREFIX = "upstreams."  # before the number of an upstream and the name of a tensor
@@ -55,19 +54,31 @@ def carry(model: nn.Module) -> None:
             upstreams[number].described = here
 
 
-def _here(model: nn.Module) -> list[tuple[str, Network]]:
-    """Return the networks whose weights the bundle of a model holds, each with the prefix of its tensors there.
+def _here(model: nn.Module) -> list[tuple[str, Upstream]]:
+    """Return the upstreams whose weights the bundle of a model holds, each with the prefix of its tensors there.
 
-    Networks of one upstream have one prefix. Those with more layers that learned come first: the tensors of the others replace theirs.
+    Uses of one upstream have one prefix.
     """
     described = upstreams_of(model).described
-    users = sorted((upstream for upstream in _all(model) if upstream.described.here), key=lambda upstream: -upstream.use.tuned)
-    return [(f"{PREFIX}{described.index(upstream.described)}.", upstream.network) for upstream in users]
+    users = [upstream for upstream in _all(model) if upstream.described.here]
+    return [(f"{PREFIX}{described.index(upstream.described)}.", upstream) for upstream in users]
 
 
 def carried_weights(model: nn.Module) -> dict[str, Tensor]:
-    """Return the weights that the bundle of a model holds for its upstreams, by their names there."""
-    return {prefix + name: tensor for prefix, network in _here(model) for name, tensor in network.state_dict().items()}
+    """Return the weights that the bundle of a model holds for its upstreams, by their names there.
+
+    Where a layer learned in one encoder and not in another one, they are the published ones. Where it learned in all, they are a copy of
+    those of one encoder: what each of them learned is among the weights of the model.
+    """
+    found: dict[str, Tensor] = {}
+    for prefix, upstream in _here(model):
+        learned = {id(tensor) for tensor in upstream.network.top(upstream.use.tuned).state_dict(keep_vars=True).values()}
+        for name, tensor in upstream.network.state_dict(keep_vars=True).items():
+            if id(tensor) in learned:
+                found.setdefault(prefix + name, tensor.detach().clone())
+            else:
+                found[prefix + name] = tensor.detach()
+    return found
 
 
 def stored_weights(model: nn.Module) -> dict[str, Tensor]:
@@ -86,8 +97,9 @@ def as_stored(tensor: Tensor) -> Tensor:
 
 def take_carried(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
     """Load the weights of upstreams that `carried_weights` returned. Load those of the model after them: they have layers that learned."""
-    for prefix, network in _here(model):
-        network.load_state_dict({name: weights[prefix + name] for name in network.state_dict()}, strict=True)
+    for prefix, upstream in _here(model):
+        names = upstream.network.state_dict()
+        upstream.network.load_state_dict({name: weights[prefix + name] for name in names}, strict=True)
 
 
 def _all(model: nn.Module) -> list[Upstream]:

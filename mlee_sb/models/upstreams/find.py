@@ -14,13 +14,14 @@ from mlee_sb.files import sha256_of
 from mlee_sb.hub_errors import hub_errors_explained, is_repository
 from mlee_sb.hub_files import files_on_hub
 from mlee_sb.models.bundle_files import CARD
-from mlee_sb.models.config import LARGEST_TEXT, LARGEST_WEIGHTS, LONGEST_LICENCE, UpstreamConfig, UpstreamFiles, read_bounded
-from mlee_sb.models.upstreams.folder import CONFIG, PROCESSOR, SHARDS, WEIGHTS, shard_names, weight_files
+from mlee_sb.models.config import LARGEST_TEXT, LONGEST_LICENCE, UpstreamConfig, UpstreamFiles, read_bounded
+from mlee_sb.models.upstreams.folder import CONFIG, PROCESSOR, PROCESSORS, SHARDS, WEIGHTS, shard_names, weight_files
 from mlee_sb.models.upstreams.networks import network_of
 
 FOLDERS = "MLEE_UPSTREAMS"  # environment variable: folders of pretrained models, or folders with such folders in them
 AT = "@"  # between the name of a model on the hub and its commit
-DESCRIBING = (CONFIG, PROCESSOR, CARD, SHARDS)  # small files, which are fetched before the weights
+DESCRIBING = (CONFIG, PROCESSOR, PROCESSORS, CARD, SHARDS)  # small files, which are fetched before the weights
+LARGEST_UPSTREAM = 16 * 1024**3  # bytes of the weights; a decoder, which is never read, may be half of them
 LONGEST_NAME = 100  # characters of a folder's name that are kept
 _FOUND: dict[str, "FoundUpstream"] = {}  # what this process has found, by what it was called
 
@@ -141,20 +142,29 @@ def _fetch(name: str, commit: str | None) -> Path:
     with hub_errors_explained(name, commit):
         found = files_on_hub(name, commit)
         if found is None:
-            return Path(snapshot_download(name, revision=commit, local_files_only=True, allow_patterns=list(DESCRIBING)))
+            return _complete(Path(snapshot_download(name, revision=commit, local_files_only=True, allow_patterns=list(DESCRIBING))), name)
         if WEIGHTS not in found.sizes and SHARDS not in found.sizes:
             raise InputError(
                 f"{name}: no safetensors at {constants.ENDPOINT}, only weights that can run code when they are read: take a revision that "
                 f"has them (its page lists pull requests that add them; {name}{AT}COMMIT), or convert it where you trust it, with "
                 "transformers: AutoModel.from_pretrained(NAME).save_pretrained(FOLDER), and name the folder"
             )
-        found.check_sizes(dict.fromkeys(DESCRIBING, LARGEST_TEXT))
+        remedy = f"not fetched. If you trust it, download it (hf download {name} --local-dir FOLDER), and name the folder"
+        found.check_sizes(dict.fromkeys(DESCRIBING, LARGEST_TEXT), remedy)
         folder = Path(snapshot_download(name, revision=commit, allow_patterns=list(DESCRIBING)))  # the cache notes what main means
         network_of(folder)  # refuses what cannot be used
         weights = [WEIGHTS] if WEIGHTS in found.sizes else shard_names(folder)
-        if (size := sum(found.sizes.get(file, 0) for file in weights)) > LARGEST_WEIGHTS:
-            raise InputError(f"{name}: its weights have {size:,} bytes, but at most {LARGEST_WEIGHTS:,} are allowed: not fetched")
+        if (size := sum(found.sizes.get(file, 0) for file in weights)) > LARGEST_UPSTREAM:
+            raise InputError(f"{name}: its weights have {size:,} bytes, but at most {LARGEST_UPSTREAM:,} are allowed: {remedy}")
         return Path(snapshot_download(name, revision=found.commit, allow_patterns=weights))
+
+
+def _complete(folder: Path, name: str) -> Path:
+    """Return a folder of the hub's cache. Raise an InputError if weights are missing in it: they are fetched last."""
+    weights = shard_names(folder) if (folder / SHARDS).is_file() and not (folder / WEIGHTS).is_file() else [WEIGHTS]
+    if not all((folder / file).is_file() for file in weights):
+        raise InputError(f"{name}: not in the cache completely, and {constants.ENDPOINT} cannot be reached: try again with a network")
+    return folder
 
 
 def _describe_folder(folder: Path) -> FoundUpstream:

@@ -12,6 +12,7 @@ from mlee_sb.files import read_json
 from mlee_sb.models.config import MODEL_TYPE
 
 CONFIG, PROCESSOR = "config.json", "preprocessor_config.json"
+PROCESSORS, OF_AUDIO = "processor_config.json", "feature_extractor"  # what transformers 5 writes beside a tokenizer instead; its entry
 WEIGHTS, SHARDS = "model.safetensors", "model.safetensors.index.json"  # the second one lists several files with weights
 SHARD = re.compile(r"\w[\w.\-]*\.safetensors", re.ASCII)  # the name of one of them
 PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json", "tf_model.h5", "flax_model.msgpack")
@@ -35,9 +36,21 @@ def read_config(folder: Path) -> dict:
 
 
 def read_processor(folder: Path) -> dict:
-    """Read preprocessor_config.json. Raise an InputError if it is missing or damaged."""
+    """Read preprocessor_config.json, or where it is missing, its content in processor_config.json.
+
+    Raises
+    ------
+    InputError
+        if neither is there, or if it is damaged
+    """
     remedy = f"it says what sample rate the upstream takes, and whether waveforms are normalised: fetch it from where {CONFIG} comes from"
-    return read_json(folder / PROCESSOR, remedy)
+    path = folder / PROCESSORS
+    if (folder / PROCESSOR).is_file() or not path.is_file():
+        return read_json(folder / PROCESSOR, remedy)
+    found = read_json(path, AGAIN).get(OF_AUDIO)
+    if not isinstance(found, dict):
+        raise InputError(f"{path}: {OF_AUDIO} is missing, and there is no {PROCESSOR}: {remedy}")
+    return found
 
 
 def weight_files(folder: Path) -> list[Path]:

@@ -55,7 +55,7 @@ def read_network(folder: Path) -> Network:
 
     Parameters
     ----------
-    folder : with config.json, preprocessor_config.json and model.safetensors (or several files, and model.safetensors.index.json)
+    folder : with config.json, preprocessor_config.json (or processor_config.json) and model.safetensors (or several files, and their index)
 
     Raises
     ------

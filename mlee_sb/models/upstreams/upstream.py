@@ -18,7 +18,7 @@ from mlee_sb.models.upstreams.whisper import CONTEXT
 
 @dataclass(frozen=True)
 class Use:
-    """How an encoder uses an upstream. Encoders with equal uses of one upstream share it.
+    """How an encoder uses an upstream. In a fusion, encoders with equal uses hold one network, unless layers of it learn.
 
     Attributes
     ----------

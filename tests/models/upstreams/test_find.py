@@ -64,6 +64,15 @@ def test_only_what_describes_an_upstream_and_its_safetensors_are_fetched_and_the
     assert weights.files == find_upstream(str(folder)).described.weights.files
 
 
+def test_a_processor_that_stands_beside_a_tokenizer_is_fetched(hub, folder):
+    processor = folder / "preprocessor_config.json"
+    (folder / "processor_config.json").write_text(json.dumps({"feature_extractor": json.loads(processor.read_text())}))
+    expected = find_upstream(str(folder)).described.processor
+    processor.unlink()
+    put_on_hub(hub, folder, NAME)
+    assert find_upstream(NAME).described.processor == expected
+
+
 def test_a_name_means_one_commit_for_a_whole_process(hub, commit):
     find_upstream(NAME)
     hub.asked.clear()
@@ -103,6 +112,18 @@ def test_what_was_fetched_is_found_without_a_network(hub, commit, monkeypatch, d
 def test_without_a_network_and_a_cache_the_remedy_is_told(hub, folder, monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(InputError, match=f"{NAME}: not in the cache.*try again with a network"):
+        find_upstream(NAME)
+
+
+@pytest.mark.parametrize("missing", ["model.safetensors", "model-2.safetensors"])
+def test_a_cache_that_is_not_complete_asks_for_a_network(hub, folder, monkeypatch, missing):
+    if missing == "model-2.safetensors":
+        sharded(folder, "model-1.safetensors", missing)
+    put_on_hub(hub, folder, NAME)
+    (find_upstream(NAME).folder / missing).unlink()
+    find._FOUND.clear()
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(InputError, match=f"{NAME}: not in the cache completely, and http.* cannot be reached: try again with a network"):
         find_upstream(NAME)
 
 
@@ -146,15 +167,20 @@ def test_what_cannot_be_used_is_refused_before_its_weights_are_fetched(hub, fold
 
 
 def test_what_is_too_large_is_not_fetched(hub, folder, commit):
-    for file, size in (("preprocessor_config.json", 10**9), ("model.safetensors", LARGEST_WEIGHTS + 1)):
+    for file, size in (("preprocessor_config.json", 10**9), ("model.safetensors", find.LARGEST_UPSTREAM + 1)):
         hub.claimed_sizes = {file: size}
-        refused_before_weights(hub, f"{size:,} bytes, but at most .* are allowed: not fetched")
+        refused_before_weights(hub, rf"{size:,} bytes, but at most .* are allowed: not fetched.*download it \(hf download {NAME} .*folder")
+
+
+def test_an_upstream_may_be_larger_than_a_model(hub, folder, commit):
+    hub.claimed_sizes = {"model.safetensors": LARGEST_WEIGHTS + 1}
+    assert find_upstream(NAME).described.weights.commit == commit
 
 
 def test_several_files_that_are_too_large_together_are_not_fetched(hub, folder):
     sharded(folder, "model-1.safetensors", "model-2.safetensors")
     put_on_hub(hub, folder, NAME)
-    hub.claimed_sizes = dict.fromkeys(["model-1.safetensors", "model-2.safetensors"], LARGEST_WEIGHTS // 2 + 1)
+    hub.claimed_sizes = dict.fromkeys(["model-1.safetensors", "model-2.safetensors"], find.LARGEST_UPSTREAM // 2 + 1)
     refused_before_weights(hub, "its weights have .* bytes")
 
 

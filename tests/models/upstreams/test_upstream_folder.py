@@ -139,6 +139,25 @@ def test_a_family_that_is_not_known_is_named_with_those_that_are(folder):
         read_network(folder)
 
 
+def processor_beside_a_tokenizer(folder, **settings):
+    """Let transformers write the processor of a folder, as it does for models that recognise speech."""
+    (folder / "preprocessor_config.json").unlink()
+    (folder / "vocab.json").write_text(json.dumps({"<pad>": 0, "<s>": 1, "</s>": 2, "<unk>": 3, "|": 4}))
+    tokenizer = transformers.Wav2Vec2CTCTokenizer(folder / "vocab.json")
+    transformers.Wav2Vec2Processor(transformers.Wav2Vec2FeatureExtractor(**settings), tokenizer).save_pretrained(folder)
+
+
+def test_the_processor_is_read_where_transformers_wrote_it_beside_a_tokenizer(folder):
+    expected = states(read_network(folder))
+    processor_beside_a_tokenizer(folder, do_normalize=False)
+    plain = read_network(folder)
+    assert plain.processor["do_normalize"] is False and not torch.equal(states(plain), expected)
+    (folder / "preprocessor_config.json").unlink(missing_ok=True)
+    (folder / "processor_config.json").write_text(json.dumps({"processor_class": "Wav2Vec2Processor"}))
+    with pytest.raises(InputError, match=r"processor_config.json: feature_extractor is missing, and there is no preprocessor_config.json"):
+        read_network(folder)
+
+
 @pytest.mark.parametrize(("name", "message"), [("config.json", "config.json: missing"), ("preprocessor_config.json", "what sample rate")])
 def test_a_file_that_is_missing_is_named(folder, name, message):
     (folder / name).unlink()
