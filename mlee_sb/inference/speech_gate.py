@@ -17,9 +17,9 @@ LAG_SECONDS = 0.0005  # of the energy gate: the difference of samples this far a
 ABOVE_NOISE_DB = 6.0  # of the energy gate: speech is this far above the noise
 BELOW_LOUDEST_DB = 40.0  # and not further than this below the loudest frame
 CONTRAST_DB = 10.0  # the loudest frame is this far above the noise where somebody speaks; steady noise has less
-QUIETEST_DB = -85.0  # the loudest frame is above this where somebody speaks: two steps of 16-bit samples
+QUIETEST_SPEECH_DB = -85.0  # the loudest frame is above this where somebody speaks: two steps of 16-bit samples
 SILENCE_DB = -200.0  # what digital silence counts as: a level must be finite
-NOISE_SHARE = 0.1  # share of a window that is not louder than its noise
+NOISE_SHARE = 0.1  # share of a window, without its digital silence, that is not louder than its noise
 SHORTEST_SECONDS = 0.5  # of a window whose noise can be told from speech: a shorter one may have no pause
 SILERO_SAMPLES = {8000: 256, 16000: 512}  # a frame, by sample rate
 SILERO_THRESHOLD = 0.5  # probability of speech, as its makers recommend
@@ -66,14 +66,15 @@ class Gate:
 class EnergyGate(Gate):
     """Take what rises above the noise of a window for speech, whatever the level of the recording.
 
-    The noise is what a tenth of the frames does not exceed. A frame is speech if it is `ABOVE_NOISE_DB` louder, and within
-    `BELOW_LOUDEST_DB` of the loudest frame. Where the loudest frame is not `CONTRAST_DB` above the noise, nobody speaks: silence, noise and
-    hum are steady, and a voice is not. What it cannot do:
+    The noise is what a tenth of the frames does not exceed. Frames of digital silence are not counted: they are gaps between recordings.
+    A frame is speech if it is `ABOVE_NOISE_DB` louder, and within `BELOW_LOUDEST_DB` of the loudest frame. Where the loudest frame is not
+    `CONTRAST_DB` above the noise, nobody speaks: silence, noise and hum are steady, and a voice is not. What it cannot do:
 
     - It takes all that rises and falls for speech: music, keys, a rumble below 100 Hz.
     - It misses speech that is less than `CONTRAST_DB` louder than the noise, and a whisper in one window with a shout, if it is further
       than `BELOW_LOUDEST_DB` below it.
-    - It takes all that is not silent for speech in less than `SHORTEST_SECONDS` of audio, where there may be no pause to compare with.
+    - It takes all that is not silent for speech in less than `SHORTEST_SECONDS` of audio without its digital silence, where there may be
+      no pause to compare with.
 
     Parameters
     ----------
@@ -89,9 +90,10 @@ class EnergyGate(Gate):
         if not len(heard):
             return []
         levels = np.asarray(heard)
-        long_enough = len(heard) * self.frame_seconds >= SHORTEST_SECONDS
-        noise, loudest = np.quantile(levels, NOISE_SHARE) if long_enough else SILENCE_DB, levels.max()
-        if loudest < max(noise + CONTRAST_DB, QUIETEST_DB):
+        audible = levels[levels > SILENCE_DB]  # a gap of digital silence is no noise that something else could be louder than
+        long_enough = len(audible) * self.frame_seconds >= SHORTEST_SECONDS
+        noise, loudest = np.quantile(audible, NOISE_SHARE) if long_enough else SILENCE_DB, levels.max()
+        if loudest < max(noise + CONTRAST_DB, QUIETEST_SPEECH_DB):
             return [False] * len(heard)
         return (levels > max(noise + ABOVE_NOISE_DB, loudest - BELOW_LOUDEST_DB)).tolist()
 

@@ -5,10 +5,9 @@ from torch import Tensor, nn
 
 from mlee_sb.errors import InputError
 from mlee_sb.models.packed_frames import joined, separated
-from mlee_sb.models.waveforms import at_level
+from mlee_sb.models.waveforms import at_level, check_level
 
 BLOCK_FRAMES = 256  # frames that a CPU computes at one time: more do not fit in its cache, and take 1.5 times as long
-QUIETEST_DB = -90  # level_db: one step of 16-bit samples
 LONGEST_DFT = 2**16  # points: a longer one is a mistake, and takes much memory for every frame
 
 
@@ -59,8 +58,7 @@ class LogPowerSpectrogram(nn.Module):
                 f"front end: dft_length {dft_length} must hold the window ({self.window_samples} samples) "
                 f"and max_frequency {max_frequency} Hz must not be above half of sample_rate {sample_rate} Hz"
             )
-        if level_db is not None and not QUIETEST_DB <= level_db <= 0:
-            raise InputError(f"front end: level_db {level_db}: it must be from {QUIETEST_DB} to 0 dB of full scale, or null")
+        check_level(level_db)
         window = torch.hamming_window(self.window_samples, device="cpu")  # on the meta device it would take seconds, to import a compiler
         self.register_buffer("window", window, persistent=False)
 

@@ -28,6 +28,7 @@ BLOCK_SECONDS = 10  # length of the part of a recording that is in memory at one
 RESAMPLED_SECONDS = 0.5  # length of a block that is resampled; a live answer comes later by this time
 LARGEST_FILTER = 5e7  # coefficients: the filter for rates without a common factor would take gigabytes
 WANTED = "give floats in -1 to 1, as a tensor, an array or lists (a file is for predict, classify_file or timeline)"
+QUIETEST_DB = -90  # RMS that utterances may be brought to: one step of 16-bit samples
 SILENCE = 1e-30  # RMS below that of any recording: keeps a division finite
 CONTEXT = 8  # zero crossings of the resampling filter that a block has as context on each side (the filter has 6)
 
@@ -226,6 +227,18 @@ def seconds_of(source: str | Path | BinaryIO) -> float:
 def load_waveform(source: str | Path | BinaryIO, sample_rate: int) -> Tensor:
     """Read a whole recording. Return its waveform [samples], float32 in -1 to 1. Parameters and errors are those of `read_blocks`."""
     return torch.cat(list(read_blocks(source, sample_rate)))
+
+
+def check_level(level_db: float | None) -> None:
+    """Refuse a level that no encoder should bring utterances to (`at_level`). None stands for no level.
+
+    Raises
+    ------
+    InputError
+        if it is no number from `QUIETEST_DB` to 0
+    """
+    if level_db is not None and not (type(level_db) in (int, float) and QUIETEST_DB <= level_db <= 0):
+        raise InputError(f"level_db {level_db!r}: it must be a number from {QUIETEST_DB} to 0 dB of full scale, or null")
 
 
 def at_level(waveforms: Tensor, n_samples: Tensor, level_db: float) -> Tensor:

@@ -49,6 +49,14 @@ def test_what_is_steady_is_no_speech_at_any_level(name, gain_db):
     assert not any(heard(EnergyGate(RATE), in_16_bits(STEADY[name], gain_db)))
 
 
+@pytest.mark.parametrize("seconds", [0.1, 0.5, 3.0])
+@pytest.mark.parametrize("name", ["white noise", "hum and noise"])
+def test_digital_silence_does_not_make_speech_of_what_is_steady(name, seconds):
+    samples = 0.1 * STEADY[name]
+    samples[: round(seconds * RATE)] = 0
+    assert not any(heard(EnergyGate(RATE), samples))
+
+
 @pytest.mark.parametrize("gain_db", [-40, -20, 10, 20])
 def test_speech_and_its_pauses_are_the_same_at_any_level(gain_db):
     samples = torch.cat([0.0005 * noise()[: RATE // 2], torch.from_numpy(speech(2.0)), torch.zeros(RATE // 2)])
@@ -72,6 +80,14 @@ def test_real_speech_is_heard_at_any_level(crema_d_folder, gain_db):
         assert share_of_speech(plain) > 0.1 and share_of_speech(other) > 0.1
         found += [one == two for one, two in zip(plain, other, strict=True)]
     assert np.mean(found) > 0.97
+
+
+def test_digital_silence_around_real_speech_changes_nothing_in_it(crema_d_folder):
+    silence, frames = torch.zeros(RATE), RATE // EnergyGate(RATE).frame_samples
+    for path in sorted((crema_d_folder / "AudioWAV").glob("*.wav"))[::56]:
+        samples = load_waveform(path, RATE)
+        alone, between = (heard(EnergyGate(RATE), part) for part in (samples, torch.cat([silence, samples, silence])))
+        assert between[frames : frames + len(alone) - 1] == alone[:-1] and not any(between[:frames])
 
 
 def test_in_little_audio_all_that_is_not_silent_is_speech():

@@ -267,5 +267,5 @@ def test_with_a_level_an_encoder_hears_no_loudness_alone_or_in_a_batch(gain):
 
 
 def test_a_level_out_of_range_is_refused():
-    with pytest.raises(InputError, match=r"level_db 25: it must be from -90 to 0"):
+    with pytest.raises(InputError, match=r"level_db 25: it must be a number from -90 to 0"):
         paper_encoder(front_end={"level_db": 25})

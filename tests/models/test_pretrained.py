@@ -70,6 +70,11 @@ def test_on_real_networks_an_utterance_has_the_same_embedding_alone_as_in_a_batc
         torch.testing.assert_close(together[row], alone, atol=1e-5, rtol=0)
 
 
+def test_a_level_out_of_range_is_refused(upstream):
+    with pytest.raises(InputError, match=r"level_db 25: it must be a number from -90 to 0"):
+        pretrained_encoder(upstream("whisper"), level_db=25)
+
+
 # A fusion
 
 

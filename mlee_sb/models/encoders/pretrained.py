@@ -14,7 +14,7 @@ from mlee_sb.models.normalization import ZNorm
 from mlee_sb.models.upstreams.find import find_upstream
 from mlee_sb.models.upstreams.upstream import Upstream, Use
 from mlee_sb.models.upstreams.whisper import CONTEXTS
-from mlee_sb.models.waveforms import at_level
+from mlee_sb.models.waveforms import at_level, check_level
 
 STATISTICS, ATTENTION = "statistics", "attention"
 POOLINGS = (STATISTICS, ATTENTION)
@@ -63,6 +63,7 @@ class PretrainedEncoder(Encoder):
         if not upstream:
             raise InputError("upstream is not given: name a pretrained network, for example --upstream openai/whisper-base, or its folder")
         upstream = Upstream.of(find_upstream(upstream)) if isinstance(upstream, str) else upstream
+        check_level(level_db)
         choose(pooling, POOLINGS, "pooling")
         choose(context, CONTEXTS, "context")
         _check_numbers(
