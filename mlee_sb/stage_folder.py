@@ -33,6 +33,7 @@ REQUIRED = "required "  # prefix of an entry: the key of a required stage
 PROTOCOL = "protocol"  # entry: the hash of the protocol
 
 USES = ("training", "z_norm", "class_weights", "selection", "calibration")
+INNER_COLUMNS = ("group", "use", "ID")  # of what inner models used: "training" what one was trained on, "calibration" what it judged
 # For stages that version 0.2.0 or an earlier one trained: those versions noted only the target.
 OUTPUTS_BEFORE = {"hard": "softmax", "soft": "softmax", "existence": "sigmoid"}
 AGAIN = "move the folder of this stage away, and train it again"
@@ -315,6 +316,16 @@ class StageFolder:
         """
         with written_beside(self.used(use)) as beside:
             pd.Series(list(ids), name="ID").to_csv(beside, index=False, lineterminator="\n")
+
+    @property
+    def used_by_inner(self) -> Path:
+        """The file that `note_inner` writes."""
+        return self.uses / f"{INNER}.csv"
+
+    def note_inner(self, rows: Iterable[tuple[int, str, str]]) -> None:
+        """Write what the inner models used, for `mlee check-protocol`: values of `INNER_COLUMNS`, groups numbered from 1."""
+        with written_beside(self.used_by_inner) as beside:
+            pd.DataFrame(list(rows), columns=INNER_COLUMNS).to_csv(beside, index=False, lineterminator="\n")
 
     def used(self, use: str) -> Path:
         """Return the path of the file that `note_use` writes."""

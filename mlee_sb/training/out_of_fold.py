@@ -13,6 +13,7 @@ rather be too wide than too narrow; but that is measured, not proven.
 
 import gc
 import hashlib
+import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -42,7 +43,8 @@ from mlee_sb.training.inputs import StageInputs, stage_inputs
 from mlee_sb.training.stage import Stage
 
 BATCH_SIZE = 64  # utterances that are embedded together; the embedding of an utterance does not depend on its batch
-KEY = "key"  # entry of the header of a file: all that its inner model depends on
+NOTED = "noted"  # the one entry of the header of a file, as JSON, because several would be written in an order that changes
+KEY, HEARD = "key", "heard"  # in it: all that its inner model depends on, and the IDs that it was trained on
 
 
 def calibration_set(
@@ -99,6 +101,7 @@ class InnerModels:
         self._inputs = inputs
         self.below = [InnerModels(part, part.files.read_summary().epochs, device, say) for part in stage.requires.values()]
         self._data: dict[Rows, FixedDataset | WaveformDataset] = {}
+        self._heard: dict[int, list[str]] = {}  # IDs that the inner model for a group was trained on, of those that were used
 
     @cached_property
     def inputs(self) -> StageInputs:
@@ -136,15 +139,26 @@ class InnerModels:
         return self._weights()
 
     def out_of_fold(self) -> Tensor:
-        """Return logits [n, K] for the rows of the training split, each from the inner model that did not hear its speaker."""
+        """Return logits [n, K] for the rows of the training split, each from the inner model that did not hear its speaker.
+
+        What each inner model was trained on and what it judged is noted, from the data that was really used.
+        """
         split = self.inputs.train_split
-        found = self.all_rows.labels.clone()
+        found, noted = self.all_rows.labels.clone(), []
         for number, group in enumerate(self.inputs.groups):
             self.use(number)
             items = split["speaker"].isin(group.speakers).to_numpy().nonzero()[0]
             told = Part(self._learnable(number, self.all_rows), items.tolist())
             found[items] = self._brain(number).predict(self._loader(told))
+            for use, ids in (("training", self._all_heard(number)), ("calibration", told.ids)):
+                noted += [(number + 1, use, id_) for id_ in ids]
+        on_main(self.stage.files.note_inner, noted)
         return found
+
+    def _all_heard(self, number: int) -> list[str]:
+        """Return the IDs that the inner model for a group, which was used, or an inner encoder below it was trained on."""
+        below = [id_ for inner in self.below for id_ in inner._all_heard(number)]
+        return list(dict.fromkeys([*self._heard[number], *below]))
 
     def train_missing(self) -> None:
         """Train the inner models whose files are missing."""
@@ -155,12 +169,13 @@ class InnerModels:
         """Give encoder and classifier the weights of the inner model for a group; train it if its file is missing."""
         _ = self._modules  # building them trains all inner models below
         path, key = self.stage.files.inner_model(number), self._key(number)
-        weights = on_main(_read, path, key)
-        if weights is None:
+        kept = on_main(_read, path, key)
+        if kept is None:
             n, row, out = len(self.inputs.groups), self.stage.settings["row"], len(self.inputs.groups[number].speakers)
             self.say(f"  calibration {number + 1}/{n}: training {row} again without {out} of its speakers")
-            weights = self._trained(number)
-            on_main(_write, path, key, weights)
+            kept = self._trained(number)
+            on_main(_write, path, key, *kept)
+        weights, self._heard[number] = kept
         self._set(weights)
 
     def embeddings(self, number: int, rows: Rows) -> list[Tensor]:
@@ -185,8 +200,8 @@ class InnerModels:
             self._data[rows] = data  # the same for all groups
         return self._data[rows]
 
-    def _trained(self, number: int) -> dict[str, Tensor]:
-        """Train the inner model for a group, and return its weights."""
+    def _trained(self, number: int) -> tuple[dict[str, Tensor], list[str]]:
+        """Train the inner model for a group. Return its weights, and the IDs that it was trained on."""
         _, encoder, _, _ = self._modules
         self._set(self._first)
         sb.utils.seed_everything(seed := self._seed(f"group {number}"))
@@ -204,7 +219,7 @@ class InnerModels:
         del brain
         if processes() != ALONE:
             gc.collect()  # the next Brain wraps the same modules: what DDP hung on them must be gone
-        return self._weights()
+        return self._weights(), loader.dataset.ids
 
     def _brain(self, number: int) -> EmotionBrain:
         hparams, encoder, classifier, _ = self._modules
@@ -255,6 +270,11 @@ class Part(Dataset):
         self.whole, self.numbers, self.augmentation = whole, numbers, whole.augmentation
         self.durations = [whole.durations[number] for number in numbers]
 
+    @property
+    def ids(self) -> list[str]:
+        """The IDs of the items, each once: an utterance may be heard at several speeds."""
+        return list(dict.fromkeys(self.whole.ids[number % len(self.whole.ids)] for number in self.numbers))
+
     def __len__(self) -> int:
         return len(self.numbers)
 
@@ -275,16 +295,18 @@ def _embedded(encoder: Encoder, data: FixedDataset | WaveformDataset, device: st
     return found
 
 
-def _read(path: Path, key: str) -> dict[str, Tensor] | None:
-    """Read an inner model; None if the file is missing, damaged or has another key."""
+def _read(path: Path, key: str) -> tuple[dict[str, Tensor], list[str]] | None:
+    """Read what `_write` wrote; None if the file is missing, damaged, or has another key."""
     try:
         with safe_open(path, framework="pt") as file:
-            same = (file.metadata() or {}).get(KEY) == key
-            return {name: file.get_tensor(name) for name in file.keys()} if same else None  # noqa: SIM118, it is no dictionary
+            noted = json.loads((file.metadata() or {}).get(NOTED, "{}"))
+            if noted.get(KEY) != key:
+                return None
+            return {name: file.get_tensor(name) for name in file.keys()}, noted[HEARD]  # noqa: SIM118, it is no dictionary
     except (SafetensorError, OSError):
         return None
 
 
-def _write(path: Path, key: str, weights: dict[str, Tensor]) -> None:
+def _write(path: Path, key: str, weights: dict[str, Tensor], heard: list[str]) -> None:
     with written_beside(path) as beside:
-        save_file(weights, beside, metadata={KEY: key})
+        save_file(weights, beside, metadata={NOTED: json_text({KEY: key, HEARD: heard})})

@@ -12,6 +12,10 @@ from mlee_sb.stage_folder import StageFolder, key_of
 
 from .planted import a_test_recording_in_another_container, a_test_utterance_in_training, check, edit_csv, edit_json
 
+C, D = TRAIN[:3], TRAIN[3:]  # the utterances of each training speaker; each inner model judges those of one
+USED_BY_INNER = {(1, "training"): D, (1, "calibration"): C, (2, "training"): C, (2, "calibration"): D}
+INNER = [(*group_and_use, id_) for group_and_use, ids in USED_BY_INNER.items() for id_ in ids]
+
 # What is planted: each changes the results, and the check must name (kind, values) and say the words.
 
 
@@ -68,8 +72,20 @@ def calibrated_across(*ids):
         edit_json(results / HEAD / "save/identity.json", **{"required dominant": key_of(identity)})
         for stage in (ENCODER, HEAD):
             StageFolder(results / stage).note_use("calibration", [*TRAIN, *VALID, "b2", *ids])
+            StageFolder(results / stage).note_inner(INNER)
 
     plant.__name__ = f"{'_'.join(ids) or 'nothing'}_in_calibration_across"
+    return plant
+
+
+def inner_models_used(*rows):
+    """Plant what inner models of the head used, beside what is right."""
+
+    def plant(results):
+        calibrated_across()(results)
+        StageFolder(results / HEAD).note_inner([*INNER, *rows])
+
+    plant.__name__ = "_".join(f"{id_}_in_{use}_{group}" for group, use, id_ in rows)
     return plant
 
 
@@ -200,6 +216,10 @@ PLANTED = [
     (calibrated_across("a1"), "use", ("a1",), "calibrated with, though they are of the test set"),
     (calibrated_across("a1"), "encoder", ("a1",), "used utterances of this stage's test set"),
     (calibrated_across("x0"), "use", ("x0",), "though the manifests do not have them"),
+    (inner_models_used((1, "training", "c2")), "use", ("c",), "speakers that inner model 1 was trained on, and judged"),
+    (inner_models_used((2, "calibration", "c0")), "use", ("c",), "speakers that inner model 2 was trained on, and judged"),
+    (inner_models_used((2, "training", "a1")), "use", ("a1",), "utterances that inner model 2 used, though they are of the test set"),
+    (inner_models_used((1, "training", "b0")), "use", ("b0",), "utterances that inner model 1 used, though they are not in train.csv"),
     (an_unlisted_utterance_of_the_test_speaker, "use", ("a1",), "of the test set or its speakers"),
     (use("z_norm", "a0"), "encoder", ("a0",), "used utterances of this stage's test set"),
     (class_weights_of_training_and_test, "class_weights", (), "not those of the training set: they are those of training and test"),
@@ -242,6 +262,15 @@ def test_a_calibration_across_training_speakers_is_no_leak_and_must_be_noted_who
     StageFolder(results / HEAD).note_use("calibration", [*VALID, "b2"])
     (finding,) = [finding for finding in check(results).of(UNCHECKED) if finding.kind == "use"]
     assert finding.values == tuple(TRAIN) and "utterances of train.csv or valid.csv" in finding.what
+
+
+def test_what_inner_models_used_is_not_called_clean_where_it_is_not_noted_or_not_all(results):
+    calibrated_across()(results)
+    StageFolder(results / ENCODER).used_by_inner.unlink()
+    StageFolder(results / HEAD).note_inner([row for row in INNER if row[:2] != (2, "training")])
+    of_encoder, of_head = (finding for finding in check(results).of(UNCHECKED) if finding.kind == "use")
+    assert of_encoder.where.endswith("inner.csv") and "missing, so it is not known whether inner models judged" in of_encoder.what
+    assert of_head.values == tuple(D) and "which inner model judged them, or what it was trained on" in of_head.what
 
 
 def test_a_stage_that_is_there_twice_is_named(results):

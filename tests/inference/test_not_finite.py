@@ -7,14 +7,12 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from bundles import EMOTIONS, RATE, copy_of, small_fusion, speech, write_speech
+from bundles import RATE, copy_of, small_fusion, speech, write_speech
 from speechbrain.inference.classifiers import EncoderClassifier
 
 from mlee_sb import EmotionClassifier
 from mlee_sb.cli.app import main
 from mlee_sb.errors import InputError
-from mlee_sb.inference.onnx_model import CONFIG_KEY, LEAST_KEY, RATE_KEY, export
-from mlee_sb.models.bundle import load_bundle
 
 BEYOND = "samples beyond full scale: up to 1e\\+20, and 64 is the most"
 
@@ -204,44 +202,6 @@ def test_features_that_are_not_finite_are_refused_though_a_relu_makes_zeros_of_t
     assert "9000.wav: the answer of the model" in str(said) and before.posterior and after.posterior
     with pytest.raises(InputError, match="waveforms: the answer of the model"):
         classifier.encode_batch(torch.from_numpy(speech(9000 / RATE)))
-
-
-@pytest.fixture(scope="module")
-def exported(bundle, tmp_path_factory):
-    path = tmp_path_factory.mktemp("onnx") / "model.onnx"
-    export(load_bundle(bundle), path)
-    return path
-
-
-def test_an_onnx_file_that_answers_nan_answers_nothing(tmp_path, exported, hello):
-    onnx, path = pytest.importorskip("onnx"), tmp_path / "model.onnx"
-    model = onnx.load(exported)
-    (bias,) = [tensor for tensor in model.graph.initializer if tensor.name.endswith("model.classifier.output.bias")]
-    bias.CopyFrom(onnx.numpy_helper.from_array(np.full(len(EMOTIONS), np.nan, dtype=np.float32), bias.name))
-    onnx.save(model, path)
-    classifier = EmotionClassifier.from_hparams(path)
-    for ask in (classifier.predict, classifier.timeline, classifier.classify_file):
-        with pytest.raises(InputError, match=r"hello.wav: the answer of the model"):
-            ask(hello)
-
-
-@pytest.mark.parametrize(
-    "key, value, words",
-    [
-        (CONFIG_KEY, None, "calibration.temperature"),
-        (RATE_KEY, "nan", "mlee_sb.sample_rate is 'nan'"),
-        (RATE_KEY, "0", "mlee_sb.sample_rate is '0'"),
-        (LEAST_KEY, "-1", "mlee_sb.min_samples is '-1'"),
-    ],
-)
-def test_an_onnx_file_with_numbers_that_no_model_has_is_refused(tmp_path, exported, key, value, words):
-    onnx = pytest.importorskip("onnx")
-    model = onnx.load(exported)
-    (noted,) = [prop for prop in model.metadata_props if prop.key == key]
-    noted.value = value or noted.value.replace('"temperature": 0.7', '"temperature": 5e-324')
-    onnx.save(model, tmp_path / "spoilt.onnx")
-    with pytest.raises(InputError, match=rf"spoilt.onnx: {words}"):
-        EmotionClassifier.from_hparams(tmp_path / "spoilt.onnx")
 
 
 def test_speechbrains_own_class_answers_nothing_either(bundle, loud, tmp_path):

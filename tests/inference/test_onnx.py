@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from bundles import RATE, small_existence, write_bundle, write_speech
+from bundles import EMOTIONS, RATE, small_existence, write_bundle, write_speech
 
 from mlee_sb import EmotionClassifier
 from mlee_sb.errors import InputError
 from mlee_sb.inference import onnx_model
-from mlee_sb.inference.onnx_model import export
+from mlee_sb.inference.onnx_model import CONFIG_KEY, LEAST_KEY, RATE_KEY, export
 from mlee_sb.models.bundle import load_bundle
 
 pytest.importorskip("onnxruntime")
@@ -92,9 +92,7 @@ def test_a_file_whose_answer_is_not_finite_is_not_written(bundle, tmp_path, monk
 
 def test_an_encoder_that_cannot_be_exported_is_named(bundle, tmp_path, monkeypatch):
     loaded = load_bundle(bundle)
-    monkeypatch.setattr(
-        loaded.model.encoders[0].network, "forward", lambda features, lengths: features[: int(lengths.max() * 0 + features.sum())]
-    )
+    monkeypatch.setattr(loaded.model.encoders[0].network, "forward", lambda features, lengths: features.tolist())
     with pytest.raises(InputError, match="PaperEncoder, PaperEncoder cannot be exported"):
         export(loaded, tmp_path / "a.onnx")
     assert list(tmp_path.iterdir()) == []
@@ -107,7 +105,7 @@ def test_what_is_no_such_file_is_refused(tmp_path, exported):
     with pytest.raises(InputError, match=r"a.onnx: no ONNX file"):
         EmotionClassifier.from_hparams(tmp_path / "a.onnx")
     model = onnx.load(exported)
-    config = next(prop for prop in model.metadata_props if prop.key == onnx_model.CONFIG_KEY)
+    config = next(prop for prop in model.metadata_props if prop.key == CONFIG_KEY)
     config.value = json.dumps({**json.loads(config.value), "schema": 9})
     onnx.save(model, tmp_path / "new.onnx")
     with pytest.raises(InputError, match="schema 9.*newer mlee_sb"):
@@ -125,3 +123,34 @@ def test_without_the_extra_the_remedy_is_told(bundle, tmp_path, monkeypatch, exp
     for use in (lambda: EmotionClassifier.from_hparams(exported), lambda: export(load_bundle(bundle), tmp_path / "a.onnx")):
         with pytest.raises(InputError, match=r"mlee_sb\[export\]"):
             use()
+
+
+def test_an_onnx_file_that_answers_nan_answers_nothing(tmp_path, exported, hello):
+    onnx, path = pytest.importorskip("onnx"), tmp_path / "model.onnx"
+    model = onnx.load(exported)
+    (bias,) = [tensor for tensor in model.graph.initializer if tensor.name.endswith("model.classifier.output.bias")]
+    bias.CopyFrom(onnx.numpy_helper.from_array(np.full(len(EMOTIONS), np.nan, dtype=np.float32), bias.name))
+    onnx.save(model, path)
+    classifier = EmotionClassifier.from_hparams(path)
+    for ask in (classifier.predict, classifier.timeline, classifier.classify_file):
+        with pytest.raises(InputError, match=r"hello.wav: the answer of the model"):
+            ask(hello)
+
+
+@pytest.mark.parametrize(
+    "key, value, words",
+    [
+        (CONFIG_KEY, None, "calibration.temperature"),
+        (RATE_KEY, "nan", "mlee_sb.sample_rate is 'nan'"),
+        (RATE_KEY, "0", "mlee_sb.sample_rate is '0'"),
+        (LEAST_KEY, "-1", "mlee_sb.min_samples is '-1'"),
+    ],
+)
+def test_an_onnx_file_with_numbers_that_no_model_has_is_refused(tmp_path, exported, key, value, words):
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load(exported)
+    (noted,) = [prop for prop in model.metadata_props if prop.key == key]
+    noted.value = value or noted.value.replace('"temperature": 0.7', '"temperature": 5e-324')
+    onnx.save(model, tmp_path / "spoilt.onnx")
+    with pytest.raises(InputError, match=rf"spoilt.onnx: {words}"):
+        EmotionClassifier.from_hparams(tmp_path / "spoilt.onnx")

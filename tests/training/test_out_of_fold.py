@@ -1,6 +1,7 @@
 """A stage that is calibrated on its training speakers, too: each judged by an inner model that never heard it."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,14 @@ from packages import write_package
 from safetensors import safe_open
 
 from mlee_sb.calibration import CROSS, fit
+from mlee_sb.corpora.base import load_corpus
 from mlee_sb.errors import InputError
+from mlee_sb.evaluation.protocol.check import check_protocol
+from mlee_sb.evaluation.protocol.findings import UNCHECKED
 from mlee_sb.evaluation.scores import score_folder
 from mlee_sb.models.bundle import load_bundle
 from mlee_sb.models.waveforms import load_waveform
+from mlee_sb.training import inputs as inputs_module
 from mlee_sb.training import out_of_fold
 from mlee_sb.training.brains import EmotionBrain
 from mlee_sb.training.inputs import stage_inputs
@@ -121,6 +126,43 @@ def test_a_calibration_is_fitted_on_what_inner_models_say_of_speakers_that_they_
     expected = fit(logits, dominant, rows["speaker"].tolist(), exists, CROSS)
     assert found.temperature == pytest.approx(expected.temperature, rel=1e-3)
     assert found.thresholds == pytest.approx(expected.thresholds, abs=1e-4)
+
+
+def test_what_each_inner_model_was_trained_on_and_judged_is_noted(fusion):
+    for stage in plan(fusion):
+        noted = pd.read_csv(stage.files.used_by_inner, dtype=str)
+        assert not noted.duplicated().any()
+        by_use = {key: set(rows["ID"]) for key, rows in noted.groupby(["group", "use"])}
+        inputs = stage_inputs(stage)
+        for number, group in enumerate(GROUPS, start=1):
+            out = inputs.train_split["speaker"].isin(group)
+            heard, judged = by_use.pop((str(number), "training")), by_use.pop((str(number), "calibration"))
+            assert judged == set(inputs.train_split["ID"][out]) and heard <= set(inputs.train_split["ID"][~out])
+            assert heard >= set(inputs.train["ID"][~inputs.train["speaker"].isin(group)])
+        assert not by_use
+    checked = check_protocol(fusion.files.path.parents[4], load_corpus, [fusion.data.manifests])
+    assert not checked.leaks and not [finding for finding in checked.of(UNCHECKED) if finding.kind == "use"]
+
+
+def test_the_note_tells_what_was_really_used_also_of_an_inner_encoder_and_of_an_earlier_run(hparams, data, tmp_path, monkeypatch):
+    fusion, groups = stage_of("mlee_fusion", hparams, data, tmp_path), inputs_module._groups
+    mlee = plan(fusion)[0]
+
+    def leaking(stage, *rest):
+        for number, group in enumerate(groups(stage, *rest)):
+            yield replace(group, rest=group.rest | True) if (stage.row, number) == (mlee.row, 1) else group
+
+    with monkeypatch.context() as patch:
+        patch.setattr(inputs_module, "_groups", leaking)
+        trained(mlee)
+    trained(fusion)
+    for stage in plan(fusion):
+        noted = pd.read_csv(stage.files.used_by_inner, dtype=str)
+        heard = noted[(noted["group"] == "2") & (noted["use"] == "training")]["ID"]
+        assert any(id_.startswith("d") for id_ in heard) == (stage.row != plan(fusion)[1].row), "dominant hears none of it"
+    leaks = check_protocol(tmp_path, load_corpus, [data.manifests]).leaks
+    said = [(leak.where, leak.values) for leak in leaks if leak.what == "speakers that inner model 2 was trained on, and judged"]
+    assert said == [(str(stage.files.used_by_inner), ("d",)) for stage in (mlee, fusion)]
 
 
 @torch.no_grad()

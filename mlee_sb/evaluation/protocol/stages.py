@@ -12,7 +12,7 @@ from mlee_sb.errors import InputError
 from mlee_sb.evaluation.protocol.findings import LEAK, NOTE, UNCHECKED, Finding, finding
 from mlee_sb.evaluation.protocol.manifests import Manifests
 from mlee_sb.evaluation.results import StageResult, frozen_encoders
-from mlee_sb.stage_folder import AGAIN, IDENTITY, PROTOCOL, SUMMARY, VERSION
+from mlee_sb.stage_folder import AGAIN, IDENTITY, INNER_COLUMNS, PROTOCOL, SUMMARY, VERSION
 from mlee_sb.targets import find_target
 
 TRAIN, VALID = ("train",), ("valid",)
@@ -50,6 +50,8 @@ def check_stage(stage: StageResult, manifests: Manifests, by_key: Mapping[str, S
         what = f"{SUMMARY} and {IDENTITY} are not of the same training, because they differ in"
         yield finding(LEAK, "stage", stage.files.save, what, differing or [PROTOCOL])
     yield from _used(stage, manifests, needs_z_norm=not stage.required)
+    if _across(stage):
+        yield from _inner_models(stage, manifests)
     yield from _class_weights(stage, manifests)
     yield from _predictions(stage, manifests)
     for name, encoder in frozen_encoders(stage, by_key).items():
@@ -66,14 +68,19 @@ def read_used(stage: StageResult, use: str) -> list[str] | None:
     return _table(path)["ID"].tolist() if path.is_file() else None
 
 
-def _table(path: Path) -> pd.DataFrame:
-    """Read a table with a column ID, every value as text."""
+def _across(stage: StageResult) -> bool:
+    """Tell whether each training speaker was to be judged by an inner model that did not hear it."""
+    return stage.identity.get("calibration") == CROSS
+
+
+def _table(path: Path, columns: Sequence[str] = ("ID",)) -> pd.DataFrame:
+    """Read a table that has some columns, every value as text."""
     try:
         frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
     except ValueError as error:
         raise InputError(f"{path}: damaged ({error}): {AGAIN}") from error
-    if "ID" not in frame:
-        raise InputError(f"{path}: no column ID: {AGAIN}")
+    if missing := [column for column in columns if column not in frame]:
+        raise InputError(f"{path}: no column {missing[0]}: {AGAIN}")
     return frame
 
 
@@ -83,8 +90,7 @@ def _used(stage: StageResult, manifests: Manifests, needs_z_norm: bool) -> Itera
     if not uses.is_dir():
         yield finding(UNCHECKED, "use", uses, "missing: trained with an older version, which did not note what it used")
         return
-    across = stage.identity.get("calibration") == CROSS  # then each training speaker was judged by a model that did not hear it
-    for use, splits in {**SPLITS_OF_USE, **({"calibration": (*TRAIN, *VALID)} if across else {})}.items():
+    for use, splits in {**SPLITS_OF_USE, **({"calibration": (*TRAIN, *VALID)} if _across(stage) else {})}.items():
         path = stage.files.used(use)
         used = read_used(stage, use)
         if used is None:
@@ -96,6 +102,26 @@ def _used(stage: StageResult, manifests: Manifests, needs_z_norm: bool) -> Itera
         if not_noted:
             what = f"not all noted, so it is not known what else was used: utterances of {_files(splits)} that this stage can use"
             yield finding(UNCHECKED, "use", path, what, not_noted)
+
+
+def _inner_models(stage: StageResult, manifests: Manifests) -> Iterator[Finding]:
+    """Find inner models that judged speakers that they were trained on, and what was not noted of them."""
+    path, fold = stage.files.used_by_inner, stage.summary.fold
+    if not path.is_file():
+        what = "missing, so it is not known whether inner models judged speakers that they were trained on"
+        yield finding(UNCHECKED, "use", path, what)
+        return
+    noted, speaker_of, complete = _table(path, INNER_COLUMNS), manifests.speaker_of(), set()
+    for group, rows in noted.groupby("group"):
+        heard, judged = (set(rows["ID"][rows["use"] == use]) for use in ("training", "calibration"))
+        yield from _misused(heard | judged, f"utterances that inner model {group} used", path, TRAIN, manifests, fold)
+        both = {speaker_of[id_] for id_ in heard & speaker_of.keys()} & {speaker_of[id_] for id_ in judged & speaker_of.keys()}
+        if both:
+            yield finding(LEAK, "use", path, f"speakers that inner model {group} was trained on, and judged", both)
+        complete |= judged if heard else set()
+    if not_noted := set(manifests.folds[fold]["train"]["ID"]) - complete:
+        what = "not all noted, so it is not known which inner model judged them, or what it was trained on: utterances of train.csv"
+        yield finding(UNCHECKED, "use", path, what, not_noted)
 
 
 def _files(splits: Sequence[str]) -> str:
