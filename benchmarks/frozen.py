@@ -50,7 +50,7 @@ def seconds_to_train_the_head(n: int, epochs: int) -> float:
             encoder=FrozenEncoders([our_encoder()]),
             classifier=head,
             class_weights=torch.ones(EMOTIONS),
-            settings={"loss_mean": "plain", "lr": LR},
+            settings={"loss_mean": "plain", "embedding_dropout": 0.0, "lr": LR},
             epochs=counter,
             start=time.monotonic(),
             say=lambda line: None,

@@ -105,6 +105,7 @@ SMALL = {
     "files": 20,
     "table": 300,
     "minutes": 10,
+    "clips": 4,
 }
 
 
