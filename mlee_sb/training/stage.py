@@ -249,7 +249,8 @@ def _changed(
 ) -> dict:
     """Return the settings that differ from the file, except those that follow from the path, the data or another target."""
     decided = (ENCODER, *IN_THE_PLACE, *OF_THE_PROTOCOL, *_without_effect(settings, target))
-    in_place = {name: value for name, value in overrides.items() if name in IN_THE_PLACE}
+    # Not fold and seed: no setting that a person gives follows from them, and the file is read once for all folds and seeds.
+    in_place = {name: value for name, value in overrides.items() if name in ("row", "train_set", "target")}
     chosen = overrides.get(ENCODER)
     in_file = read_settings(hparams, {**in_place, **({ENCODER: chosen} if chosen else {})})
     own = {name: settings[name] for name in overrides if name not in decided and name in settings and settings[name] != in_file[name]}
