@@ -24,7 +24,7 @@ EPOCHS, LR = 3, 2e-4  # the second as in hparams/mlee.yaml
 def losses_of(which: str, manifests: str, data_folder: str, seed: int) -> list[float]:
     """Validation loss after each epoch."""
     emotions, splits = read_protocol(manifests)["emotions"], read_fold(manifests, 1)
-    target, settings = find_target("existence"), {"emotions": emotions, "min_votes": 1}  # every utterance can be used
+    target, settings = find_target("existence"), {"emotions": emotions, "min_votes": 1, "full_votes": 1}  # every utterance can be used
     labels = {
         name: target.labels(split["dominant"], split[vote_columns(emotions)].to_numpy(), settings)[0] for name, split in splits.items()
     }

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+import transformers
 from summaries import SUMMARY
+from upstreams import write_upstream
 
 from mlee_sb.stage_folder import REQUIRED, StageFolder
 
@@ -105,7 +107,6 @@ SMALL = {
     "files": 20,
     "table": 300,
     "minutes": 10,
-    "clips": 4,
 }
 
 
@@ -113,7 +114,8 @@ def test_every_benchmark_runs_and_leaves_its_figures(tmp_path):
     import bench
 
     small = [word for name, value in SMALL.items() for word in (f"--{name}", str(value))]
-    halves = {tmp_path / f"{start}.json": bench.NAMES[start::2] for start in (0, 1)}  # two at a time: most of it is imports
+    names = [name for name in bench.NAMES if name != "extraction"]  # below, without four processes that import all
+    halves = {tmp_path / f"{start}.json": names[start::2] for start in (0, 1)}  # two at a time: most of it is imports
     running = [
         subprocess.Popen(
             [sys.executable, BENCHMARKS / "bench.py", "--only", *names, *small, "--output", output],
@@ -194,3 +196,18 @@ def test_plain_and_ours_learn_the_same_in_both_precisions(loud_and_quiet, monkey
     assert len(plain) == learning.EPOCHS and (np.diff(learnt) > 0).all()
     assert np.abs(ours - plain).max() < 0.01 * learnt[-1]
     assert 0 < np.abs(half - plain).max() < 0.1 * learnt[-1]
+
+
+def test_all_that_extraction_compares_runs(tmp_path):
+    import extraction
+
+    upstream = write_upstream(tmp_path / "whisper", "whisper", num_mel_bins=80, max_source_positions=1500)
+    (upstream / "preprocessor_config.json").write_text(transformers.WhisperFeatureExtractor().to_json_string())
+    files = [tmp_path / f"{number}.wav" for number in range(2)]
+    for number, file in enumerate(files):
+        soundfile.write(file, 0.1 * np.random.default_rng(number).standard_normal(4000 + 800 * number), 16000)
+    with torch.no_grad():
+        extraction.bare(upstream, files)
+        extraction.speechbrain(upstream, files)
+        for context in ("padded", "cut"):
+            extraction.ours(upstream, files, context)
