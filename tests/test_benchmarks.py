@@ -110,6 +110,7 @@ SMALL = {
 }
 
 
+@pytest.mark.real
 def test_every_benchmark_runs_and_leaves_its_figures(tmp_path):
     import bench
 

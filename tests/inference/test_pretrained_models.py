@@ -110,6 +110,7 @@ def test_two_encoders_run_their_upstream_once(classifier, hello, monkeypatch):
 # ONNX
 
 
+@pytest.mark.real
 def test_an_onnx_file_carries_the_upstream_once_and_says_the_same(fusion, classifier, hello, tmp_path, monkeypatch):
     onnx = pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime"), pytest.importorskip("onnxscript")
