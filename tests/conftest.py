@@ -96,6 +96,12 @@ class Impatient:
 
 
 @pytest.fixture
+def no_upstream_is_remembered(monkeypatch):
+    """The test is as a process of its own, in which no upstream was found yet."""
+    monkeypatch.setattr("mlee_sb.models.upstreams.find._FOUND", {})
+
+
+@pytest.fixture
 def hub(monkeypatch, tmp_path):
     """A hub on the loopback with an empty cache before it."""
     with running_hub() as hub:

@@ -10,6 +10,7 @@ from pathlib import Path
 from mlee_sb.calibration import CROSS
 from mlee_sb.corpora.manifest import FINGERPRINTS, fold_numbers, read_fingerprints
 from mlee_sb.errors import InputError, choose
+from mlee_sb.models.encoders.pretrained import UPSTREAM_RATE
 from mlee_sb.models.upstreams.find import FoundUpstream, find_upstream
 from mlee_sb.noted_upstreams import pinned_commit
 from mlee_sb.stage_folder import AGAIN, PROTOCOL, REQUIRED, StageFolder, key_of, row_name, stage_place, variant_of
@@ -20,7 +21,8 @@ from mlee_sb.training.settings import SHARED, read_settings
 from mlee_sb.training.source_code import code_of
 
 NO_RESULT = ("num_workers", "requires")  # settings that change no result; a required stage has its own identity
-IN_THE_PLACE = ("row", "fold", "seed", "train_set", "target")  # settings that are in the path of a stage
+OF_THE_ROW = ("row", "train_set", "target")  # settings in the path of a stage, from which others follow
+IN_THE_PLACE = (*OF_THE_ROW, "fold", "seed")  # settings that are in the path of a stage
 UPSTREAM_EXAMPLE = "for example --upstream openai/whisper-base (or --mlee.upstream, where mlee alone has such an encoder)"
 UPSTREAM = "upstream"  # the setting that names the pretrained network of an encoder
 OF_THE_PROTOCOL = ("emotions", "min_votes")  # settings that come from the manifests
@@ -249,8 +251,7 @@ def _changed(
 ) -> dict:
     """Return the settings that differ from the file, except those that follow from the path, the data or another target."""
     decided = (ENCODER, *IN_THE_PLACE, *OF_THE_PROTOCOL, *_without_effect(settings, target))
-    # Not fold and seed: no setting that a person gives follows from them, and the file is read once for all folds and seeds.
-    in_place = {name: value for name, value in overrides.items() if name in ("row", "train_set", "target")}
+    in_place = {name: value for name, value in overrides.items() if name in OF_THE_ROW}  # so it is read once for all folds and seeds
     chosen = overrides.get(ENCODER)
     in_file = read_settings(hparams, {**in_place, **({ENCODER: chosen} if chosen else {})})
     own = {name: settings[name] for name in overrides if name not in decided and name in settings and settings[name] != in_file[name]}
@@ -276,7 +277,7 @@ def _without_effect(settings: Mapping, target: Target) -> tuple[str, ...]:
     """Return the names of the settings that change nothing for a stage."""
     unused = {
         "calibration_groups": settings["calibration"] != CROSS,
-        "lr_upstream": not settings.get("learn_layers"),
+        UPSTREAM_RATE: not settings.get("learn_layers"),
         "masks": not (settings["time_mask_frames"] or settings["frequency_mask_bins"]),
     }
     return (*NO_RESULT, *of_other_targets(target), *(name for name, is_unused in unused.items() if is_unused))

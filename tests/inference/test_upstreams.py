@@ -28,10 +28,7 @@ from mlee_sb.models.upstreams.carried import PREFIX
 NAME, UPSTREAM = "me/mlee-test", "me/tiny-whisper"
 
 
-@pytest.fixture(autouse=True)
-def nothing_is_remembered(monkeypatch):
-    """Each test is a process of its own, in which no upstream was found yet."""
-    monkeypatch.setattr(find, "_FOUND", {})
+pytestmark = pytest.mark.usefixtures("no_upstream_is_remembered")
 
 
 @pytest.fixture

@@ -13,10 +13,7 @@ NAME = "me/tiny-whisper"
 QUICK = {"max_epochs": 1, "encoder": "pretrained", "upstream": NAME}
 
 
-@pytest.fixture(autouse=True)
-def nothing_is_remembered(monkeypatch):
-    """Each test is a process of its own, in which no upstream was found yet."""
-    monkeypatch.setattr(find, "_FOUND", {})
+pytestmark = pytest.mark.usefixtures("no_upstream_is_remembered")
 
 
 @pytest.fixture

@@ -17,10 +17,7 @@ NAME = "me/tiny-whisper"
 CODE = {"modeling.py": b"raise SystemExit", "pytorch_model.bin": b"\x80\x04.", "sub/model.safetensors": b"x", "vocab.json": b"{}"}
 
 
-@pytest.fixture(autouse=True)
-def nothing_is_remembered(monkeypatch):
-    """Each test is a process of its own, in which no upstream was found yet."""
-    monkeypatch.setattr(find, "_FOUND", {})
+pytestmark = pytest.mark.usefixtures("no_upstream_is_remembered")
 
 
 @pytest.fixture
