@@ -11,9 +11,9 @@ from mlee_sb.errors import InputError
 from mlee_sb.evaluation.scores import score_folder
 from mlee_sb.training.run import run
 from mlee_sb.training.stage import plan
-from mlee_sb.training.sweeps import backends
+from mlee_sb.training.sweeps import backends, process
 from mlee_sb.training.sweeps.backends import Workers, open_backend
-from mlee_sb.training.sweeps.process import DIED, FAILED, FINISHED, Ending
+from mlee_sb.training.sweeps.process import DIED, FAILED, FINISHED, Ending, make_task, train_in_own_process
 from mlee_sb.training.sweeps.sweep import REUSED, SKIPPED, kind, sweep, waves
 
 from .conftest import prepared, stage_on
@@ -173,6 +173,46 @@ def test_a_stage_whose_process_is_killed_is_tried_once_more_and_leaves_the_other
     assert (tmp_path / "deaths").read_text() == "xx"
 
 
+@pytest.fixture
+def tasks(corpus, tmp_path):
+    """Tasks of three stages that train for one epoch. Servers of other tests are out of sight."""
+    stages = [stage_on(corpus, tmp_path, "mlee", fold=fold, **ONE_EPOCH) for fold in (1, 2, 3)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(process, "_WAITING", [])
+        yield [make_task(stage, "cpu", score_folder, threads=1) for stage in stages]
+        for server in process._WAITING:
+            server._kill()
+
+
+def waiting() -> list[int]:
+    return [server._process.pid for server in process._WAITING]
+
+
+def test_stages_that_follow_one_another_are_forks_of_one_server(tasks):
+    """The libraries take longer to import than a stage on kept values to train."""
+    for task in tasks[:2]:
+        assert train_in_own_process(task, sys.path).state == FINISHED
+        assert "training on cpu" in task.stage.files.run_log.read_text()
+    assert len(set(waiting())) == 1
+    assert tasks[0].stage.name not in tasks[1].stage.files.run_log.read_text()
+
+
+def test_a_server_that_waited_too_long_has_ended_and_another_one_trains_the_stage(tasks, monkeypatch):
+    monkeypatch.setattr(process, "IDLE", 0.3)
+    assert train_in_own_process(tasks[0], sys.path).state == FINISHED
+    (server,) = process._WAITING
+    assert server._process.wait(timeout=60) == process.ENDED_BY_ITSELF
+    assert train_in_own_process(tasks[1], sys.path).state == FINISHED
+    assert server not in process._WAITING and len(process._WAITING) == 1
+
+
+def test_a_stage_of_another_environment_has_another_server(tasks, monkeypatch):
+    assert train_in_own_process(tasks[0], sys.path).state == FINISHED
+    monkeypatch.setenv("MLEE_UPSTREAMS", "/elsewhere")
+    assert train_in_own_process(tasks[1], sys.path).state == FINISHED
+    assert len(set(waiting())) == 2
+
+
 @pytest.fixture(scope="module")
 def alone(corpus, tmp_path_factory):
     """Predictions of two folds, trained one after the other in this process, on one thread, as all tests are."""
@@ -184,7 +224,8 @@ def alone(corpus, tmp_path_factory):
 
 
 @pytest.mark.parametrize(("backend", "jobs"), [("loky", 1), ("loky", 2), ("ray", 2), ("dask", 2)])
-def test_number_of_jobs_and_backend_change_no_figure(alone, corpus, tmp_path, backend, jobs):
+def test_number_of_jobs_and_backend_change_no_figure(alone, corpus, tmp_path, monkeypatch, backend, jobs):
+    monkeypatch.setenv("RAY_worker_niceness", "0")  # Ray's workers would wait for all other tests
     stages = [stage_on(corpus, tmp_path, "mlee", fold=fold, **ONE_EPOCH) for fold in (1, 2)[:jobs]]
     with open_backend(backend, jobs, threads=1, device="cpu") as workers:
         outcomes = sweep(stages, workers, "cpu", score_folder, threads=1, say=lambda line: None)

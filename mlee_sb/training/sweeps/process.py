@@ -3,8 +3,10 @@
 import json
 import os
 import pickle
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,6 +17,8 @@ from mlee_sb.training.stage import Stage
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 LOOKS_UP = 1.0  # seconds between two checks that the starter still runs
+IDLE = 10.0  # seconds that a server waits for another stage before it ends
+ENDED_BY_ITSELF = 0  # the exit status of a server that waited in vain, or that can train one stage only
 
 FINISHED, FAILED, DIED = "finished", "failed", "died"  # how a process can end
 
@@ -44,46 +48,89 @@ def make_task(stage: Stage, device: str, score: Callable[[Path], None], threads:
     return Task(_anywhere(stage), device, score, threads)
 
 
+def died(status: int) -> dict[str, str]:
+    """Return the state of a stage whose process gave no answer, and as the reason the exit status of that process."""
+    return {"state": DIED, "reason": f"its process ended with status {status} (killed, or out of memory)"}
+
+
 def train_in_own_process(task: Task, import_path: list[str]) -> Ending:
-    """Train the stage of a task in a new process, and wait for it. Required stages are finished. Its output goes to its run.log.
+    """Train the stage of a task in a process of its own, and wait for it. Required stages are finished. Its output goes to its run.log.
 
-    A worker of a backend calls this. The process ends with the worker: it holds one end of a pipe, and ends when the other end
-    closes. It has its own session, so that Ctrl-C does not reach it: the command alone decides when to stop.
+    A worker of a backend calls this, often many times: stages on a CPU are forks of one server, which has imported all libraries.
     """
-    start, starter, folder = time.monotonic(), os.getppid(), task.stage.folder
+    start, folder = time.monotonic(), task.stage.folder
     folder.mkdir(parents=True, exist_ok=True)
-    threads = dict.fromkeys(THREADS, str(task.threads))
-    command = [sys.executable, "-P", "-m", "mlee_sb.training.sweeps.worker"]
-    environment = {**os.environ, **threads, "PYTHONPATH": os.pathsep.join(import_path)}
-    pipe = subprocess.PIPE
-    with open(task.stage.files.run_log, "a", encoding="utf-8") as log:
-        process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=log, env=environment, start_new_session=True)
-    try:
-        _send(task, process)
-        while True:
-            try:
-                process.wait(timeout=LOOKS_UP)
-                break
-            except subprocess.TimeoutExpired:
-                if os.getppid() != starter:  # the command was killed, so nobody waits for this stage
-                    raise SystemExit(1) from None
-        answer = process.stdout.read()
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
+    kind = task.threads, import_path, os.getcwd(), dict(os.environ)
+    ending = None
+    while ending is None and (waiting := next((server for server in _WAITING if server.kind == kind), None)):
+        _WAITING.remove(waiting)
+        ending = waiting.train(task)  # None if it has ended by now
+    if ending is None:
+        ending = StageServer(kind, task.stage.files.run_log).train(task) or died(ENDED_BY_ITSELF)
+    return Ending(folder, seconds=time.monotonic() - start, **ending)
+
+
+class StageServer:
+    """A process that trains one stage after another (`mlee_sb.training.sweeps.worker`), each in a fork of its own where that is safe.
+
+    It ends with the process that started it: that holds one end of a pipe, and the server and its fork end when the other end closes.
+    It has its own session, so that Ctrl-C does not reach it: the command alone decides when to stop.
+
+    Parameters
+    ----------
+    kind : CPU threads of a stage, folders to import from, working folder and environment
+    log : file for what the server itself has to say, for example why it cannot start
+    """
+
+    def __init__(self, kind: tuple[int, list[str], str, dict[str, str]], log: Path):
+        self.kind, self._starter = kind, os.getppid()
+        threads, import_path, folder, environment = kind
+        environment = {**environment, **dict.fromkeys(THREADS, str(threads)), "PYTHONPATH": os.pathsep.join(import_path)}
+        command, pipe = [sys.executable, "-P", "-m", "mlee_sb.training.sweeps.worker", str(IDLE)], subprocess.PIPE
+        with open(log, "a", encoding="utf-8") as file:
+            self._process = subprocess.Popen(
+                command, stdin=pipe, stdout=pipe, stderr=file, cwd=folder, env=environment, start_new_session=True
+            )
+
+    def train(self, task: Task) -> dict[str, str] | None:
+        """Train the stage of a task. Return how it ended, without its folder; None if the server had ended before it could begin."""
+        try:
+            answer = self._ask(pickle.dumps(task))
+        except BaseException:  # Ctrl-C, too
+            self._kill()
+            raise
+        if answer:
+            _WAITING.append(self)
+            return json.loads(answer)
+        status = self._process.wait()
+        self._kill()
+        return None if status == ENDED_BY_ITSELF else died(status)
+
+    def _ask(self, question: bytes) -> bytes:
+        """Send a question, and wait for the answer: a line, or nothing if the server ends."""
+        with suppress(BrokenPipeError):  # it has ended, and its status will tell why
+            self._process.stdin.write(question)
+            self._process.stdin.flush()  # stdin stays open, so that the server ends with this process
+        answers: list[bytes] = []
+        reader = threading.Thread(target=lambda: answers.append(self._process.stdout.readline()), daemon=True)
+        reader.start()
+        while reader.is_alive():
+            reader.join(LOOKS_UP)
+            if os.getppid() != self._starter:  # the command was killed, so nobody waits for this stage
+                raise SystemExit(1)
+        return answers[0]
+
+    def _kill(self) -> None:
+        """End the server, and with it the stage that it trains."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._process.stdout.close()
         with suppress(BrokenPipeError):
-            process.stdin.close()
-    seconds = time.monotonic() - start
-    if not answer:
-        return Ending(folder, DIED, f"its process ended with status {process.returncode} (killed, or out of memory)", seconds)
-    return Ending(folder, seconds=seconds, **json.loads(answer))
+            self._process.stdin.close()
 
 
-def _send(task: Task, process: subprocess.Popen) -> None:
-    with suppress(BrokenPipeError):  # the process has died already, and its status will tell it
-        process.stdin.write(pickle.dumps(task))
-        process.stdin.flush()  # stdin stays open, so that the process ends with the worker
+_WAITING: list[StageServer] = []  # servers of this process that wait for another stage
 
 
 def _anywhere(stage: Stage) -> Stage:

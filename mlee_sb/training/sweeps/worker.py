@@ -1,7 +1,9 @@
-"""The process of one stage: it reads a task from stdin, and writes to stdout how the training ended (see `process`)."""
+"""The server of stages: it reads tasks from stdin, and writes a line to stdout for each: how the training ended (see `process`)."""
 
+import json
 import os
 import pickle
+import select
 import sys
 import threading
 import traceback
@@ -11,21 +13,53 @@ import torch
 from mlee_sb.errors import InputError
 from mlee_sb.files import json_text
 from mlee_sb.training.run import run_one
-from mlee_sb.training.sweeps.process import FAILED, FINISHED, Task
+from mlee_sb.training.sweeps.process import ENDED_BY_ITSELF, FAILED, FINISHED, Task, died
 
 
-def main() -> None:
-    """Train the stage of the task. All output, warnings and errors go to stderr, which is the run.log of the stage."""
-    answer = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+def main(idle: float) -> None:
+    """Train the stage of one task after another, until stdin ends or no task comes for `idle` seconds."""
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    task: Task = pickle.load(sys.stdin.buffer)
-    threading.Thread(target=_leave_with_the_starter, daemon=True).start()
-    ending = _train(task)
-    answer.write(json_text(ending))
-    answer.close()
+    while _asked(idle):
+        task: Task = pickle.load(sys.stdin.buffer)
+        ending = _in_a_fork(task) if _can_fork(task) else _train(task)
+        print(json_text(ending), file=answers, flush=True)
+        if not _can_fork(task):
+            break  # what this process has used could disturb another stage
+    os._exit(ENDED_BY_ITSELF)
+
+
+def _asked(idle: float) -> bool:
+    """Wait for a task; return False if none comes for a while, or none can come any more."""
+    return bool(select.select([sys.stdin], [], [], idle)[0] and sys.stdin.buffer.peek(1))
+
+
+def _can_fork(task: Task) -> bool:
+    """Tell whether a task can be trained in a fork. A GPU cannot, and the libraries of other systems than Linux need not."""
+    return task.device == "cpu" and sys.platform == "linux"
+
+
+def _in_a_fork(task: Task) -> dict[str, str]:
+    """Train the stage of a task in a fork of this process, which has imported all libraries and used none. Return how it ended."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        os.write(writing, json_text(_train(task)).encode())
+        os._exit(0)
+    os.close(writing)
+    with open(reading, "rb") as answer:
+        text = answer.read()
+    _, status = os.waitpid(child, 0)
+    return json.loads(text) if text else died(os.waitstatus_to_exitcode(status))
 
 
 def _train(task: Task) -> dict[str, str]:
+    """Train the stage of a task in this process. All output, warnings and errors go to its run.log."""
+    with open(task.stage.files.run_log, "a", encoding="utf-8") as log:
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(log.fileno(), stream.fileno())
+    threading.Thread(target=_leave_with_the_starter, daemon=True).start()
     torch.set_num_threads(task.threads)
     try:
         run_one(task.stage, task.device, task.score, lambda line: print(line, file=sys.stderr), step=task.stage.name)
@@ -44,4 +78,4 @@ def _leave_with_the_starter() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(float(sys.argv[1]))
