@@ -5,6 +5,7 @@ is a file of its own, so that runs side by side lose none.
 """
 
 import hashlib
+from contextlib import suppress
 from pathlib import Path
 
 from mlee_sb.errors import InputError
@@ -37,17 +38,30 @@ def pinned_commit(results: Path, name: str) -> str | None:
 
 
 def upstream_folders(stage: Path) -> list[Path]:
-    """Return the folders of the pretrained networks that the stages of a corpus stand on, from the folder of one of its stages."""
+    """Return the folders of the pretrained networks that the stages of a corpus stand on, from the folder of one of its stages.
+
+    A damaged note is passed over: the upstream may be found elsewhere, and a wrong one is refused by its hash.
+    """
     results = above_rows(stage.absolute())
-    return [] if results is None else [Path(note["folder"]) for note in _notes(results)]
+    folders = []
+    for path in [] if results is None else _paths(results):
+        with suppress(InputError):
+            folders.append(Path(_read(path)["folder"]))
+    return folders
 
 
 def _notes(results: Path) -> list[dict]:
     """Return all notes, the oldest first."""
-    files = sorted((results / UPSTREAM / NOTES).glob("*.json"), key=lambda path: (path.stat().st_mtime, path.name))
+    return [_read(path) for path in _paths(results)]
+
+
+def _paths(results: Path) -> list[Path]:
+    return sorted((results / UPSTREAM / NOTES).glob("*.json"), key=lambda path: (path.stat().st_mtime, path.name))
+
+
+def _read(path: Path) -> dict:
     remedy = "remove it, and name the upstream again in a training on the same results"
-    notes = [read_json(path, remedy) for path in files]
-    for path, note in zip(files, notes, strict=True):
-        if not isinstance(note.get("folder"), str) or not isinstance(note.get("name"), str) or "commit" not in note:
-            raise InputError(f"{path}: damaged: {remedy}")
-    return notes
+    note = read_json(path, remedy)
+    if not isinstance(note.get("folder"), str) or not isinstance(note.get("name"), str) or "commit" not in note:
+        raise InputError(f"{path}: damaged: {remedy}")
+    return note

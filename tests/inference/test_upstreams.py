@@ -84,7 +84,9 @@ def test_a_self_contained_model_says_the_same_without_its_upstream_anywhere(hub,
     alone = pulled_alone(hub, known, tmp_path, monkeypatch)
     assert alone.predict(hello).posterior == pytest.approx(before.posterior, abs=1e-6)
     assert alone.predict(hello).presence == pytest.approx(before.presence, abs=1e-6)
-    with pytest.raises(InputError, match=r"tiny: its weights are not in this model.*set MLEE_UPSTREAMS to the folder that holds tiny"):
+    with pytest.raises(
+        InputError, match=r"tiny: its weights are not in this model.*set MLEE_UPSTREAMS to the folder with the files of tiny"
+    ):
         EmotionClassifier.from_hparams(bundle)
 
 

@@ -223,9 +223,6 @@ def test_notes_of_several_names_of_one_network_stand_side_by_side(tmp_path):
     assert pinned_commit(tmp_path, "me/w") in ("a" * 40, "b" * 40) and pinned_commit(tmp_path, "w") is None
     stage = tmp_path / "row/all/seed1/fold1"
     assert {path.name for path in upstream_folders(stage)} == {"cache", "here", "cache2"} and upstream_folders(tmp_path.parents[-1]) == []
-    next(tmp_path.rglob("*.json")).write_text('{"x": 3}')
-    with pytest.raises(InputError, match="damaged: remove it, and name the upstream again"):
-        upstream_folders(stage)
 
 
 def test_the_paper_and_a_pretrained_encoder_stand_side_by_side(on_upstream):
@@ -279,3 +276,13 @@ def test_attention_pools_frames(on_upstream):
     weights, times = model.encoders[0].attention(torch.randn(16000))
     assert float(weights.sum()) == pytest.approx(1, abs=1e-5) and times.shape == weights.shape == (50,)
     assert float(times[0]) == pytest.approx(0.01) and float(times[-1]) == pytest.approx(0.99)
+
+
+@pytest.mark.parametrize("content", ["", '{"x": 3}'])
+def test_a_damaged_note_blocks_no_model_and_is_refused_where_it_would_pin_a_commit(tmp_path, content):
+    note_upstream(tmp_path, "a" * 64, "me/one", "1" * 40, tmp_path / "here")
+    (notes,) = (tmp_path / UPSTREAM).iterdir()
+    (notes / "cut.json").write_text(content)
+    assert upstream_folders(tmp_path / "mlee/all/seed1/fold1") == [tmp_path / "here"]
+    with pytest.raises(InputError, match=r"cut\.json"):
+        pinned_commit(tmp_path, "me/other")

@@ -1,7 +1,12 @@
 """Many stages in one run: in which order, what a failed or killed one costs, and that nothing about it changes a figure."""
 
+import importlib
+import itertools
+import os
 import shutil
+import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import distributed
@@ -126,7 +131,7 @@ def test_what_is_finished_is_reused_and_what_is_only_trained_is_scored(fusion):
 
 
 def test_the_loss_of_a_worker_is_told_of_the_stages_that_it_cost(fusion, monkeypatch):
-    monkeypatch.setattr("mlee_sb.training.sweeps.backends.delayed", lambda function: lambda task, path: (_lost, (task,), {}))
+    monkeypatch.setattr("mlee_sb.training.sweeps.backends.delayed", lambda function: lambda task, *more: (_lost, (task,), {}))
     tasks = [type("Task", (), {"stage": part}) for part in fusion[:2]]
     endings = list(Workers(jobs=1).train(tasks))
     assert [(ending.folder, ending.state, ending.reason) for ending in endings] == [
@@ -153,18 +158,18 @@ class PaperEncoder(cnn_blstm_attention.PaperEncoder):
 """
 
 
-def mortal(folder: Path) -> Path:
-    """hparams of an encoder that kills the process that builds it, and notes that it did."""
-    (folder / "mortal.py").write_text(MORTAL)
+def plug_in(folder: Path, code: str) -> Path:
+    """hparams of an encoder with other code."""
+    (folder / "plug_in_of_a_test.py").write_text(code)
     hparams = shutil.copytree("hparams", folder / "hparams")
     part = hparams / "parts/paper_encoder.yaml"
-    part.write_text(part.read_text().replace("!new:mlee_sb.models.encoders.cnn_blstm_attention.", "!new:mortal."))
+    part.write_text(part.read_text().replace("!new:mlee_sb.models.encoders.cnn_blstm_attention.", "!new:plug_in_of_a_test."))
     return hparams
 
 
 def test_a_stage_whose_process_is_killed_is_tried_once_more_and_leaves_the_others_alone(corpus, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
-    places = [mortal(tmp_path), Path("hparams").absolute()]
+    places = [plug_in(tmp_path, MORTAL), Path("hparams").absolute()]
     stages = [stage_on(corpus, tmp_path / "results", str(place / "mlee"), fold=fold, **ONE_EPOCH) for fold, place in enumerate(places, 1)]
     with open_backend("loky", jobs=2, threads=1, device="cpu") as workers:
         killed, fellow = sweep(stages, workers, "cpu", score_folder, threads=1, say=lambda line: None)
@@ -184,6 +189,10 @@ def tasks(corpus, tmp_path):
             server._kill()
 
 
+def trained(task, command: int | None = None) -> Ending:
+    return train_in_own_process(task, sys.path, os.getpid() if command is None else command)
+
+
 def waiting() -> list[int]:
     return [server._process.pid for server in process._WAITING]
 
@@ -191,7 +200,7 @@ def waiting() -> list[int]:
 def test_stages_that_follow_one_another_are_forks_of_one_server(tasks):
     """The libraries take longer to import than a stage on kept values to train."""
     for task in tasks[:2]:
-        assert train_in_own_process(task, sys.path).state == FINISHED
+        assert trained(task).state == FINISHED
         assert "training on cpu" in task.stage.files.run_log.read_text()
     assert len(set(waiting())) == 1
     assert tasks[0].stage.name not in tasks[1].stage.files.run_log.read_text()
@@ -199,17 +208,79 @@ def test_stages_that_follow_one_another_are_forks_of_one_server(tasks):
 
 def test_a_server_that_waited_too_long_has_ended_and_another_one_trains_the_stage(tasks, monkeypatch):
     monkeypatch.setattr(process, "IDLE", 0.3)
-    assert train_in_own_process(tasks[0], sys.path).state == FINISHED
+    assert trained(tasks[0]).state == FINISHED
     (server,) = process._WAITING
     assert server._process.wait(timeout=60) == process.ENDED_BY_ITSELF
-    assert train_in_own_process(tasks[1], sys.path).state == FINISHED
+    assert trained(tasks[1]).state == FINISHED
     assert server not in process._WAITING and len(process._WAITING) == 1
 
 
+@pytest.fixture
+def orphaned(monkeypatch):
+    """From now on, each look at the parent of this process finds another one."""
+    parents = itertools.count(1)
+    monkeypatch.setattr(process.os, "getppid", lambda: next(parents))
+    monkeypatch.setattr(process, "LOOKS_UP", 0.01)
+
+
+def test_a_command_goes_on_after_its_shell_has_ended(tasks, orphaned):
+    """With one job the command trains itself, and nohup or a wrapper of cron may leave it without the process that started it."""
+    assert trained(tasks[0]).state == FINISHED
+
+
+def test_a_worker_ends_with_its_command(tasks, orphaned):
+    with pytest.raises(SystemExit):
+        trained(tasks[0], command=0)
+    assert not waiting()
+
+
+OTHER_CODE = """
+import os, sys, time
+from pathlib import Path
+from mlee_sb.evaluation.scores import score_folder
+def score(folder):
+    score_folder(folder)
+    {lines}
+"""
+A_DAEMON = """
+    if (child := os.fork()) == 0:
+        time.sleep(600)
+        os._exit(0)
+    Path(__file__).with_name("daemon").write_text(str(child))
+"""
+
+
+@pytest.mark.parametrize(
+    ("lines", "state", "said"),
+    [
+        ("print('a word at the end')", FINISHED, "a word at the end"),
+        ("sys.exit('sorry')", FAILED, "SystemExit: sorry"),
+        ("os._exit(3)", DIED, ""),
+        (A_DAEMON, FINISHED, ""),
+    ],
+    ids=["prints", "exits", "dies", "leaves a daemon"],
+)
+def test_what_other_code_may_do_in_the_process_of_a_stage(tmp_path, monkeypatch, tasks, lines, state, said):
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / f"code_{state}{len(lines)}.py").write_text(OTHER_CODE.format(lines=lines))
+    score = importlib.import_module(f"code_{state}{len(lines)}").score
+    try:
+        ending = trained(replace(tasks[0], score=score))
+        assert (ending.state, ending.reason) == (
+            state,
+            {FAILED: said, DIED: "its process ended with status 3 (without a word)"}.get(state, ""),
+        )
+        assert said in tasks[0].stage.files.run_log.read_text()
+    finally:
+        if (daemon := tmp_path / "daemon").exists():
+            os.kill(int(daemon.read_text()), signal.SIGKILL)
+
+
 def test_a_stage_of_another_environment_has_another_server(tasks, monkeypatch):
-    assert train_in_own_process(tasks[0], sys.path).state == FINISHED
+    assert trained(tasks[0]).state == FINISHED
     monkeypatch.setenv("MLEE_UPSTREAMS", "/elsewhere")
-    assert train_in_own_process(tasks[1], sys.path).state == FINISHED
+    assert trained(tasks[1]).state == FINISHED
     assert len(set(waiting())) == 2
 
 

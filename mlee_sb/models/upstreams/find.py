@@ -76,7 +76,7 @@ def remember(found: FoundUpstream) -> None:
 def locate(weights: UpstreamFiles, places: Sequence[Path] = ()) -> Path:
     """Return the folder with the files of an upstream. Each file has the right sha256.
 
-    They are looked for in `places`, in the folders that the environment variable ``MLEE_UPSTREAMS`` names, and in the hub's cache. If they
+    They are looked for in the folders that the environment variable ``MLEE_UPSTREAMS`` names, in `places`, and in the hub's cache. If they
     are in none of them, they are fetched from the hub by their commit.
 
     Raises
@@ -86,13 +86,14 @@ def locate(weights: UpstreamFiles, places: Sequence[Path] = ()) -> Path:
     """
     wrong = ""
     for folder in _candidates(weights, places):
-        if all((folder / file).is_file() for file in weights.files):
+        if all(os.path.isfile(folder / file) for file in weights.files):  # Path.is_file raises an error where it may not look
             wrong = _wrong_file(folder, weights)
             if not wrong:
                 return folder
     if not _on_a_hub(weights):
         nowhere = wrong or f"upstream {weights.name}: its weights are not in this model, on no hub and in no folder that is known here"
-        raise InputError(f"{nowhere}: set {FOLDERS} to the folder that holds {weights.name} (sha256 {weights.sha256})")
+        looked = f" (now {os.environ[FOLDERS]})" if os.environ.get(FOLDERS) else ""
+        raise InputError(f"{nowhere}: set {FOLDERS}{looked} to the folder with the files of {weights.name} (sha256 {weights.sha256})")
     folder = _fetch(weights.name, weights.commit)
     if wrong := _wrong_file(folder, weights):
         raise InputError(f"{wrong}: do not use it for this model")
@@ -104,7 +105,11 @@ def _wrong_file(folder: Path, weights: UpstreamFiles) -> str:
     for file, sha256 in weights.files.items():
         if not (folder / file).is_file():
             return f"{folder / file}: missing"
-        if (found := sha256_of(folder / file)) != sha256:
+        try:
+            found = sha256_of(folder / file)
+        except OSError as error:
+            return f"{folder / file}: {error.strerror}"
+        if found != sha256:
             return f"{folder / file}: its sha256 is {found[:12]}..., and the model stands on weights of {sha256[:12]}...: another upstream"
     return ""
 
@@ -112,8 +117,8 @@ def _wrong_file(folder: Path, weights: UpstreamFiles) -> str:
 def _candidates(weights: UpstreamFiles, places: Iterable[Path]) -> list[Path]:
     roots = [Path(root).expanduser() for root in os.environ.get(FOLDERS, "").split(os.pathsep) if root]
     short = weights.name.split("/")[-1]
-    found = [*places, *(folder for root in roots for folder in (root, root / weights.name, root / short))]
-    return [*found, *_in_the_cache(weights)]
+    named = [folder for root in roots for folder in (root, root / weights.name, root / short)]
+    return [*named, *places, *_in_the_cache(weights)]
 
 
 def _on_a_hub(weights: UpstreamFiles) -> bool:

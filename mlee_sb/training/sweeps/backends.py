@@ -34,7 +34,7 @@ class Workers:
         how = {"return_as": "generator_unordered"} if self.tells_each else {}
         parallel = Parallel(n_jobs=self.jobs, batch_size=1, pre_dispatch=self.jobs, **how)
         try:
-            for ending in parallel(delayed(train_in_own_process)(task, import_path) for task in tasks):
+            for ending in parallel(delayed(train_in_own_process)(task, import_path, os.getpid()) for task in tasks):
                 left.discard(ending.folder)
                 yield ending
         except Exception as error:  # a worker was lost, and with it the work of all others

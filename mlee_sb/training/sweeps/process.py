@@ -50,23 +50,30 @@ def make_task(stage: Stage, device: str, score: Callable[[Path], None], threads:
 
 def died(status: int) -> dict[str, str]:
     """Return the state of a stage whose process gave no answer, and as the reason the exit status of that process."""
-    return {"state": DIED, "reason": f"its process ended with status {status} (killed, or out of memory)"}
+    why = "killed, or out of memory" if status < 0 else "without a word"
+    return {"state": DIED, "reason": f"its process ended with status {status} ({why})"}
 
 
-def train_in_own_process(task: Task, import_path: list[str]) -> Ending:
+def train_in_own_process(task: Task, import_path: list[str], command: int) -> Ending:
     """Train the stage of a task in a process of its own, and wait for it. Required stages are finished. Its output goes to its run.log.
 
     A worker of a backend calls this, often many times: stages on a CPU are forks of one server, which has imported all libraries.
+
+    Parameters
+    ----------
+    task : the task
+    import_path : folders to import from
+    command : the process of the command. A worker ends when whoever started it has ended; the command itself does not
     """
     start, folder = time.monotonic(), task.stage.folder
     folder.mkdir(parents=True, exist_ok=True)
     kind = task.threads, import_path, os.getcwd(), dict(os.environ)
     ending = None
-    while ending is None and (waiting := next((server for server in _WAITING if server.kind == kind), None)):
-        _WAITING.remove(waiting)
-        ending = waiting.train(task)  # None if it has ended by now
+    is_worker = os.getpid() != command
+    while ending is None and (waiting := _take_waiting(kind)):
+        ending = waiting.train(task, is_worker)  # None if it has ended by now
     if ending is None:
-        ending = StageServer(kind, task.stage.files.run_log).train(task) or died(ENDED_BY_ITSELF)
+        ending = StageServer(kind, task.stage.files.run_log).train(task, is_worker) or died(ENDED_BY_ITSELF)
     return Ending(folder, seconds=time.monotonic() - start, **ending)
 
 
@@ -92,10 +99,10 @@ class StageServer:
                 command, stdin=pipe, stdout=pipe, stderr=file, cwd=folder, env=environment, start_new_session=True
             )
 
-    def train(self, task: Task) -> dict[str, str] | None:
+    def train(self, task: Task, is_worker: bool) -> dict[str, str] | None:
         """Train the stage of a task. Return how it ended, without its folder; None if the server had ended before it could begin."""
         try:
-            answer = self._ask(pickle.dumps(task))
+            answer = self._ask(pickle.dumps(task), is_worker)
         except BaseException:  # Ctrl-C, too
             self._kill()
             raise
@@ -106,7 +113,7 @@ class StageServer:
         self._kill()
         return None if status == ENDED_BY_ITSELF else died(status)
 
-    def _ask(self, question: bytes) -> bytes:
+    def _ask(self, question: bytes, is_worker: bool) -> bytes:
         """Send a question, and wait for the answer: a line, or nothing if the server ends."""
         with suppress(BrokenPipeError):  # it has ended, and its status will tell why
             self._process.stdin.write(question)
@@ -116,7 +123,7 @@ class StageServer:
         reader.start()
         while reader.is_alive():
             reader.join(LOOKS_UP)
-            if os.getppid() != self._starter:  # the command was killed, so nobody waits for this stage
+            if is_worker and os.getppid() != self._starter:  # the command was killed, so nobody waits for this stage
                 raise SystemExit(1)
         return answers[0]
 
@@ -131,6 +138,16 @@ class StageServer:
 
 
 _WAITING: list[StageServer] = []  # servers of this process that wait for another stage
+_LOCK = threading.Lock()  # a worker of a cluster may have several threads
+
+
+def _take_waiting(kind: tuple) -> StageServer | None:
+    """Return a server for such stages, which no longer waits; None if there is none."""
+    with _LOCK:
+        found = next((server for server in _WAITING if server.kind == kind), None)
+        if found:
+            _WAITING.remove(found)
+        return found
 
 
 def _anywhere(stage: Stage) -> Stage:

@@ -7,6 +7,8 @@ import select
 import sys
 import threading
 import traceback
+from contextlib import suppress
+from typing import NoReturn
 
 import torch
 
@@ -23,10 +25,11 @@ def main(idle: float) -> None:
     while _asked(idle):
         task: Task = pickle.load(sys.stdin.buffer)
         ending = _in_a_fork(task) if _can_fork(task) else _train(task)
-        print(json_text(ending), file=answers, flush=True)
+        with suppress(BrokenPipeError):  # nobody waits any more
+            print(json_text(ending), file=answers, flush=True)
         if not _can_fork(task):
             break  # what this process has used could disturb another stage
-    os._exit(ENDED_BY_ITSELF)
+    _leave(ENDED_BY_ITSELF)
 
 
 def _asked(idle: float) -> bool:
@@ -44,14 +47,15 @@ def _in_a_fork(task: Task) -> dict[str, str]:
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        os.close(reading)
         os.write(writing, json_text(_train(task)).encode())
-        os._exit(0)
+        _leave(0)
     os.close(writing)
-    with open(reading, "rb") as answer:
-        text = answer.read()
     _, status = os.waitpid(child, 0)
-    return json.loads(text) if text else died(os.waitstatus_to_exitcode(status))
+    os.set_blocking(reading, False)  # what the stage has left running may still hold the other end
+    with open(reading, "rb") as answer, suppress(BlockingIOError):
+        if text := answer.read():
+            return json.loads(text)
+    return died(os.waitstatus_to_exitcode(status))
 
 
 def _train(task: Task) -> dict[str, str]:
@@ -63,7 +67,7 @@ def _train(task: Task) -> dict[str, str]:
     torch.set_num_threads(task.threads)
     try:
         run_one(task.stage, task.device, task.score, lambda line: print(line, file=sys.stderr), step=task.stage.name)
-    except Exception as error:  # of any kind: it must not stop other stages
+    except (Exception, SystemExit) as error:  # of any kind: it must not stop other stages
         traceback.print_exc()
         first_line = str(error).strip().split("\n")[0]
         return {"state": FAILED, "reason": first_line if isinstance(error, InputError) else f"{type(error).__name__}: {first_line}"}
@@ -75,6 +79,13 @@ def _leave_with_the_starter() -> None:
     while os.read(sys.stdin.fileno(), 1024):
         pass
     os._exit(1)
+
+
+def _leave(status: int) -> NoReturn:
+    """End this process, and leave nothing unsaid. Nothing that libraries have arranged for the end of their process is waited for."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(status)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """Upstreams on a hub and in folders: fetched once, pinned, found again, and refused with a remedy. The hub is a real HTTP server."""
 
 import json
+import os
+import shutil
 
 import pytest
 from huggingface_hub import constants
@@ -206,6 +208,37 @@ def test_a_folder_that_the_environment_names_is_found_by_its_files(folder, tmp_p
     monkeypatch.delenv(find.FOLDERS)
     with pytest.raises(InputError, match=rf"in no folder that is known here: set MLEE_UPSTREAMS .* tiny \(sha256 {weights.sha256}\)"):
         locate(weights)
+
+
+def test_a_folder_that_may_not_be_read_is_passed_over(folder, tmp_path, monkeypatch):
+    """Notes of shared results also name folders in the home of a colleague."""
+    weights, private = find_upstream(str(folder)).described.weights, tmp_path / "private"
+    monkeypatch.setenv(find.FOLDERS, str(folder))
+    look, read = os.stat, find.sha256_of
+
+    def forbidden(function):
+        def allowed_elsewhere(path, *more, **named):
+            if str(path).startswith(str(private)):
+                raise PermissionError(13, "Permission denied", str(path))
+            return function(path, *more, **named)
+
+        return allowed_elsewhere
+
+    monkeypatch.setattr(os, "stat", forbidden(look))
+    assert locate(weights, [private]) == folder
+    monkeypatch.setattr(os, "stat", look)
+    shutil.copytree(folder, private)
+    monkeypatch.setattr(find, "sha256_of", forbidden(read))
+    assert locate(weights, [private]) == folder
+    monkeypatch.delenv(find.FOLDERS)
+    with pytest.raises(InputError, match="Permission denied: set MLEE_UPSTREAMS"):
+        locate(weights, [private])
+
+
+def test_a_folder_that_the_environment_names_comes_before_noted_ones(folder, tmp_path, monkeypatch):
+    weights, noted = find_upstream(str(folder)).described.weights, shutil.copytree(folder, tmp_path / "noted")
+    monkeypatch.setenv(find.FOLDERS, str(folder))
+    assert locate(weights, [noted]) == folder
 
 
 def test_other_weights_of_the_same_name_are_refused(folder, monkeypatch):
