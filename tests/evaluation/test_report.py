@@ -14,7 +14,7 @@ from mlee_sb.evaluation.evaluate import evaluate
 from mlee_sb.evaluation.metrics import SCORES
 from mlee_sb.evaluation.paper import CITATION, ROWS, TABLE_3
 from mlee_sb.evaluation.report import claims, tables
-from mlee_sb.evaluation.report.attention import OF_THE_PAPER, AttentionFigure, cells_of_figure, chosen_utterances
+from mlee_sb.evaluation.report.attention import AttentionFigure, cells_of_figure, chosen_utterances
 from mlee_sb.evaluation.report.entries import NOTHING, Entry, Table, as_text
 from mlee_sb.evaluation.report.latex import latex_table3
 from mlee_sb.evaluation.report.page import write_report
@@ -296,10 +296,10 @@ def test_an_older_report_is_replaced_whole_and_anything_else_is_left(found, tmp_
 
 
 def with_heads(results) -> list:
-    """The stages, of which those that need a row of the paper's figure say so, as training has them say."""
+    """The stages. Those that stand on the encoder of another one say so, as training has them say."""
     stages = find_stages(results)
     for stage in stages:
-        if stage.summary.row not in OF_THE_PAPER:
+        if stage.summary.row.startswith("mlee_"):
             stage.files.write_identity({**stage.files.read_identity(), f"{REQUIRED}mlee": "its key"})
     return find_stages(results)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from mlee_sb.evaluation import paper
 from mlee_sb.evaluation.metrics import SCORES
+from mlee_sb.stage_folder import VARIANT_MARK
 
 NOTHING = "–"
 
@@ -48,13 +49,24 @@ class Table:
         )
 
 
+def paper_names(row: str) -> tuple[str, str]:
+    """Return the names that the paper's table has for a row and its target, with the settings of a variant; its own for another row.
+
+    >>> paper_names("mlee_fusion_soft@lr=0.1,seed=2"), paper_names("my_row")
+    (('MLEE pre-training fusion (lr=0.1, seed=2)', 'soft'), ('my_row', '-'))
+    """
+    name, _, variant = row.partition(VARIANT_MARK)
+    title, target = paper.ROWS.get(name, (name, "-"))
+    return f"{title} ({variant.replace(',', ', ')})" if variant else title, target
+
+
 def title_of(row: str) -> str:
-    """Return the name that the paper's table has for a row, with its target.
+    """Return the name of a row with its target.
 
     >>> title_of("mlee_fusion_soft"), title_of("mlee"), title_of("my_row")
     ('MLEE pre-training fusion, soft', 'MLEE only', 'my_row')
     """
-    title, target = paper.ROWS.get(row, (row, "-"))
+    title, target = paper_names(row)
     return title if target == "-" else f"{title}, {target}"
 
 
@@ -65,12 +77,12 @@ def train_sets_of(cell: dict) -> str:
 
 def label_of(cell: dict) -> str:
     """Return the name of a cell in a plot: its row, its target and its train sets."""
-    return f"{title_of(cell['row'])} ({train_sets_of(cell)})"
+    return f"{title_of(cell['row'])}; {train_sets_of(cell)}"
 
 
 def names_of(cell: dict) -> list[Entry]:
     """Return the first entries of a row of a table: row, target and train sets of a cell."""
-    title, target = paper.ROWS.get(cell["row"], (cell["row"], "-"))
+    title, target = paper_names(cell["row"])
     return [text_entry(title), text_entry(target), text_entry(train_sets_of(cell))]
 
 

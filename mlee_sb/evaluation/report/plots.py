@@ -32,6 +32,8 @@ from mlee_sb.targets import TRAIN_SETS
 MARKERS = ("o", "s", "^", "D")
 MATRIX, LIGHT, DARK, MIDDLE = "cividis", "#f7f7f7", "#000000", 55  # colours of numbers in a matrix, and the share from which on it is light
 MOST_COLUMNS = 4  # of small multiples
+GAP = 0.15  # inches between panels
+NARROWEST = 4.0  # inches of a figure: the legends need them
 LABEL = 44  # columns of a row's name beside the forest
 SQUARE = 0.29  # inches of a square in a matrix, at least
 
@@ -79,8 +81,8 @@ def confusions(found: dict) -> Plot:
     emotions = found["emotions"]
     longest, side = max(map(width_of, emotions)) * COLUMN, max(SQUARE * len(emotions), 1.35)
     upright = longest > side / len(emotions) - COLUMN  # side by side they would overlap
-    beside, below = longest + 0.25, (longest if upright else LINE) + 0.2
-    figure, axes = _small_multiples(found["cells"], side + 0.2, side, beside, below)
+    beside, below = longest + 0.4, (longest if upright else LINE) + 0.2
+    figure, axes = _small_multiples(found["cells"], side, beside, below)
     for cell, ax in zip(found["cells"], axes, strict=True):
         counts = np.array(cell["confusion"], dtype=float)
         share = 100 * counts / counts.sum(axis=1, keepdims=True).clip(1)
@@ -94,7 +96,7 @@ def confusions(found: dict) -> Plot:
         ax.set(aspect="equal", ylim=(len(emotions), 0))
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
-    _label_edges(figure, axes, "decision", "dominant emotion")
+    _label_edges(axes, "decision", "dominant emotion")
     alt = "For each row and train set, and each dominant emotion, the share of each decision in %. The diagonal is the table of recalls."
     return plot_of("confusions", "Confusion matrices, in % of the utterances of each dominant emotion", alt, figure)
 
@@ -102,14 +104,14 @@ def confusions(found: dict) -> Plot:
 def reliability(found: dict) -> Plot:
     """Draw accuracy against confidence of each posterior. The area of a point is its share of the utterances."""
     cells = [cell for cell in found["cells"] if cell["reliability"]]
-    figure, axes = _small_multiples(cells, 1.75, 1.75, 0.4, 0.4)
+    figure, axes = _small_multiples(cells, 1.7, 0.6, 0.4)
     for cell, ax in zip(cells, axes, strict=True):
         n, confidence, accuracy = (np.array([b[name] for b in cell["reliability"]]) for name in ("n", "confidence", "accuracy"))
         ax.plot([0, 100], [0, 100], color=SOFT, linewidth=1, linestyle="--")
         ax.plot(100 * confidence, 100 * accuracy, color=COLOURS[0], linewidth=1)
         ax.scatter(100 * confidence, 100 * accuracy, s=8 + 150 * n / n.sum(), color=COLOURS[0], alpha=0.7)
         ax.set(xlim=(0, 100), ylim=(0, 100), xticks=(0, 50, 100), yticks=(0, 50, 100), aspect="equal")
-    _label_edges(figure, axes, "confidence in %", "accuracy in %")
+    _label_edges(axes, "confidence in %", "accuracy in %")
     handles = [
         Line2D([], [], color=SOFT, linestyle="--", linewidth=1, label="calibrated: as often right as sure"),
         Line2D([], [], color=COLOURS[0], marker="o", linewidth=1, label="this row; a larger point stands for more utterances"),
@@ -121,7 +123,7 @@ def reliability(found: dict) -> Plot:
 
 def learning_curves(found: dict) -> Plot:
     """Draw the training and validation loss of every stage over its epochs. The epoch that was kept is marked."""
-    figure, axes = _small_multiples(found["cells"], 1.75, 1.4, 0.4, 0.4)
+    figure, axes = _small_multiples(found["cells"], 1.7, 0.6, 0.4, height=1.4)
     for cell, ax in zip(found["cells"], axes, strict=True):
         for curve in cell["curves"]:
             if not curve["epoch"]:
@@ -132,7 +134,7 @@ def learning_curves(found: dict) -> Plot:
             ax.plot(curve["epoch"][best], curve["valid"][best], "o", color=COLOURS[0], markersize=3.5)
         ax.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
         ax.yaxis.set_major_locator(MaxNLocator(nbins=4))
-    _label_all(figure, "epoch", "loss")
+    _label_edges(axes, "epoch", "loss", ticks=False)
     handles = [
         Line2D([], [], color=COLOURS[4], linestyle="--", linewidth=1, label="training"),
         Line2D([], [], color=COLOURS[0], linewidth=1, label="validation, a line for each fold and seed"),
@@ -167,23 +169,26 @@ def _forest_handles(found: dict, names: Sequence[str]) -> list[Line2D]:
     return handles
 
 
-def _small_multiples(cells: Sequence[dict], width: float, height: float, beside: float, below: float) -> tuple[Figure, Sequence[Axes]]:
+def _small_multiples(
+    cells: Sequence[dict], width: float, beside: float, below: float, height: float | None = None
+) -> tuple[Figure, Sequence[Axes]]:
     """Return a figure with a panel for each cell, titled, and the panels.
 
     Parameters
     ----------
     cells : n, one or more
-    width, height : of a panel in inches, at least
+    width : of a panel in inches, at least
     beside, below : what its labels need in inches. They stand at the left and at the lower edge of the figure only
+    height : of a panel in inches, at least; by default panels are squares
     """
-    columns = max(1, min(len(cells), MOST_COLUMNS, math.floor((WIDTH - beside) / (width + 0.1))))
+    columns = max(1, min(len(cells), MOST_COLUMNS, math.floor((WIDTH - beside) / (width + GAP))))
     rows = -(-len(cells) // columns)
-    room = (WIDTH - beside) / columns if len(cells) >= columns > 1 else width + 1
-    titles = [wrapped(label_of(cell), int(room / COLUMN) - 3) for cell in cells]
+    used = WIDTH if rows > 1 else min(WIDTH, max(columns * (width + 0.5) + beside, NARROWEST))
+    room = (used - beside) / columns
+    titles = [wrapped(label_of(cell), int(room / COLUMN) - 5) for cell in cells]
     lines = max(title.count("\n") + 1 for title in titles)
-    used = WIDTH if rows > 1 else min(WIDTH, max(columns * (width + 0.5) + beside, 5))
     ends = 1 if len(cells) % columns == 0 or rows == 1 else 2  # rows of panels under which labels stand
-    figure = new_figure((height + LINE * lines + 0.25) * rows + below * ends + 0.6, used)
+    figure = new_figure(((height or room - GAP) + LINE * lines + 0.25) * rows + below * ends + 0.5, used)
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for ax in axes[len(cells) :]:
         ax.set_axis_off()
@@ -193,19 +198,19 @@ def _small_multiples(cells: Sequence[dict], width: float, height: float, beside:
     return figure, axes[: len(cells)]
 
 
-def _label_edges(figure: Figure, axes: Sequence[Axes], x: str, y: str) -> None:
-    """Name what all panels have on their axes. Only panels with none at their left or below keep the labels of their ticks."""
-    _label_all(figure, x, y)
+def _label_edges(axes: Sequence[Axes], x: str, y: str, ticks: bool = True) -> None:
+    """Name the axes of the panels that have none below or at their left. With `ticks`, only these keep the labels of their ticks."""
     columns = axes[0].get_gridspec().ncols
     for number, ax in enumerate(axes):
-        ax.tick_params(labelleft=number % columns == 0, labelbottom=number + columns >= len(axes))
-
-
-def _label_all(figure: Figure, x: str, y: str) -> None:
-    figure.supxlabel(x, fontsize=SMALL + 1)
-    figure.supylabel(y, fontsize=SMALL + 1)
+        at_left, at_foot = number % columns == 0, number + columns >= len(axes)
+        ax.set_xlabel(x if at_foot else "", fontsize=SMALL)
+        ax.set_ylabel(y if at_left else "", fontsize=SMALL)
+        if ticks:
+            ax.tick_params(labelleft=at_left, labelbottom=at_foot)
 
 
 def _legend(figure: Figure, handles: Sequence[Line2D]) -> None:
     """Explain colours and lines below everything that is drawn, so that the legend covers nothing."""
-    figure.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=SMALL, frameon=False, labelcolor=INK)
+    widest = max(width_of(handle.get_label()) for handle in handles) * COLUMN + 0.7
+    columns = 2 if 2 * widest < figure.get_figwidth() else 1
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, fontsize=SMALL, frameon=False, labelcolor=INK)

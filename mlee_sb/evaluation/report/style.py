@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -69,18 +70,20 @@ def new_figure(height: float, width: float = WIDTH) -> Figure:
 def plot_of(key: str, title: str, alt: str, figure: Figure) -> Plot:
     """Return a plot from what was drawn: the same file for the same figure. Call it inside of `style_for`."""
     buffer = io.StringIO()
-    FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": None})
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # the page says which characters no font has
+        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": None})
     return Plot(key, title, alt, figure, _with_dark_colours(buffer.getvalue()))
 
 
 def wrapped(text: str, width: int) -> str:
-    """Return a text in lines of at most `width` columns. A line ends after a space or a sign, and inside of a word only if it must.
+    """Return a text in lines of at most `width` columns. A line ends after a space, a comma and the like, else only if it must.
 
-    >>> wrapped("mlee@encoder=pretrained,upstream=whisper_base", 24)
-    'mlee@encoder=pretrained,\\nupstream=whisper_base'
+    >>> wrapped("MLEE only (encoder=pretrained, upstream=whisper_base)", 32)
+    'MLEE only (encoder=pretrained,\\nupstream=whisper_base)'
     """
     lines = [""]
-    for part in re.findall(r"[^\s,;@/_-]*[\s,;@/_-]?", text):
+    for part in re.findall(r"[^\s,;@/=]*[\s,;@/=]?", text):
         if width_of(lines[-1] + part.rstrip()) > width and lines[-1]:
             lines.append("")
         lines[-1] += part
