@@ -11,6 +11,7 @@ from mlee_sb.errors import InputError, NoAttention, choose
 from mlee_sb.evaluation.cells import Cell, Cells, read_cells
 from mlee_sb.evaluation.evaluate import evaluate
 from mlee_sb.evaluation.report.attention import OF_THE_PAPER, AttentionFigure, cells_of_figure, chosen_utterances
+from mlee_sb.evaluation.report.entries import title_of
 from mlee_sb.evaluation.report.page import check_output, write_report
 from mlee_sb.evaluation.results import find_protocols, find_stages
 from mlee_sb.inference.classifier import EmotionClassifier
@@ -120,7 +121,7 @@ def figures(cells: Cells, manifests: Path, data_folder: Path, wanted: Sequence[s
 
 def _attention(cell: Cell, fold: int, wav: Path, lacking: dict[str, str]) -> Attention:
     """Return where each encoder of a cell looks, by its name. Note the cell in `lacking` if one of them cannot tell."""
-    stage, name = next(iter(cell.stages.values()))[fold].folder, OF_THE_PAPER.get(cell.row, cell.row)
+    stage, name = next(iter(cell.stages.values()))[fold].folder, OF_THE_PAPER.get(cell.row, title_of(cell.row))
     if cell.row in lacking:
         return {}
     classifier = EmotionClassifier.from_hparams(stage)

@@ -13,13 +13,14 @@ from matplotlib.axes import Axes
 
 from mlee_sb.evaluation.ambiguity import THIRDS, thirds, vote_entropy
 from mlee_sb.evaluation.cells import Cell, Cells
-from mlee_sb.evaluation.report.style import COLOURS, COLUMN, LINE, SMALL, SOFT, WIDTH, Plot, new_figure, plot_of, style_for, wrapped
+from mlee_sb.evaluation.report.style import COLOURS, LINE, SMALL, SOFT, Plot, new_figure, plot_of, style_for, wrapped
 
 OF_THE_PAPER = {"dominant_hard": "hard", "dominant_soft": "soft", "mlee": "MLEE"}
 """Names that the paper's figure has for rows."""
 
 TRAIN_SET = "all"  # of a row that has both
 WINDOW, SHIFT, HIGHEST = 0.040, 0.010, 4000  # seconds, seconds, Hz of the spectrogram: the paper's features
+NAME = 22  # columns of the name of an encoder beside its panel
 POINTS = 800  # of the waveform: more than that nobody sees
 
 
@@ -57,11 +58,10 @@ class AttentionFigure:
     @cached_property
     def plot(self) -> Plot:
         """Waveform, spectrogram and the weights of each encoder."""
-        names = [wrapped(name, 20) for name in self.attention]
-        title = wrapped(self.title, int(WIDTH / COLUMN) - 4)
-        with style_for(title + "".join(names)):
-            panel = max(0.8, LINE * max((name.count("\n") + 1 for name in names), default=1) + 0.1)
-            figure = new_figure(2.6 + LINE * title.count("\n") + panel * len(names))
+        names = [wrapped(name, NAME) for name in self.attention]
+        with style_for("".join(names)):
+            panel = max(0.7, LINE * max((name.count("\n") + 1 for name in names), default=1) + 0.1)
+            figure = new_figure(2.6 + panel * len(names))
             axes = figure.subplots(2 + len(names), sharex=True, height_ratios=[0.8, 1.4, *[panel] * len(names)])
             self._draw_sound(axes[0], axes[1])
             for ax, name, colour, (seconds, weights) in zip(axes[2:], names, cycle(COLOURS), self.attention.values(), strict=False):
@@ -70,8 +70,8 @@ class AttentionFigure:
                 ax.set(ylim=(0, None), yticks=())
                 _name(ax, name)
             axes[-1].set(xlim=(0, len(self.samples) / self.rate))
-            axes[-1].set_xlabel("seconds", fontsize=SMALL + 1)
-            figure.suptitle(title, fontsize=SMALL + 1)
+            axes[-1].set_xlabel("seconds", fontsize=SMALL)
+            axes[-1].tick_params(axis="x", labelsize=SMALL - 1)
             alt = f"Waveform and spectrogram of {self.ID}, and below on the same seconds the weights of: {', '.join(self.attention)}."
             return plot_of(f"attention_{self.number}", self.title, alt, figure)
 

@@ -80,7 +80,7 @@ def write_report(
     sections = [Section(table, [plots[key] for key in PLOTS_OF.get(table.key, ()) if key in plots]) for table in all_tables(found)]
     context = {
         "found": found,
-        "facts": _facts(found, made, "".join(figure.title for figure in attention)),
+        "facts": _facts(found, made),
         "command": command,
         "colours": CSS_COLOURS,
         "on_dark": ON_DARK,
@@ -120,8 +120,8 @@ def check_output(output: Path) -> None:
         raise InputError(f"{output}: holds something that is not a report, and it would be replaced: give another --output")
 
 
-def _facts(found: dict, made: Made, titles: str) -> list[tuple[str, str]]:
-    """Return what was evaluated, when and with what, as pairs of a name and words for a person. `titles` are those of figure 3."""
+def _facts(found: dict, made: Made) -> list[tuple[str, str]]:
+    """Return what was evaluated, when and with what, as pairs of a name and words for a person."""
     seeds = sorted({seed for cell in found["cells"] for seed in cell["seeds"]})
     bootstrap = found["bootstrap"]
     intervals = f"{100 * bootstrap['confidence']:g}%, {bootstrap['resamples']} resamples of the speakers, seed {bootstrap['seed']}"
@@ -139,7 +139,7 @@ def _facts(found: dict, made: Made, titles: str) -> list[tuple[str, str]]:
         ("training utterances", _training_sets(found)),
         ("test utterances", f"{found['n_all']}, of which {found['n']} with a dominant emotion, of {found['n_speakers']} speakers"),
         ("intervals", found["why_no_intervals"] or intervals),
-        *(("caution", words) for words in [*found["cautions"], *_missing_fonts(drawn_names(found) + titles)]),
+        *(("caution", words) for words in [*found["cautions"], *_missing_fonts(drawn_names(found))]),
         ("claims", claims),
         ("decisions", decisions),
         ("protocol", found["protocol_hash"][:HASH_SHOWN]),

@@ -56,20 +56,21 @@ def forest(found: dict) -> Plot:
     """Draw WA and UA of every cell with their intervals, each score on one scale."""
     names = [name for name in ("wa", "ua") if any(cell["pooled"][name]["value"] is not None for cell in found["cells"])]
     labels = [wrapped(label_of(cell), LABEL) for cell in found["cells"]]
-    lines = max(label.count("\n") + 1 for label in labels)
-    figure = new_figure(1.3 + (LINE * lines + 0.1) * len(labels))
+    heights = np.array([LINE * (label.count("\n") + 1) + 0.13 for label in labels])  # [rows], inches
+    places = heights.cumsum() - heights / 2
+    figure = new_figure(1.2 + heights.sum())
     axes = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
     for name, ax in zip(names, axes, strict=True):
-        for place, cell in enumerate(found["cells"]):
+        for place, cell in zip(places, found["cells"], strict=True):
             _interval(ax, place, cell["pooled"][name], TRAIN_SETS.index(cell["train_set"]))
         for value, style in ((found["chance"][name], ":"), (found["human"][name]["value"], "--")):
             if value is not None:
                 ax.axvline(100 * value, color=SOFT, linestyle=style, linewidth=1.2)
         ax.set_xlabel(f"{SCORES[name].title} in %", fontsize=SMALL + 1)
-        ax.set_yticks(range(len(labels)), labels, fontsize=SMALL)
+        ax.set_yticks(places, labels, fontsize=SMALL)
         ax.tick_params(axis="x", labelsize=SMALL)
         ax.grid(axis="x")
-    axes[0].set_ylim(len(labels) - 0.4, -0.6)
+    axes[0].set_ylim(heights.sum(), 0)
     _legend(figure, _forest_handles(found, names))
     intervals = "" if found["why_no_intervals"] else f" with {100 * found['bootstrap']['confidence']:g}% intervals over speakers"
     alt = f"WA and UA of each row{intervals}; the same figures stand in table 3."
@@ -109,7 +110,7 @@ def reliability(found: dict) -> Plot:
         n, confidence, accuracy = (np.array([b[name] for b in cell["reliability"]]) for name in ("n", "confidence", "accuracy"))
         ax.plot([0, 100], [0, 100], color=SOFT, linewidth=1, linestyle="--")
         ax.plot(100 * confidence, 100 * accuracy, color=COLOURS[0], linewidth=1)
-        ax.scatter(100 * confidence, 100 * accuracy, s=8 + 150 * n / n.sum(), color=COLOURS[0], alpha=0.7)
+        ax.scatter(100 * confidence, 100 * accuracy, s=8 + 150 * n / n.sum(), color=COLOURS[0], alpha=0.7, clip_on=False)
         ax.set(xlim=(0, 100), ylim=(0, 100), xticks=(0, 50, 100), yticks=(0, 50, 100), aspect="equal")
     _label_edges(axes, "confidence in %", "accuracy in %")
     handles = [
@@ -145,7 +146,7 @@ def learning_curves(found: dict) -> Plot:
     return plot_of("curves", "Learning curves", alt, figure)
 
 
-def _interval(ax: Axes, place: int, estimate: dict, number: int) -> None:
+def _interval(ax: Axes, place: float, estimate: dict, number: int) -> None:
     """Draw a score with its interval, in the colour and with the marker of its train set."""
     if estimate["value"] is None:
         return
@@ -186,9 +187,9 @@ def _small_multiples(
     used = WIDTH if rows > 1 else min(WIDTH, max(columns * (width + 0.5) + beside, NARROWEST))
     room = (used - beside) / columns
     titles = [wrapped(label_of(cell), int(room / COLUMN) - 5) for cell in cells]
-    lines = max(title.count("\n") + 1 for title in titles)
+    lines = sum(max(title.count("\n") + 1 for title in titles[first : first + columns]) for first in range(0, len(titles), columns))
     ends = 1 if len(cells) % columns == 0 or rows == 1 else 2  # rows of panels under which labels stand
-    figure = new_figure(((height or room - GAP) + LINE * lines + 0.25) * rows + below * ends + 0.5, used)
+    figure = new_figure((height or room - GAP) * rows + LINE * lines + 0.2 * rows + below * ends + 0.4, used)
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for ax in axes[len(cells) :]:
         ax.set_axis_off()

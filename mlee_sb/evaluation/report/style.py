@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 
 from mlee_sb.evaluation.report.fonts import font_families, width_of
 
-WIDTH = 9.0  # inches of every plot: 864 pixels on a page
+WIDTH = 9.0  # inches of a plot, at most
+PIXELS = 114  # of a page for an inch
 DOTS = 130  # an inch, of what is no line and no text: the spectrogram
 SMALL = 8  # points, of labels
 COLUMN = 0.068  # inches: how wide a character of that size is
@@ -44,6 +45,11 @@ class Plot:
     alt: str
     figure: Figure
     svg: str
+
+    @property
+    def pixels(self) -> int:
+        """Its width on a page: labels are a little smaller than the text there."""
+        return round(self.figure.get_figwidth() * PIXELS)
 
     @property
     def data_uri(self) -> str:
@@ -77,20 +83,27 @@ def plot_of(key: str, title: str, alt: str, figure: Figure) -> Plot:
 
 
 def wrapped(text: str, width: int) -> str:
-    """Return a text in lines of at most `width` columns. A line ends after a space, a comma and the like, else only if it must.
+    """Return a text in lines of at most `width` columns. A line ends after a space or a comma, else after another sign or in a word.
 
     >>> wrapped("MLEE only (encoder=pretrained, upstream=whisper_base)", 32)
     'MLEE only (encoder=pretrained,\\nupstream=whisper_base)'
     """
     lines = [""]
-    for part in re.findall(r"[^\s,;@/=]*[\s,;@/=]?", text):
+    for part in re.findall(r"[^\s,;/]*[\s,;/]?", text):
         if width_of(lines[-1] + part.rstrip()) > width and lines[-1]:
             lines.append("")
         lines[-1] += part
         while width_of(lines[-1].rstrip()) > width:
-            cut = next(n for n in range(len(lines[-1]), 0, -1) if width_of(lines[-1][:n]) <= width)
+            cut = _cut(lines[-1], width)
             lines[-1:] = [lines[-1][:cut], lines[-1][cut:]]
     return "\n".join(line.rstrip() for line in lines)
+
+
+def _cut(word: str, width: int) -> int:
+    """Return after how many characters a word that is too long is cut: after the last sign that fits, or where it no longer fits."""
+    fits = next(n for n in range(len(word), 0, -1) if n == 1 or width_of(word[:n]) <= width)
+    signs = [match.end() for match in re.finditer(r"[=@_-]", word[:fits])]
+    return signs[-1] if signs else fits
 
 
 def _with_dark_colours(svg: str) -> str:
