@@ -109,7 +109,7 @@ def test_the_sound_can_be_played(page):
 def wide_file(tmp_path_factory):
     """A report with seven long names of emotions and a row with a long name."""
     folder = tmp_path_factory.mktemp("wide")
-    found = evaluate(fabricate(folder, rows=["dominant_soft", "mlee", LONG_ROW], emotions=SEVEN), resamples=20)
+    found = evaluate(fabricate(folder, rows=["dominant_soft", "mlee", LONG_ROW], folds=(1, 2), emotions=SEVEN), resamples=20)
     command = f"mlee report /data/results/{'x' * 200} --primary wa"
     return write_report(found, folder / "report", [figure(ID="an_id_without_an_end" * 9)], command=command)
 
@@ -141,6 +141,7 @@ def test_headers_and_names_of_rows_stay_in_sight_while_a_table_scrolls(wide_page
         const at = what => box.querySelector(what).getBoundingClientRect(), edge = box.getBoundingClientRect();
         return [at('th').top - edge.top, at('td').left - edge.left];
     }"""
+    wide_page.set_viewport_size({"width": SMALL_SCREEN, "height": 500})
     box = wide_page.locator("#ambiguity .scroll")
     before = box.evaluate(places)
     box.evaluate("box => box.scrollTo(80, 60)")
