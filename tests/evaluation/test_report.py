@@ -180,6 +180,14 @@ def test_every_score_is_explained_where_it_stands(found, folder):
             assert f"<dt>{term}</dt><dd>{meaning}.</dd>" in section and f"- **{term}**: {meaning}." in markdown
 
 
+def test_what_several_seeds_say_together_stands_beside_each_of_them_and_is_no_column_of_one_seed(found, tmp_path):
+    several = evaluate(fabricate(tmp_path, rows=["mlee"], train_sets=["all"], seeds=(1, 2)), **QUICK)
+    of_one, of_both = (next(t for t in tables.all_tables(some) if t.key == "over_folds") for some in (found, several))
+    assert "UA, seeds together" not in of_one.header and "UA, seeds together" not in of_one.terms
+    shown = dict(zip(of_both.header, as_text(of_both.rows[0]), strict=True))
+    assert shown["UA, seeds together"].startswith(f"{100 * several['cells'][0]['together']['ua']['value']:.1f}")
+
+
 def test_a_column_in_which_there_is_nothing_is_left_out_with_its_term():
     rows = [[Entry("a"), Entry(NOTHING), Entry("")], [Entry("b"), Entry(NOTHING), Entry("x")]]
     table = Table("key", "title", ["row", "empty", "half"], rows, terms={"empty": "nothing", "half": "something"}).without_empty_columns()

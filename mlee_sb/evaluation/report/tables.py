@@ -160,13 +160,16 @@ def over_folds(found: dict) -> Table:
             *names_of(cell),
             *(estimate_entry(cell["mean_over_folds"][name]) for name in DECISIONS),
             *(text_entry(", ".join(percent(value) for value in cell["by_seed"][name])) for name in ("wa", "ua")),
+            *(score_entry(cell["together"], name) for name in ("wa", "ua")),
         ]
         for cell in found["cells"]
     ]
     titles = [SCORES[name].title for name in DECISIONS]
-    header = [*NAMES, *(f"{title}, mean of folds" for title in titles), *(f"{title} of each seed" for title in titles[:2])]
+    together = [f"{title}, seeds together" for title in titles[:2]]
+    header = [*NAMES, *(f"{title}, mean of folds" for title in titles), *(f"{title} of each seed" for title in titles[:2]), *together]
+    terms = dict.fromkeys(together, "the score of the mean of the probabilities that the models of all seeds give")
     notes = ["Each fold has the same weight, however many utterances it tests.", *_folds_without_words(found)]
-    return Table("over_folds", "Mean over the folds, and each seed, in %", header, rows, notes, meanings(DECISIONS))
+    return Table("over_folds", "Mean over the folds, and each seed, in %", header, rows, notes, {**meanings(DECISIONS), **terms})
 
 
 def _folds_without_words(found: dict) -> list[str]:
