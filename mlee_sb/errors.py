@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Iterable
 
+MOST_NAMED = 30  # options that an error lists
+
 
 class InputError(ValueError):
     """An input cannot be used. The message names the file, the value and the remedy."""
@@ -17,7 +19,7 @@ class NeedsCode(InputError):
 
 
 def choose(value: str, options: Iterable[str], what: str) -> str:
-    """Return `value` if it is one of `options`; otherwise raise an error that names the nearest one.
+    """Return `value` if it is one of `options`; otherwise raise an error that names the nearest one, and what there is.
 
     Parameters
     ----------
@@ -42,4 +44,5 @@ def choose(value: str, options: Iterable[str], what: str) -> str:
         return value
     nearest = [] if str(value).isdigit() else difflib.get_close_matches(str(value), options, n=1, cutoff=0.5)
     hint = f"did you mean {nearest[0]!r}? " if nearest else ""
-    raise InputError(f"unknown {what} {value!r}: {hint}(one of: {', '.join(options)})")
+    more = f", ... and {len(options) - MOST_NAMED} more" if len(options) > MOST_NAMED else ""
+    raise InputError(f"unknown {what} {value!r}: {hint}(one of: {', '.join(options[:MOST_NAMED])}{more})")

@@ -1,5 +1,6 @@
 """The commands of `mlee` that judge results: report, check-protocol."""
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +14,7 @@ LEAKED, NOT_CHECKED = 1, 3  # exit statuses
 
 
 def report(
+    context: typer.Context,
     results: Annotated[Path, typer.Argument(metavar="RESULTS", help="the folder with the results of one corpus: results/iemocap")],
     output: Annotated[Path | None, typer.Option("--output", help="the folder to write (default: report/ in RESULTS)")] = None,
     data_folder: Annotated[Path | None, typer.Option("--data_folder", help="the release of the corpus, for figure 3")] = None,
@@ -37,8 +39,22 @@ def report(
     from mlee_sb.experiment.make_report import make_report
 
     numbers = {"primary": primary, "resamples": resamples, "seed": seed, "undo_class_weights": undo_class_weights}
-    path = make_report(results, output, data_folder, manifests, utterance or (), progress=sys.stderr.isatty(), **numbers)
+    shown = {"progress": sys.stderr.isatty(), "command": _as_typed(context)}
+    path = make_report(results, output, data_folder, manifests, utterance or (), **shown, **numbers)
     typer.echo(f"written to {path}")
+
+
+def _as_typed(context: typer.Context) -> str:
+    """Return the command that was typed, without what has its default."""
+    words = context.command_path.split()
+    for parameter in context.command.params:
+        value, typed = context.params.get(parameter.name), context.get_parameter_source(parameter.name)
+        if typed is None or typed.name != "COMMANDLINE":
+            continue
+        flag = parameter.opts[0] if parameter.opts[0].startswith("-") else None
+        for one in value if isinstance(value, list | tuple) else [value]:
+            words += [flag] if one is True else [flag, str(one)] if flag else [str(one)]
+    return shlex.join(words)
 
 
 def check_protocol(

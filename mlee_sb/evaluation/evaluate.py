@@ -19,7 +19,8 @@ from mlee_sb.evaluation.coverage import coverage_by_fold
 from mlee_sb.evaluation.metrics import SCORES, Score, number
 from mlee_sb.evaluation.origins import doubts
 from mlee_sb.evaluation.predictions import Predictions
-from mlee_sb.evaluation.results import find_stages, readable_stages
+from mlee_sb.evaluation.protocol.stages import read_used
+from mlee_sb.evaluation.results import StageResult, find_stages, readable_stages
 
 AT_ONCE = 256  # resamples: bounds the memory
 PER_EMOTION = {"auc": metrics.existence_auc, "average_precision": metrics.existence_average_precision, "f1": metrics.existence_f1}
@@ -195,6 +196,20 @@ def _cell(cell: Cell, sample: _Sample, ceilings: dict[str, np.ndarray]) -> dict:
             for seed, folds in cell.stages.items()
             for fold, stage in folds.items()
         ],
+        "trained": [_trained(stage) for stage in cell.all_stages],
+    }
+
+
+def _trained(stage: StageResult) -> dict:
+    """Return on how many utterances a stage was trained and its epoch chosen, and for how long; None for what it did not note."""
+    used = {use: read_used(stage, use) for use in ("training", "selection")}
+    summary = stage.summary
+    return {
+        "seed": summary.seed,
+        "fold": summary.fold,
+        **{use: None if ids is None else len(ids) for use, ids in used.items()},
+        "epochs": summary.epochs or None,
+        "seconds": summary.seconds or None,
     }
 
 

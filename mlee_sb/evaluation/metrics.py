@@ -30,6 +30,7 @@ class Score:
     Attributes
     ----------
     title : as tables print it
+    meaning : what it tells, for somebody who does not know it
     of : (predictions, weights [r, n]) -> [r]
     higher_is_better : direction
     percent : whether people read it in percent
@@ -38,6 +39,7 @@ class Score:
     """
 
     title: str
+    meaning: str
     of: Callable[[Predictions, np.ndarray], np.ndarray]
     higher_is_better: bool = True
     percent: bool = True
@@ -275,14 +277,72 @@ def _mean_over_emotions(score: Callable, predictions: Predictions, weights: np.n
 
 
 SCORES = {
-    "wa": Score("WA", wa),
-    "ua": Score("UA", ua, by_emotion=True),
-    "macro_f1": Score("macro-F1", macro_f1, by_emotion=True),
-    "nll": Score("NLL (nats)", nll, higher_is_better=False, percent=False, needs=SOFTMAX),
-    "brier": Score("Brier", brier, higher_is_better=False, percent=False, needs=SOFTMAX),
-    "jensen_shannon": Score("JSD to the votes (bits)", jensen_shannon, higher_is_better=False, percent=False, needs=SOFTMAX),
-    "ece": Score("ECE", expected_calibration_error, higher_is_better=False, needs=SOFTMAX),
-    "existence_auc": Score("existence AUC", partial(_mean_over_emotions, existence_auc), needs=SIGMOID),
-    "existence_ap": Score("existence AP", partial(_mean_over_emotions, existence_average_precision), needs=SIGMOID),
-    "existence_f1": Score("existence F1", partial(_mean_over_emotions, existence_f1), needs=SIGMOID),
+    "wa": Score(
+        "WA",
+        "weighted accuracy: the share of the utterances that are decided rightly. A frequent emotion counts more than a rare one",
+        wa,
+    ),
+    "ua": Score(
+        "UA",
+        "unweighted accuracy: the mean of the recalls of the emotions. A rare emotion counts as much as a frequent one",
+        ua,
+        by_emotion=True,
+    ),
+    "macro_f1": Score(
+        "macro-F1",
+        "the mean over the emotions of F1, which is high where an emotion is both found and rarely said wrongly",
+        macro_f1,
+        by_emotion=True,
+    ),
+    "nll": Score(
+        "NLL (nats)",
+        "negative log likelihood of the dominant emotion. 0 is perfect, equal posteriors of K emotions have ln K, and an answer that is "
+        "wrong and certain costs most",
+        nll,
+        higher_is_better=False,
+        percent=False,
+        needs=SOFTMAX,
+    ),
+    "brier": Score(
+        "Brier",
+        "squared distance from the posterior to the right answer, 0 (perfect) to 2",
+        brier,
+        higher_is_better=False,
+        percent=False,
+        needs=SOFTMAX,
+    ),
+    "jensen_shannon": Score(
+        "JSD to the votes (bits)",
+        "Jensen-Shannon divergence: how far the posterior is from the shares of the votes, 0 (the same) to 1 (nothing in common)",
+        jensen_shannon,
+        higher_is_better=False,
+        percent=False,
+        needs=SOFTMAX,
+    ),
+    "ece": Score(
+        "ECE",
+        f"expected calibration error: the mean distance between how sure the model is and how often it is right, over {BINS} bins, in %",
+        expected_calibration_error,
+        higher_is_better=False,
+        needs=SOFTMAX,
+    ),
+    "existence_auc": Score(
+        "existence AUC",
+        "how often an utterance in which an emotion is present gets a higher probability of it than one in which it is not, mean over "
+        "the emotions, in %. Guessing has 50",
+        partial(_mean_over_emotions, existence_auc),
+        needs=SIGMOID,
+    ),
+    "existence_ap": Score(
+        "existence AP",
+        "average precision of existence, mean over the emotions, in %. Guessing has the share of utterances with the emotion",
+        partial(_mean_over_emotions, existence_average_precision),
+        needs=SIGMOID,
+    ),
+    "existence_f1": Score(
+        "existence F1",
+        f"F1 of saying that an emotion is present from a probability of {PRESENT} on, mean over the emotions, in %",
+        partial(_mean_over_emotions, existence_f1),
+        needs=SIGMOID,
+    ),
 }

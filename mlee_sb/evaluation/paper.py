@@ -2,6 +2,11 @@
 
 from mlee_sb.targets import TRAIN_SETS
 
+CITATION = (
+    "A. Ando, R. Masumura, H. Kamiyama, S. Kobashikawa and Y. Aono: Speech Emotion Recognition based on Multi-Label Emotion Existence "
+    "Model. Proceedings of Interspeech 2019, Graz, pages 2818 to 2822"
+)
+
 CORPUS = "iemocap"
 EMOTIONS = ("neu", "hap", "sad", "ang")
 

@@ -58,11 +58,12 @@ def make_parser(description: str, program: str | None) -> Parser:
 
 
 def parse(parser: Parser, arguments: Sequence[str]) -> dict:
-    """Return the value of each flag. The options of the corpus that `arguments` name are flags, too."""
+    """Return the value of each flag, and as ``command`` what was typed. The options of the corpus that `arguments` name are flags, too."""
     corpus = first_look(arguments, "--corpus")
     if corpus:
         add_flags(parser, load_corpus(corpus))
-    return vars(parser.parse_args(arguments))
+    program = parser.prog if " " in parser.prog else f"python {sys.argv[0]}"  # `mlee table3`, or a recipe
+    return {**vars(parser.parse_args(arguments)), "command": f"{program} {shlex.join(arguments)}"}
 
 
 def parse_row(parser: Parser, arguments: Sequence[str], without: Sequence[str] = ()) -> tuple[dict, dict]:

@@ -8,15 +8,18 @@ import soundfile
 
 from mlee_sb.corpora.manifest import read_utterances
 from mlee_sb.errors import InputError, NoAttention, choose
-from mlee_sb.evaluation.cells import Cells, read_cells
+from mlee_sb.evaluation.cells import Cell, Cells, read_cells
 from mlee_sb.evaluation.evaluate import evaluate
-from mlee_sb.evaluation.report.attention import ENCODERS, AttentionFigure, chosen_utterances, stages_of_figure
+from mlee_sb.evaluation.report.attention import OF_THE_PAPER, AttentionFigure, cells_of_figure, chosen_utterances
+from mlee_sb.evaluation.report.entries import title_of
 from mlee_sb.evaluation.report.page import check_output, write_report
 from mlee_sb.evaluation.results import find_protocols, find_stages
 from mlee_sb.inference.classifier import EmotionClassifier
 
-TRAIN_SET = "all"  # of the soft and the MLEE encoder of figure 3, where there is a choice
 FOLDER = "report"
+ADD_DATA_FOLDER = "Add --data_folder with the release of the corpus to see where the encoders look."
+
+Attention = dict[str, tuple[np.ndarray, np.ndarray]]  # name of an encoder -> middles of its steps in seconds, and weights, both [steps]
 
 
 def make_report(
@@ -27,6 +30,7 @@ def make_report(
     utterances: Sequence[str] = (),
     only: Collection[Path] | None = None,
     progress: bool = False,
+    command: str = "",
     **evaluation,
 ) -> Path:
     """Evaluate the results of a corpus and write the report.
@@ -40,6 +44,7 @@ def make_report(
     utterances : IDs for figure 3; by default some about which the listeners disagreed
     only : folders of the stages to report; by default all that are finished below `results`
     progress : whether to show bars
+    command : what makes the report again, for its reader; "" where it was made from Python
     evaluation : `resamples`, `seed`, `primary`, `undo_class_weights` of `mlee_sb.evaluation.evaluate.evaluate`
 
     Returns
@@ -50,73 +55,80 @@ def make_report(
     Raises
     ------
     InputError
-        as `evaluate` and `figures`, or if `output` holds anything else than a report
+        as `evaluate` and `figures`, if `output` holds anything else than a report, or if `utterances` are not tested by these folds or
+        there is no `data_folder` for them
     """
     output = output or results / FOLDER
     check_output(output)
+    if utterances and not data_folder:
+        raise InputError("--utterance is about figure 3, which needs the recordings: add --data_folder with the release of the corpus")
+    cells = read_cells(find_stages(results, only)) if data_folder else None
+    for ID in utterances:
+        choose(ID, cells.utterances.ids, "test utterance")
     found = evaluate(results, manifests, only, progress=progress, **evaluation)
-    attention, why_none = [], "Add --data_folder with the release of the corpus to see where the encoders look."
-    if data_folder:
+    attention, why_none = [], ADD_DATA_FOLDER
+    if cells:
         manifests = manifests or find_protocols(results).get(found["protocol_hash"], (None,))[0]
         if manifests is None:
             raise InputError(
                 f"{results}: no manifests of these stages below it: give the manifests that training was given, as --manifests"
             )
-        why_none = f"Train the rows {', '.join(ENCODERS)} with train set {TRAIN_SET} to see where their encoders look."
-        try:
-            attention = figures(read_cells(find_stages(results, only)), manifests, data_folder, utterances)
-        except NoAttention as error:
-            why_none = f"There is no figure 3 for these encoders. {error}"
-    return write_report(found, output, attention, why_none)
+        attention, why_none = figures(cells, manifests, data_folder, utterances)
+    return write_report(found, output, attention, why_none, command)
 
 
-def figures(
-    cells: Cells, manifests: Path, data_folder: Path, wanted: Sequence[str] = (), train_set: str = TRAIN_SET
-) -> list[AttentionFigure]:
+def figures(cells: Cells, manifests: Path, data_folder: Path, wanted: Sequence[str] = ()) -> tuple[list[AttentionFigure], str]:
     """Draw figure 3 for some utterances, each with the encoders of the fold that tests it.
 
     Parameters
     ----------
-    cells : with the rows of `ENCODERS`
+    cells : what the report is about
     manifests : the folder of manifests, which list the recordings
     data_folder : the folder to which their paths are relative
-    wanted : IDs; by default some about which the listeners disagreed
-    train_set : of the soft and the MLEE encoder
+    wanted : IDs of test utterances; by default some about which the listeners disagreed
 
     Returns
     -------
-    list
-        empty where a row of `ENCODERS` is missing
+    figures, lacking
+        one for each utterance; and for a person, which rows are not in them because their encoders have no attention
 
     Raises
     ------
-    NoAttention
-        if an encoder of these rows has no attention
     InputError
-        if none of the folds tests an utterance, or a recording or model cannot be read
+        if a recording or model cannot be read
     """
-    stages = stages_of_figure(cells, train_set)
-    if not stages:
-        return []
+    shown = cells_of_figure(cells)
     paths = read_utterances(manifests).set_index("ID")["wav"]
     utterances = cells.utterances
     place = {ID: i for i, ID in enumerate(utterances.ids)}
-    found = []
-    for number, ID in enumerate(wanted or chosen_utterances(cells, train_set), start=1):
-        i = place[choose(ID, place, "utterance that these folds test")]
+    found: list[AttentionFigure] = []
+    lacking: dict[str, str] = {}
+    for ID in wanted or chosen_utterances(cells, shown):
+        i = place[ID]
         wav = data_folder / paths[ID]
         if not wav.is_file():
             raise InputError(f"{wav}: no such file: is --data_folder the one that was prepared?")
+        attention: Attention = {}
+        for cell in shown:
+            attention |= _attention(cell, int(cells.fold_of[i]), wav, lacking)
+        if not attention:
+            break
         samples, rate = soundfile.read(wav, dtype="float32", always_2d=True)
-        attention = {name: _attention(stages[row][int(cells.fold_of[i])].folder, wav) for row, name in ENCODERS.items()}
         votes = dict(zip([*utterances.emotions, "other"], utterances.votes[i].astype(int).tolist(), strict=True))
-        found.append(AttentionFigure(number, ID, votes, samples.mean(axis=1), rate, attention))
-    return found
+        found.append(AttentionFigure(len(found) + 1, ID, votes, samples.mean(axis=1), rate, attention))
+    return found, "".join(f"There is no attention of {row} to show: {why}. " for row, why in lacking.items()).rstrip()
 
 
-def _attention(stage: Path, wav: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Return the middles of the steps in seconds, and the attention weights of the encoder of a stage, both [steps]."""
+def _attention(cell: Cell, fold: int, wav: Path, lacking: dict[str, str]) -> Attention:
+    """Return where each encoder of a cell looks, by its name. Note the cell in `lacking` if one of them cannot tell."""
+    stage, name = next(iter(cell.stages.values()))[fold].folder, OF_THE_PAPER.get(cell.row, title_of(cell.row))
+    if cell.row in lacking:
+        return {}
+    classifier = EmotionClassifier.from_hparams(stage)
+    n = len(getattr(classifier.model, "encoders", ""))
     try:
-        return EmotionClassifier.from_hparams(stage).attention_file(wav)
+        weights = [classifier.attention_file(wav, encoder) for encoder in range(n or 1)]
     except NoAttention as error:
-        raise NoAttention(f"{stage}: {error}") from error
+        lacking[cell.row] = str(error)
+        return {}
+    return {name if n == 1 else f"{name}, encoder {encoder + 1}": weights for encoder, weights in enumerate(weights)}

@@ -93,7 +93,7 @@ def train_all(wanted: Iterable[Stage], given: dict) -> int:
         say(f"training on {device} with {workers.jobs} jobs; Ctrl-C stops, and the same command goes on")
         outcomes = sweep(stages, workers, device, finish, given["threads"], say)
     print("\n".join(_end_lines(wanted, outcomes)))
-    reported = _report(wanted, outcomes)
+    reported = _report(wanted, outcomes, given["command"])
     return 0 if reported and all(outcome.stands for outcome in outcomes) else 1
 
 
@@ -149,7 +149,7 @@ def _end_lines(wanted: list[Stage], outcomes: list[Outcome]) -> list[str]:
     return lines
 
 
-def _report(wanted: list[Stage], outcomes: list[Outcome]) -> bool:
+def _report(wanted: list[Stage], outcomes: list[Outcome], command: str) -> bool:
     """Write the report of the wanted stages that are finished, and say where it is or why there is none. Return whether there is one."""
     stands = {outcome.stage.folder for outcome in outcomes if outcome.stands}
     results = above_rows(wanted[0].folder)
@@ -157,7 +157,7 @@ def _report(wanted: list[Stage], outcomes: list[Outcome]) -> bool:
     output = (rows.pop() if len(rows) == 1 else results) / FOLDER
     data, only = wanted[0].data, stands & {stage.folder for stage in wanted}
     try:
-        page = make_report(results, output, data.data_folder, data.manifests, only=only, progress=sys.stderr.isatty())
+        page = make_report(results, output, data.data_folder, data.manifests, only=only, progress=sys.stderr.isatty(), command=command)
     except (InputError, OSError) as error:
         print(f"no report: {error}\n  the stages that are finished stand; the same command tries the report again")
         return False

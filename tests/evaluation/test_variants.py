@@ -47,8 +47,8 @@ def test_of_several_variants_the_one_of_the_file_keeps_the_name_and_the_others_s
     found = evaluate(folder, **QUICK)
     assert names(found) == [*ROWS, "mlee_fusion_soft@lr=0.001"] and cautions(found) == []
     assert [c["row"] for c in found["comparisons"] if c["declared"]] == ["mlee_fusion_soft"]
-    lines = [line for line in latex_table3(found).splitlines() if line.startswith(("MLEE pre-training fusion & soft", "mlee"))]
-    assert len(lines) == 2 and lines[1].startswith(r"mlee\_fusion\_soft@lr=0.001 & -")
+    lines = [line for line in latex_table3(found).splitlines() if line.startswith("MLEE pre-training fusion") and "& soft" in line]
+    assert len(lines) == 2 and lines[1].startswith("MLEE pre-training fusion (lr=0.001) & soft")
 
 
 def test_several_variants_of_which_none_is_that_of_the_file_all_have_their_settings_in_their_names(tmp_path):

@@ -1,12 +1,14 @@
 """Settings from the command line and from Python are of the same type: another type would make another stage."""
 
 import json
+import shlex
+import sys
 
 import numpy as np
 import pytest
 
 from mlee_sb.errors import InputError
-from mlee_sb.experiment.arguments import parse_row, typed
+from mlee_sb.experiment.arguments import make_parser, parse, parse_row, typed
 from mlee_sb.experiment.parser import Parser
 from mlee_sb.training.settings import overridable
 
@@ -75,3 +77,10 @@ def test_a_flag_of_an_encoder_that_was_not_chosen_is_told_so(row):
 
 def test_flags_of_a_head_keep_their_help_with_another_encoder():
     assert all(overridable("hparams/mlee_fusion.yaml", {"encoder": "pretrained"})[name][1] for name in ("speeds", "calibration"))
+
+
+@pytest.mark.parametrize(("program", "begins"), [("mlee table3", "mlee table3 "), (None, f"python {sys.argv[0]} ")])
+def test_what_was_typed_is_kept_for_the_report(program, begins):
+    words = ["--results", "my results", "--device", "cpu"]
+    command = parse(make_parser("", program), words)["command"]
+    assert command.startswith(begins) and shlex.split(command.removeprefix(begins)) == words

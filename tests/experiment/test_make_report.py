@@ -1,6 +1,7 @@
 """The report with figure 3, and what is left of it where an encoder has no attention."""
 
 import json
+import shlex
 
 import pandas as pd
 import pytest
@@ -8,7 +9,7 @@ from bundles import small_existence, write_bundle, write_speech
 from evaluation.fabricated import EMOTIONS, HASH, fabricate
 
 from mlee_sb.cli.app import main
-from mlee_sb.errors import InputError
+from mlee_sb.errors import InputError, NoAttention
 from mlee_sb.evaluation.predictions import read_predictions
 from mlee_sb.evaluation.results import find_stages
 from mlee_sb.experiment import make_report as reporting
@@ -59,7 +60,7 @@ def test_an_encoder_without_attention_leaves_figure_3_out_and_the_report_whole(r
     path = make_report(results, data_folder=tmp_path, manifests=tmp_path, **QUICK)
     for name in ("report.html", "report.md"):
         text = (path.parent / name).read_text().replace("\\", "")
-        assert "There is no figure 3 for these encoders." in text and "no attention to show" in text and "dominant_hard" in text
+        assert "There is no attention of dominant_hard to show" in text and "There is no attention of mlee to show" in text
     assert "<audio" not in path.read_text() and 'id="table3"' in path.read_text()
 
 
@@ -67,3 +68,35 @@ def test_a_recording_that_is_missing_is_still_refused(results, classifier, tmp_p
     (tmp_path / "speech.wav").unlink()
     with pytest.raises(InputError, match="speech.wav: no such file"):
         make_report(results, data_folder=tmp_path, manifests=tmp_path, **QUICK)
+
+
+def test_a_row_without_attention_leaves_the_others_in_figure_3(results, classifier, tmp_path, monkeypatch):
+    from_hparams, looks = reporting.EmotionClassifier.from_hparams, type(classifier).attention_file
+
+    def which(folder):
+        monkeypatch.setattr(type(classifier), "attention_file", nothing if "dominant_hard" in folder.parts else looks)
+        return from_hparams(folder)
+
+    def nothing(*_):
+        raise NoAttention("it has none")
+
+    monkeypatch.setattr(reporting.EmotionClassifier, "from_hparams", which)
+    page = make_report(results, data_folder=tmp_path, manifests=tmp_path, **QUICK).read_text()
+    assert page.count("<audio") == 3 and "There is no attention of dominant_hard to show: it has none." in page
+    assert "the weights of: soft, MLEE." in page
+
+
+def test_a_wrong_utterance_is_refused_before_anything_is_evaluated(results, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(reporting, "evaluate", lambda *_, **__: pytest.fail("evaluated"))
+    assert main(["report", str(results), "--utterance", "s2_000", "--data_folder", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert "unknown test utterance 's2_000': did you mean 's2_00'? (one of: s2_00, s2_01" in said and "and 42 more" in said
+    assert main(["report", str(results), "--utterance", "s2_00"]) == 2
+    assert "add --data_folder" in capsys.readouterr().err
+
+
+def test_the_page_has_the_command_that_makes_it_again(results, tmp_path):
+    words = ["report", str(results), "--output", str(tmp_path / "a report"), "--resamples", "50", "--undo_class_weights"]
+    assert main(words) == 0
+    command = json.loads((tmp_path / "a report/report.json").read_text())["made"]["command"]
+    assert sorted(shlex.split(command)) == sorted(["mlee", *words])

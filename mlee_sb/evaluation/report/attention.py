@@ -1,25 +1,27 @@
-"""Figure 3: for one utterance, where the hard, soft and MLEE encoders look, one above the other on one time axis."""
+"""Figure 3: for one utterance, where encoders look, one above the other on one time axis."""
 
 import base64
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import cycle
 
 import numpy as np
 import soundfile
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from mlee_sb.evaluation.ambiguity import THIRDS, thirds, vote_entropy
-from mlee_sb.evaluation.cells import Cells
-from mlee_sb.evaluation.report.plots import COLOURS, DOTS, Plot, png_of
-from mlee_sb.evaluation.results import StageResult
+from mlee_sb.evaluation.cells import Cell, Cells
+from mlee_sb.evaluation.report.style import COLOURS, LINE, SMALL, SOFT, Plot, new_figure, plot_of, style_for, wrapped
 
-ENCODERS = {"dominant_hard": "hard", "dominant_soft": "soft", "mlee": "MLEE"}
-"""The rows whose encoders the paper's figure shows, from top to bottom."""
+OF_THE_PAPER = {"dominant_hard": "hard", "dominant_soft": "soft", "mlee": "MLEE"}
+"""Names that the paper's figure has for rows."""
 
+TRAIN_SET = "all"  # of a row that has both
 WINDOW, SHIFT, HIGHEST = 0.040, 0.010, 4000  # seconds, seconds, Hz of the spectrogram: the paper's features
+NAME = 22  # columns of the name of an encoder beside its panel
+POINTS = 800  # of the waveform: more than that nobody sees
 
 
 @dataclass(frozen=True)
@@ -56,53 +58,61 @@ class AttentionFigure:
     @cached_property
     def plot(self) -> Plot:
         """Waveform, spectrogram and the weights of each encoder."""
-        figure = Figure(figsize=(9, 2.6 + 0.9 * len(self.attention)), dpi=DOTS, layout="constrained")
-        heights = [1, 1.8, *[1] * len(self.attention)]
-        axes = figure.subplots(len(heights), sharex=True, height_ratios=heights)
-        self._draw_sound(axes[0], axes[1])
-        for number, (ax, (name, (seconds, weights))) in enumerate(zip(axes[2:], self.attention.items(), strict=True)):
-            ax.fill_between(seconds, weights, step="mid", color=COLOURS[number], alpha=0.35)
-            ax.step(seconds, weights, where="mid", color=COLOURS[number], linewidth=1.2)
-            ax.set(ylim=(0, None), ylabel=name, yticks=())
-        axes[-1].set(xlabel="seconds", xlim=(0, len(self.samples) / self.rate))
-        figure.suptitle(self.title, fontsize=10)
-        alt = (
-            f"Waveform and spectrogram of {self.ID}, and below on the same seconds the weights of the encoders {', '.join(self.attention)}."
-        )
-        return Plot(f"attention_{self.number}", self.title, alt, png_of(figure))
+        names = [wrapped(name, NAME) for name in self.attention]
+        with style_for("".join(names)):
+            panel = max(0.7, LINE * max((name.count("\n") + 1 for name in names), default=1) + 0.1)
+            figure = new_figure(2.6 + panel * len(names))
+            axes = figure.subplots(2 + len(names), sharex=True, height_ratios=[0.8, 1.4, *[panel] * len(names)])
+            self._draw_sound(axes[0], axes[1])
+            for ax, name, colour, (seconds, weights) in zip(axes[2:], names, cycle(COLOURS), self.attention.values(), strict=False):
+                ax.fill_between(seconds, weights, step="mid", color=colour, alpha=0.35)
+                ax.step(seconds, weights, where="mid", color=colour, linewidth=1.2)
+                ax.set(ylim=(0, None), yticks=())
+                _name(ax, name)
+            axes[-1].set(xlim=(0, len(self.samples) / self.rate))
+            axes[-1].set_xlabel("seconds", fontsize=SMALL)
+            axes[-1].tick_params(axis="x", labelsize=SMALL - 1)
+            alt = f"Waveform and spectrogram of {self.ID}, and below on the same seconds the weights of: {', '.join(self.attention)}."
+            return plot_of(f"attention_{self.number}", self.title, alt, figure)
 
     def _draw_sound(self, waveform: Axes, spectrogram: Axes) -> None:
-        waveform.plot(np.arange(len(self.samples)) / self.rate, self.samples, color="0.3", linewidth=0.5)
-        waveform.set(ylabel="waveform", yticks=())
+        """Draw the waveform by its lowest and highest sample in each of `POINTS` pieces, and the spectrogram."""
+        pieces = np.array_split(self.samples, min(POINTS, len(self.samples)))
+        middles = (np.arange(len(pieces)) + 0.5) * len(self.samples) / len(pieces) / self.rate
+        waveform.fill_between(middles, [piece.min() for piece in pieces], [piece.max() for piece in pieces], color=SOFT, linewidth=0.5)
+        waveform.set(yticks=())
+        _name(waveform, "waveform")
         window = min(round(WINDOW * self.rate), len(self.samples))
         overlap = max(0, window - round(SHIFT * self.rate))
         spectrogram.specgram(self.samples + 1e-6, NFFT=window, noverlap=overlap, Fs=self.rate, cmap="magma")
-        spectrogram.set(ylabel="Hz", ylim=(0, min(HIGHEST, self.rate / 2)))
+        spectrogram.set(ylim=(0, min(HIGHEST, self.rate / 2)))
+        spectrogram.tick_params(labelsize=SMALL - 1)
+        _name(spectrogram, "Hz")
 
 
-def stages_of_figure(cells: Cells, train_set: str) -> dict[str, dict[int, StageResult]]:
-    """Return for each row of `ENCODERS` its stage of each fold; {} where a row is missing.
+def cells_of_figure(cells: Cells) -> list[Cell]:
+    """Return the cells whose encoders figure 3 shows, one for each row, in the order of table 3.
 
-    A hard target has one stage for both train sets.
+    These are the rows that train an encoder of their own; a head only repeats the encoder that it froze. Where there are only heads, all
+    of them are shown. Of a row that has both train sets it is the cell with `TRAIN_SET`.
     """
-    found = {}
-    for row in ENCODERS:
-        for cell in cells.cells:
-            if cell.row == row and (cell.train_set == train_set or row == "dominant_hard"):
-                found[row] = next(iter(cell.stages.values()))
-    return found if len(found) == len(ENCODERS) else {}
+    own = [cell for cell in cells.cells if not cell.all_stages[0].required]
+    by_row: dict[str, Cell] = {}
+    for cell in own or cells.cells:
+        if cell.row not in by_row or cell.train_set == TRAIN_SET:
+            by_row[cell.row] = cell
+    return list(by_row.values())
 
 
-def chosen_utterances(cells: Cells, train_set: str) -> list[str]:
+def chosen_utterances(cells: Cells, shown: list[Cell]) -> list[str]:
     """Return the IDs of utterances to look at: for each emotion one of the most disputed third, with the highest entropy of the votes.
 
-    Utterances come first about which the three encoders decide differently.
+    Utterances come first about which the cells that are shown decide differently.
     """
-    rows = {cell.row: cell for cell in cells.cells if cell.train_set == train_set or cell.row == "dominant_hard"}
     utterances = cells.utterances
     entropy = vote_entropy(utterances.votes)
     third, _ = thirds(entropy)
-    decisions = np.stack([rows[row].any_seed.posterior.argmax(axis=1) for row in ENCODERS])
+    decisions = np.stack([cell.any_seed.posterior.argmax(axis=1) for cell in shown])
     differ = (decisions != decisions[0]).any(axis=0)
     chosen = []
     for k in range(len(utterances.emotions)):
@@ -112,3 +122,8 @@ def chosen_utterances(cells: Cells, train_set: str) -> list[str]:
         if len(candidates):
             chosen.append(str(min(utterances.ids[candidates], key=lambda ID: (-entropy[utterances.ids == ID][0], ID))))
     return chosen
+
+
+def _name(ax: Axes, name: str) -> None:
+    """Write a name beside a panel, so that names of neighbours never meet."""
+    ax.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=SMALL)

@@ -1,6 +1,7 @@
 """Table 3 in LaTeX (booktabs), for a paper, from the same numbers as the report."""
 
 from mlee_sb.evaluation import paper
+from mlee_sb.evaluation.report.entries import paper_names
 from mlee_sb.targets import TRAIN_SETS
 
 ESCAPED = {character: f"\\{character}" for character in "&%$#_{}"} | {
@@ -20,7 +21,7 @@ def latex_table3(found: dict) -> str:
     }
     lines = []
     for row in rows:
-        title, target = paper.ROWS.get(row, (row, "-"))
+        title, target = paper_names(row)
         scores = [
             cells.get((row, train_set)) or (cells.get((row, "dominant")) if row in paper.ONE_FOR_BOTH else None) for train_set in TRAIN_SETS
         ]

@@ -2,21 +2,28 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 
 from mlee_sb.errors import InputError
+from mlee_sb.evaluation import paper
 from mlee_sb.evaluation.metrics import SCORES
 from mlee_sb.evaluation.report.attention import AttentionFigure
+from mlee_sb.evaluation.report.entries import Table, between
+from mlee_sb.evaluation.report.fonts import font_families
 from mlee_sb.evaluation.report.latex import latex_table3
-from mlee_sb.evaluation.report.plots import all_plots
-from mlee_sb.evaluation.report.tables import Table, all_tables
+from mlee_sb.evaluation.report.plots import all_plots, drawn_names
+from mlee_sb.evaluation.report.style import COLOURS, FAINT, INK, ON_DARK, PAPER, SOFT
+from mlee_sb.evaluation.report.tables import all_tables
 from mlee_sb.files import write_json, written_beside
+from mlee_sb.version import __version__
 
 HTML, MARKDOWN, LATEX, NUMBERS, PLOTS = "report.html", "report.md", "table3.tex", "report.json", "plots"
+LONG = 60  # characters of an entry that may be broken into lines
 HASH_SHOWN = 12  # digits of a hash that people compare
 MEANT_IN_MARKDOWN = "\\`*_{}[]<>#|$~"
 WITH_WEIGHTS = "as trained, with class weights"
@@ -30,10 +37,22 @@ class Section:
     plots: list
 
 
-PLOTS_OF = {"table3": ("forest",), "recalls": ("confusions",), "posteriors": ("reliability",), "over_folds": ("curves",)}
+@dataclass(frozen=True)
+class Made:
+    """When and with what the report was made, and the command that makes it again ("" where none does)."""
+
+    date: str
+    version: str
+    command: str
 
 
-def write_report(found: dict, output: str | Path, attention: Sequence[AttentionFigure] = (), no_attention: str = "") -> Path:
+PLOTS_OF = {"table3": ("forest",), "recalls": ("confusions",), "posteriors": ("reliability",), "training": ("curves",)}
+CSS_COLOURS = {"paper": PAPER, "ink": INK, "soft": SOFT, "line": FAINT, "accent": COLOURS[0]}
+
+
+def write_report(
+    found: dict, output: str | Path, attention: Sequence[AttentionFigure] = (), no_attention: str = "", command: str = ""
+) -> Path:
     """Write the report, whole or not at all. Replace an older report at `output`.
 
     Parameters
@@ -41,7 +60,8 @@ def write_report(found: dict, output: str | Path, attention: Sequence[AttentionF
     found : as `mlee_sb.evaluation.evaluate.evaluate` returns it
     output : folder to write: report.html, report.md with plots/, table3.tex, report.json
     attention : figure 3, a figure for each utterance
-    no_attention : why there is no figure 3
+    no_attention : why there is no figure 3, or which rows are not in it
+    command : what makes the report again, for its reader; "" where it was made from Python
 
     Returns
     -------
@@ -55,11 +75,16 @@ def write_report(found: dict, output: str | Path, attention: Sequence[AttentionF
     """
     output = Path(output)
     check_output(output)
+    made = Made(datetime.now(UTC).date().isoformat(), __version__, command)
     plots = {plot.key: plot for plot in all_plots(found)}
     sections = [Section(table, [plots[key] for key in PLOTS_OF.get(table.key, ()) if key in plots]) for table in all_tables(found)]
     context = {
         "found": found,
-        "facts": _facts(found),
+        "facts": _facts(found, made),
+        "command": command,
+        "colours": CSS_COLOURS,
+        "on_dark": ON_DARK,
+        "long": LONG,
         "sections": sections,
         "attention": list(attention),
         "no_attention": no_attention,
@@ -70,9 +95,9 @@ def write_report(found: dict, output: str | Path, attention: Sequence[AttentionF
         (beside / HTML).write_text(_render("report.html.j2", context, escape=True), encoding="utf-8")
         (beside / MARKDOWN).write_text(_render("report.md.j2", context, escape=False), encoding="utf-8")
         (beside / LATEX).write_text(latex_table3(found), encoding="utf-8")
-        write_json(beside / NUMBERS, found)
+        write_json(beside / NUMBERS, {**found, "made": asdict(made)})
         for plot in [*plots.values(), *(figure.plot for figure in attention)]:
-            (beside / PLOTS / f"{plot.key}.png").write_bytes(plot.png)
+            (beside / PLOTS / f"{plot.key}.svg").write_text(plot.svg, encoding="utf-8")
     return output / HTML
 
 
@@ -95,8 +120,8 @@ def check_output(output: Path) -> None:
         raise InputError(f"{output}: holds something that is not a report, and it would be replaced: give another --output")
 
 
-def _facts(found: dict) -> list[tuple[str, str]]:
-    """Return what was evaluated, as pairs of a name and words for a person."""
+def _facts(found: dict, made: Made) -> list[tuple[str, str]]:
+    """Return what was evaluated, when and with what, as pairs of a name and words for a person."""
     seeds = sorted({seed for cell in found["cells"] for seed in cell["seeds"]})
     bootstrap = found["bootstrap"]
     intervals = f"{100 * bootstrap['confidence']:g}%, {bootstrap['resamples']} resamples of the speakers, seed {bootstrap['seed']}"
@@ -111,13 +136,32 @@ def _facts(found: dict) -> list[tuple[str, str]]:
         ("emotions", " ".join(found["emotions"])),
         ("folds", " ".join(map(str, found["folds"])) + "".join(f"; left out: {words}" for words in found["left_out"])),
         ("seeds", " ".join(map(str, seeds))),
+        ("training utterances", _training_sets(found)),
         ("test utterances", f"{found['n_all']}, of which {found['n']} with a dominant emotion, of {found['n_speakers']} speakers"),
         ("intervals", found["why_no_intervals"] or intervals),
-        *(("caution", words) for words in found["cautions"]),
+        *(("caution", words) for words in [*found["cautions"], *_missing_fonts(drawn_names(found))]),
         ("claims", claims),
         ("decisions", decisions),
         ("protocol", found["protocol_hash"][:HASH_SHOWN]),
+        ("method", f"{paper.CITATION}."),
+        ("made", f"{made.date} with mlee_sb {made.version}"),
     ]
+
+
+def _training_sets(found: dict) -> str:
+    """Return how large the training sets are: for each train set, the fewest and the most utterances of a model."""
+    sizes: dict[str, list] = {}
+    for cell in found["cells"]:
+        sizes.setdefault(cell["train_set"], []).extend(stage["training"] for stage in cell["trained"])
+    known = {name: values for name, values in sizes.items() if any(values)}
+    return "; ".join(f"{name}: {between(values).text}" for name, values in known.items()) or "not noted by these models"
+
+
+def _missing_fonts(text: str) -> list[str]:
+    """Return that plots cannot show some characters, where no font of this machine has them."""
+    _, missing = font_families(text)
+    remedy = "install a font that has them (on Debian: apt-get install fonts-noto-cjk) and make the report again"
+    return [f"Plots show boxes for {' '.join(missing)}, because no font of this machine has these characters: {remedy}."] * bool(missing)
 
 
 def _render(template: str, context: dict, escape: bool) -> str:

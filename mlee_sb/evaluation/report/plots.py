@@ -1,118 +1,130 @@
-"""Draw the plots of the report from what `evaluate` found. Colour-blind people can tell the colours apart; markers and lines differ too."""
+"""Draw the plots of the report from what `evaluate` found. Who cannot tell their colours apart has markers and kinds of lines."""
 
-import base64
-import io
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from mlee_sb.evaluation.metrics import SCORES
-from mlee_sb.evaluation.report.tables import title_of, train_sets_of
+from mlee_sb.evaluation.report.entries import label_of
+from mlee_sb.evaluation.report.fonts import width_of
+from mlee_sb.evaluation.report.style import (
+    COLOURS,
+    COLUMN,
+    INK,
+    LINE,
+    PAPER,
+    SMALL,
+    SOFT,
+    WIDTH,
+    Plot,
+    new_figure,
+    plot_of,
+    style_for,
+    wrapped,
+)
 from mlee_sb.targets import TRAIN_SETS
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito 2008
-MARKERS, LINES = ("o", "s", "^", "D"), ("-", "--", "-.", ":")
-MATRIX = "cividis"
-COLUMNS = 4  # of small multiples
-DOTS = 130  # an inch
+MARKERS = ("o", "s", "^", "D")
+MATRIX, LIGHT, DARK, MIDDLE = "cividis", "#f7f7f7", "#000000", 55  # colours of numbers in a matrix, and the share from which on it is light
+MOST_COLUMNS = 4  # of small multiples
+GAP = 0.15  # inches between panels
+NARROWEST = 4.0  # inches of a figure: the legends need them
+LABEL = 44  # columns of a row's name beside the forest
+SQUARE = 0.29  # inches of a square in a matrix, at least
 
 
-@dataclass(frozen=True)
-class Plot:
-    """A picture of the report: a PNG, and in words what it shows, for people who cannot see it."""
-
-    key: str
-    title: str
-    alt: str
-    png: bytes
-
-    @property
-    def data_uri(self) -> str:
-        return "data:image/png;base64," + base64.b64encode(self.png).decode()
+def drawn_names(found: dict) -> str:
+    """Return all names in plots that come from the corpus or its user: what fonts must have."""
+    return "".join([*found["emotions"], *map(label_of, found["cells"])])
 
 
 def all_plots(found: dict) -> list[Plot]:
     """Draw every plot of the report, in the order of the page."""
-    plots = [forest(found), confusions(found)] if found["n"] else []  # without dominant emotions there are no decisions to show
-    if any(cell["reliability"] for cell in found["cells"]):
-        plots.append(reliability(found))
-    return [*plots, learning_curves(found)]
+    with style_for(drawn_names(found)):
+        plots = [forest(found), confusions(found)] if found["n"] else []  # without dominant emotions there are no decisions to show
+        if any(cell["reliability"] for cell in found["cells"]):
+            plots.append(reliability(found))
+        return [*plots, learning_curves(found)]
 
 
 def forest(found: dict) -> Plot:
     """Draw WA and UA of every cell with their intervals, each score on one scale."""
     names = [name for name in ("wa", "ua") if any(cell["pooled"][name]["value"] is not None for cell in found["cells"])]
-    figure = _figure(9, 1.2 + 0.32 * len(found["cells"]))
+    labels = [wrapped(label_of(cell), LABEL) for cell in found["cells"]]
+    heights = np.array([LINE * (label.count("\n") + 1) + 0.13 for label in labels])  # [rows], inches
+    places = heights.cumsum() - heights / 2
+    figure = new_figure(1.2 + heights.sum())
     axes = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
-    labels = [f"{title_of(cell['row'])} ({train_sets_of(cell)})" for cell in found["cells"]]
     for name, ax in zip(names, axes, strict=True):
-        for place, cell in enumerate(found["cells"]):
-            estimate = cell["pooled"][name]
-            number = TRAIN_SETS.index(cell["train_set"])
-            if estimate["value"] is None:
-                continue
-            value, low, high = (
-                100 * estimate[end] if estimate[end] is not None else 100 * estimate["value"] for end in ("value", "low", "high")
-            )
-            ax.plot([low, high], [place, place], color=COLOURS[number], linewidth=2)
-            ax.plot(value, place, MARKERS[number], color=COLOURS[number], markersize=6)
-        for value, style, words in (
-            (found["chance"][name], ":", "most frequent emotion"),
-            (found["human"][name]["value"], "--", "a listener"),
-        ):
+        for place, cell in zip(places, found["cells"], strict=True):
+            _interval(ax, place, cell["pooled"][name], TRAIN_SETS.index(cell["train_set"]))
+        for value, style in ((found["chance"][name], ":"), (found["human"][name]["value"], "--")):
             if value is not None:
-                ax.axvline(100 * value, color="0.35", linestyle=style, linewidth=1, label=words)
-        ax.set(xlabel=f"{SCORES[name].title} in %", yticks=range(len(labels)), yticklabels=labels)
-        ax.grid(axis="x", alpha=0.3)
-    axes[0].invert_yaxis()
-    axes[0].legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), fontsize=8, frameon=False, ncols=2)
+                ax.axvline(100 * value, color=SOFT, linestyle=style, linewidth=1.2)
+        ax.set_xlabel(f"{SCORES[name].title} in %", fontsize=SMALL + 1)
+        ax.set_yticks(places, labels, fontsize=SMALL)
+        ax.tick_params(axis="x", labelsize=SMALL)
+        ax.grid(axis="x")
+    axes[0].set_ylim(heights.sum(), 0)
+    _legend(figure, _forest_handles(found, names))
     intervals = "" if found["why_no_intervals"] else f" with {100 * found['bootstrap']['confidence']:g}% intervals over speakers"
     alt = f"WA and UA of each row{intervals}; the same figures stand in table 3."
-    return _plot("forest", f"WA and UA{intervals}", alt, figure)
+    return plot_of("forest", f"WA and UA{intervals}", alt, figure)
 
 
 def confusions(found: dict) -> Plot:
     """Draw the confusion matrices of all cells, in % of each true emotion."""
     emotions = found["emotions"]
-    figure, axes = _small_multiples(len(found["cells"]), height=2.5)
+    longest, side = max(map(width_of, emotions)) * COLUMN, max(SQUARE * len(emotions), 1.35)
+    upright = longest > side / len(emotions) - COLUMN  # side by side they would overlap
+    beside, below = longest + 0.4, (longest if upright else LINE) + 0.2
+    figure, axes = _small_multiples(found["cells"], side, beside, below)
     for cell, ax in zip(found["cells"], axes, strict=True):
         counts = np.array(cell["confusion"], dtype=float)
         share = 100 * counts / counts.sum(axis=1, keepdims=True).clip(1)
-        ax.imshow(share, cmap=MATRIX, vmin=0, vmax=100)
+        ax.pcolormesh(share, cmap=MATRIX, vmin=0, vmax=100, edgecolors=PAPER, linewidth=0.6)
         for i, j in np.ndindex(*share.shape):
-            ax.text(j, i, f"{share[i, j]:.0f}", ha="center", va="center", fontsize=8, color="white" if share[i, j] < 55 else "black")
-        ax.set(xticks=range(len(emotions)), xticklabels=emotions, yticks=range(len(emotions)), yticklabels=emotions)
-        _title(ax, cell)
-    figure.supxlabel("decision", fontsize=9)
-    figure.supylabel("dominant emotion", fontsize=9)
+            colour = LIGHT if share[i, j] < MIDDLE else DARK
+            ax.text(j + 0.5, i + 0.5, f"{share[i, j]:.0f}", ha="center", va="center", fontsize=SMALL, color=colour)
+        places = np.arange(len(emotions)) + 0.5
+        ax.set_xticks(places, emotions, rotation=90 if upright else 0, fontsize=SMALL)
+        ax.set_yticks(places, emotions, fontsize=SMALL)
+        ax.set(aspect="equal", ylim=(len(emotions), 0))
+        ax.tick_params(length=0)
+        ax.spines[:].set_visible(False)
+    _label_edges(axes, "decision", "dominant emotion")
     alt = "For each row and train set, and each dominant emotion, the share of each decision in %. The diagonal is the table of recalls."
-    return _plot("confusions", "Confusion matrices, in % of the utterances of each dominant emotion", alt, figure)
+    return plot_of("confusions", "Confusion matrices, in % of the utterances of each dominant emotion", alt, figure)
 
 
 def reliability(found: dict) -> Plot:
     """Draw accuracy against confidence of each posterior. The area of a point is its share of the utterances."""
     cells = [cell for cell in found["cells"] if cell["reliability"]]
-    figure, axes = _small_multiples(len(cells), height=2.4)
+    figure, axes = _small_multiples(cells, 1.7, 0.6, 0.4)
     for cell, ax in zip(cells, axes, strict=True):
         n, confidence, accuracy = (np.array([b[name] for b in cell["reliability"]]) for name in ("n", "confidence", "accuracy"))
-        ax.plot([0, 100], [0, 100], color="0.6", linewidth=1, linestyle="--")
+        ax.plot([0, 100], [0, 100], color=SOFT, linewidth=1, linestyle="--")
         ax.plot(100 * confidence, 100 * accuracy, color=COLOURS[0], linewidth=1)
-        ax.scatter(100 * confidence, 100 * accuracy, s=8 + 150 * n / n.sum(), color=COLOURS[0], alpha=0.7)
+        ax.scatter(100 * confidence, 100 * accuracy, s=8 + 150 * n / n.sum(), color=COLOURS[0], alpha=0.7, clip_on=False)
         ax.set(xlim=(0, 100), ylim=(0, 100), xticks=(0, 50, 100), yticks=(0, 50, 100), aspect="equal")
-        _title(ax, cell)
-    figure.supxlabel("confidence in %", fontsize=9)
-    figure.supylabel("accuracy in %", fontsize=9)
+    _label_edges(axes, "confidence in %", "accuracy in %")
+    handles = [
+        Line2D([], [], color=SOFT, linestyle="--", linewidth=1, label="calibrated: as often right as sure"),
+        Line2D([], [], color=COLOURS[0], marker="o", linewidth=1, label="this row; a larger point stands for more utterances"),
+    ]
+    _legend(figure, handles)
     alt = "For each row with a posterior, accuracy in ten bins of confidence; a calibrated model lies on the diagonal."
-    return _plot("reliability", "Calibration: how often a decision with a given confidence is right", alt, figure)
+    return plot_of("reliability", "Calibration: how often a decision with a given confidence is right", alt, figure)
 
 
 def learning_curves(found: dict) -> Plot:
     """Draw the training and validation loss of every stage over its epochs. The epoch that was kept is marked."""
-    figure, axes = _small_multiples(len(found["cells"]), height=2.2)
+    figure, axes = _small_multiples(found["cells"], 1.7, 0.6, 0.4, height=1.4)
     for cell, ax in zip(found["cells"], axes, strict=True):
         for curve in cell["curves"]:
             if not curve["epoch"]:
@@ -121,38 +133,85 @@ def learning_curves(found: dict) -> Plot:
             ax.plot(curve["epoch"], curve["train"], color=COLOURS[4], linewidth=0.8, linestyle="--", alpha=0.7)
             ax.plot(curve["epoch"], curve["valid"], color=COLOURS[0], linewidth=1, alpha=0.8)
             ax.plot(curve["epoch"][best], curve["valid"][best], "o", color=COLOURS[0], markersize=3.5)
-        ax.tick_params(labelsize=7)
-        _title(ax, cell)
-    figure.supxlabel("epoch", fontsize=9)
-    figure.supylabel("loss: validation solid (dot: kept), training dashed", fontsize=9)
+        ax.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
+        ax.yaxis.set_major_locator(MaxNLocator(nbins=4))
+    _label_edges(axes, "epoch", "loss", ticks=False)
+    handles = [
+        Line2D([], [], color=COLOURS[4], linestyle="--", linewidth=1, label="training"),
+        Line2D([], [], color=COLOURS[0], linewidth=1, label="validation, a line for each fold and seed"),
+        Line2D([], [], color=COLOURS[0], linestyle="", marker="o", markersize=3.5, label="epoch that was kept"),
+    ]
+    _legend(figure, handles)
     alt = "Losses of each stage over its epochs, a line for each fold and seed. Where the validation loss rises again, the model overfits."
-    return _plot("curves", "Learning curves", alt, figure)
+    return plot_of("curves", "Learning curves", alt, figure)
 
 
-def png_of(figure: Figure) -> bytes:
-    """Return a figure as PNG, the same bytes for the same figure."""
-    buffer = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
-    return buffer.getvalue()
+def _interval(ax: Axes, place: float, estimate: dict, number: int) -> None:
+    """Draw a score with its interval, in the colour and with the marker of its train set."""
+    if estimate["value"] is None:
+        return
+    value, low, high = (100 * estimate[end] if estimate[end] is not None else 100 * estimate["value"] for end in ("value", "low", "high"))
+    ax.plot([low, high], [place, place], color=COLOURS[number], linewidth=2)
+    ax.plot(value, place, MARKERS[number], color=COLOURS[number], markersize=6)
 
 
-def _plot(key: str, title: str, alt: str, figure: Figure) -> Plot:
-    return Plot(key, title, alt, png_of(figure))
+def _forest_handles(found: dict, names: Sequence[str]) -> list[Line2D]:
+    """Return what the legend of the forest explains: each colour and each line that is drawn."""
+    there = {cell["train_set"] for cell in found["cells"]}
+    handles = [
+        Line2D([], [], color=COLOURS[number], marker=MARKERS[number], linewidth=2, label=f"train set {train_set}")
+        for number, train_set in enumerate(TRAIN_SETS)
+        if train_set in there
+    ]
+    if found["chance"]["emotion"] is not None:
+        handles.append(Line2D([], [], color=SOFT, linestyle=":", label=f"always {found['chance']['emotion']}, the most frequent emotion"))
+    if any(found["human"][name]["value"] is not None for name in names):
+        handles.append(Line2D([], [], color=SOFT, linestyle="--", label="a listener against the others"))
+    return handles
 
 
-def _figure(width: float, height: float) -> Figure:
-    return Figure(figsize=(width, height), dpi=DOTS, layout="constrained")
+def _small_multiples(
+    cells: Sequence[dict], width: float, beside: float, below: float, height: float | None = None
+) -> tuple[Figure, Sequence[Axes]]:
+    """Return a figure with a panel for each cell, titled, and the panels.
 
-
-def _small_multiples(n: int, height: float) -> tuple[Figure, Sequence[Axes]]:
-    columns = min(n, COLUMNS)
-    rows = -(-n // columns)
-    figure = _figure(2.3 * columns + 0.4, height * rows + 0.3)
+    Parameters
+    ----------
+    cells : n, one or more
+    width : of a panel in inches, at least
+    beside, below : what its labels need in inches. They stand at the left and at the lower edge of the figure only
+    height : of a panel in inches, at least; by default panels are squares
+    """
+    columns = max(1, min(len(cells), MOST_COLUMNS, math.floor((WIDTH - beside) / (width + GAP))))
+    rows = -(-len(cells) // columns)
+    used = WIDTH if rows > 1 else min(WIDTH, max(columns * (width + 0.5) + beside, NARROWEST))
+    room = (used - beside) / columns
+    titles = [wrapped(label_of(cell), int(room / COLUMN) - 5) for cell in cells]
+    lines = sum(max(title.count("\n") + 1 for title in titles[first : first + columns]) for first in range(0, len(titles), columns))
+    ends = 1 if len(cells) % columns == 0 or rows == 1 else 2  # rows of panels under which labels stand
+    figure = new_figure((height or room - GAP) * rows + LINE * lines + 0.2 * rows + below * ends + 0.4, used)
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    for ax in axes[n:]:
+    for ax in axes[len(cells) :]:
         ax.set_axis_off()
-    return figure, axes[:n]
+    for ax, title in zip(axes, titles, strict=False):
+        ax.set_title(title, fontsize=SMALL)
+        ax.tick_params(labelsize=SMALL - 1)
+    return figure, axes[: len(cells)]
 
 
-def _title(ax: Axes, cell: dict) -> None:
-    ax.set_title(f"{title_of(cell['row'])}\n({train_sets_of(cell)})", fontsize=8)
+def _label_edges(axes: Sequence[Axes], x: str, y: str, ticks: bool = True) -> None:
+    """Name the axes of the panels that have none below or at their left. With `ticks`, only these keep the labels of their ticks."""
+    columns = axes[0].get_gridspec().ncols
+    for number, ax in enumerate(axes):
+        at_left, at_foot = number % columns == 0, number + columns >= len(axes)
+        ax.set_xlabel(x if at_foot else "", fontsize=SMALL)
+        ax.set_ylabel(y if at_left else "", fontsize=SMALL)
+        if ticks:
+            ax.tick_params(labelleft=at_left, labelbottom=at_foot)
+
+
+def _legend(figure: Figure, handles: Sequence[Line2D]) -> None:
+    """Explain colours and lines below everything that is drawn, so that the legend covers nothing."""
+    widest = max(width_of(handle.get_label()) for handle in handles) * COLUMN + 0.7
+    columns = 2 if 2 * widest < figure.get_figwidth() else 1
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, fontsize=SMALL, frameon=False, labelcolor=INK)

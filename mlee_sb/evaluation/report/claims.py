@@ -1,0 +1,128 @@
+"""The comparisons of the report: what was claimed beforehand, what is only explored, and what that shows."""
+
+from mlee_sb.evaluation import paper
+from mlee_sb.evaluation.comparisons import POWER, ROUNDING
+from mlee_sb.evaluation.metrics import SCORES
+from mlee_sb.evaluation.report.entries import (
+    NOTHING,
+    Entry,
+    Table,
+    estimate_entry,
+    names_of,
+    p_entry,
+    share_entry,
+    text_entry,
+    title_of,
+)
+
+P = "how probable a difference of this size or a larger one would be if there were none in truth"
+
+
+def comparisons(found: dict) -> Table:
+    """Return the claims that were declared beforehand: each MLEE row against dominant recognition with its target and train set."""
+    claims = _claims(found)
+    rows = [
+        [*_compared(claim), p_entry(claim["p"]), p_entry(claim["p_holm"]), share_entry(claim["detectable"]), text_entry(_units(claim))]
+        for claim in claims
+    ]
+    score, level = SCORES[found["primary"]].title, 1 - found["bootstrap"]["confidence"]
+    notes = [
+        f"{paper.CLAIMS} claims are declared before the figures are seen: MLEE pre-training, alone and in the fusion, changes {score}. The "
+        f"corrected p counts all of them (Holm), also those that are missing here or cannot be tested. A difference is sure where the "
+        f"corrected p is below {level:g}.",
+        *_chosen_words(found),
+        "Differences are in percentage points. p and interval come from one t test: difference / standard error, where the standard error "
+        "is found by leaving out one unit at a time (jackknife). Units are the speakers, or the folds where these give the larger "
+        "standard error, because the speakers of a fold are judged by one trained model. The degrees of freedom (df) are always those of "
+        "the fewer units. Intervals are not corrected.",
+        *_detectable_words(claims, level),
+        verdict(found),
+    ]
+    header = ["row", "target", "train set", "against", "score", "difference", "p", "p, corrected", "detectable gain", "units"]
+    terms = {
+        "difference": "score of the row less that of the row in the column against, with its interval: above 0 the row is better",
+        "p": P,
+        "p, corrected": f"the same, made larger because {paper.CLAIMS} claims are tested at once: this is the one to judge by",
+        "detectable gain": "the smallest true gain that these speakers would probably have shown",
+        "units": "what the test counts as independent, and its degrees of freedom",
+    }
+    return Table("comparisons", "Declared claims: MLEE pre-training and fusion against dominant recognition", header, rows, notes, terms)
+
+
+def exploratory(found: dict) -> Table:
+    """Return all other comparisons, from which nothing can be concluded."""
+    others = [comparison for comparison in found["comparisons"] if not comparison["declared"]]
+    rows = [[*_compared(comparison), p_entry(comparison["p"]), text_entry(_units(comparison))] for comparison in others]
+    notes = [
+        "These comparisons were not declared beforehand, and are not corrected for their number: of twenty such lines without any true "
+        "difference, one is expected to have p below 0.05. They may suggest what to test next, on other speakers. They prove nothing.",
+    ]
+    if found["class_weights_undone"]:
+        notes.append("With the class weights undone no claim is declared: the claims are about the decisions as trained.")
+    header = ["row", "target", "train set", "against", "score", "difference", "p, uncorrected", "units"]
+    other = "" if found["class_weights_undone"] else "other "
+    terms = {"p, uncorrected": P}
+    return Table("exploratory", f"Exploratory: all {other}differences between rows", header, rows, notes, terms)
+
+
+def verdict(found: dict) -> str:
+    """Return what the declared claims show, in a sentence or two."""
+    tested = [claim for claim in _claims(found) if claim["p_holm"] is not None]
+    if not tested:
+        return found["why_no_intervals"] or "None of the claims can be tested: one of the emotions comes from too few speakers."
+    sure = [claim for claim in tested if claim["p_holm"] < 1 - found["bootstrap"]["confidence"]]
+    if not sure:
+        return "After correction, none of the claims is sure: with these speakers, no row can be called better than its baseline."
+    return f"After correction, these claims are sure: {'; '.join(map(_in_words, sure))}." + (
+        " The other claims are not sure." if len(sure) < len(tested) else ""
+    )
+
+
+def _claims(found: dict) -> list[dict]:
+    return [comparison for comparison in found["comparisons"] if comparison["declared"]]
+
+
+def _compared(comparison: dict) -> list[Entry]:
+    score, baseline = SCORES[comparison["score"]].title, title_of(comparison["baseline"])
+    return [*names_of(comparison), text_entry(baseline), text_entry(score), estimate_entry(comparison["difference"], signed=True)]
+
+
+def _units(comparison: dict) -> str:
+    return NOTHING if comparison["units"] is None else f"{comparison['units']} ({comparison['df']} df)"
+
+
+def _chosen_words(found: dict) -> list[str]:
+    """Return who chose the score of the claims, where it is not the declared one."""
+    if found["primary"] == paper.PRIMARY:
+        return []
+    chosen, declared = SCORES[found["primary"]].title, SCORES[paper.PRIMARY].title
+    return [
+        f"The person who made this report chose that the claims are about {chosen} and not about {declared}. If that was after figures "
+        "were seen, these are not claims, and nothing here is sure."
+    ]
+
+
+def _detectable_words(claims: list[dict], level: float) -> list[str]:
+    """Return how large a true gain must be to be found, and how exactly that is known."""
+    found = [claim for claim in claims if claim["detectable"] is not None]
+    too_large = sum(claim["detectable"] is None and (claim["error"] or 0) >= ROUNDING for claim in claims)
+    none = [f"For {too_large} of the claims, not even the largest gain could be found: there are too few folds or speakers."] * bool(
+        too_large
+    )
+    if not found:
+        return none
+    gains = [100 * claim["detectable"] for claim in found]
+    unsure = max((2 * claim["df"]) ** -0.5 for claim in found)
+    return [
+        f"Detectable gain: the smallest true gain that a test at {level:g} / {paper.CLAIMS} finds in {POWER:.0%} of test sets like this "
+        f"one, here {min(gains):.1f} to {max(gains):.1f} points. It is about (t at half that level + t at {POWER:.0%}) x standard error, "
+        f"and as uncertain as the standard error: by about {unsure:.0%}. A smaller gain may be true and not be found.",
+        *none,
+    ]
+
+
+def _in_words(comparison: dict) -> str:
+    points = 100 * comparison["difference"]["value"]
+    better, score = "better" if points > 0 else "worse", SCORES[comparison["score"]].title
+    row, baseline = title_of(comparison["row"]), title_of(comparison["baseline"])
+    return f"{row} ({comparison['train_set']}) is {better} than {baseline} in {score} by {abs(points):.1f} points"
