@@ -48,11 +48,13 @@ def draw_labels() -> Figure:
     figure = Figure(figsize=(9, 4.8), layout="constrained")
     grid = figure.subplots(len(HEARD), 1 + len(columns), sharey="col")
     for axes, heard in zip(grid[:, 0], HEARD, strict=True):
-        axes.text(0.05, 0.5, "\n".join(f"annotator {n}: {', '.join(said.split())}" for n, said in enumerate(heard.split("|"), 1)), va="center")
+        axes.text(
+            0.05, 0.5, "\n".join(f"annotator {n}: {', '.join(said.split())}" for n, said in enumerate(heard.split("|"), 1)), va="center"
+        )
         axes.axis("off")
-    grid[0, 0].set_title("votes")
+    grid[0, 0].set_title("votes", fontsize=10)
     for column, (title, (targets, usable)) in zip(grid[:, 1:].T, columns.items(), strict=True):
-        column[0].set_title(title, fontsize=10)
+        column[0].set_title(title, fontsize=9.5)
         for axes, label, used in zip(column, targets, usable, strict=True):
             draw_label(axes, label if used else None)
     return figure
@@ -75,7 +77,9 @@ def draw_label(axes: Axes, label: np.ndarray | None) -> None:
 def box(axes: Axes, centre: tuple[float, float], size: tuple[float, float], text: str, colour: str) -> None:
     """Draw a box with a text in it."""
     (x, y), (width, height) = centre, size
-    axes.add_patch(FancyBboxPatch((x - width / 2, y - height / 2), width, height, boxstyle="round,pad=0.02", facecolor=colour, edgecolor="0.3"))
+    axes.add_patch(
+        FancyBboxPatch((x - width / 2, y - height / 2), width, height, boxstyle="round,pad=0.02", facecolor=colour, edgecolor="0.3")
+    )
     axes.text(x, y, text, ha="center", va="center", fontsize=8.5)
 
 
@@ -87,8 +91,8 @@ def arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> N
 ENCODERS = {
     "dominant recognition": [("encoder", LEARNS)],
     "MLEE only": [("encoder", LEARNS)],
-    "MLEE pre-training": [("encoder\nof MLEE", FROZEN)],
-    "MLEE pre-training fusion": [("encoder\nof MLEE", FROZEN), ("encoder of\ndominant r.", FROZEN)],
+    "MLEE pre-training": [("MLEE\nencoder", FROZEN)],
+    "MLEE pre-training fusion": [("MLEE\nencoder", FROZEN), ("dominant\nencoder", FROZEN)],
 }
 """What each row of table 3 is made of."""
 
@@ -121,7 +125,10 @@ def layers() -> list[tuple[str, str, str]]:
     front_end, lstm_size = encoder["front_end"], encoder["lstm_size"]
     bins = front_end["max_frequency"] * front_end["dft_length"] // front_end["sample_rate"]
     window = f"{front_end['window_ms']} ms windows every {front_end['shift_ms']} ms"
-    found = [("waveform", f"{front_end['sample_rate'] // 1000} kHz", PLAIN), ("log power spectrogram", f"{window}, {bins} bins to 4 kHz", PLAIN)]
+    found = [
+        ("waveform", f"{front_end['sample_rate'] // 1000} kHz", PLAIN),
+        ("log power spectrogram", f"{window}, {bins} bins to 4 kHz", PLAIN),
+    ]
     for channels, kernel, stride in zip(encoder["channels"], encoder["kernels"], encoder["strides"], strict=True):
         shape = f"{channels} channels, kernel {kernel[0]} x {kernel[1]}, stride {stride[0]} x {stride[1]}"
         found.append(("CNN", f"{shape}, max pooling {encoder['pool']} x {encoder['pool']}", LEARNS))
@@ -157,7 +164,11 @@ def draw_paper() -> Figure:
         axes.plot(sets["all"][1], y, "o", color=colour)
         axes.text(60.4, y, title if target == "-" else f"{title}, {target}", ha="right", va="center", fontsize=8)
     axes.invert_yaxis()
-    axes.set(xlim=(60.5, 66), yticks=[], xlabel="UA in %, as the paper reports it. Filled: trained on all utterances; empty: only on those with a dominant emotion")
+    axes.set(
+        xlim=(60.5, 66),
+        yticks=[],
+        xlabel="UA in %, as the paper reports it. Filled: trained on all utterances; empty: only on those with a dominant emotion",
+    )
     axes.xaxis.label.set_size(8)
     axes.grid(axis="x", color="#dddddd")
     axes.spines[["top", "right"]].set_visible(False)
