@@ -27,7 +27,7 @@ def test_every_page_is_in_the_contents(site):
     assert {page.stem for page in (ROOT / "docs").iterdir() if page.suffix in (".md", ".rst", ".ipynb")} - {"index"} <= set(contents)
 
 
-def test_what_the_package_offers_is_on_the_page_of_the_python_interface(site):
+def test_what_the_package_offers_is_on_the_page_of_the_api(site):
     page = (site / "api.html").read_text(encoding="utf-8")
     assert all(f'id="mlee_sb.{name}"' in page for name in mlee_sb.__all__ if not name.startswith("_"))
     assert "a wav, flac, ogg or mp3 file of any sample rate" in page, "with what docstrings say of parameters"

@@ -124,11 +124,8 @@ def layers() -> list[tuple[str, str, str]]:
     encoder = settings["encoder"]
     front_end, lstm_size = encoder["front_end"], encoder["lstm_size"]
     bins = front_end["max_frequency"] * front_end["dft_length"] // front_end["sample_rate"]
-    window = f"{front_end['window_ms']} ms windows every {front_end['shift_ms']} ms"
-    found = [
-        ("waveform", f"{front_end['sample_rate'] // 1000} kHz", PLAIN),
-        ("log power spectrogram", f"{window}, {bins} bins to 4 kHz", PLAIN),
-    ]
+    spectrogram = f"{front_end['window_ms']} ms windows every {front_end['shift_ms']} ms, {bins} bins to {front_end['max_frequency']} Hz"
+    found = [("waveform", f"{front_end['sample_rate']} Hz", PLAIN), ("log power spectrogram", spectrogram, PLAIN)]
     for channels, kernel, stride in zip(encoder["channels"], encoder["kernels"], encoder["strides"], strict=True):
         shape = f"{channels} channels, kernel {kernel[0]} x {kernel[1]}, stride {stride[0]} x {stride[1]}"
         found.append(("CNN", f"{shape}, max pooling {encoder['pool']} x {encoder['pool']}", LEARNS))
@@ -159,16 +156,13 @@ def draw_paper() -> Figure:
     axes = figure.subplots()
     for y, (row, (title, target)) in enumerate(paper.ROWS.items()):
         colour = svg_files.COLOURS["dominant recognition" if title == "Dominant recognition" else title]
-        sets = paper.TABLE_3[row]
-        axes.plot(sets["dominant"][1], y, "o", markerfacecolor="white", color=colour)
-        axes.plot(sets["all"][1], y, "o", color=colour)
+        scores = paper.TABLE_3[row]
+        axes.plot(scores["dominant"][1], y, "o", markerfacecolor="white", color=colour)
+        axes.plot(scores["all"][1], y, "o", color=colour)
         axes.text(60.4, y, title if target == "-" else f"{title}, {target}", ha="right", va="center", fontsize=8)
     axes.invert_yaxis()
-    axes.set(
-        xlim=(60.5, 66),
-        yticks=[],
-        xlabel="UA in %, as the paper reports it. Filled: trained on all utterances; empty: only on those with a dominant emotion",
-    )
+    sets = "Filled: trained on all utterances; empty: only on those with a dominant emotion"
+    axes.set(xlim=(60.5, 66), yticks=[], xlabel=f"UA in %, as the paper reports it. {sets}")
     axes.xaxis.label.set_size(8)
     axes.grid(axis="x", color="#dddddd")
     axes.spines[["top", "right"]].set_visible(False)

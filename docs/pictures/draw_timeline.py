@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Draw timeline.svg, the picture of the README: utterances of the DEMO test speaker, one after the other, as the model of `mlee demo` hears them.
+"""Draw timeline.svg, the picture of the README: what the model of `mlee demo` hears in utterances of its test speaker, one after the other.
 
 python docs/pictures/draw_timeline.py    (trains that model, unless it is there)
 """
@@ -22,7 +22,7 @@ WINDOW, HOP = 3.0, 1.0  # seconds
 
 
 def joined(folder: Path) -> tuple[np.ndarray, int]:
-    """Return the first utterances of the speaker of a recording, from all dialogs beside it, as one waveform [samples], and its rate in Hz."""
+    """Return the first utterances of the test speaker below a folder as one waveform [samples], and its rate in Hz."""
     parts: list[np.ndarray] = []
     for path in sorted(folder.glob("*/*_F*.wav"))[:UTTERANCES]:
         samples, rate = soundfile.read(path)
