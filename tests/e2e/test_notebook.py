@@ -30,9 +30,8 @@ def test_no_output_is_committed(notebook):
 def test_it_trains_and_shows_a_timeline(notebook, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
     for cell in notebook.cells:
-        cell.source = re.sub(r"max_epochs=\d+", "max_epochs=1", cell.source).replace(
-            '{"max_epochs": 5}', '{"max_epochs": 1, "speeds": [1.0]}'
-        )
+        short = re.sub(r"max_epochs=\d+", "max_epochs=1", cell.source)
+        cell.source = short.replace('{"max_epochs": 5}', '{"max_epochs": 1, "speeds": [1.0]}')
     notebook.cells.insert(0, nbformat.v4.new_code_cell(SMALLER))
     nbclient.NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(tmp_path)}}).execute()
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
