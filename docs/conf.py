@@ -22,6 +22,7 @@ html_theme, html_title = "furo", f"mlee_sb {version}"
 
 WITH_CONTENTS = ("index", "plugins")
 ROW = re.compile(r"^\| \[[^]]+\]\((\w+)\.\w+\)", re.MULTILINE)
+OUTSIDE = re.compile(r"(?<!!)\[([^]]+)\]\(\.\./([^)]+)\)")
 ITEM = re.compile(r"^(\*{0,2}\w[\w, *]*) : (.+)$")
 
 
@@ -36,13 +37,19 @@ def add_contents(app, page: str, source: list[str]) -> None:
             source[0] += "\n".join(["\n\n```{toctree}", f":hidden:\n{options}", *pages, "```\n"])
 
 
+def name_files(app, page: str, source: list[str]) -> None:
+    """Name a file of the checkout where a page links to it: the site does not have it."""
+    source[0] = OUTSIDE.sub(r"\1 (`\2`)", source[0])
+
+
 def set_descriptions_below(app, what, name, found, options, lines: list[str]) -> None:
     """Set the text behind the name of a parameter below it: ours is what the parameter is, where others write its type."""
     lines[:] = [part for line in lines for part in (re.sub(ITEM, r"\1\n    \2", line)).split("\n")]
 
 
 def setup(app) -> None:
-    """Connect both to Sphinx."""
+    """Connect them to Sphinx."""
     app.add_lexer("csv", TextLexer)  # Pygments has none
     app.connect("source-read", add_contents)
+    app.connect("source-read", name_files)
     app.connect("autodoc-process-docstring", set_descriptions_below, priority=100)  # before napoleon reads them
