@@ -2,12 +2,13 @@
 # make test       install into .venv and run lint, docstring examples and tests
 # make test-real  the same for the long runs on real speech
 # make bench      install into .venv and measure speed and memory against references (benchmarks/README.md)
+# make docs       install into .venv and build the site of docs/ into build/site; a broken link is an error
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test test-real bench lint
+.PHONY: demo test test-real bench docs lint
 
 demo: $(INSTALLED)
 	$(BIN)/mlee demo
@@ -20,6 +21,9 @@ test-real: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/bench.py
+
+docs: $(INSTALLED)
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -b html -d build/doctrees docs build/site
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -21,9 +21,10 @@ def fenced(text: str = TEXT) -> list[tuple[str, str]]:
     return _FENCED.findall(text)
 
 
-def blocks(language: str) -> list[str]:
-    """Return the code of each fenced block of a language, once."""
-    return list(dict.fromkeys(code for found, code in fenced() if found == language))
+def blocks(language: str, page: str | None = None) -> list[str]:
+    """Return the code of each fenced block of a language, once: of all pages, or of one page of docs/."""
+    text = TEXT if page is None else (ROOT / "docs" / page).read_text(encoding="utf-8")
+    return list(dict.fromkeys(code for found, code in fenced(text) if found == language))
 
 
 def plug_ins() -> list[tuple[str, str, str, str, str]]:

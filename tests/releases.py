@@ -144,11 +144,11 @@ LABEL_LINES = [
     "hap hap hap",
     "neu hap sad",
     "neu neu neu",
-]  # votes of the utterances of a speaker, as docs/plugins.md reads them
+]  # votes of the utterances of a speaker, as docs/plugin_corpus.md reads them
 
 
 def write_label_lines(folder: Path) -> None:
-    """The release that the corpus reader of plugins.md reads."""
+    """The release that the corpus reader of plugin_corpus.md reads."""
     votes = {f"{speaker}/{speaker}{n}.wav": line for speaker in ("anna", "bert", "carl", "dora") for n, line in enumerate(LABEL_LINES)}
     for wav in votes:
         write_wav(folder / wav)

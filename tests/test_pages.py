@@ -1,6 +1,7 @@
 """What README and docs name is there: pages, headings, commands, flags, extras, figures."""
 
-import importlib.util
+import ast
+import importlib
 import re
 from importlib.metadata import metadata
 from pathlib import Path
@@ -18,6 +19,7 @@ from mlee_sb.training.settings import overridable
 RUN = ("bash", "python", "csv", "toml", "yaml")  # languages whose blocks are run by tests/e2e/test_readme.py
 SHOWN = ("text",)
 INSTALL = r"make \w|python3\.11 -m venv |\.venv/bin/(pip|pytest|mlee)\b"
+PICTURES = ROOT / "docs/pictures"
 HPARAMS = sorted((ROOT / "hparams").glob("*.yaml"))
 
 
@@ -49,11 +51,24 @@ def test_files_of_the_checkout_that_a_page_names_are_there(page):
     assert not [path for path in paths if not (ROOT / path).exists()]
 
 
-def test_the_index_names_every_page():
-    index = ROOT / "docs/README.md"
-    assert {named for named in links(index.read_text(encoding="utf-8")) if "/" not in named} == {
-        page.name for page in PAGES if page.parent == index.parent and page != index
-    }
+def test_the_index_and_the_page_of_plug_ins_name_every_page():
+    docs = ROOT / "docs"
+    named = {target for index in ("index.md", "plugins.md") for target in links((docs / index).read_text(encoding="utf-8"))}
+    assert named == {page.name for page in docs.iterdir() if page.suffix in (".md", ".rst", ".ipynb")} - {"index.md"}
+
+
+def text_in(node: ast.AST) -> str:
+    """Return a text of the program, with … for each value that it fills in."""
+    if isinstance(node, ast.JoinedStr):
+        return "".join(text_in(part) for part in node.values)
+    return str(node.value) if isinstance(node, ast.Constant) else "…"
+
+
+def test_the_messages_on_the_page_of_faults_are_those_of_the_program():
+    nodes = [node for file in (ROOT / "mlee_sb").rglob("*.py") for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))]
+    texts = {text_in(node) for node in nodes if isinstance(node, ast.JoinedStr | ast.Constant)}
+    told = re.findall(r"^\| `([^`]+)` \|", (ROOT / "docs/faults.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(told) > 20 and not [message for message in told if not any(message in text for text in texts)]
 
 
 def test_every_block_is_of_a_kind_that_is_run():
@@ -97,17 +112,35 @@ def test_every_flag_on_a_page_is_one_of_a_command(capsys):
     assert len(used) > 20 and used <= known
 
 
-def test_the_picture_of_ua_is_drawn_from_the_table(tmp_path, monkeypatch):
-    spec = importlib.util.spec_from_file_location("draw_ua", ROOT / "docs/draw_ua.py")
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    committed, again = script.PICTURE, tmp_path / "ua.svg"
-    monkeypatch.setattr(script, "PICTURE", again)
-    assert script.main() == 0
-    said, said_again = (re.findall(r"<text[^>]*>([^<]*)</text>", path.read_text(encoding="utf-8")) for path in (committed, again))
-    assert said == said_again, "run docs/draw_ua.py"
+@pytest.fixture
+def draw(tmp_path, monkeypatch):
+    """A function that runs a script of docs/pictures, and returns it; its pictures go into a folder of the test."""
+    monkeypatch.syspath_prepend(PICTURES)
+    monkeypatch.setattr(importlib.import_module("svg_files"), "FOLDER", tmp_path)
+
+    def drawn(name: str):
+        script = importlib.import_module(name)
+        assert script.main() == 0
+        return script
+
+    return drawn
+
+
+def texts_of(picture: Path) -> list[str]:
+    return re.findall(r"<text[^>]*>([^<]*)</text>", picture.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", ["draw_ua", "draw_idea"])
+def test_pictures_say_what_their_script_would_draw_today(name, draw, tmp_path):
+    draw(name)
+    again = sorted(tmp_path.glob("*.svg"))
+    assert again and all(texts_of(picture) == texts_of(PICTURES / picture.name) for picture in again), f"run docs/pictures/{name}.py"
+
+
+def test_the_picture_of_ua_has_every_line_of_the_table(draw, tmp_path):
+    script = draw("draw_ua")
     table = script.rows(script.TABLE.read_text(encoding="utf-8"))
-    assert len(table) == 15 and {ua for _, _, ua in table} <= set(said)
+    assert len(table) == 15 and {ua for _, _, ua in table} <= set(texts_of(tmp_path / "ua.svg"))
 
 
 def test_the_changelog_begins_with_this_version_and_the_citation_can_be_read():

@@ -1,4 +1,4 @@
-"""The command of docs/train.md for several GPUs, as two processes on the CPU: it gives what one process gives."""
+"""The command of docs/clusters.md for several GPUs, as two processes on the CPU: it gives what one process gives."""
 
 import re
 import shlex

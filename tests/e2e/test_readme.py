@@ -41,11 +41,11 @@ def shorten(hparams: Path) -> None:
 
 
 def my_hparams(folder: Path) -> Path:
-    """The copy of the files that a reader of docs/plugins.md changed."""
+    """The copy of the files that a reader of docs/plugin_target.md changed."""
     copied = folder / "my_hparams"
     if not copied.is_dir():
         shutil.copytree(folder / "hparams", copied)
-    smoothing, base = blocks("yaml")[-1], copied / "base.yaml"
+    (smoothing,), base = blocks("yaml", "plugin_target.md"), copied / "base.yaml"
     if smoothing not in base.read_text():
         base.write_text(base.read_text() + smoothing)
     return copied
@@ -58,7 +58,7 @@ def named(code, text: str):
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory):
-    """The packages of docs/plugins.md, where Python finds them: each entry point, and the class that it names."""
+    """The packages of the pages on plug-ins, where Python finds them: each entry point, and the class that it names."""
     folder = tmp_path_factory.mktemp("packages")
     for number, (group, name, module, class_name, code) in enumerate(plug_ins()):
         (folder / f"{module}.py").write_text(code)
@@ -79,7 +79,7 @@ def place(tmp_path_factory):
     make_demo_release(folder / "corpora/IEMOCAP_full_release", utterances_per_speaker=4, scripted_per_speaker=1)
     clips = {f"{1001 + n // 4}_{sentence}_HAP_XX": CREMA_D_VOTES[n % 4] for n, sentence in enumerate(["IEO", "DFA", "ITS", "TIE"] * 12)}
     write_crema_d(folder / "corpora/CREMA-D", clips)
-    write_my_corpus(folder / "corpora/my_corpus", blocks("csv")[0])
+    write_my_corpus(folder / "corpora/my_corpus", blocks("csv", "own_corpus.md")[0])
     write_label_lines(folder / "corpora/label_lines")
     for name, family in UPSTREAMS.items():
         write_upstream(folder / "corpora" / name, family)
@@ -233,8 +233,8 @@ def test_commands_for_models_do_their_work(lines, with_models, hub, capsys):
             assert Path("meeting.txt").read_text().count("\t") >= 2
 
 
-def of_python(names: dict) -> None:
-    """Hold what a snippet found against what its page says of it."""
+def of_python(names: dict, printed: str) -> None:
+    """Hold what a snippet found and printed against what its page says of it."""
     emotions = {"neu", "hap", "sad", "ang"}
     if "many" in names:
         assert len(names["many"]) == 2 and set(names["said"].posterior) == emotions
@@ -247,6 +247,9 @@ def of_python(names: dict) -> None:
     if "attention_file" in names["code"]:
         assert names["weights"].sum().item() == pytest.approx(1, abs=1e-5)
         assert all(earlier < later for earlier, later in pairwise([0.0, *names["seconds"].tolist(), 1.0]))
+    if "study" in names:
+        assert len(names["study"].trials) == 2 and all(trial.value > 0 for trial in names["study"].trials)
+        assert printed.count("training on cpu") == 2 and printed.count("finished before, reused") == 4, "encoders are trained once"
     if "trained" in names:
         assert 0 <= names["trained"].scores["ua"] <= 1
 
@@ -262,13 +265,15 @@ def executed(code: str) -> dict:
 
 
 @pytest.mark.parametrize("code", [named(code, code) for code in SNIPPETS])
-def test_the_python_of_the_pages_runs(code, with_models, monkeypatch):
+def test_the_python_of_the_pages_runs(code, with_models, monkeypatch, capsys):
     if "mlee_sb.train(" in code:
         monkeypatch.setattr(mlee_sb, "train", functools.partial(mlee_sb.train, device="cpu"))
         code = code.replace('"/data/', f'"{with_models}/corpora/')
     if "my_hparams" in code:
         my_hparams(with_models)
-    of_python(executed(code))
+    code = re.sub(r"n_trials=\d+", "n_trials=2", code)
+    capsys.readouterr()
+    of_python(executed(code), capsys.readouterr().out)
 
 
 def test_speechbrains_class_says_what_ours_says(with_models):
@@ -278,7 +283,7 @@ def test_speechbrains_class_says_what_ours_says(with_models):
 
 
 def test_the_encoder_and_the_front_end_of_the_pages_are_trained_and_found_again_by_their_names(in_place, tmp_path):
-    encoder, front_end, _ = blocks("yaml")
+    (encoder,), (front_end,) = (blocks("yaml", f"plugin_{kind}.md") for kind in ("encoder", "front_end"))
     hparams = shutil.copytree(in_place / "hparams", tmp_path / "hparams")
     (hparams / "mlee.yaml").write_text((hparams / "mlee.yaml").read_text() + encoder)
     (hparams / "parts/features.yaml").write_text(front_end)

@@ -143,7 +143,7 @@ include = ["*.py"]
 
 @pytest.fixture
 def with_plug_ins(installed, tmp_path):
-    """A package with all plug-ins of docs/plugins.md, installed as any other."""
+    """A package with all plug-ins of the pages, installed as any other."""
     text = PLUG_INS
     for group, name, module, class_name, code in plug_ins():
         (tmp_path / f"{module}.py").write_text(code)

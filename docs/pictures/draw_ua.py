@@ -1,22 +1,19 @@
 #!/usr/bin/env python
-"""Draw docs/ua.svg: the UA of each row of table 3 with its interval, from the table in docs/real_speech.md.
+"""Draw ua.svg: the UA of each row of table 3 with its interval, from the table in docs/real_speech.md.
 
-python docs/draw_ua.py
+python docs/pictures/draw_ua.py
 """
 
 import re
 import sys
 from pathlib import Path
 
-import matplotlib
+import svg_files
 from matplotlib.figure import Figure
 
-DOCS = Path(__file__).resolve().parent
-TABLE, PICTURE = DOCS / "real_speech.md", DOCS / "ua.svg"
+TABLE = Path(__file__).resolve().parents[1] / "real_speech.md"
 UA = 4  # column of the table
 INTERVAL = re.compile(r"([\d.]+)(?: \[([\d.]+), ([\d.]+)\])?")  # the second part is missing for "always neutral"
-COLOURS = {"dominant recognition": "#4c72b0", "MLEE only": "#dd8452", "MLEE pre-training": "#55a868", "MLEE pre-training fusion": "#c44e52"}
-GREY = "#777777"  # of lines that no model stands behind
 
 
 def rows(text: str) -> list[tuple[str, str, str]]:
@@ -36,7 +33,7 @@ def draw(table: list[tuple[str, str, str]]) -> Figure:
     axes.set_yticks(range(len(table)), [", ".join(filter(None, (row, which))) for row, which, _ in table], fontsize=8)
     for y, (row, _, ua) in enumerate(table):
         value, low, high = (float(number) if number else None for number in INTERVAL.fullmatch(ua).groups())
-        colour = COLOURS.get(row, GREY)
+        colour = svg_files.COLOURS.get(row, svg_files.GREY)
         if low is not None:
             axes.plot([low, high], [y, y], color=colour, linewidth=2)
         axes.plot(value, y, "o", color=colour)
@@ -52,9 +49,7 @@ def draw(table: list[tuple[str, str, str]]) -> Figure:
 
 def main() -> int:
     """Write the picture and return the exit status."""
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": PICTURE.name}):  # text stays text; the same bytes each time
-        draw(rows(TABLE.read_text(encoding="utf-8"))).savefig(PICTURE, metadata={"Date": None}, facecolor="white")
-    print(f"written to {PICTURE}")
+    svg_files.write(draw(rows(TABLE.read_text(encoding="utf-8"))), "ua.svg")
     return 0
 
 
