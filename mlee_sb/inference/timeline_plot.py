@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from mlee_sb.files import written_beside
@@ -21,8 +22,10 @@ def plot(
     curves: tuple[str, Sequence[float], np.ndarray],
     labels: Sequence[tuple[float, float, str]],
     speech: Sequence[tuple[float, float]],
-) -> None:
+) -> tuple[float, float]:
     """Draw probabilities over time, with speech and the dominant emotion below.
+
+    Return where the axis of time begins and ends, as shares of the width of the picture: whoever shows it can tell a time from a place.
 
     Parameters
     ----------
@@ -37,7 +40,7 @@ def plot(
     figure = Figure(figsize=SIZE, layout="constrained")
     FigureCanvasAgg(figure)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[5, 1])
-    colours = {emotion: colormaps["tab10"](k % 10) for k, emotion in enumerate(emotions)}
+    colours = colours_of(emotions)
     quantity, times, probabilities = curves
     for k, emotion in enumerate(emotions):
         above.plot(times, probabilities[:, k], color=colours[emotion], label=emotion, marker=".")
@@ -50,3 +53,14 @@ def plot(
     below.set(yticks=[0.2, 0.75], yticklabels=["speech", "dominant"], ylim=(0, 1), xlim=(0, max(seconds, 1e-3)), xlabel="seconds")
     with written_beside(path) as beside:
         figure.savefig(beside, format=path.suffix[1:].lower())
+    place = below.get_position()
+    return float(place.x0), float(place.x1)
+
+
+def colours_of(emotions: Sequence[str]) -> dict[str, str]:
+    """Return the colour of each emotion of a model, as #rrggbb.
+
+    >>> colours_of(["neu", "hap"])
+    {'neu': '#1f77b4', 'hap': '#ff7f0e'}
+    """
+    return {emotion: to_hex(colormaps["tab10"](k % 10)) for k, emotion in enumerate(emotions)}
