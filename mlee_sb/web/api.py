@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, File, Form, HTTPException, Response, Upl
 from fastapi.responses import HTMLResponse
 
 from mlee_sb.errors import InputError
-from mlee_sb.inference.answers import Asked
+from mlee_sb.inference.answers import NO_SPEECH, Asked
 from mlee_sb.inference.stream import HOP_SECONDS, WINDOW_SECONDS
 from mlee_sb.inference.timeline import as_dict
 from mlee_sb.models.waveforms import seconds_of
@@ -38,7 +38,7 @@ def asked(
 
 
 class Api:
-    """The addresses of a server. Each is a method that runs in a thread of its own.
+    """The addresses of a server. What takes time runs in a thread of its own; the rest is there whatever is computed.
 
     Parameters
     ----------
@@ -59,11 +59,11 @@ class Api:
         router.add_api_route("/api/timeline", self.timeline, methods=["POST"], response_model=TimelineAnswer)
         return router
 
-    def page(self) -> str:
+    async def page(self) -> str:
         """Show the page."""
         return page_html(self.shelf, self.limits)
 
-    def models(self) -> Offered:
+    async def models(self) -> Offered:
         """Name the models."""
         return Offered(models=self.shelf.names, hub=self.shelf.hub)
 
@@ -99,7 +99,7 @@ class Api:
             float, Form(ge=SHORTEST_HOP, description="seconds from the beginning of a window to that of the next")
         ] = HOP_SECONDS,
         form: Annotated[Literal["json", "csv", "svg", "png"], Form(description="of the answer")] = "json",
-    ) -> Response:
+    ) -> Response | dict:
         """Follow the emotions through a recording: as JSON, as a table (CSV), or as a picture."""
         chosen = self.shelf.get(model)
         with self._kept([file]) as (recording,):
@@ -119,7 +119,8 @@ class Api:
             (said,) = self.desk.classify(chosen, [recording])
             if isinstance(said, InputError):
                 raise said
-            return answer_html(chosen, recording, said, self.desk.attention(chosen, recording))
+            looked = [] if said.abstained == NO_SPEECH else self.desk.attention(chosen, recording)
+            return answer_html(chosen, recording, said, looked)
 
     @contextmanager
     def _kept(self, uploads: list[UploadFile]) -> Iterator[list[Recording]]:

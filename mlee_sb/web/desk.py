@@ -56,7 +56,7 @@ class Desk:
 
         def check_length(seconds: float) -> None:
             if seconds > self.limits.seconds:
-                raise InputError(f"{recording.path}: longer than {self.limits.minutes:g} minutes, the most that this server takes: cut it")
+                raise InputError(f"{recording.path}: longer than {self.limits.minutes:g} min, the most that this server takes: cut it")
 
         check_length(seconds_of(recording.path))  # by its header, which may be wrong: so also while it is read
         with self.turn:

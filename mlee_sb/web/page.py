@@ -44,17 +44,17 @@ def answer_html(model: Model, recording: Recording, said: Prediction, attention:
 
 def timeline_html(model: Model, recording: Recording, timeline: Timeline) -> str:
     """Return what the page shows of a long recording: the timeline as a picture and as a table, to be played from any place."""
-    picture, (begins, ends) = timeline_picture(timeline, "svg")
-    stretches = [(start, end, WORDS.get(label, "not sure" if label == NOT_SURE else label)) for start, end, label in timeline.labels()]
-    speech = sum(end - start for start, end in timeline.speech)
+    picture, axis = timeline_picture(timeline, "svg")
+    stretches = [(start, end, "not sure" if label == NOT_SURE else WORDS.get(label, label)) for start, end, label in timeline.labels()]
     return _render(
         "timeline.html.j2",
         model=model,
         timeline=timeline,
         stretches=stretches,
-        speech=speech,
+        shares=_shares(stretches),
+        speech=sum(end - start for start, end in timeline.speech),
         picture=_data_uri(picture, "image/svg+xml"),
-        axis=(begins, ends),
+        axis=axis,
         table=_data_uri(timeline.as_csv().encode(), "text/csv"),
         table_name=f"{Path(recording.name).stem}.csv",
     )
@@ -71,6 +71,18 @@ def timeline_picture(timeline: Timeline, ending: str) -> tuple[bytes, tuple[floa
         path = Path(folder, f"timeline.{ending}")
         axis = timeline.plot(path)
         return path.read_bytes(), axis
+
+
+def _shares(stretches: list[tuple[float, float, str]]) -> list[tuple[str, float]]:
+    """Return for each emotion the share of all stretches that is its own, the largest first.
+
+    >>> _shares([(0.0, 1.0, "fear"), (1.0, 4.0, "neutral")])
+    [('neutral', 0.75), ('fear', 0.25)]
+    """
+    seconds: dict[str, float] = {}
+    for start, end, word in stretches:
+        seconds[word] = seconds.get(word, 0.0) + end - start
+    return sorted(((word, own / sum(seconds.values())) for word, own in seconds.items()), key=lambda one: -one[1])
 
 
 def _bars(said: Prediction, model: Model) -> list[dict]:

@@ -202,10 +202,10 @@ def test_more_recordings_than_are_taken_are_refused(address, uploads):
 def test_what_is_too_long_is_refused_whatever_its_header_says(address, uploads, monkeypatch):
     long = recording(70, form="FLAC")
     status, found = post(address, "/api/timeline", ("long.flac", long))
-    assert status == 400 and found["error"].startswith("long.flac: longer than 1 minutes")
+    assert status == 400 and found["error"].startswith("long.flac: longer than 1 min,")
     monkeypatch.setattr("mlee_sb.web.desk.seconds_of", lambda path: 0.0)
     status, found = post(address, "/api/timeline", ("long.flac", long))
-    assert status == 400 and found["error"].startswith("long.flac: longer than 1 minutes")
+    assert status == 400 and found["error"].startswith("long.flac: longer than 1 min,")
     status, found = post(address, "/api/classify", ("longer.flac", recording(121, form="FLAC")))
     assert status == 400 and "an utterance may have 120 s at most" in found["answers"][0]["error"]
     assert list(uploads.iterdir()) == []

@@ -3,13 +3,17 @@
 import csv
 import io
 import os
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 from browsers import chromium, needs_chromium
-from bundles import EMOTIONS, write_speech
+from bundles import EMOTIONS, small_existence, write_bundle, write_speech
 from playwright.sync_api import expect
 
+from mlee_sb.demo import make_demo_release
 from mlee_sb.inference.answers import NO_SPEECH
 from mlee_sb.web.page import WORDS
 
@@ -147,8 +151,6 @@ def test_it_works_without_a_network_and_asks_nobody_else(page, sounds, address):
 
 
 def test_another_model_is_chosen(browser, bundle, sounds, tmp_path_factory):
-    from bundles import small_existence, write_bundle
-
     existence = write_bundle(tmp_path_factory.mktemp("second") / "existence", small_existence())
     with running([bundle, existence], hub=True) as address:
         page = browser.new_page()
@@ -164,22 +166,35 @@ def test_another_model_is_chosen(browser, bundle, sounds, tmp_path_factory):
 
 
 def test_silence_is_told_as_such(page, tmp_path):
-    import numpy as np
-    import soundfile
-
     soundfile.write(tmp_path / "silent.wav", np.zeros(16000), 16000)
     card = give(page, tmp_path / "silent.wav").first
     expect(card.locator(".verdict")).to_have_text(NO_SPEECH)
     expect(card.locator(".bars")).to_have_count(0)
 
 
+@pytest.fixture(scope="module")
+def shown(bundle, sounds, tmp_path_factory):
+    """The model and the recordings that pictures for docs/ show: MLEE_MODEL, and speech of the DEMO corpus. Otherwise the small ones."""
+    if not SCREENSHOTS:
+        return bundle, [sounds / "hello.wav", sounds / "meeting.flac"]
+    release = make_demo_release(tmp_path_factory.mktemp("demo") / "release", utterances_per_speaker=4, scripted_per_speaker=0)
+    clips = sorted(release.rglob("*.wav"))[-8:]
+    folder = tmp_path_factory.mktemp("shown")
+    shutil.copy(clips[0], folder / "hello.wav")
+    parts = [soundfile.read(clip, dtype="float32") for clip in clips]
+    soundfile.write(folder / "meeting.wav", np.concatenate([samples for samples, _ in parts]), parts[0][1])
+    return os.environ["MLEE_MODEL"], [folder / "hello.wav", folder / "meeting.wav"]
+
+
 @pytest.mark.parametrize("width", WIDTHS)
-def test_nothing_is_cut_off(browser, address, sounds, width):
-    page = browser.new_page(viewport={"width": width, "height": 900})
-    page.set_default_timeout(120_000)
-    page.goto(address)
-    give(page, sounds / "hello.wav", sounds / "meeting.flac")
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    if SCREENSHOTS:
-        page.screenshot(path=Path(SCREENSHOTS, f"serve_{width}.png"), full_page=True)
-    page.close()
+def test_nothing_is_cut_off(browser, shown, width):
+    model, files = shown
+    with running([model], hub=True) as address:
+        page = browser.new_page(viewport={"width": width, "height": 900})
+        page.set_default_timeout(120_000)
+        page.goto(address)
+        give(page, *files)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        if SCREENSHOTS:
+            page.screenshot(path=Path(SCREENSHOTS, f"serve_{width}.png"), full_page=True)
+        page.close()
