@@ -235,6 +235,29 @@ def test_a_request_without_a_recording_is_told_so(address):
     assert status == 422 and "file: Field required" in found["error"]
 
 
+def test_a_recording_is_removed_when_something_breaks_too(address, uploads, monkeypatch):
+    there = []
+
+    def broken(*_, **__):
+        there.extend(path.read_bytes() for path in uploads.rglob("*") if path.is_file())
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(EmotionClassifier, "predict_many", broken)
+    assert post(address, "/api/classify", ("a.wav", recording(0.3)))[0] == 500
+    assert there == [recording(0.3)] and list(uploads.iterdir()) == []
+
+
+def test_a_browser_is_told_to_ask_nobody_else_and_to_keep_nothing(address):
+    _, headers, _ = ask(address, "/")
+    assert headers["content-security-policy"].startswith("default-src 'none'") and headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("form", ["FLAC", "OGG", "MP3"])
+def test_formats_are_told_by_their_content(address, form):
+    status, found = post(address, "/api/classify", ("misnamed.txt", recording(0.5, form=form)))
+    assert status == 200 and found["answers"][0]["seconds"] == pytest.approx(0.5, abs=0.1)
+
+
 def test_another_site_cannot_ask_through_a_visitors_browser(address):
     for site in ("cross-site", "same-site"):
         status, found = post(address, "/api/classify", ("a.wav", recording(0.3)), headers={"Sec_Fetch_Site": site})
