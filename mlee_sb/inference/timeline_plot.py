@@ -13,6 +13,7 @@ from mlee_sb.files import written_beside
 
 SIZE = (11, 4.5)  # inches
 GREY = "0.75"
+IN_A_LINE = 9  # emotions of the legend
 
 
 def plot(
@@ -45,7 +46,7 @@ def plot(
     for k, emotion in enumerate(emotions):
         above.plot(times, probabilities[:, k], color=colours[emotion], label=emotion, marker=".")
     above.set(ylim=(0, 1), ylabel=quantity)
-    above.legend(loc="upper left", ncols=len(emotions), frameon=False)
+    figure.legend(loc="outside upper center", ncols=min(len(emotions), IN_A_LINE), frameon=False)
     for start, end, label in labels:
         below.axvspan(start, end, 0.5, 1, color=colours.get(label, GREY))
     for start, end in speech:

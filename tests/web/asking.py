@@ -42,7 +42,7 @@ def running_server(server: uvicorn.Server) -> Iterator[str]:
 
 def ask(address: str, path: str, method: str = "GET", body: bytes | None = None, **headers: str):
     """Return (status, headers, body) of a request; a name in `headers` has _ for -."""
-    connection = HTTPConnection(urlsplit(address).netloc, timeout=60)
+    connection = HTTPConnection(urlsplit(address).netloc)
     connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
     response = connection.getresponse()
     found = response.status, response.headers, response.read()

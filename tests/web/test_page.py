@@ -185,7 +185,10 @@ def test_another_model_is_chosen_and_a_wrong_name_told(browser, bundle, sounds, 
         page.close()
 
 
-@pytest.mark.skipif(not SCREENSHOTS, reason="writes pictures for docs/ where MLEE_SCREENSHOTS names a folder, of the model MLEE_MODEL")
+@pytest.mark.skipif(
+    not SCREENSHOTS,
+    reason="writes pictures for docs/ where MLEE_SCREENSHOTS names a folder; of the models in MLEE_MODEL, or the default one",
+)
 @pytest.mark.parametrize("width", WIDTHS)
 def test_the_page_is_photographed(browser, tmp_path, width):
     """With generated speech: a clip, and some clips one after the other."""
@@ -194,10 +197,14 @@ def test_the_page_is_photographed(browser, tmp_path, width):
     shutil.copy(clips[0], tmp_path / "hello.wav")
     parts = [soundfile.read(clip, dtype="float32") for clip in clips]
     soundfile.write(tmp_path / "meeting.wav", np.concatenate([samples for samples, _ in parts]), parts[0][1])
-    with running([os.environ["MLEE_MODEL"]], hub=True) as address:
+    models = os.environ.get("MLEE_MODEL", "").split()
+    with running(models, hub=True) as address:
         page = opened(browser, address)
         page.set_viewport_size({"width": width, "height": 900})
-        give(page, tmp_path / "hello.wav", tmp_path / "meeting.wav")
+        give(page, tmp_path / "meeting.wav")
+        for model in page.locator("#model option").all_inner_texts():
+            page.get_by_label("Model").select_option(model)
+            give(page, tmp_path / "hello.wav")
         page.locator("img").evaluate("image => image.decode()")
         page.screenshot(path=Path(SCREENSHOTS, f"serve_{width}.png"), full_page=True)
         page.close()

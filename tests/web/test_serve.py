@@ -30,7 +30,7 @@ def test_it_serves_until_it_is_interrupted(bundle):
         status, _, body = ask(address, "/")
         assert status == 200 and address.startswith("http://127.0.0.1:") and b"demo_model" in body
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate()
     assert process.returncode == 0 and err == ""
 
 
