@@ -189,8 +189,7 @@ def test_another_model_is_chosen_and_a_wrong_name_told(browser, bundle, sounds, 
     not SCREENSHOTS,
     reason="writes pictures for docs/ where MLEE_SCREENSHOTS names a folder; of the models in MLEE_MODEL, or the default one",
 )
-@pytest.mark.parametrize("width", WIDTHS)
-def test_the_page_is_photographed(browser, tmp_path, width):
+def test_the_page_is_photographed(browser, tmp_path):
     """With generated speech: a clip, and some clips one after the other."""
     release = make_demo_release(tmp_path / "release", utterances_per_speaker=4, scripted_per_speaker=0)
     clips = sorted(release.rglob("*.wav"))[-8:]
@@ -200,11 +199,10 @@ def test_the_page_is_photographed(browser, tmp_path, width):
     models = os.environ.get("MLEE_MODEL", "").split()
     with running(models, hub=True) as address:
         page = opened(browser, address)
-        page.set_viewport_size({"width": width, "height": 900})
         give(page, tmp_path / "meeting.wav")
         for model in page.locator("#model option").all_inner_texts():
             page.get_by_label("Model").select_option(model)
             give(page, tmp_path / "hello.wav")
         page.locator("img").evaluate("image => image.decode()")
-        page.screenshot(path=Path(SCREENSHOTS, f"serve_{width}.png"), full_page=True)
+        page.screenshot(path=Path(SCREENSHOTS, "serve.png"), full_page=True)
         page.close()
