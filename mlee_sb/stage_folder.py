@@ -16,7 +16,7 @@ from mlee_sb.files import read_json, sha256_of, write_json, written_beside
 from mlee_sb.models.bundle_files import CONFIG, HYPERPARAMS, SCORES, WEIGHTS
 
 PREDICTIONS, TRAIN_LOG, RUN_LOG = "predictions.csv", "train_log.txt", "run.log"
-MODEL, SAVE, USED, EMBEDDINGS, INNER = "model", "save", "used", "embeddings", "inner"
+MODEL, SAVE, USED, EMBEDDINGS, INNER, TENSORBOARD = "model", "save", "used", "embeddings", "inner", "tensorboard"
 SUMMARY, IDENTITY, ENCODERS, DATA_FOLDER = "summary.json", "identity.json", "encoders.json", "data_folder.json"  # in the folder `SAVE`
 CHECKPOINTS = "CKPT*"  # SpeechBrain's name for the folders of checkpoints, in the folder `SAVE`
 UPSTREAM = "upstream"  # the folder below the results of a corpus for fixed parts of encoders that all stages share
@@ -181,6 +181,11 @@ class StageFolder:
     def train_log(self) -> Path:
         """Losses of each epoch."""
         return self.path / TRAIN_LOG
+
+    @property
+    def tensorboard(self) -> Path:
+        """The folder of the same losses for TensorBoard."""
+        return self.path / TENSORBOARD
 
     @property
     def run_log(self) -> Path:
