@@ -33,7 +33,7 @@ def serve(
 ) -> None:
     r"""Answer in the browser, and by HTTP: speak, or drop recordings (pip install "mlee_sb\[web]").
 
-    Nothing leaves this machine, and recordings are removed as soon as they are answered.
+    Recordings are removed as soon as they are answered, and the page loads nothing from elsewhere.
     """
     from mlee_sb.web.limits import Limits
     from mlee_sb.web.serve import serve as answer

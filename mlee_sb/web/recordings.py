@@ -41,7 +41,7 @@ def kept_for_the_answer(uploads: Sequence[tuple[str | None, BinaryIO]]) -> Itera
     with TemporaryDirectory(prefix="mlee_serve_") as folder:
         found = []
         for number, (name, content) in enumerate(uploads):
-            path = Path(folder, str(number))  # libsndfile tells formats by their content
+            path = Path(folder, f"{number}.recording")  # libsndfile tells formats by their content
             with open(path, "wb") as file:
                 shutil.copyfileobj(content, file)
             found.append(Recording(shown_name(name), path))

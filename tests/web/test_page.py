@@ -105,7 +105,7 @@ def test_a_long_recording_is_a_picture_that_plays_from_where_it_is_clicked(answe
     card.locator("img").evaluate("image => image.decode()")
     begins, ends = (float(picture.get_attribute(f"data-{side}")) for side in ("begins", "ends"))
     assert 0 < begins < 0.2 and 0.8 < ends <= 1
-    sound.evaluate("sound => { sound.play = () => { sound.played_from = sound.currentTime; }; }")  # or it would play on meanwhile
+    sound.evaluate("sound => { sound.play = async () => { sound.played_from = sound.currentTime; }; }")  # or it would play on meanwhile
     box = picture.bounding_box()
     for share in (0.25, 0.75):
         picture.click(position={"x": box["width"] * (begins + share * (ends - begins)), "y": box["height"] / 2})

@@ -161,7 +161,7 @@ answers.addEventListener("click", event => {
 
 function playFrom(sound, seconds) {
   sound.currentTime = seconds;
-  sound.play();
+  sound.play().catch(() => say("This browser cannot play this recording."));
 }
 
 function timeAt(picture, x) {
