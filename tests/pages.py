@@ -11,7 +11,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 
 WITH_LINKS = [*PAGES, ROOT / "CHANGELOG.md", ROOT / "benchmarks/README.md"]
 TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
-RECIPE, MLEE = "python recipes/", "mlee "
+RECIPE, MLEE, CURL = "python recipes/", "mlee ", "curl "
 
 _FENCED = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 

@@ -37,7 +37,8 @@ MAY_IMPORT = {
     "testing": {"models"},
     "inference": {"calibration", "hub_errors", "hub_files", "models", "noted_upstreams", "targets.outputs", "stage_folder"},
     "experiment": {"demo", "corpora", "training", "evaluation", "inference", "targets", "stage_folder"},  # what recipes/ and `mlee` call
-    "cli": {"corpora", "labels", "models", "training", "evaluation", "inference", "experiment", "stage_folder"},
+    "web": {"hub_errors", "inference", "models.bundle_files", "models.waveforms", "stage_folder"},
+    "cli": {"corpora", "labels", "models", "training", "evaluation", "inference", "experiment", "stage_folder", "web"},
     "__init__": {"inference", "experiment"},
 }
 WITHOUT_TORCH = ("errors", "files", "wav_faults", "plugins", "stage_folder", "labels", "calibration", "demo", "corpora", "evaluation")
@@ -47,10 +48,10 @@ SHOWS_VALUES = {"stage_folder.py"}  # in an error, of settings that differ
 
 # The docstring of a function begins with one of these. Add a verb that is missing.
 VERBS = """
-    build calculate calibrate call check classify compare compute count describe draw embed end evaluate export fetch fill find fit
-    follow give import join keep lay leave let load look make normalise note offer parse predict prepare print publish raise read
-    recognise refuse remove resolve resume return run save say score set show speak split start take tell train turn use wait write
-    yield
+    answer build calculate calibrate call check classify compare compute count describe draw embed end evaluate export fetch fill find
+    fit follow give import join keep lay leave let load look make name normalise note offer parse predict prepare print publish raise
+    read recognise refuse remove resolve resume return run save say score serve set show speak split start take tell train turn use wait
+    write yield
 """
 
 LONGEST_FILE, LONGEST_FUNCTION = 400, 50  # lines; of a function without its docstring

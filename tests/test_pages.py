@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from pages import PAGES, ROOT, TEXT, WITH_LINKS, anchors, blocks, fenced, links, other_lines, spans, words
+from pages import CURL, PAGES, ROOT, TEXT, WITH_LINKS, anchors, blocks, fenced, links, other_lines, spans, words
 from ruamel.yaml import YAML
 
 import mlee_sb
@@ -74,7 +74,7 @@ def test_the_messages_on_the_page_of_faults_are_those_of_the_program():
 def test_every_block_is_of_a_kind_that_is_run():
     assert {language for language, _ in fenced()} <= {*RUN, *SHOWN}
     assert len(re.findall(r"^```", TEXT, re.MULTILINE)) == 2 * len(fenced()), "a block without its language, or without its end"
-    assert not [line for line in other_lines() if not re.match(rf"({INSTALL}|torchrun )", line)]
+    assert not [line for line in other_lines() if not re.match(rf"({INSTALL}|torchrun |{CURL})", line)]
 
 
 def test_targets_of_make_and_extras_exist():
@@ -98,7 +98,10 @@ def flags_of_help(main, arguments, capsys) -> set[str]:
 
 def test_every_flag_on_a_page_is_one_of_a_command(capsys):
     known = {
-        option for command in typer.main.get_command(app).commands.values() for parameter in command.params for option in parameter.opts
+        option
+        for command in typer.main.get_command(app).commands.values()
+        for parameter in command.params
+        for option in (*parameter.opts, *parameter.secondary_opts)
     }
     chosen = {f"{stage}encoder": "pretrained" for stage in ("", "mlee.", "dominant.")}
     known |= {f"--{name}" for file in HPARAMS for name in (*overridable(file), *overridable(file, chosen))} | {"--help"}

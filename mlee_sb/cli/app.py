@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mlee_sb.cli.judge_results import check_protocol, report
+from mlee_sb.cli.serve_models import serve
 from mlee_sb.cli.share_models import export, info, push, verify
 from mlee_sb.cli.train_models import cross_validate, demo, hparams, prepare, table3, train
 from mlee_sb.cli.use_models import classify, timeline
@@ -17,7 +18,7 @@ from mlee_sb.version import __version__
 WRONG_INPUT = 2  # exit status
 
 GROUPS = {
-    "Use a model": (classify, timeline),
+    "Use a model": (classify, timeline, serve),
     "Share a model": (push, info, verify, export),
     "Train": (train, cross_validate, table3, prepare, hparams, demo),
     "Judge results": (report, check_protocol),

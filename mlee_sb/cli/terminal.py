@@ -12,7 +12,7 @@ from rich.table import Table
 from mlee_sb.errors import InputError
 from mlee_sb.files import json_text
 from mlee_sb.inference.answers import Prediction
-from mlee_sb.inference.timeline import Timeline, as_dict, columns_of, table_columns
+from mlee_sb.inference.timeline import Timeline, as_dict, clock, columns_of, table_columns
 
 WIDE = 200  # columns of a table that is not for a terminal
 
@@ -80,7 +80,7 @@ def timeline_table(timeline: Timeline, of: str) -> Table:
     """Return a table of a timeline, one row for each stretch with one label."""
     table = Table("from", "to", "emotion" if of == "dominant" else "present", box=None, pad_edge=False)
     for start, end, label in timeline.labels(of):
-        table.add_row(_time(start), _time(end), label)
+        table.add_row(clock(start), clock(end), label)
     return table
 
 
@@ -110,12 +110,6 @@ def progress(what: str, total: float | None, unit: bool = True) -> Iterator:
 
 def _percent(value: float | None) -> str:
     return "" if value is None else f"{100 * value:.0f} %"
-
-
-def _time(seconds: float) -> str:
-    minutes, rest = divmod(seconds, 60)
-    hours, minutes = divmod(int(minutes), 60)
-    return f"{hours}:{minutes:02d}:{rest:04.1f}"
 
 
 def _plain(text: str) -> str:

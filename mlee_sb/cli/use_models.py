@@ -101,7 +101,7 @@ def timeline(
     if form == "json":
         typer.echo(json_text(found.as_json()))
     elif form == "csv":
-        typer.echo(found.to_frame().to_csv(index=False, lineterminator="\n"), nl=False)
+        typer.echo(found.as_csv(), nl=False)
     else:
         show(timeline_table(found, labels))
     if not found.speech:

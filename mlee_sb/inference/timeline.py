@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from mlee_sb.errors import InputError, choose
-from mlee_sb.files import json_text, write_text, written_beside
+from mlee_sb.files import json_text, write_text
 from mlee_sb.inference.answers import NO_SPEECH, Prediction
 from mlee_sb.inference.stream import Segment
 from mlee_sb.stage_folder import EXISTENCE_PROBABILITY, prediction_columns
@@ -19,6 +19,17 @@ DECIMALS = 6
 COLUMNS = ("dominant", "abstained", "confidence", "candidates", "speech")  # of a table, before those of each emotion
 LABELS_OF = ("dominant", "presence")
 PLOTS = (".png", ".svg", ".pdf")
+
+
+def clock(seconds: float) -> str:
+    """Return a time in a recording for people: hours, minutes and seconds.
+
+    >>> clock(3723.04)
+    '1:02:03.0'
+    """
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours}:{minutes:02d}:{rest:04.1f}"
 
 
 def check_plot(path: str | Path) -> None:
@@ -78,8 +89,11 @@ class Timeline:
 
     def to_csv(self, path: str | Path) -> None:
         """Write the table of `to_frame` as CSV."""
-        with written_beside(path) as beside:
-            self.to_frame().to_csv(beside, index=False, lineterminator="\n")
+        write_text(path, self.as_csv())
+
+    def as_csv(self) -> str:
+        """Return the table of `to_frame` as the text of a CSV file."""
+        return self.to_frame().to_csv(index=False, lineterminator="\n")
 
     def as_json(self) -> dict:
         """Return everything as a dict, for JSON."""
@@ -120,12 +134,15 @@ class Timeline:
         """Write the stretches of `labels` as a label track for Audacity."""
         write_text(path, "".join(f"{start:.6f}\t{end:.6f}\t{label}\n" for start, end, label in self.labels(of)))
 
-    def plot(self, path: str | Path) -> None:
-        """Write a picture: probabilities over time, speech, and the dominant emotion. The ending (`PLOTS`) says the format."""
+    def plot(self, path: str | Path) -> tuple[float, float]:
+        """Write a picture: probabilities over time, speech, and the dominant emotion. The ending (`PLOTS`) says the format.
+
+        Return where the axis of time begins and ends, as shares of the width of the picture.
+        """
         check_plot(path)
         from mlee_sb.inference.timeline_plot import plot  # matplotlib takes a while to import
 
-        plot(path, self.emotions, self.seconds, self._curves(), self.labels(), self.speech)
+        return plot(path, self.emotions, self.seconds, self._curves(), self.labels(), self.speech)
 
     def _curves(self) -> tuple[str, list[float], np.ndarray]:
         """Return presence if the model knows it, else the posterior: its name, times [n], probabilities [n, K]."""

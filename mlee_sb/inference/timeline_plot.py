@@ -6,12 +6,14 @@ from pathlib import Path
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from mlee_sb.files import written_beside
 
 SIZE = (11, 4.5)  # inches
 GREY = "0.75"
+IN_A_LINE = 9  # emotions of the legend
 
 
 def plot(
@@ -21,8 +23,10 @@ def plot(
     curves: tuple[str, Sequence[float], np.ndarray],
     labels: Sequence[tuple[float, float, str]],
     speech: Sequence[tuple[float, float]],
-) -> None:
+) -> tuple[float, float]:
     """Draw probabilities over time, with speech and the dominant emotion below.
+
+    Return where the axis of time begins and ends, as shares of the width of the picture: whoever shows it can tell a time from a place.
 
     Parameters
     ----------
@@ -37,12 +41,12 @@ def plot(
     figure = Figure(figsize=SIZE, layout="constrained")
     FigureCanvasAgg(figure)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[5, 1])
-    colours = {emotion: colormaps["tab10"](k % 10) for k, emotion in enumerate(emotions)}
+    colours = colours_of(emotions)
     quantity, times, probabilities = curves
     for k, emotion in enumerate(emotions):
         above.plot(times, probabilities[:, k], color=colours[emotion], label=emotion, marker=".")
     above.set(ylim=(0, 1), ylabel=quantity)
-    above.legend(loc="upper left", ncols=len(emotions), frameon=False)
+    figure.legend(loc="outside upper center", ncols=min(len(emotions), IN_A_LINE), frameon=False)
     for start, end, label in labels:
         below.axvspan(start, end, 0.5, 1, color=colours.get(label, GREY))
     for start, end in speech:
@@ -50,3 +54,14 @@ def plot(
     below.set(yticks=[0.2, 0.75], yticklabels=["speech", "dominant"], ylim=(0, 1), xlim=(0, max(seconds, 1e-3)), xlabel="seconds")
     with written_beside(path) as beside:
         figure.savefig(beside, format=path.suffix[1:].lower())
+    place = below.get_position()
+    return float(place.x0), float(place.x1)
+
+
+def colours_of(emotions: Sequence[str]) -> dict[str, str]:
+    """Return the colour of each emotion of a model, as #rrggbb.
+
+    >>> colours_of(["neu", "hap"])
+    {'neu': '#1f77b4', 'hap': '#ff7f0e'}
+    """
+    return {emotion: to_hex(colormaps["tab10"](k % 10)) for k, emotion in enumerate(emotions)}

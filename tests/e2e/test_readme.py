@@ -29,6 +29,7 @@ MAINS = {"prepare": prepare_corpus.main, "train": train.main, "cross-validate": 
 OF_TRAINING = (*MAINS, "hparams")
 UPSTREAMS = {"whisper-base": "whisper", "wavlm-large": "wavlm"}  # small ones with random weights, in the place of those on the hub
 OF_RESULTS = ("check-protocol", "report")
+OF_SERVERS = ("serve",)  # tests/web/test_docs.py runs these
 ONE_STAGE = ["--rows", "mlee", "--train_sets", "all", "--folds", "1", "--device", "cpu"]
 
 
@@ -136,7 +137,7 @@ def run(line: str, folder: Path, *more: str) -> int:
 
 def of_kind(*commands: str) -> list:
     """The blocks whose commands are among these, or, of none, those that use models."""
-    others = (*OF_TRAINING, *OF_RESULTS)
+    others = (*OF_TRAINING, *OF_RESULTS, *OF_SERVERS)
     found = [lines for lines in command_blocks() if (called(lines[0]) in commands if commands else called(lines[0]) not in others)]
     return [named(lines, "\n".join(lines)) for lines in found]
 

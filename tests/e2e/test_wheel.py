@@ -86,7 +86,7 @@ def of_demo(installed):
 
 def test_every_file_of_the_checkout_that_the_package_reads_is_in_the_wheel(wheel):
     there = set(zipfile.ZipFile(wheel).namelist())
-    inside = {file.relative_to(ROOT).as_posix() for ending in ("py", "j2") for file in (ROOT / "mlee_sb").rglob(f"*.{ending}")}
+    inside = {file.relative_to(ROOT).as_posix() for ending in ("py", "j2", "css", "js") for file in (ROOT / "mlee_sb").rglob(f"*.{ending}")}
     beside = {
         f"mlee_sb/{file.relative_to(ROOT).as_posix()}" for pattern in ("hparams/**/*.yaml", "recipes/*.py") for file in ROOT.glob(pattern)
     }

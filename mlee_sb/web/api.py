@@ -1,0 +1,130 @@
+"""The addresses of the server: the page, and the HTTP API with what each address takes and answers."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, File, Form, HTTPException, Response, UploadFile
+from fastapi.responses import HTMLResponse
+
+from mlee_sb.errors import InputError
+from mlee_sb.inference.answers import NO_SPEECH, Asked
+from mlee_sb.inference.stream import HOP_SECONDS, WINDOW_SECONDS
+from mlee_sb.inference.timeline import as_dict
+from mlee_sb.models.waveforms import seconds_of
+from mlee_sb.web.desk import Desk
+from mlee_sb.web.limits import Limits
+from mlee_sb.web.models import Shelf
+from mlee_sb.web.page import answer_html, page_html, timeline_html, timeline_picture
+from mlee_sb.web.recordings import Recording, kept_for_the_answer, told
+from mlee_sb.web.schema import Classified, FileAnswer, FileError, Offered, Refusal, TimelineAnswer
+from mlee_sb.web.statuses import BAD_REQUEST, REFUSED, TOO_LARGE
+
+LONG_SECONDS = 15.0  # [choice] the page shows a longer recording as a timeline: it is more than a sentence or two
+SHORTEST_HOP = 0.25  # seconds [choice]: a smaller one makes many windows of a short recording
+PICTURES = {"svg": "image/svg+xml", "png": "image/png"}
+
+ModelName = Annotated[str, Form(description="one of /api/models, or user/name on the hub; the first model by default")]
+Recordings = Annotated[list[UploadFile], File(description="wav, flac, ogg or mp3")]
+
+
+def asked(
+    coverage: Annotated[float, Form(description="how often the dominant emotion is among the candidates")] = Asked.coverage,
+    min_confidence: Annotated[float, Form(description="no dominant emotion is named below this confidence")] = Asked.min_confidence,
+    gate: Annotated[str, Form(description="how speech is found: energy or silero")] = Asked.gate,
+) -> dict:
+    """Take the fields of a form that `mlee_sb.inference.answers.Asked` has."""
+    return {"coverage": coverage, "min_confidence": min_confidence, "gate": gate}
+
+
+class Api:
+    """The addresses of a server. What takes time runs in a thread of its own; the rest is there whatever is computed.
+
+    Parameters
+    ----------
+    shelf : the models
+    limits : how much is taken
+    """
+
+    def __init__(self, shelf: Shelf, limits: Limits):
+        self.shelf, self.limits, self.desk = shelf, limits, Desk(limits)
+
+    def router(self) -> APIRouter:
+        """Return the addresses, to be included in an app."""
+        router = APIRouter(responses={status: {"model": Refusal} for status in REFUSED})
+        router.add_api_route("/", self.page, include_in_schema=False, response_class=HTMLResponse)
+        router.add_api_route("/answer", self.answer, methods=["POST"], include_in_schema=False, response_class=HTMLResponse)
+        router.add_api_route("/api/models", self.models, response_model=Offered)
+        router.add_api_route("/api/classify", self.classify, methods=["POST"], response_model=Classified)
+        router.add_api_route("/api/timeline", self.timeline, methods=["POST"], response_model=TimelineAnswer)
+        return router
+
+    async def page(self) -> str:
+        """Show the page."""
+        return page_html(self.shelf, self.limits)
+
+    async def models(self) -> Offered:
+        """Name the models."""
+        return Offered(models=self.shelf.names, hub=self.shelf.hub)
+
+    def classify(
+        self,
+        response: Response,
+        file: Recordings,
+        options: Annotated[dict, Depends(asked)],
+        model: ModelName = "",
+        attention: Annotated[bool, Form(description="tell where the encoders look, too")] = False,
+    ) -> Classified:
+        """Classify recordings of up to two minutes. The status is 400 if none of them can be used."""
+        chosen = self.shelf.get(model)
+        with self._kept(file) as recordings:
+            answers: list[FileAnswer | FileError] = []
+            for recording, said in zip(recordings, self.desk.classify(chosen, recordings, **options), strict=True):
+                if isinstance(said, InputError):
+                    answers.append(FileError(file=recording.name, error=told(said, [recording])))
+                else:
+                    looked = self.desk.attention(chosen, recording) if attention else None
+                    answers.append(FileAnswer(file=recording.name, attention=looked, **as_dict(said)))
+        if all(isinstance(answer, FileError) for answer in answers):
+            response.status_code = BAD_REQUEST
+        return Classified(model=chosen.name, answers=answers)
+
+    def timeline(
+        self,
+        file: UploadFile,
+        options: Annotated[dict, Depends(asked)],
+        model: ModelName = "",
+        window: Annotated[float, Form(description="seconds of a window")] = WINDOW_SECONDS,
+        hop: Annotated[
+            float, Form(ge=SHORTEST_HOP, description="seconds from the beginning of a window to that of the next")
+        ] = HOP_SECONDS,
+        form: Annotated[Literal["json", "csv", "svg", "png"], Form(description="of the answer")] = "json",
+    ) -> Response | dict:
+        """Follow the emotions through a recording: as JSON, as a table (CSV), or as a picture."""
+        chosen = self.shelf.get(model)
+        with self._kept([file]) as (recording,):
+            found = self.desk.timeline(chosen, recording, window, hop, **options)
+        if form == "csv":
+            return Response(found.as_csv(), media_type="text/csv")
+        if form in PICTURES:
+            return Response(timeline_picture(found, form)[0], media_type=PICTURES[form])
+        return found.as_json()
+
+    def answer(self, file: UploadFile, model: ModelName = "") -> str:
+        """Answer the page, with a piece of HTML: a long recording has a timeline."""
+        chosen = self.shelf.get(model)
+        with self._kept([file]) as (recording,):
+            if seconds_of(recording.path) > LONG_SECONDS:
+                return timeline_html(chosen, recording, self.desk.timeline(chosen, recording, WINDOW_SECONDS, HOP_SECONDS))
+            (said,) = self.desk.classify(chosen, [recording])
+            if isinstance(said, InputError):
+                raise said
+            looked = [] if said.abstained == NO_SPEECH else self.desk.attention(chosen, recording)
+            return answer_html(chosen, recording, said, looked)
+
+    @contextmanager
+    def _kept(self, uploads: list[UploadFile]) -> Iterator[list[Recording]]:
+        if len(uploads) > self.limits.files:
+            raise HTTPException(TOO_LARGE, f"{len(uploads)} recordings, and {self.limits.files} are the most in one request: send fewer")
+        with kept_for_the_answer([(upload.filename, upload.file) for upload in uploads]) as recordings:
+            yield recordings

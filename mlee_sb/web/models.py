@@ -1,0 +1,128 @@
+"""The models that a server offers: found when it starts, loaded when they are asked for, kept while there is room."""
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+from mlee_sb.errors import InputError, choose
+from mlee_sb.hub_errors import is_repository
+from mlee_sb.inference.classifier import EmotionClassifier
+from mlee_sb.inference.hub import Place, pull
+from mlee_sb.inference.model_facts import facts
+from mlee_sb.inference.source import ONNX, find, load, load_at
+from mlee_sb.models.bundle_files import CONFIG, WEIGHTS
+from mlee_sb.stage_folder import MODEL
+
+
+@dataclass(frozen=True)
+class Model:
+    """A loaded model.
+
+    Attributes
+    ----------
+    name : by which it is asked for
+    about : what it is and what it was trained on, in a line
+    classifier : the model itself
+    """
+
+    name: str
+    about: str
+    classifier: EmotionClassifier
+
+
+def find_models(sources: Sequence[str]) -> dict[str, str]:
+    """Find the models that a person offers. Return the name and the source of each, in the given order.
+
+    Parameters
+    ----------
+    sources : each is a model (the folder of a bundle or of a stage, an ONNX file, ``"user/name"`` on the hub), or a folder with
+        bundles below it
+
+    Raises
+    ------
+    InputError
+        if nothing is given, or a folder has no bundle in it
+    """
+    if not sources:
+        raise InputError("no model to serve: give --model, a folder that training wrote, or user/name on the hub")
+    return {found: found for source in sources for found in _models_at(source)}
+
+
+def _models_at(source: str) -> list[str]:
+    folder = Path(source)
+    if not folder.is_dir() or any((place / CONFIG).is_file() for place in (folder, folder / MODEL)):
+        return [source]
+    bundles = sorted(config.parent for config in folder.rglob(CONFIG) if (config.parent / WEIGHTS).is_file())
+    if not bundles:
+        raise InputError(f"{source}: no model in this folder or below it: train one with `mlee train`, or give another --model")
+    return [str(bundle.parent if bundle.name == MODEL else bundle) for bundle in bundles]
+
+
+class Shelf:
+    """The models of a server. Several threads may ask for them at the same time; each is loaded once.
+
+    Parameters
+    ----------
+    sources : name -> source of each model, as `find_models` returns them
+    hub : whether a visitor may name a model on the hub
+    most : loaded models that are kept
+    device : where they run, for example ``"cuda:0"``
+    """
+
+    def __init__(self, sources: Mapping[str, str], hub: bool, most: int, device: str = "cpu"):
+        self.sources, self.hub, self.most, self.device = dict(sources), hub, most, device
+        self.loaded: OrderedDict[str, Model] = OrderedDict()  # the one that was asked for last comes last
+        self.looking, self.loading = Lock(), Lock()
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the models that are offered."""
+        return list(self.sources)
+
+    def get(self, name: str = "") -> Model:
+        """Return a model, loaded.
+
+        Parameters
+        ----------
+        name : one of `names`, or ``"user/name"`` on the hub where that is allowed; "" for the first one
+
+        Raises
+        ------
+        InputError
+            if there is no such model, or it cannot be loaded
+        """
+        name = name or self.names[0]
+        if not (self.hub and is_repository(name)):
+            choose(name, self.names, "model")
+        found = self._found(name)
+        if found is None:
+            with self.loading:  # one after the other: who comes second finds what the first one loaded
+                found = self._found(name) or self._load(name)
+                self._keep(found)
+        return found
+
+    def _found(self, name: str) -> Model | None:
+        with self.looking:
+            if name in self.loaded:
+                self.loaded.move_to_end(name)
+            return self.loaded.get(name)
+
+    def _keep(self, model: Model) -> None:
+        with self.looking:
+            self.loaded[model.name] = model
+            while len(self.loaded) > self.most:
+                self.loaded.popitem(last=False)
+
+    def _load(self, name: str) -> Model:
+        source = self.sources.get(name)
+        if source is not None and source.endswith(ONNX):
+            return Model(name, "an ONNX file", EmotionClassifier(load(source), self.device))
+        place = pull(name) if source is None else find(source)  # what a visitor names is never a folder of this machine
+        return Model(name, _about(place), EmotionClassifier(load_at(place).model, self.device))
+
+
+def _about(place: Place) -> str:
+    found = facts(place)
+    return f"{found['row']}, trained on {found['corpus']}"

@@ -1,0 +1,71 @@
+"""`mlee serve` as a process: it tells its address, answers, ends when it is interrupted; and what it refuses."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from mlee_sb.cli.app import main
+from mlee_sb.web.serve import make_server
+
+from .asking import LIMITS, ask, running_server
+
+
+def test_it_serves_until_it_is_interrupted(bundle):
+    command = [
+        sys.executable,
+        "-c",
+        "from mlee_sb.cli.app import main; raise SystemExit(main())",
+        "serve",
+        "--model",
+        bundle,
+        "--port",
+        "0",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        address = process.stdout.readline().split()[1]
+        status, _, body = ask(address, "/")
+        assert status == 200 and address.startswith("http://127.0.0.1:") and b"demo_model" in body
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate()
+    assert process.returncode == 0 and err == ""
+
+
+def refused(capsys, *words) -> str:
+    assert main(["serve", *map(str, words)]) == 2
+    return capsys.readouterr().err
+
+
+def test_what_cannot_be_served_is_told(bundle, tmp_path, capsys):
+    assert "give --model" in refused(capsys)
+    (tmp_path / "empty").mkdir()
+    assert "no model in this folder or below it" in refused(capsys, "--model", tmp_path / "empty")
+    assert "nowhere: no such folder" in refused(capsys, "--model", "nowhere")
+    assert "cannot be listened at" in refused(capsys, "--model", bundle, "--host", "192.0.2.1", "--port", 0)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert f"--port {port}: cannot be listened at" in refused(capsys, "--model", bundle, "--port", port)
+
+
+def test_without_the_extra_the_remedy_is_told(bundle, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "fastapi", None)
+    assert 'fastapi is not installed: pip install "mlee_sb[web]"' in refused(capsys, "--model", bundle)
+
+
+def test_no_other_command_imports_it():
+    shown = "print([name for name in sys.modules if name.startswith(('fastapi', 'uvicorn', 'mlee_sb.web'))])"
+    for words in (["serve", "--help"], ["classify", "--help"]):
+        code = f"import sys; from mlee_sb.cli.app import main; main({words!r}); {shown}"
+        done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+        assert done.stdout.endswith("[]\n")
+
+
+@pytest.mark.parametrize("host, own", [("127.0.0.1", True), ("0.0.0.0", False)])
+def test_models_on_the_hub_and_other_names_of_the_machine_depend_on_who_can_ask(bundle, host, own):
+    server = make_server([str(bundle)], host, LIMITS)
+    with running_server(server) as address:
+        assert json.loads(ask(address, "/api/models")[2])["hub"] is own
+        assert ask(address, "/", Host="somewhere.example")[0] == (400 if own else 200)
