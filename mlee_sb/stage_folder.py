@@ -5,6 +5,7 @@ import json
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from mlee_sb.models.bundle_files import CONFIG, HYPERPARAMS, SCORES, WEIGHTS
 PREDICTIONS, TRAIN_LOG, RUN_LOG = "predictions.csv", "train_log.txt", "run.log"
 MODEL, SAVE, USED, EMBEDDINGS, INNER = "model", "save", "used", "embeddings", "inner"
 SUMMARY, IDENTITY, ENCODERS, DATA_FOLDER = "summary.json", "identity.json", "encoders.json", "data_folder.json"  # in the folder `SAVE`
+CROSS_VALIDATED, TRAINED_ON = "cross_validated", "trained_on"  # entries of scores.json of a final model: what is known of it
 CHECKPOINTS = "CKPT*"  # SpeechBrain's name for the folders of checkpoints, in the folder `SAVE`
 UPSTREAM = "upstream"  # the folder below the results of a corpus for fixed parts of encoders that all stages share
 MANIFESTS = "manifests"  # the folder below the results of a corpus in which training prepares its manifests
@@ -248,6 +250,12 @@ class StageFolder:
     def begun(self) -> bool:
         """Whether the folder holds anything that a training wrote."""
         return self.summary.is_file() or bool(self.checkpoints)
+
+    @property
+    def tests_nobody(self) -> bool:
+        """Whether the stage is finished and was trained on a final fold: there is no row in its predictions."""
+        with open(self.predictions, encoding="utf-8") as file:
+            return len(list(islice(file, 2))) < 2  # the first line is that of the columns
 
     @property
     def whole(self) -> bool:

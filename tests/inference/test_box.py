@@ -1,0 +1,123 @@
+"""The model that comes with the package: its files, its answers, and who hears of it."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from huggingface_hub import ModelCard
+from speechbrain.inference.classifiers import EncoderClassifier
+
+from mlee_sb import EmotionClassifier
+from mlee_sb.demo import make_demo_release
+from mlee_sb.errors import InputError
+from mlee_sb.experiment.make_model import EMOTIONS, LARGEST
+from mlee_sb.inference import box
+from mlee_sb.inference.hub import Place
+from mlee_sb.inference.publish import PRIVATE
+from mlee_sb.inference.verify import verify
+from mlee_sb.models.bundle_files import FILES
+
+ROOT = Path(__file__).resolve().parents[2]
+GOLDEN = json.loads((Path(__file__).parent / "box_golden.json").read_text())
+"""What it says of files: of generated speech, and of real clips; name -> ``posterior`` and ``presence``, calibrated."""
+TOLERANCE = 2e-3  # of a probability: processors round differently, and so do vocoders
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    return EmotionClassifier.from_hparams()
+
+
+@pytest.fixture(scope="module")
+def generated(tmp_path_factory):
+    """The generated speech of two speakers."""
+    return make_demo_release(tmp_path_factory.mktemp("demo") / "release", speakers=2, utterances_per_speaker=2, scripted_per_speaker=0)
+
+
+def answers(classifier, file: Path) -> dict:
+    said = classifier.predict(file)
+    return {"posterior": said.posterior, "presence": said.presence}
+
+
+def held_to(expected: dict, found: dict) -> None:
+    assert found.keys() == expected.keys()
+    for name, by_emotion in expected.items():
+        assert found[name] == pytest.approx(by_emotion, abs=TOLERANCE)
+
+
+def test_it_says_of_generated_speech_what_it_said_when_it_was_made(classifier, generated):
+    files = {file.stem: file for file in generated.rglob("*.wav")}
+    assert GOLDEN["generated"]
+    for name, expected in GOLDEN["generated"].items():
+        held_to(expected, answers(classifier, files[name]))
+
+
+def test_it_says_of_real_speech_what_it_said_when_it_was_made(classifier, crema_d_folder):
+    for name, expected in GOLDEN["crema_d"].items():
+        held_to(expected, answers(classifier, crema_d_folder / "AudioWAV" / f"{name}.wav"))
+
+
+def test_speechbrains_class_reads_it_with_the_same_answers(classifier, generated, tmp_path):
+    theirs = EncoderClassifier.from_hparams(source=str(box.FOLDER), savedir=str(tmp_path / "sb"))
+    for file in sorted(generated.rglob("*.wav"))[:2]:
+        expected = classifier.classify_file(file)[0].exp()
+        torch.testing.assert_close(theirs.classify_file(str(file), savedir=str(tmp_path))[0].exp(), expected, atol=1e-5, rtol=0)
+
+
+def test_its_files_are_those_of_a_bundle_small_and_right():
+    assert {path.name for path in box.FOLDER.iterdir()} == set(FILES)
+    assert sum(path.stat().st_size for path in box.FOLDER.iterdir()) < LARGEST
+    assert all(check.passed for check in verify(Place(box.FOLDER, box.FOLDER)))
+    texts = [path.read_text() for path in box.FOLDER.iterdir() if path.suffix in (".json", ".md", ".yaml")]
+    assert not [found for text in texts for found in PRIVATE.findall(text)]
+
+
+def test_its_card_gives_credit_and_its_figures():
+    card = ModelCard.load(box.FOLDER / "README.md")
+    tested = json.loads((box.FOLDER / "scores.json").read_text())["cross_validated"]
+    assert tested["folds"] == 10 and list(tested["existence"]) == EMOTIONS
+    for emotion in EMOTIONS:
+        assert f"| existence AUC {emotion} | {100 * tested['existence'][emotion]['auc']:.1f} |" in card.text
+    notice = (ROOT / "NOTICE").read_text()
+    for owed in ("MIT", "OpenAI", "Open Database License", "CREMA-D"):
+        assert owed in card.text and owed in notice
+    assert "acted" in box.OF_THE_SPEECH and "What it is not good for" in card.text
+
+
+def test_it_answers_where_no_model_is_named_and_one_line_says_so(generated, capsys):
+    EmotionClassifier.from_hparams()
+    said = capsys.readouterr()
+    assert said.out == "" and said.err.count("\n") == 1
+    assert re.match(r"the model in the box answers: mlee_fusion_soft on \S+, trained on [\d,]+ utterances of \d+ speakers of crema_d", said.err)
+    EmotionClassifier.from_hparams(box.box_folder())
+    assert capsys.readouterr().err == "", "it was named"
+
+
+def test_a_revision_of_no_model_is_refused():
+    with pytest.raises(InputError, match="revision 'main': of which model"):
+        EmotionClassifier.from_hparams(revision="main")
+
+
+def test_a_copy_without_it_says_so(monkeypatch, tmp_path):
+    monkeypatch.setattr(box, "FOLDER", tmp_path)
+    with pytest.raises(InputError, match="no model in the box: install it again, or name a model"):
+        EmotionClassifier.from_hparams()
+
+
+def test_it_needs_no_transformers_and_no_network(generated):
+    """As on a machine that has neither: whoever opens a socket, or imports transformers, fails."""
+    code = f"""
+import socket, sys
+sys.modules["transformers"] = None
+def refuse(*_): raise OSError("no network here")
+socket.socket.connect = refuse
+from mlee_sb.cli.app import main
+raise SystemExit(main(["classify", {str(next(generated.rglob("*.wav")))!r}, "--json"]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert set(json.loads(done.stdout)["posterior"]) == set(EMOTIONS)
