@@ -104,6 +104,6 @@ def _write(final: Trained, folder: Path) -> None:
     card = card_text(config, scores, parameters_of(place, config), LICENCE, source=None)
     heard = scores[TRAINED_ON]["dominant"]
     words = WORDS.read_text(encoding="utf-8").format(n=sum(heard.values()) - heard["other"], valid=VALIDATE, **heard)
-    write_text(folder / CARD, f"{card}\n{words}")
+    write_text(folder / CARD, f"{card}\n\n{words}")
     if (size := sum((folder / file).stat().st_size for file in FILES)) > LARGEST:
         raise InputError(f"{folder}: {size:,} bytes, and at most {LARGEST:,} are for everybody who installs the package")
