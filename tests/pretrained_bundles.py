@@ -2,6 +2,7 @@
 
 import torch
 from bundles import CURVES, EMOTIONS, THRESHOLDS
+from upstreams import pretrained_encoder
 
 from mlee_sb.calibration import Calibration
 from mlee_sb.models.dense_classifier import DenseClassifier
@@ -13,8 +14,7 @@ from mlee_sb.targets import SOFTMAX
 
 def encoder_on(upstream, **changed) -> PretrainedEncoder:
     """An encoder with small heads, fitted to noise."""
-    settings = {"layers": [], "context": "cut", "pooling": "statistics", "attention_size": 3, "min_std": 0.001, "dropout": 0.5}
-    encoder = PretrainedEncoder(str(upstream), **(settings | {"dense_size": 4, "learn_layers": 0} | changed))
+    encoder = pretrained_encoder(upstream, **({"attention_size": 3, "dense_size": 4} | changed))
     with torch.no_grad():
         encoder.layer_weights.normal_()
     encoder.fit_statistics([encoder.fixed(torch.randn(4, 4000), torch.tensor([4000, 3000, 2000, 2500]))])

@@ -58,7 +58,7 @@ def write_upstream(folder: Path, model_type: str, head: str = "", **settings) ->
 
 def pretrained_encoder(upstream: Path, **changed) -> PretrainedEncoder:
     """An encoder with few units on an upstream, with some of its settings changed."""
-    settings = {"layers": None, "context": CUT, "pooling": STATISTICS, "attention_size": 5, "min_std": 1e-3, "dropout": 0.5}
+    settings = {"layers": [], "context": CUT, "pooling": STATISTICS, "attention_size": 5, "min_std": 1e-3, "dropout": 0.5}
     return PretrainedEncoder(str(upstream), **{**settings, "dense_size": 8, "learn_layers": 0, **changed})
 
 

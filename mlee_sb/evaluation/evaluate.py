@@ -1,7 +1,7 @@
 """Evaluate a folder of results: everything that the report says, as one dictionary of plain values."""
 
 from collections.abc import Callable, Collection
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -180,6 +180,7 @@ def _cell(cell: Cell, sample: _Sample, ceilings: dict[str, np.ndarray]) -> dict:
         "mean_over_folds": {name: sample.mean_over_folds(cell, SCORES[name]) for name in drawn},
         "share_of_human": {name: sample.estimate(metrics.ratio(drawn[name], ceilings[name])) for name in drawn if name in ceilings},
         "by_seed": {name: [number(SCORES[name].of(p, once)[0]) for p in cell.predictions.values()] for name in drawn},
+        "together": _together(cell, sample, list(drawn)),
         "recall": sample.estimates(sample.pooled(cell, metrics.recalls), emotions),
         "confusion": sum(metrics.confusion(p, once)[0] for p in cell.predictions.values()).astype(int).tolist(),
         "existence": existence,
@@ -195,6 +196,14 @@ def _cell(cell: Cell, sample: _Sample, ceilings: dict[str, np.ndarray]) -> dict:
             for fold, stage in folds.items()
         ],
     }
+
+
+def _together(cell: Cell, sample: _Sample, names: list[str]) -> dict:
+    """Return the estimate of each score for the models of all seeds as one: the mean of their probabilities. Empty for one seed."""
+    if len(cell.predictions) == 1:
+        return {}
+    one = replace(cell, predictions={0: Predictions.together(list(cell.predictions.values()))})
+    return {name: sample.estimate(sample.pooled(one, SCORES[name].of)) for name in names}
 
 
 def _reliability(cell: Cell, once: np.ndarray) -> list[dict]:

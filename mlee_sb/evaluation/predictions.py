@@ -1,7 +1,7 @@
 """Read and check predictions.csv, and turn it into the arrays that scores are computed from."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +132,13 @@ class Predictions:
             frame[existence].to_numpy(float) if existence[0] in frame else None,
             None if columns[len(emotions) :] == vote_columns([LUMPED]) else all_votes,
         )
+
+    @classmethod
+    def together(cls, several: Sequence["Predictions"]) -> "Predictions":
+        """Return the answer of several models to the same utterances: the mean of their probabilities."""
+        first = several[0]
+        existence = None if first.existence is None else np.mean([one.existence for one in several], axis=0)
+        return replace(first, posterior=np.mean([one.posterior for one in several], axis=0), existence=existence)
 
     def __len__(self) -> int:
         return len(self.ids)

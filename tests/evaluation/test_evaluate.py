@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.optimize import minimize, minimize_scalar
-from sklearn.metrics import accuracy_score
+from sklearn.metrics import accuracy_score, roc_auc_score
 
 from mlee_sb.errors import InputError
 from mlee_sb.evaluation.cells import learning_curve, read_cells
@@ -160,6 +160,20 @@ def test_seeds_are_averaged_and_told_one_by_one(tmp_path):
     soft = cell(evaluate(folder, **QUICK), "dominant_soft", "all")
     assert soft["seeds"] == [1, 2] and soft["by_seed"]["nll"][0] != soft["by_seed"]["nll"][1]
     assert soft["pooled"]["nll"]["value"] == pytest.approx(np.mean(soft["by_seed"]["nll"]))
+
+
+def test_the_seeds_together_answer_with_the_mean_of_their_probabilities(tmp_path):
+    folder = fabricate(tmp_path, rows=["dominant_soft", "mlee"], train_sets=["all"], seeds=(1, 2))
+    found = evaluate(folder, **QUICK)
+    soft, mlee = (cell(found, row, "all") for row in ("dominant_soft", "mlee"))
+    files = {seed: [folder / f"mlee/all/seed{seed}/fold{fold}/predictions.csv" for fold in (1, 2, 3)] for seed in (1, 2)}
+    one, other = (pd.concat(map(read_predictions, of_seed)) for of_seed in files.values())
+    by_hand = np.mean([roc_auc_score(one[f"exist_{code}"], one[f"p_{code}"] + other[f"p_{code}"]) for code in EMOTIONS])
+    assert mlee["together"]["existence_auc"]["value"] == pytest.approx(by_hand)
+    assert mlee["together"]["existence_auc"]["value"] != mlee["pooled"]["existence_auc"]["value"]
+    assert soft["together"]["ua"]["low"] < soft["together"]["ua"]["value"] < soft["together"]["ua"]["high"]
+    alone = fabricate(tmp_path / "alone", rows=["dominant_soft"], train_sets=["all"])
+    assert cell(evaluate(alone, **QUICK), "dominant_soft", "all")["together"] == {}
 
 
 def test_only_folds_that_every_cell_has_are_compared_and_the_others_are_named(tmp_path):
