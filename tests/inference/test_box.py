@@ -39,8 +39,8 @@ def classifier():
 
 
 def generate(folder: Path) -> dict[str, Path]:
-    """The generated speech of two speakers: name -> file."""
-    release = make_demo_release(folder / "release", speakers=2, utterances_per_speaker=2, scripted_per_speaker=0)
+    """The generated speech of four speakers: name -> file."""
+    release = make_demo_release(folder / "release", speakers=4, utterances_per_speaker=1, scripted_per_speaker=0)
     return {file.stem: file for file in sorted(release.rglob("*.wav"))}
 
 
