@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from mlee_sb.corpora.manifest import fold_numbers
 from mlee_sb.corpora.prepare import prepare
 from mlee_sb.errors import InputError
@@ -102,8 +104,17 @@ def _write(final: Trained, folder: Path) -> None:
     place, config = Place(folder, folder), carrying.config
     scores = read_scores(place, config)
     card = card_text(config, scores, parameters_of(place, config), LICENCE, source=None)
-    heard = scores[TRAINED_ON]["dominant"]
-    words = WORDS.read_text(encoding="utf-8").format(n=sum(heard.values()) - heard["other"], valid=VALIDATE, **heard)
-    write_text(folder / CARD, f"{card}\n\n{words}")
+    write_text(folder / CARD, f"{card}\n\n{_words(scores)}")
     if (size := sum((folder / file).stat().st_size for file in FILES)) > LARGEST:
         raise InputError(f"{folder}: {size:,} bytes, and at most {LARGEST:,} are for everybody who installs the package")
+
+
+def _words(scores: dict) -> str:
+    """Return what the card of this model says besides what every card says, with the counts that belong there."""
+    heard = scores[TRAINED_ON]["dominant"]
+    n = sum(heard[emotion] for emotion in EMOTIONS)
+    rates = {f"{emotion}_percent": 100 * heard[emotion] / n for emotion in EMOTIONS}
+    confusion = np.array(scores[CROSS_VALIDATED]["confusion"])  # rows are truths
+    called = {f"called_{emotion}": count for emotion, count in zip(EMOTIONS, confusion.sum(axis=0), strict=True)}
+    right = {f"right_{emotion}": count for emotion, count in zip(EMOTIONS, confusion.diagonal(), strict=True)}
+    return WORDS.read_text(encoding="utf-8").format(n=n, valid=VALIDATE, **heard, **rates, **called, **right)
