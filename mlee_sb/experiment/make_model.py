@@ -114,7 +114,11 @@ def _words(scores: dict) -> str:
     heard = scores[TRAINED_ON]["dominant"]
     n = sum(heard[emotion] for emotion in EMOTIONS)
     rates = {f"{emotion}_percent": 100 * heard[emotion] / n for emotion in EMOTIONS}
-    confusion = np.array(scores[CROSS_VALIDATED]["confusion"])  # rows are truths
+    tested = scores[CROSS_VALIDATED]
+    confusion = np.array(tested["confusion"])  # rows are truths
+    always = 100 * confusion.sum(axis=1)[EMOTIONS.index("neu")] / tested["n"]
     called = {f"called_{emotion}": count for emotion, count in zip(EMOTIONS, confusion.sum(axis=0), strict=True)}
     right = {f"right_{emotion}": count for emotion, count in zip(EMOTIONS, confusion.diagonal(), strict=True)}
-    return WORDS.read_text(encoding="utf-8").format(n=n, valid=VALIDATE, **heard, **rates, **called, **right)
+    return WORDS.read_text(encoding="utf-8").format(
+        n=n, valid=VALIDATE, wa=100 * tested["wa"], always=always, **heard, **rates, **called, **right
+    )
