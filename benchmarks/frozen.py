@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from functools import partial
+from pathlib import Path
 
 import corpus
 import torch
@@ -20,6 +21,7 @@ from mlee_sb.models.encoders.frozen import FrozenEncoders
 from mlee_sb.training.brains import HardTargetBrain
 from mlee_sb.training.checkpoints import AtomicCheckpointer, EarlyStopping
 from mlee_sb.training.data import FixedDataset, UtteranceSampler, make_loader
+from mlee_sb.training.epoch_log import EpochLog
 from mlee_sb.training.memory import keep_freed_memory
 
 ENCODED = 96  # utterances that are encoded to learn what one costs
@@ -54,7 +56,7 @@ def seconds_to_train_the_head(n: int, epochs: int) -> float:
             epochs=counter,
             start=time.monotonic(),
             say=lambda line: None,
-            log_file=f"{folder}/train_log.txt",
+            log=EpochLog(Path(folder, "train_log.txt")),
             opt_class=partial(adam, lr=LR, is_ours=True),
             checkpointer=AtomicCheckpointer(folder, {"classifier": head, "epochs": counter}),
             run_opts={"device": "cpu", "max_grad_norm": MAX_GRAD_NORM},

@@ -17,7 +17,7 @@ from mlee_sb.files import read_json, sha256_of, write_json, written_beside
 from mlee_sb.models.bundle_files import CONFIG, HYPERPARAMS, SCORES, WEIGHTS
 
 PREDICTIONS, TRAIN_LOG, RUN_LOG = "predictions.csv", "train_log.txt", "run.log"
-MODEL, SAVE, USED, EMBEDDINGS, INNER = "model", "save", "used", "embeddings", "inner"
+MODEL, SAVE, USED, EMBEDDINGS, INNER, TENSORBOARD = "model", "save", "used", "embeddings", "inner", "tensorboard"
 SUMMARY, IDENTITY, ENCODERS, DATA_FOLDER = "summary.json", "identity.json", "encoders.json", "data_folder.json"  # in the folder `SAVE`
 CROSS_VALIDATED, TRAINED_ON = "cross_validated", "trained_on"  # entries of scores.json of a final model: what is known of it
 CHECKPOINTS = "CKPT*"  # SpeechBrain's name for the folders of checkpoints, in the folder `SAVE`
@@ -183,6 +183,11 @@ class StageFolder:
     def train_log(self) -> Path:
         """Losses of each epoch."""
         return self.path / TRAIN_LOG
+
+    @property
+    def tensorboard(self) -> Path:
+        """The folder of the same losses for TensorBoard."""
+        return self.path / TENSORBOARD
 
     @property
     def run_log(self) -> Path:

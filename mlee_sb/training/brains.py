@@ -4,16 +4,13 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import speechbrain as sb
 import torch
-from speechbrain.utils.train_logger import FileTrainLogger
 from torch import Tensor, nn
 
 from mlee_sb.errors import InputError
-from mlee_sb.files import write_text
 from mlee_sb.models.device import upload
 from mlee_sb.models.encoders.base import BASE_RATE, Encoder
 from mlee_sb.targets import Target
@@ -24,13 +21,12 @@ from mlee_sb.training.augmentation import EMBEDDING_DROPOUT
 from mlee_sb.training.check_settings import LEARNING_RATE, WEIGHTED_MEAN
 from mlee_sb.training.checkpoints import AtomicCheckpointer
 from mlee_sb.training.data import Batch
-from mlee_sb.training.distributed import gathered, is_main, processes, summed
+from mlee_sb.training.distributed import gathered, processes, summed
+from mlee_sb.training.epoch_log import LOSS, EpochLog
 
-LOSS = "loss"  # the validation loss in a checkpoint's meta data
 SECONDS = "seconds"  # duration of the training up to a checkpoint, over all its runs
 LESS = "lower lr, or train with --precision fp32"
 LOOK_STEPS = 50  # steps between two reads of the training loss: each read waits until the GPU has finished its work
-LOG_DIGITS = 6  # SpeechBrain's default of 2 is less than early stopping compares
 
 
 class Learned(nn.Module):
@@ -63,7 +59,7 @@ class EmotionBrain(sb.Brain):
     checkpointer : as for SpeechBrain's Brain; None for a training without validation, which keeps the weights of its last epoch
     start : `time.monotonic()` at the start of the training, minus the seconds of the earlier runs that this run resumes
     say : called with a line for a person after each epoch with validation
-    log_file : file with the losses of each epoch with validation; None without one
+    log : takes the losses of each epoch with validation; None without one
     target : the target; None for the target of the subclass
     """
 
@@ -81,7 +77,7 @@ class EmotionBrain(sb.Brain):
         checkpointer: AtomicCheckpointer | None = None,
         start: float = 0.0,
         say: Callable[[str], None] = print,
-        log_file: str | None = None,
+        log: EpochLog | None = None,
         target: Target | None = None,
     ):
         modules = {"encoder": Learned(encoder, settings[EMBEDDING_DROPOUT]), "classifier": classifier}
@@ -89,8 +85,7 @@ class EmotionBrain(sb.Brain):
         self.target = target or self.target
         self.groups = parameter_groups(encoder, classifier, settings)
         self.class_weights, self.loss_mean = class_weights.to(self.device), settings["loss_mean"]
-        self.epochs, self.start, self.say = epochs, start, say
-        self.log = FileTrainLogger(log_file, precision=LOG_DIGITS) if log_file else None
+        self.epochs, self.start, self.say, self.log = epochs, start, say, log
         self.losses: dict[str, float] = {}
 
     def init_optimizers(self) -> None:
@@ -101,12 +96,10 @@ class EmotionBrain(sb.Brain):
             self.checkpointer.add_recoverable("optimizer", self.optimizer)
 
     def on_fit_start(self) -> None:
-        """Resume a killed run. Remove an epoch without a checkpoint from the log: it is trained again, and must not be there twice."""
+        """Resume a killed run."""
         super().on_fit_start()
-        log = Path(self.log.save_file) if self.log else None
-        if log and is_main() and log.is_file():
-            lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
-            write_text(log, "".join(lines[: self.epochs.current]))
+        if self.log:
+            self.log.go_on_after(self.epochs.current)
 
     def on_stage_start(self, stage: sb.Stage, epoch: int | None = None) -> None:
         self.utterance_losses: list[tuple[Tensor, Tensor]] = []  # items [batch], and losses with their weights [batch, 2]
@@ -176,7 +169,7 @@ class EmotionBrain(sb.Brain):
             raise InputError(f"the validation loss of epoch {epoch} is {loss}: {LESS}")
         self.epochs.update_metric(loss)  # before saving, so that a resumed run knows whether it had stopped
         best = "  best so far" if self.epochs.best_limit == epoch else ""
-        self.log.log_stats({"epoch": epoch}, train_stats={LOSS: self.losses["train"]}, valid_stats={LOSS: loss})
+        self.log.add(epoch, self.losses["train"], loss)
         self.say(f"  epoch {epoch:3d}  train loss {self.losses['train']:.4f}  valid loss {loss:.4f}{best}")
         meta = {LOSS: loss, "epoch": epoch, "train_loss": self.losses["train"], SECONDS: time.monotonic() - self.start}
         self.checkpointer.save_epoch(meta, best_by=LOSS)

@@ -14,6 +14,7 @@ PLAIN_MEAN, WEIGHTED_MEAN = "plain", "weighted"  # how the mean of the loss over
 LARGEST_SEED = 2**32 - 1  # numpy's
 FASTEST, SLOWEST = 10, 0.1  # speed factors
 
+TENSORBOARD = "tensorboard"  # the setting; the package and the extra have the same name
 SETTINGS = {  # settings of every hparams file; those of a target and the learning rates of an encoder come in addition
     "row": Setting(str),
     "target": Setting(str),
@@ -41,6 +42,7 @@ SETTINGS = {  # settings of every hparams file; those of a target and the learni
     "calibration": Setting(str, choices=tuple(SPEAKERS)),
     "calibration_groups": Setting(int, least=2),
     "num_workers": Setting(int, least=0),
+    TENSORBOARD: Setting(bool),
 }
 LEARNING_RATE = "lr_"  # prefix of the learning rates that an encoder has in addition to `lr`
 BY_PLACE = "!arguments"  # key of the arguments of a module that have no names, beside its tag

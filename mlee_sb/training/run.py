@@ -15,6 +15,7 @@ from mlee_sb.stage_folder import above_rows
 from mlee_sb.training.augmentation import check_augmentation, switched_on
 from mlee_sb.training.build import AS_IT_IS, built
 from mlee_sb.training.distributed import on_main, own_device, processes
+from mlee_sb.training.epoch_log import check_log
 from mlee_sb.training.fixed_parts import fixed_parts
 from mlee_sb.training.fixed_values import keep
 from mlee_sb.training.inputs import stage_inputs
@@ -66,7 +67,7 @@ def check_stages(stages: Iterable[Stage]) -> None:
     Raises
     ------
     InputError
-        those of `Stage.check_folder`, `stage_inputs`, `check_encoder_of` and `check_augmentation`, and
+        those of `Stage.check_folder`, `stage_inputs`, `check_encoder_of`, `check_augmentation` and `check_log`, and
         if there are more processes than utterances in a batch
     """
     _, n = processes()
@@ -75,6 +76,7 @@ def check_stages(stages: Iterable[Stage]) -> None:
         if stage.settings["batch_size"] < n:
             raise InputError(f"{stage.name}: batch_size is {stage.settings['batch_size']}, and must be {n} or more for {n} processes")
         if not _finished(stage):
+            check_log(stage.settings)
             stage_inputs(stage)
             description = json_text([stage.settings["encoder"], sorted(stage.settings), switched_on(stage.settings)])
             if stage.requires:

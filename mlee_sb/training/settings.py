@@ -25,6 +25,7 @@ SHARED = (
     "level_db",
     "calibration",
     "calibration_groups",
+    "tensorboard",
 )
 
 

@@ -20,9 +20,11 @@ from mlee_sb.models.encoders.base import Encoder
 from mlee_sb.training.augmentation import waveform_augmentation
 from mlee_sb.training.brains import SECONDS, parameter_groups
 from mlee_sb.training.build import AS_IT_IS, built, make_brain, make_dataset
+from mlee_sb.training.check_settings import TENSORBOARD
 from mlee_sb.training.checkpoints import AtomicCheckpointer, EarlyStopping, RandomState
 from mlee_sb.training.data import make_loader
 from mlee_sb.training.distributed import on_main, processes
+from mlee_sb.training.epoch_log import EpochLog
 from mlee_sb.training.fixed_parts import FixedPart, fixed_parts, required_models
 from mlee_sb.training.fixed_values import keep
 from mlee_sb.training.inputs import StageInputs, stage_inputs
@@ -72,7 +74,8 @@ def train_stage(stage: Stage, device: str, say: Callable[[str], None] = print) -
     epochs = EarlyStopping(stage.settings["max_epochs"], stage.settings["patience"])
     learnt = {} if stage.requires else {"encoder": encoder}  # also where nothing learns: its statistics were fitted
     checkpointer.add_recoverables({**learnt, "classifier": classifier, "epochs": epochs, "random_state": RandomState()})
-    training = {"epochs": epochs, "checkpointer": checkpointer, "start": start, "say": say, "log_file": str(stage.files.train_log)}
+    log = EpochLog(stage.files.train_log, stage.files.tensorboard if stage.settings[TENSORBOARD] else None)
+    training = {"epochs": epochs, "checkpointer": checkpointer, "start": start, "say": say, "log": log}
     brain = make_brain(stage, hparams["opt_class"], encoder, classifier, inputs.class_weights, device, **training)
     brain.train_sampler = loaders["train"].sampler  # otherwise every epoch would have the batches of the first one
     brain.fit(brain.epochs, loaders["train"], loaders["valid"], progressbar=sys.stderr.isatty())

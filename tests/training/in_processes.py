@@ -14,6 +14,7 @@ from mlee_sb.training.brains import HardTargetBrain
 from mlee_sb.training.checkpoints import AtomicCheckpointer, EarlyStopping
 from mlee_sb.training.data import FixedDataset, make_loader
 from mlee_sb.training.distributed import on_main, process_group, processes
+from mlee_sb.training.epoch_log import EpochLog
 
 LENGTHS = torch.tensor([10, 3, 7, 1, 9])  # valid frames: of two processes one has 10, 7 and 9, and the other 3 and 1
 UTTERANCES, BATCH_SIZE = 10, 3  # shares of 2 and 1, and at last a single utterance for two
@@ -70,7 +71,7 @@ def fit(folder: Path, epochs: int, dropout: float = 0.0) -> dict:
         epochs=stopper,
         start=0.0,
         say=lambda line: None,
-        log_file=str(folder / "log.txt"),
+        log=EpochLog(folder / "log.txt"),
         opt_class=partial(torch.optim.SGD, momentum=0.9),
         checkpointer=AtomicCheckpointer(folder / "save", {"encoder": encoder, "classifier": classifier, "epochs": stopper}),
         run_opts={"device": "cpu", "distributed_backend": "gloo"},

@@ -13,6 +13,7 @@ from mlee_sb.targets.hard import HardTarget
 from mlee_sb.training.brains import BRAINS, LOOK_STEPS, ExistenceBrain, HardTargetBrain, SoftTargetBrain
 from mlee_sb.training.checkpoints import AtomicCheckpointer, EarlyStopping
 from mlee_sb.training.data import FixedDataset, make_loader
+from mlee_sb.training.epoch_log import EpochLog
 
 K = 3
 loss_of = HardTarget().loss
@@ -31,7 +32,7 @@ def brain_of(kind, folder, epochs=4, lr=0.1, weights=None, loss_mean="plain", dr
         epochs=stopper,
         start=0.0,
         say=lambda line: None,
-        log_file=str(folder / "log.txt"),
+        log=EpochLog(folder / "log.txt"),
         opt_class=torch.optim.SGD,
         checkpointer=checkpointer,
         run_opts={"device": "cpu"},
