@@ -5,7 +5,6 @@ import json
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -255,12 +254,6 @@ class StageFolder:
     def begun(self) -> bool:
         """Whether the folder holds anything that a training wrote."""
         return self.summary.is_file() or bool(self.checkpoints)
-
-    @property
-    def tests_nobody(self) -> bool:
-        """Whether the stage is finished and was trained on a final fold: there is no row in its predictions."""
-        with open(self.predictions, encoding="utf-8") as file:
-            return len(list(islice(file, 2))) < 2  # the first line is that of the columns
 
     @property
     def whole(self) -> bool:

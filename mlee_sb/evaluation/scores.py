@@ -10,7 +10,7 @@ from mlee_sb.errors import InputError
 from mlee_sb.evaluation import metrics
 from mlee_sb.evaluation.calibrated_scores import calibrated_scores, read_calibration
 from mlee_sb.evaluation.metrics import SCORES, number
-from mlee_sb.evaluation.predictions import Predictions, read_predictions
+from mlee_sb.evaluation.predictions import Predictions, read_predictions, tests_nobody
 from mlee_sb.files import write_json
 from mlee_sb.stage_folder import StageFolder
 
@@ -76,7 +76,7 @@ def score_folder(folder: str | Path) -> dict:
     if not stage.summary.is_file():
         raise InputError(f"{stage.summary}: no such file: the stage is not finished, train it first")
     found = {**asdict(stage.read_summary()), "n": 0, "n_all": 0}
-    if not stage.tests_nobody:
+    if not tests_nobody(stage.predictions):
         frame = read_predictions(stage.predictions)
         found |= scores(frame)
         if calibration := read_calibration(stage.config):
