@@ -54,6 +54,8 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
 
 def tests_nobody(path: Path) -> bool:
     """Tell whether there is no row in predictions.csv, because the stage was trained on a final fold."""
+    if not path.is_file():
+        return False  # who reads it says so
     with open(path, encoding="utf-8") as file:
         return len(list(islice(file, 2))) < 2  # the first line is that of the columns
 
