@@ -1,6 +1,7 @@
 # make demo       install into .venv, train the fusion model on the DEMO corpus (a short training) and classify a file
 # make test       install into .venv and run lint, docstring examples and tests
 # make test-real  the same for the long runs on real speech
+# make model      train the model that comes with the package: make model DATA_FOLDER=<CREMA-D> UPSTREAM=openai/whisper-tiny.en
 # make bench      install into .venv and measure speed and memory against references (benchmarks/README.md)
 # make docs       install into .venv and build the site of docs/ into build/site; a broken link is an error
 PYTHON ?= python3.11
@@ -8,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test test-real bench docs lint
+.PHONY: demo test test-real model bench docs lint
 
 demo: $(INSTALLED)
 	$(BIN)/mlee demo
@@ -18,6 +19,9 @@ test: lint
 
 test-real: $(INSTALLED)
 	$(BIN)/pytest -m real
+
+model: $(INSTALLED)
+	$(BIN)/python recipes/make_model.py --data_folder "$(DATA_FOLDER)" --upstream "$(UPSTREAM)"
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/bench.py

@@ -9,6 +9,7 @@ import argparse
 from pathlib import Path
 
 import at_once
+import box
 import classification
 import cold
 import convolution_peak
@@ -30,6 +31,7 @@ NAMES = (
     "reading",
     "frozen",
     "classification",
+    "box",
     "cold",
     "preparation",
     "long_recording",
@@ -59,6 +61,7 @@ def run(name: str, options: argparse.Namespace) -> list[Result]:
         "reading": lambda: [reading.measure(options.repeats, options.threads, options.utterances)],
         "frozen": lambda: [frozen.measure(options.repeats, options.threads, options.embeddings, options.epochs)],
         "classification": lambda: classification.measure(options.repeats, options.files),
+        "box": lambda: [box.measure(options.repeats, options.clips, data_folder)],
         "cold": lambda: [cold.measure(options.repeats)],
         "preparation": lambda: [preparation.measure(n, options.repeats) for n in (options.table // 10, options.table)],
         "long_recording": lambda: long_recording.measure(options.minutes, options.repeats),
@@ -81,7 +84,7 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=1000, help="of the folder that is classified")
     parser.add_argument("--table", type=int, default=100_000, help="utterances of the vote_table")
     parser.add_argument("--minutes", type=float, default=60, help="of the long recording")
-    parser.add_argument("--clips", type=int, default=24, help="of extraction")
+    parser.add_argument("--clips", type=int, default=24, help="of extraction, and of the model in the box")
     parser.add_argument("--upstream", type=Path, help="a folder with a Whisper model, for extraction (default: random weights)")
     parser.add_argument("--at_once", type=int, nargs="+", default=[1, 2], metavar="N", help="trainings that share the device")
     parser.add_argument("--device", default="cpu", help="of training_step and at_once; the others are measured on the CPU")

@@ -18,6 +18,7 @@ from mlee_sb.models.bundle_files import CONFIG, HYPERPARAMS, SCORES, WEIGHTS
 PREDICTIONS, TRAIN_LOG, RUN_LOG = "predictions.csv", "train_log.txt", "run.log"
 MODEL, SAVE, USED, EMBEDDINGS, INNER, TENSORBOARD = "model", "save", "used", "embeddings", "inner", "tensorboard"
 SUMMARY, IDENTITY, ENCODERS, DATA_FOLDER = "summary.json", "identity.json", "encoders.json", "data_folder.json"  # in the folder `SAVE`
+CROSS_VALIDATED, TRAINED_ON = "cross_validated", "trained_on"  # entries of scores.json of a final model: what is known of it
 CHECKPOINTS = "CKPT*"  # SpeechBrain's name for the folders of checkpoints, in the folder `SAVE`
 UPSTREAM = "upstream"  # the folder below the results of a corpus for fixed parts of encoders that all stages share
 MANIFESTS = "manifests"  # the folder below the results of a corpus in which training prepares its manifests

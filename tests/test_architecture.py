@@ -36,7 +36,8 @@ MAY_IMPORT = {
     "evaluation": {"calibration", "targets", "stage_folder", "corpora.manifest"},
     "testing": {"models"},
     "inference": {"calibration", "hub_errors", "hub_files", "models", "noted_upstreams", "targets.outputs", "stage_folder"},
-    "experiment": {"demo", "corpora", "training", "evaluation", "inference", "targets", "stage_folder"},  # what recipes/ and `mlee` call
+    # What recipes/ and `mlee` call.
+    "experiment": {"demo", "corpora", "training", "evaluation", "inference", "targets", "stage_folder", "models.bundle_files"},
     "web": {"hub_errors", "inference", "models.bundle_files", "models.waveforms", "stage_folder"},
     "cli": {"corpora", "labels", "models", "training", "evaluation", "inference", "experiment", "stage_folder", "web"},
     "__init__": {"inference", "experiment"},

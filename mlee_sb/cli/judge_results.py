@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from mlee_sb.evaluation.paper import PRIMARY
 from mlee_sb.files import json_text
 
 LEAKED, NOT_CHECKED = 1, 3  # exit statuses
@@ -21,8 +20,8 @@ def report(
     utterance: Annotated[list[str] | None, typer.Option("--utterance", help="ID for figure 3; may be repeated")] = None,
     manifests: Annotated[Path | None, typer.Option("--manifests", help="those trained with, where they lie elsewhere")] = None,
     primary: Annotated[
-        str, typer.Option("--primary", help="ua or wa: the score of the declared claims, to be chosen beforehand")
-    ] = PRIMARY,
+        str | None, typer.Option("--primary", help="ua or wa: the score of the declared claims, to be chosen beforehand (default: ua)")
+    ] = None,
     resamples: Annotated[int, typer.Option("--resamples", min=1, help="of the bootstrap over speakers")] = 2000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="of the bootstrap")] = 0,
     undo_class_weights: Annotated[
@@ -38,7 +37,8 @@ def report(
     """
     from mlee_sb.experiment.make_report import make_report
 
-    numbers = {"primary": primary, "resamples": resamples, "seed": seed, "undo_class_weights": undo_class_weights}
+    numbers = {"resamples": resamples, "seed": seed, "undo_class_weights": undo_class_weights}
+    numbers |= {"primary": primary} if primary else {}
     shown = {"progress": sys.stderr.isatty(), "command": _as_typed(context)}
     path = make_report(results, output, data_folder, manifests, utterance or (), **shown, **numbers)
     typer.echo(f"written to {path}")

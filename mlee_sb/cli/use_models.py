@@ -12,9 +12,12 @@ from mlee_sb.files import json_text
 SOME_FAILED = 1  # exit status
 
 Model = Annotated[
-    str,
+    str | None,
     typer.Option(
-        "--model", envvar="MLEE_MODEL", metavar="SOURCE", help="a folder that training wrote, user/name on the hub, or an ONNX file"
+        "--model",
+        envvar="MLEE_MODEL",
+        metavar="SOURCE",
+        help="a folder that training wrote, user/name on the hub, or an ONNX file (default: the model that comes with mlee)",
     ),
 ]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda:0, ...")]
@@ -28,7 +31,7 @@ GateName = Annotated[str, typer.Option("--gate", help='how speech is found: ener
 
 def classify(
     files: Annotated[list[str], typer.Argument(metavar="FILES", help="audio files, folders with audio files, or - for standard input")],
-    model: Model,
+    model: Model = None,
     revision: Revision = None,
     device: Device = "cpu",
     coverage: Coverage = 0.9,
@@ -68,7 +71,7 @@ def classify(
 
 def timeline(
     file: Annotated[str, typer.Argument(metavar="FILE", help="an audio file of any length, or - for standard input")],
-    model: Model,
+    model: Model = None,
     revision: Revision = None,
     device: Device = "cpu",
     window: Annotated[float, typer.Option("--window", help="seconds of a window")] = 4.0,

@@ -58,7 +58,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Fold:
-    """The speakers of each split in fold `number` (from 1) of a cross-validation."""
+    """The speakers of each split in fold `number` (from 1) of a cross-validation. A final fold (`final_fold`) tests nobody."""
 
     number: int
     train: tuple[str, ...]
@@ -172,6 +172,29 @@ def grouped_folds(speakers: Iterable[str], n_groups: int) -> list[Fold]:
         held_out = {*test, *valid}
         folds.append(Fold(k + 1, tuple(s for s in speakers if s not in held_out), valid, test))
     return folds
+
+
+def final_fold(speakers: Iterable[str], n_valid: int) -> Fold:
+    """Return a fold without test speakers, for a model that is made for use. How good it is, a cross-validation before it tells.
+
+    Parameters
+    ----------
+    speakers : all of them
+    n_valid : number of speakers that validate, evenly spread over the sorted speakers [choice]; all others train
+
+    Raises
+    ------
+    InputError
+        if nobody would validate, or nobody train
+
+    >>> final_fold("abcdef", 2)
+    Fold(number=1, train=('b', 'c', 'e', 'f'), valid=('a', 'd'), test=())
+    """
+    speakers = sorted(speakers)
+    if not 0 < n_valid < len(speakers):
+        raise InputError(f"final: {n_valid} of {len(speakers)} usable speakers cannot validate: give 1 to {len(speakers) - 1}")
+    valid = tuple(speakers[i * len(speakers) // n_valid] for i in range(n_valid))
+    return Fold(1, tuple(speaker for speaker in speakers if speaker not in valid), valid, ())
 
 
 def corpus_names() -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mlee_sb.corpora import manifest
 from mlee_sb.corpora.audio_headers import Audio, check_below
-from mlee_sb.corpora.base import OTHER, Corpus, Fold, Skipped, Utterance
+from mlee_sb.corpora.base import OTHER, Corpus, Fold, Skipped, Utterance, final_fold
 from mlee_sb.corpora.manifest import SPLITS
 from mlee_sb.corpora.manifest_writer import MICROSECONDS, csv_lines, manifest_row, others_of, protocol_of, vote_lines, write_manifests
 from mlee_sb.corpora.options import OpenCorpus, open_corpus
@@ -27,6 +27,7 @@ def prepare(
     emotions: Sequence[str] | None = None,
     min_votes: int = 1,
     say: Callable[[str], None] = print,
+    final: int | None = None,
     **options,
 ) -> dict:
     """Write the manifests of a corpus to the folder `output`, whole or not at all, and return the protocol.
@@ -39,6 +40,7 @@ def prepare(
     emotions : codes of the target emotions; the corpus's default if None
     min_votes : number of votes from which an emotion exists in an utterance
     say : called with each line of the report
+    final : prepare one fold without test speakers, in which so many speakers validate, instead of the folds of the corpus
     options : of the reader, for example ``dialogs="all"``
 
     Raises
@@ -46,10 +48,17 @@ def prepare(
     InputError
         if the corpus in `data_folder` cannot be prepared as the arguments say, or `output` holds anything but manifests
     """
-    return _prepare(open_corpus(reader, data_folder, options), output, emotions, min_votes, say)
+    return _prepare(open_corpus(reader, data_folder, options), output, emotions, min_votes, say, final)
 
 
-def _prepare(opened: OpenCorpus, output: str | Path, emotions: Sequence[str] | None, min_votes: int, say: Callable[[str], None]) -> dict:
+def _prepare(
+    opened: OpenCorpus,
+    output: str | Path,
+    emotions: Sequence[str] | None,
+    min_votes: int,
+    say: Callable[[str], None],
+    final: int | None = None,
+) -> dict:
     output, corpus = Path(output).resolve(), opened.corpus
     _refuse_what_is_not_ours(output)
     emotions = _targets(corpus, emotions, min_votes)
@@ -57,7 +66,8 @@ def _prepare(opened: OpenCorpus, output: str | Path, emotions: Sequence[str] | N
     items = list(corpus.utterances())
     _check_votes(corpus, items)
     utterances, audio, skipped = _usable(items, corpus.data_folder)
-    folds = _checked_folds(corpus, sorted({utterance.speaker for utterance in utterances}))
+    speakers = sorted({utterance.speaker for utterance in utterances})
+    folds = _checked_folds(corpus, speakers) if final is None else [final_fold(speakers, final)]
     utterances, skipped = _without_strangers(utterances, skipped, folds)
 
     others = others_of(corpus, emotions)

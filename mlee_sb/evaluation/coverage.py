@@ -2,11 +2,9 @@
 
 import numpy as np
 
-from mlee_sb.calibration import Calibration
-from mlee_sb.evaluation.calibrated_scores import probabilities_of_candidates, read_calibration
+from mlee_sb.evaluation.calibrated_scores import held_by_candidates, read_calibration
 from mlee_sb.evaluation.cells import Cell
 from mlee_sb.evaluation.metrics import number
-from mlee_sb.evaluation.predictions import Predictions
 
 WANTED = 0.9  # the coverage that is shown for each fold
 
@@ -34,7 +32,9 @@ def coverage_by_fold(cell: Cell, fold_of: np.ndarray) -> dict:
             if calibration is None:
                 return {}
             methods.add(calibration.method)
-            held.setdefault(fold, []).append(_held(predictions.take((fold_of == fold) & (predictions.dominant >= 0)), calibration))
+            held.setdefault(fold, []).append(
+                held_by_candidates(predictions.take((fold_of == fold) & (predictions.dominant >= 0)), calibration, WANTED)
+            )
     by_fold = {fold: np.concatenate(of_seeds) for fold, of_seeds in held.items()}
     whole = np.concatenate(list(by_fold.values()))
     if not len(whole):
@@ -49,9 +49,3 @@ def coverage_by_fold(cell: Cell, fold_of: np.ndarray) -> dict:
         "folds": shares,
         "held": sum(fold["share"] >= WANTED for fold in shares),
     }
-
-
-def _held(tested: Predictions, calibration: Calibration) -> np.ndarray:
-    """Return, for each of n utterances, whether its dominant emotion is a candidate, and the number of candidates, [n, 2]."""
-    kept = calibration.candidates(probabilities_of_candidates(tested, calibration), WANTED)
-    return np.column_stack([kept[np.arange(len(tested)), tested.dominant], kept.sum(axis=1)]).astype(float)

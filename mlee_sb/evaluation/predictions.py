@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,8 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
     emotions = emotions_of(frame)
     if not emotions:
         raise InputError(f"{path}: no column {POSTERIOR}<emotion>: {AGAIN}")
+    if frame.empty:
+        raise InputError(f"{path}: no row in it, as in a final fold, which tests nobody: give results of a cross-validation")
     if OUTPUT not in frame:
         frame[OUTPUT] = StageFolder(path.parent).read_summary().output
     probabilities = prediction_columns(emotions)
@@ -47,6 +50,14 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
         for column in columns:
             frame[column] = _numbers(frame[column], most, words, path)
     return frame
+
+
+def tests_nobody(path: Path) -> bool:
+    """Tell whether there is no row in predictions.csv, because the stage was trained on a final fold."""
+    if not path.is_file():
+        return False  # who reads it says so
+    with open(path, encoding="utf-8") as file:
+        return len(list(islice(file, 2))) < 2  # the first line is that of the columns
 
 
 def emotions_of(frame: pd.DataFrame) -> list[str]:
@@ -141,7 +152,17 @@ class Predictions:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @property
+    def _columns(self) -> tuple[np.ndarray | None, ...]:
+        return (self.ids, self.speakers, self.dominant, self.votes, self.exists, self.posterior, self.existence, self.all_votes)
+
     def take(self, rows: np.ndarray) -> "Predictions":
         """Return the predictions of some rows: indices, or a mask [n]."""
-        columns = (self.ids, self.speakers, self.dominant, self.votes, self.exists, self.posterior, self.existence, self.all_votes)
-        return Predictions(self.emotions, self.output, *(None if column is None else column[rows] for column in columns))
+        return Predictions(self.emotions, self.output, *(None if column is None else column[rows] for column in self._columns))
+
+    @classmethod
+    def joined(cls, parts: Sequence["Predictions"]) -> "Predictions":
+        """Join predictions of several folds of one row. What one part does not have, all of it does not have."""
+        columns = zip(*(part._columns for part in parts), strict=True)
+        whole = [None if any(part is None for part in column) else np.concatenate(column) for column in columns]
+        return cls(parts[0].emotions, parts[0].output, *whole)

@@ -10,7 +10,7 @@ from mlee_sb.errors import InputError
 from mlee_sb.evaluation import metrics
 from mlee_sb.evaluation.calibrated_scores import calibrated_scores, read_calibration
 from mlee_sb.evaluation.metrics import SCORES, number
-from mlee_sb.evaluation.predictions import Predictions, read_predictions
+from mlee_sb.evaluation.predictions import Predictions, read_predictions, tests_nobody
 from mlee_sb.files import write_json
 from mlee_sb.stage_folder import StageFolder
 
@@ -65,6 +65,8 @@ def existence_scores(predictions: Predictions) -> dict[str, dict]:
 def score_folder(folder: str | Path) -> dict:
     """Score the predictions of a stage and write scores.json, in its folder and in its bundle.
 
+    A stage of a final fold tests nobody, so there is nothing to score: `n_all` is 0.
+
     Raises
     ------
     InputError
@@ -73,10 +75,12 @@ def score_folder(folder: str | Path) -> dict:
     stage = StageFolder(Path(folder))
     if not stage.summary.is_file():
         raise InputError(f"{stage.summary}: no such file: the stage is not finished, train it first")
-    frame = read_predictions(stage.predictions)
-    found = {**asdict(stage.read_summary()), **scores(frame)}
-    if calibration := read_calibration(stage.config):
-        found["calibrated"] = calibrated_scores(Predictions.of(frame), calibration)
+    found = {**asdict(stage.read_summary()), "n": 0, "n_all": 0}
+    if not tests_nobody(stage.predictions):
+        frame = read_predictions(stage.predictions)
+        found |= scores(frame)
+        if calibration := read_calibration(stage.config):
+            found["calibrated"] = calibrated_scores([(Predictions.of(frame), calibration)])
     if stage.model.is_dir():
         write_json(stage.bundle_scores, found)
     write_json(stage.scores, found)
@@ -85,6 +89,8 @@ def score_folder(folder: str | Path) -> dict:
 
 def format_scores(found: dict) -> str:
     """Return scores as a few lines for a person, in percent."""
+    if not found["n_all"]:
+        return "  no scores: this fold tests nobody"
     lines = [f"  WA {_percent(found['wa'])}  UA {_percent(found['ua'])}  over {found['n']} test utterances with a dominant emotion"]
     lines.append("  recall        " + "  ".join(f"{emotion} {_percent(value)}" for emotion, value in found["recall"].items()))
     if "existence" in found:

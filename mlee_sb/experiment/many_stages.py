@@ -9,7 +9,7 @@ import pandas as pd
 
 from mlee_sb.corpora.manifest import fold_numbers
 from mlee_sb.errors import InputError, choose
-from mlee_sb.evaluation.predictions import read_predictions
+from mlee_sb.evaluation.predictions import read_predictions, tests_nobody
 from mlee_sb.evaluation.scores import scores
 from mlee_sb.experiment.finish import finish
 from mlee_sb.experiment.make_report import FOLDER, make_report
@@ -166,6 +166,7 @@ def _report(wanted: list[Stage], outcomes: list[Outcome], command: str) -> bool:
 
 
 def _pooled(stages: list[Stage]) -> str:
+    stages = [stage for stage in stages if not tests_nobody(stage.files.predictions)]
     if not stages:
         return "WA  none  UA  none"
     found = scores(pd.concat([read_predictions(stage.files.predictions) for stage in stages], ignore_index=True))

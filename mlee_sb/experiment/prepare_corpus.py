@@ -30,6 +30,13 @@ def _parser(arguments: Sequence[str], description: str, program: str | None) -> 
     parser.add_argument("--output", required=True, metavar="OUT", help="the folder to write the manifests to")
     parser.add_argument("--emotions", nargs="+", metavar="CODE", help="the target emotions (default: the corpus's own)")
     parser.add_argument("--min_votes", type=int, default=1, help="votes from which an emotion exists (default and paper: 1)")
+    parser.add_argument(
+        "--final",
+        type=int,
+        metavar="N",
+        help="one fold without test speakers: N speakers validate and all others train. For a model that is made for use; how good it is, "
+        "the folds without --final tell",
+    )
     if arguments and not arguments[0].startswith("-"):  # the corpus comes first: it decides which other flags there are
         add_flags(parser, load_corpus(arguments[0]))
     return parser

@@ -15,7 +15,7 @@ from mlee_sb.models.bundle_files import CARD, SCORES, WEIGHTS
 from mlee_sb.models.config import LARGEST_TEXT, BundleConfig, UpstreamConfig, read_bounded, read_config
 from mlee_sb.models.upstreams.find import FOLDERS
 from mlee_sb.models.weights import count_values
-from mlee_sb.stage_folder import MODEL, row_name
+from mlee_sb.stage_folder import CROSS_VALIDATED, MODEL, TRAINED_ON, row_name
 from mlee_sb.targets.outputs import OUTPUTS
 
 PLACEHOLDER = "user/name"
@@ -55,7 +55,14 @@ def read_scores(place: Place, config: BundleConfig) -> dict | None:
     return scores
 
 
-def card_text(config: BundleConfig, scores: Mapping | None, parameters: int, licence: str | None = None, source: str = PLACEHOLDER) -> str:
+def tested_scores(scores: Mapping) -> Mapping:
+    """Return the scores over test utterances in scores.json: for a final model, those of the cross-validation before it."""
+    return scores.get(CROSS_VALIDATED) or scores
+
+
+def card_text(
+    config: BundleConfig, scores: Mapping | None, parameters: int, licence: str | None = None, source: str | None = PLACEHOLDER
+) -> str:
     """Return the text of a model card.
 
     Parameters
@@ -64,22 +71,23 @@ def card_text(config: BundleConfig, scores: Mapping | None, parameters: int, lic
     scores : scores.json of the model; None if there is none
     parameters : the number of values in the weights
     licence : of the model, as the hub names it, for example ``"cc-by-4.0"``
-    source : the name of the model on the hub
+    source : the name of the model on the hub; None for the model that comes with the package, which needs no name
     """
-    figures = list(_figures(scores)) if scores else []
-    rules = config.labels
-    title = f"{row_name(rules.row, rules.variant)} on {rules.corpus}" if source == PLACEHOLDER else source.split("/")[-1]
+    scores = scores or {}
+    tested, rules = tested_scores(scores), config.labels
+    title = source.split("/")[-1] if source not in (None, PLACEHOLDER) else f"{row_name(rules.row, rules.variant)} on {rules.corpus}"
+    folds = f"{tested['folds']} folds" if CROSS_VALIDATED in scores else f"fold {rules.fold}"
     results = [
         EvalResult(
             task_type="audio-classification",
             dataset_type=rules.corpus,
-            dataset_name=f"{rules.corpus}, fold {rules.fold}",
+            dataset_name=f"{rules.corpus}, {folds}",
             metric_type=name,
             metric_name=words,
-            metric_value=round(scores[name], 6),
+            metric_value=round(tested[name], 6),
         )
         for name, words in METRICS.items()
-        if scores and scores.get(name) is not None
+        if tested.get(name) is not None
     ]
     data = ModelCardData(
         license=licence,
@@ -95,8 +103,9 @@ def card_text(config: BundleConfig, scores: Mapping | None, parameters: int, lic
         card_data=data.to_yaml().strip(),
         title=title,
         source=source,
-        figures=figures,
-        scores=scores,
+        figures=list(_figures(tested)),
+        tested=tested if tested.get("n_all") else None,
+        trained_on=scores.get(TRAINED_ON),
         parameters=parameters,
         sample_rate=_sample_rate(config),
         calibration=calibration,
@@ -175,7 +184,11 @@ def _figures(scores: Mapping):
     if "ece" in calibrated:
         yield "expected calibration error, calibrated", calibrated["ece"]
     for level, values in calibrated.get("coverage", {}).items():
-        yield f"coverage of the candidates at {100 * float(level):.0f} %", values["share"]
+        words = f"coverage of the candidates at {100 * float(level):.0f} %"
+        yield words, values["share"]
+        for where in ("worst_fold", "best_fold"):
+            if where in values:
+                yield f"{words}, in the {where.replace('_', ' ')}", values[where]
 
 
 @cache

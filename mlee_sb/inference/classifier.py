@@ -12,6 +12,7 @@ from torch import Tensor
 from mlee_sb.errors import InputError, NoAttention, choose
 from mlee_sb.inference.answers import AnyModel, Asked, Prediction
 from mlee_sb.inference.audio_input import WAVEFORMS, AudioFile, Numbers, as_batch, check_not_too_short, load_utterance
+from mlee_sb.inference.box import open_box
 from mlee_sb.inference.many_files import ON_ERROR, RAISE, predict_files
 from mlee_sb.inference.predictor import Predictor
 from mlee_sb.inference.source import load
@@ -55,14 +56,15 @@ class EmotionClassifier:
 
     @classmethod
     def from_hparams(
-        cls, source: str | Path, revision: str | None = None, run_opts: dict | None = None, trust_remote_code: bool = False
+        cls, source: str | Path | None = None, revision: str | None = None, run_opts: dict | None = None, trust_remote_code: bool = False
     ) -> "EmotionClassifier":
         """Load a model. No code from the model is executed, unless you allow it with `trust_remote_code`.
 
         Parameters
         ----------
         source : the folder ``model/`` that training wrote, the folder of the stage above it, an ONNX file of `mlee export`,
-            or a model on the hub, ``"user/name"``. A model of the hub is kept in the hub's cache and needs no network after that
+            or a model on the hub, ``"user/name"``. A model of the hub is kept in the hub's cache and needs no network after that. None
+            for the model that comes with the package; a line on stderr says which that is
         revision : of a model on the hub: a branch, a tag or a commit; the main branch by default
         run_opts : ``{"device": "cuda:0"}`` runs the model there; the CPU by default
         trust_remote_code : run the program ``hyperparams.yaml`` of a model that cannot be built from its config.json alone
@@ -72,6 +74,9 @@ class EmotionClassifier:
         InputError
             if there is no such model, it cannot be fetched, it is damaged, or the device cannot be used
         """
+        if source is None and revision is not None:
+            raise InputError(f"revision {revision!r}: of which model? Name it, as user/name on the hub")
+        source = open_box() if source is None else source
         return cls(load(source, revision, trust_remote_code), (run_opts or {}).get("device", "cpu"))
 
     @property

@@ -1,6 +1,6 @@
 """Tell a person what a bundle is, in a few facts."""
 
-from mlee_sb.inference.card import parameters_of, read_scores, upstreams_in_words
+from mlee_sb.inference.card import parameters_of, read_scores, tested_scores, upstreams_in_words
 from mlee_sb.inference.hub import Place
 from mlee_sb.models.config import Architecture, EncoderConfig, read_config
 from mlee_sb.stage_folder import row_name
@@ -16,7 +16,7 @@ def facts(place: Place) -> dict[str, object]:
         if a file is missing or damaged, or the weights do not have the sha256 that config.json notes
     """
     config = read_config(place.folder, place.root)
-    scores = read_scores(place, config) or {}
+    scores = tested_scores(read_scores(place, config) or {})
     rules, calibration, output = config.labels, config.calibration, OUTPUTS[config.output]
     found: dict[str, object] = {
         "emotions": " ".join(config.emotions),
@@ -31,9 +31,10 @@ def facts(place: Place) -> dict[str, object]:
     }
     for number, words in enumerate(upstreams_in_words(config), start=1):
         found["upstream" if len(config.upstreams) == 1 else f"upstream {number}"] = words
+    of_folds = f" of {scores['folds']} folds" if "folds" in scores else ""  # of a final model
     for name in ("wa", "ua", "macro_f1"):
         if scores.get(name) is not None:
-            found[name] = f"{100 * scores[name]:.1f} %, over {scores.get('n', '?')} test utterances"
+            found[name] = f"{100 * scores[name]:.1f} %, over {scores.get('n', '?')} test utterances{of_folds}"
     if calibration:
         found["calibrated"] = f"on {calibration.n_utterances} utterances of {calibration.n_speakers} {calibration.speakers}"
     return {**found, "written by": f"mlee_sb {config.version}", "folder": str(place.folder)}

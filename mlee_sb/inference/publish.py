@@ -11,7 +11,7 @@ from huggingface_hub import HfApi, ModelCard
 from mlee_sb.errors import InputError
 from mlee_sb.files import write_text
 from mlee_sb.hub_errors import hub_errors_explained, is_repository
-from mlee_sb.inference.card import card_text, parameters_of, read_scores
+from mlee_sb.inference.card import card_text, parameters_of, read_scores, tested_scores
 from mlee_sb.inference.hub import Place
 from mlee_sb.inference.source import find, load_at
 from mlee_sb.models.bundle import Bundle, save_bundle
@@ -158,7 +158,7 @@ def card_to_publish(place: Place, bundle: Bundle, licence: str | None, name: str
     """
     config, parameters = bundle.config, parameters_of(place, bundle.config)
     scores = read_scores(place, config)
-    if not scores or not scores.get("n_all"):
+    if not scores or not tested_scores(scores).get("n_all"):
         raise InputError(f"{place.folder / SCORES}: no scores: nobody can know how good this model is; `mlee train` writes them")
     path = place.folder / CARD
     there = _card_of(place)
@@ -177,7 +177,7 @@ def card_to_publish(place: Place, bundle: Bundle, licence: str | None, name: str
 def first_wrong_figure(card: str, scores: Mapping) -> str | None:
     """Return, in words, the first figure in the head of a card that differs from scores.json; None if all are the same."""
     for result in ModelCard(card, ignore_metadata_errors=True).data.eval_results or ():
-        value = scores.get(result.metric_type)
+        value = tested_scores(scores).get(result.metric_type)
         if value is None or not abs(float(result.metric_value) - value) <= SAME:
             return f"says {result.metric_type} {result.metric_value}, and {SCORES} {value}"
     return None

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from mlee_sb.errors import InputError
-from mlee_sb.inference.card import read_scores
+from mlee_sb.inference.card import read_scores, tested_scores
 from mlee_sb.inference.hub import Place
 from mlee_sb.inference.publish import first_wrong_figure
 from mlee_sb.inference.source import load_at
@@ -73,7 +73,7 @@ def _look_at_scores(place: Place, bundle: Bundle) -> str:
     scores = read_scores(place, bundle.config)
     if scores is None:
         raise InputError(f"{place.folder / SCORES}: missing: nobody can know how good the model is")
-    return f"of this model, over {scores.get('n_all', '?')} test utterances"
+    return f"of this model, over {tested_scores(scores).get('n_all', '?')} test utterances"
 
 
 def _look_at_card(place: Place, bundle: Bundle) -> str:

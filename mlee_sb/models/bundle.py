@@ -17,7 +17,7 @@ from torch import Tensor
 
 from mlee_sb.errors import InputError
 from mlee_sb.files import sha256_of, write_json, write_text, written_beside
-from mlee_sb.models.bundle_files import CHECKPOINTS, CONFIG, EMBEDDING_CHECKPOINT, GOLDEN, HYPERPARAMS, LABEL_ENCODER, WEIGHTS
+from mlee_sb.models.bundle_files import CHECKPOINTS, CONFIG, GOLDEN, HYPERPARAMS, LABEL_ENCODER, WEIGHTS
 from mlee_sb.models.config import Architecture, BundleConfig, EncoderConfig, read_config
 from mlee_sb.models.dense_classifier import DenseClassifier
 from mlee_sb.models.emotion_model import EmotionModel, PresenceHead
@@ -53,12 +53,17 @@ modules:
     embedding_model: !ref <embedding_model>
     classifier: !ref <classifier>
 
-pretrainer: !new:speechbrain.utils.parameter_transfer.Pretrainer
+pretrainer: !new:{pretrainer}
     loadables:
-        embedding_model: !ref <embedding_model>
+{upstreams}        embedding_model: !ref <embedding_model>
         classifier: !ref <classifier>
         label_encoder: !ref <label_encoder>
 """
+PRETRAINER = "speechbrain.utils.parameter_transfer.Pretrainer"
+# Where the bundle carries upstreams: they are read from its model.safetensors, so that a bundle holds them once. They come first, because
+# layers of them that learned are among the weights of the embedding model.
+PRETRAINER_WITH_UPSTREAMS = "mlee_sb.models.speechbrain_modules.PretrainerWithUpstreams"
+UPSTREAMS = PREFIX.rstrip(".")  # its name for what takes them
 NOT_WRITTEN = "0" * 64  # stands for the sha256 of weights that are not written yet
 
 
@@ -207,19 +212,25 @@ def save_bundle(folder: str | Path, model: EmotionModel, labels: dict, demo: boo
 
 
 def speechbrain_checkpoints(weights: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
-    """Return the weights of a bundle as SpeechBrain's EncoderClassifier reads them: file -> name of a tensor -> the tensor."""
-    parts: dict[str, dict[str, Tensor]] = {}
-    for prefix, file in CHECKPOINTS.items():
-        parts[file] = {f"model.{name}": tensor for name, tensor in weights.items() if name.startswith(prefix)}
-    parts[EMBEDDING_CHECKPOINT] |= {name: tensor for name, tensor in weights.items() if name.startswith(PREFIX)}
-    return parts
+    """Return the weights of a bundle as SpeechBrain's EncoderClassifier reads them: file -> name of a tensor -> the tensor.
+
+    Upstreams are not among them: SpeechBrain reads those from model.safetensors.
+    """
+    return {
+        file: {f"model.{name}": tensor for name, tensor in weights.items() if name.startswith(prefix)}
+        for prefix, file in CHECKPOINTS.items()
+    }
 
 
 def speechbrain_yaml(config: BundleConfig, sample_rate: int) -> str:
     """Return the hyperparams.yaml of a bundle. It depends on config.json alone, so a changed file can be noticed."""
     architecture = Architecture(**{name: getattr(config, name) for name in Architecture.model_fields if name != "presence"})
+    carries = any(upstream.here for upstream in config.upstreams)
     return SPEECHBRAIN_YAML.format(
-        config=json.dumps(architecture.model_dump(mode="json", exclude={"presence"}), allow_nan=False), sample_rate=sample_rate
+        config=json.dumps(architecture.model_dump(mode="json", exclude={"presence"}), allow_nan=False),
+        sample_rate=sample_rate,
+        pretrainer=PRETRAINER_WITH_UPSTREAMS if carries else PRETRAINER,
+        upstreams=f"        {UPSTREAMS}: !ref <embedding_model>\n" if carries else "",
     )
 
 

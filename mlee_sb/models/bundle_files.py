@@ -4,6 +4,5 @@ CONFIG, WEIGHTS, GOLDEN = "config.json", "model.safetensors", "golden.json"  # m
 SCORES, CARD = "scores.json", "README.md"  # for people
 HYPERPARAMS = "hyperparams.yaml"  # for SpeechBrain's EncoderClassifier, which runs this file
 LABEL_ENCODER = "label_encoder.ckpt"  # the name that SpeechBrain's Pretrainer expects
-EMBEDDING_CHECKPOINT = "embedding_model.ckpt"
-CHECKPOINTS = {"encoder.": EMBEDDING_CHECKPOINT, "classifier.": "classifier.ckpt"}  # for SpeechBrain, by the part of the weights
+CHECKPOINTS = {"encoder.": "embedding_model.ckpt", "classifier.": "classifier.ckpt"}  # for SpeechBrain, by the part of the weights
 FILES = (CONFIG, WEIGHTS, GOLDEN, SCORES, CARD, HYPERPARAMS, LABEL_ENCODER, *CHECKPOINTS.values())

@@ -7,9 +7,13 @@ Therefore the first two modules return the waveform as it is, and the third one 
 from collections.abc import Mapping
 
 import torch
+from safetensors.torch import load_file
+from speechbrain.utils.fetching import FetchSource
+from speechbrain.utils.parameter_transfer import Pretrainer
 from torch import Tensor, nn
 
-from mlee_sb.models.bundle import build_model
+from mlee_sb.models.bundle import UPSTREAMS, build_model
+from mlee_sb.models.bundle_files import WEIGHTS
 from mlee_sb.models.config import Architecture
 from mlee_sb.models.dense_classifier import DenseClassifier
 from mlee_sb.models.emotion_model import check_finite
@@ -33,13 +37,40 @@ class WaveformEmbedding(nn.Module):
         self.model.classifier = nn.Identity()
 
     def load_state_dict(self, state_dict: Mapping[str, Tensor], strict: bool = True, assign: bool = False):
-        """Load the weights of the encoder, and of the upstreams that the bundle carries. Others are found when they are first used."""
-        take_carried(self.model, state_dict)
+        """Load the weights of the encoder. Upstreams that the bundle does not carry are found when they are first used."""
+        if any(name.startswith(PREFIX) for name in state_dict):  # of a bundle that carried them here, too
+            take_carried(self.model, state_dict)
         of_encoder = {name: tensor for name, tensor in state_dict.items() if not name.startswith(PREFIX)}
         return super().load_state_dict(of_encoder, strict, assign)
 
     def forward(self, waveforms: Tensor, relative_lengths: Tensor) -> Tensor:
         return self.model.encoder(waveforms, samples_from_relative(relative_lengths, waveforms.shape[1]))
+
+
+class PretrainerWithUpstreams(Pretrainer):
+    """SpeechBrain's Pretrainer for a bundle that carries upstreams: it reads them from model.safetensors, where they lie once.
+
+    Parameters
+    ----------
+    loadables : as for SpeechBrain's; ``upstreams`` is the `WaveformEmbedding` that takes them
+    """
+
+    def __init__(self, loadables: Mapping):
+        super().__init__(loadables=loadables, custom_hooks={UPSTREAMS: load_upstreams})
+
+    def collect_files(self, default_source=None, **options) -> dict:
+        """Fetch the files as SpeechBrain does. Parameters and result are the same."""
+        if isinstance(default_source, FetchSource):
+            weights = FetchSource(default_source.FetchFrom, f"{default_source.path}/{WEIGHTS}")
+        else:
+            weights = f"{default_source}/{WEIGHTS}"
+        self.add_paths({UPSTREAMS: weights})
+        return super().collect_files(default_source, **options)
+
+
+def load_upstreams(embedding: WaveformEmbedding, path: str) -> None:
+    """Load the weights of upstreams, from model.safetensors of a bundle."""
+    take_carried(embedding.model, load_file(path))
 
 
 class LogProbabilities(nn.Module):

@@ -72,8 +72,6 @@ def stage_inputs(stage: Stage) -> StageInputs:
             rule = f"train_set {settings['train_set']}, target {settings['target']}, emotions {' '.join(settings['emotions'])}"
             raise InputError(f"{where}: the {words} set has no usable utterance ({rule}): choose other --emotions or another --fold")
         used[name] = frame, labels
-    if splits["test"].empty:
-        raise InputError(f"{where}: the test set is empty: choose another --fold")
     (train, train_labels), (valid, valid_labels) = used["train"], used["valid"]
     weights = _class_weights(stage, train, train_labels, where)
     groups = tuple(_groups(stage, splits["train"], train, train_labels, where)) if settings["calibration"] == CROSS else ()

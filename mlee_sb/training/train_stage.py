@@ -80,7 +80,8 @@ def train_stage(stage: Stage, device: str, say: Callable[[str], None] = print) -
     brain.train_sampler = loaders["train"].sampler  # otherwise every epoch would have the batches of the first one
     brain.fit(brain.epochs, loaders["train"], loaders["valid"], progressbar=sys.stderr.isatty())
 
-    logits = {name: brain.predict(loaders[name]) for name in ("calibration", "test")}
+    logits = {"test": inputs.no_labels(inputs.test)}  # [0, K] in a final fold, which tests nobody
+    logits |= {name: brain.predict(loaders[name]) for name in ("calibration", "test") if len(loaders[name].dataset)}
     best = brain.restore_best()
     rows, logits["calibration"] = calibration_set(stage, inputs, logits["calibration"], best["epoch"], device, say)
     on_main(_finish, stage, inputs, model, required.values(), loaders, rows, logits, best, start)

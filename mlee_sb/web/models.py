@@ -8,12 +8,15 @@ from threading import Lock
 
 from mlee_sb.errors import InputError, choose
 from mlee_sb.hub_errors import is_repository
+from mlee_sb.inference.box import open_box
 from mlee_sb.inference.classifier import EmotionClassifier
 from mlee_sb.inference.hub import Place, pull
 from mlee_sb.inference.model_facts import facts
 from mlee_sb.inference.source import ONNX, find, load, load_at
 from mlee_sb.models.bundle_files import CONFIG, WEIGHTS
 from mlee_sb.stage_folder import MODEL
+
+IN_THE_BOX = "in the box"  # the name of the model that comes with the package
 
 
 @dataclass(frozen=True)
@@ -38,15 +41,15 @@ def find_models(sources: Sequence[str]) -> dict[str, str]:
     Parameters
     ----------
     sources : each is a model (the folder of a bundle or of a stage, an ONNX file, ``"user/name"`` on the hub), or a folder with
-        bundles below it
+        bundles below it. Without any, the model that comes with the package
 
     Raises
     ------
     InputError
-        if nothing is given, or a folder has no bundle in it
+        if a folder has no bundle in it
     """
     if not sources:
-        raise InputError("no model to serve: give --model, a folder that training wrote, or user/name on the hub")
+        return {IN_THE_BOX: str(open_box())}
     return {found: found for source in sources for found in _models_at(source)}
 
 

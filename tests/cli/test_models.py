@@ -106,7 +106,8 @@ def test_audio_or_a_list_of_files_comes_through_a_pipe(bundle, folder):
         (["classify", "FOLDER", "--model", "MODEL", "--coverage", "1"], "coverage is 1.0"),
         (["classify", "FOLDER", "--model", "MODEL", "--gate", "enegry"], "did you mean 'energy'"),
         (["classify", "FOLDER", "--model", "MODEL", "--device", "tpu"], "unknown device 'tpu'"),
-        (["classify", "FOLDER"], "Missing option '--model'"),
+        (["classify", "FOLDER", "--revision", "main"], "revision 'main': of which model"),
+        (["push"], "Missing argument"),
         (["timeline", "FOLDER", "--model", "MODEL"], "3 files, and a timeline is of one"),
         (["timeline", "FOLDER/a.wav", "--model", "MODEL", "--labels", "all"], "unknown labels 'all'"),
         (["timeline", "FOLDER/a.wav", "--model", "MODEL", "--hop", "9"], "hop 9.0 s"),
@@ -133,6 +134,14 @@ def test_a_wrong_word_ends_with_2_and_a_message(bundle, folder, capsys, words, m
     except SystemExit as done:  # argparse's own way
         status, err = done.code, capsys.readouterr().err
     assert status == 2 and message in err
+
+
+def test_where_no_model_is_named_the_one_in_the_box_answers(folder, capsys, monkeypatch):
+    monkeypatch.delenv("MLEE_MODEL", raising=False)
+    status, out, err = run(capsys, "classify", folder / "a.wav", "--json")
+    assert status == 0 and "ang" in json.loads(out)["posterior"] and err.startswith("the model in the box answers: ")
+    status, out, err = run(capsys, "timeline", folder / "a.wav", "--json")
+    assert status == 0 and json.loads(out)["segments"] and err.startswith("the model in the box answers: ")
 
 
 def test_the_model_may_be_named_once_for_all(bundle, folder, capsys, monkeypatch):
@@ -201,11 +210,12 @@ def test_an_exported_model_is_classified_with(bundle, folder, tmp_path, capsys):
         assert json.loads(one)["posterior"] == pytest.approx(json.loads(other)["posterior"], abs=1e-5)
 
 
+HEAVY = {"torch", "pandas", "numpy", "scipy", "huggingface_hub", "transformers"}
+
+
 @pytest.mark.parametrize("words", [["--help"], ["classify", "--help"], ["timeline", "--help"], ["push", "--help"]])
 def test_help_costs_no_torch_and_hides_nothing_in_brackets(words):
-    code = (
-        f"import sys; from mlee_sb.cli.app import main; main({words!r}); print({{'torch', 'pandas', 'huggingface_hub'}} & {{*sys.modules}})"
-    )
+    code = f"import sys; from mlee_sb.cli.app import main; main({words!r}); print({HEAVY} & {{*sys.modules}})"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.endswith("set()\n")
     if words == ["classify", "--help"]:

@@ -62,6 +62,20 @@ def test_splits_hold_all_utterances_of_their_speakers_and_of_no_others(tmp_path)
     assert sorted(tested) == list(everything["ID"])
 
 
+def test_a_final_fold_tests_nobody(tmp_path):
+    protocol = prepare_quietly("crema_d", write_crema_d(tmp_path / "data"), tmp_path / "out", ["hap", "sad"], final=3)
+    (fold,) = protocol["folds"]
+    assert (fold["valid"], fold["test"], len(fold["train"])) == (["1001", "1005", "1009"], [], 9)
+    splits = read_fold(tmp_path / "out", 1)
+    assert [len(splits[name]) for name in ("train", "valid", "test")] == [18, 6, 0]
+
+
+@pytest.mark.parametrize("final", [0, 12])
+def test_a_final_fold_in_which_nobody_validates_or_trains_is_refused(tmp_path, final):
+    with pytest.raises(InputError, match=f"final: {final} of 12 usable speakers cannot validate: give 1 to 11"):
+        prepare_quietly("crema_d", write_crema_d(tmp_path / "data"), tmp_path / "out", ["hap", "sad"], final=final)
+
+
 def test_a_fold_with_an_empty_split_is_refused(tmp_path):
     with pytest.raises(InputError, match="fold 1: no usable utterance in train"):
         prepare_quietly("iemocap", write_iemocap(tmp_path / "data", sessions=1), tmp_path / "out")

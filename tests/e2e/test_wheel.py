@@ -7,11 +7,14 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from bundles import write_speech
 from pages import ROOT, plug_ins
 from releases import write_label_lines
 
 import mlee_sb
 from mlee_sb.demo import make_demo_release
+from mlee_sb.inference.box import FOLDER
+from mlee_sb.models.bundle_files import FILES
 
 SMALL = {"utterances_per_speaker": 6, "scripted_per_speaker": 1}  # of the demo release
 ONE_EPOCH = [word for stage in ("", "mlee.", "dominant.") for word in (f"--{stage}max_epochs", "1", f"--{stage}speeds", "1.0")]
@@ -86,16 +89,23 @@ def of_demo(installed):
 
 def test_every_file_of_the_checkout_that_the_package_reads_is_in_the_wheel(wheel):
     there = set(zipfile.ZipFile(wheel).namelist())
-    inside = {file.relative_to(ROOT).as_posix() for ending in ("py", "j2", "css", "js") for file in (ROOT / "mlee_sb").rglob(f"*.{ending}")}
+    endings = ("py", "j2", "css", "js", "md")
+    inside = {file.relative_to(ROOT).as_posix() for ending in endings for file in (ROOT / "mlee_sb").rglob(f"*.{ending}")}
     beside = {
         f"mlee_sb/{file.relative_to(ROOT).as_posix()}" for pattern in ("hparams/**/*.yaml", "recipes/*.py") for file in ROOT.glob(pattern)
     }
+    inside |= {f"mlee_sb/{FOLDER.name}/{file}" for file in FILES}
     assert inside | beside == {name for name in there if ".dist-info/" not in name}
 
 
 def test_the_package_is_that_of_the_wheel(installed):
     assert installed.python("import mlee_sb; print(mlee_sb.__file__)").startswith(str(installed.environment))
     assert installed.mlee("--version") == f"mlee_sb {mlee_sb.__version__}\n"
+
+
+def test_a_file_is_classified_by_the_model_in_the_box(installed):
+    write_speech(installed.place / "hello.wav")
+    assert "hello.wav" in installed.mlee("classify", "hello.wav")
 
 
 def test_the_hparams_are_copied_for_a_person_to_change(installed):

@@ -34,13 +34,13 @@ def test_coverage_is_how_often_the_truth_is_among_the_candidates(found):
     tested = found.dominant >= 0
     p, truth = found.posterior[tested], found.dominant[tested]
     kept = (1 - p <= 0.8) | (p == p.max(1, keepdims=True))
-    scores = calibrated_scores(found, calibration())["coverage"]["0.8"]
+    scores = calibrated_scores([(found, calibration())])["coverage"]["0.8"]
     assert scores["share"] == pytest.approx(kept[np.arange(len(truth)), truth].mean())
     assert scores["mean_size"] == pytest.approx(kept.sum(1).mean())
 
 
 def test_where_nothing_can_be_promised_every_emotion_is_a_candidate(found):
-    scores = calibrated_scores(found, calibration(thresholds=[None] * 99))["coverage"]
+    scores = calibrated_scores([(found, calibration(thresholds=[None] * 99))])["coverage"]
     assert all(level == {"share": 1.0, "mean_size": 3.0} for level in scores.values()) and set(scores) == {"0.8", "0.9", "0.95"}
 
 
@@ -48,18 +48,18 @@ def test_the_temperature_is_applied_to_the_posterior(found):
     tested = found.dominant >= 0
     p = softmax(np.log(found.posterior[tested]) / 2, axis=1)
     expected = -np.log(p[np.arange(tested.sum()), found.dominant[tested]]).mean()
-    assert calibrated_scores(found, calibration(2.0))["nll"] == pytest.approx(expected)
+    assert calibrated_scores([(found, calibration(2.0))])["nll"] == pytest.approx(expected)
 
 
 def test_presence_is_scored_by_emotion(found):
     p = found.existence
-    scores = calibrated_scores(found, calibration(presence=[(1.0, 0.0)] * 3))
+    scores = calibrated_scores([(found, calibration(presence=[(1.0, 0.0)] * 3))])
     assert list(scores["presence_brier"].values()) == pytest.approx(np.square(p - found.exists).mean(axis=0))
-    assert "presence_brier" not in calibrated_scores(found, calibration())
+    assert "presence_brier" not in calibrated_scores([(found, calibration())])
 
 
 def test_a_model_of_existence_has_no_posterior_to_score():
-    scores = calibrated_scores(Predictions.of(predictions("mlee", "all", 1, 1)), calibration(presence=[(1.0, 0.0)] * 3))
+    scores = calibrated_scores([(Predictions.of(predictions("mlee", "all", 1, 1)), calibration(presence=[(1.0, 0.0)] * 3))])
     assert "nll" not in scores and "coverage" in scores
 
 
@@ -141,5 +141,5 @@ def test_no_bundle_or_no_calibration_is_none(tmp_path):
 
 def test_a_set_without_a_tested_utterance_has_no_coverage():
     frame = predictions("mlee_fusion_soft", "all", 1, 1).assign(dominant="")
-    scores = calibrated_scores(Predictions.of(pd.DataFrame(frame)), calibration())
+    scores = calibrated_scores([(Predictions.of(pd.DataFrame(frame)), calibration())])
     assert scores["coverage"] == {} and scores["nll"] is None

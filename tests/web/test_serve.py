@@ -9,6 +9,8 @@ import sys
 import pytest
 
 from mlee_sb.cli.app import main
+from mlee_sb.inference.box import box_folder
+from mlee_sb.web.models import IN_THE_BOX, find_models
 from mlee_sb.web.serve import make_server
 
 from .asking import LIMITS, ask, running_server
@@ -40,7 +42,6 @@ def refused(capsys, *words) -> str:
 
 
 def test_what_cannot_be_served_is_told(bundle, tmp_path, capsys):
-    assert "give --model" in refused(capsys)
     (tmp_path / "empty").mkdir()
     assert "no model in this folder or below it" in refused(capsys, "--model", tmp_path / "empty")
     assert "nowhere: no such folder" in refused(capsys, "--model", "nowhere")
@@ -48,6 +49,11 @@ def test_what_cannot_be_served_is_told(bundle, tmp_path, capsys):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert f"--port {port}: cannot be listened at" in refused(capsys, "--model", bundle, "--port", port)
+
+
+def test_where_no_model_is_named_the_one_in_the_box_is_served(capsys):
+    found = find_models([])
+    assert found == {IN_THE_BOX: str(box_folder())} and "the model in the box answers" in capsys.readouterr().err
 
 
 def test_without_the_extra_the_remedy_is_told(bundle, monkeypatch, capsys):

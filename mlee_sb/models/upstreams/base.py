@@ -29,7 +29,7 @@ class Network(nn.Module):
     ----------
     config : ``model_type`` and the settings of the architecture, as JSON
     processor : the settings of what is computed before the network, as JSON
-    model : the encoder of `transformers`
+    model : the modules that hold the weights, named as transformers names them
     sample_rate : Hz of the waveforms
     min_samples : samples of the shortest waveform, which gives one step
     step_seconds : seconds from one step to the next
@@ -75,7 +75,7 @@ class Network(nn.Module):
     # What a family defines
 
     def _build(self, config: dict) -> tuple:
-        """Return the config of transformers, and its encoder with new weights."""
+        """Return the config (an object with the settings as attributes), and the modules with new weights."""
         raise NotImplementedError
 
     @property

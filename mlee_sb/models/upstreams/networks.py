@@ -23,7 +23,7 @@ FAMILIES: dict[str, type[Network]] = {
 }
 """What computes a model, by the ``model_type`` of its config in transformers."""
 
-INSTALL = 'pretrained encoders need transformers: pip install "mlee_sb[pretrained]"'
+INSTALL = 'pretrained encoders other than Whisper need transformers: pip install "mlee_sb[pretrained]"'
 
 
 def make_network(config: Mapping, processor: Mapping) -> Network:
@@ -34,18 +34,16 @@ def make_network(config: Mapping, processor: Mapping) -> Network:
     Raises
     ------
     InputError
-        if transformers is not installed, the family is unknown, or the settings do not make a network
+        if transformers is needed and not installed, the family is unknown, or the settings do not make a network
     """
     family = FAMILIES[choose(config.get(MODEL_TYPE), FAMILIES, MODEL_TYPE)]
-    try:
-        import transformers  # noqa: F401
-    except ImportError as error:
-        raise InputError(INSTALL) from error
     try:
         with torch.random.fork_rng(devices=[]):
             return family(config, processor).requires_grad_(False).eval()
     except InputError:
         raise
+    except ImportError as error:
+        raise InputError(INSTALL) from error
     except Exception as error:  # of many kinds, for settings that transformers or torch do not take
         raise InputError(f"{config[MODEL_TYPE]}: these settings make no network ({error!s:.200})") from error
 

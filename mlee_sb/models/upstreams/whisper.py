@@ -1,5 +1,7 @@
 """The encoder of Whisper (Radford et al. 2022), on clips of any length."""
 
+from types import SimpleNamespace
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -7,6 +9,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from mlee_sb.errors import InputError, choose
 from mlee_sb.models.upstreams.base import MOST_BINS, SAMPLE_RATE, Network, at_most
+from mlee_sb.models.upstreams.whisper_encoder import WhisperEncoder, mel_filters
 
 CONTEXT, CUT, PADDED = "context", "cut", "padded"
 CONTEXTS = (CUT, PADDED)  # cut: a clip has its own frames and positions; padded: it is filled up to 30 s of silence, as in pretraining
@@ -22,10 +25,11 @@ class WhisperNetwork(Network):
     longer one is split into pieces of about equal length that are computed one after another, each as a clip of its own.
     """
 
-    SETTINGS = (
-        "num_mel_bins", "encoder_layers", "encoder_attention_heads", "encoder_ffn_dim", "activation_function", "d_model", "dropout",
-        "attention_dropout", "activation_dropout", "max_source_positions",
-    )  # fmt: skip
+    # With the defaults of transformers, for a config that leaves one out.
+    SETTINGS = {
+        "num_mel_bins": 80, "encoder_layers": 4, "encoder_attention_heads": 6, "encoder_ffn_dim": 1536, "activation_function": "gelu",
+        "d_model": 384, "dropout": 0.0, "attention_dropout": 0.0, "activation_dropout": 0.0, "max_source_positions": 1500,
+    }  # fmt: skip
     PROCESSOR = {SAMPLE_RATE: 16000, "n_fft": 400, "hop_length": 160, "feature_size": 80, CONTEXT: CUT}
     LAYERS, SIZE = "encoder_layers", "d_model"
 
@@ -45,21 +49,12 @@ class WhisperNetwork(Network):
         self.min_samples = max(self.step_samples, self.window_samples // 2 + 1)  # half a window is reflected at each end
         with torch.device("cpu"):
             self.register_buffer("window", torch.hann_window(self.window_samples), persistent=False)
-            self.register_buffer("filters", self._mel_filters(), persistent=False)  # [bins, frequencies]
+            filters = mel_filters(self.window_samples // 2 + 1, wanted, TOP_HZ, self.sample_rate)  # [bins, frequencies]
+            self.register_buffer("filters", filters, persistent=False)
 
     def _build(self, config):
-        from transformers import WhisperConfig
-        from transformers.models.whisper.modeling_whisper import WhisperEncoder
-
-        made = WhisperConfig(**config)
-        return made, WhisperEncoder(made)
-
-    def _mel_filters(self) -> Tensor:
-        from transformers.audio_utils import mel_filter_bank
-
-        shape = {"num_frequency_bins": self.window_samples // 2 + 1, "num_mel_filters": self.config["num_mel_bins"]}
-        scale = {"min_frequency": 0.0, "max_frequency": TOP_HZ, "sampling_rate": self.sample_rate, "norm": "slaney", "mel_scale": "slaney"}
-        return torch.from_numpy(mel_filter_bank(**shape, **scale)).float().T.contiguous()
+        made = {**self.SETTINGS, **config}
+        return SimpleNamespace(**made), WhisperEncoder(made)
 
     @property
     def _body(self):

@@ -260,7 +260,8 @@ def test_a_description_that_makes_no_network_is_refused(config, processor, messa
 def test_without_transformers_what_to_install_is_said(monkeypatch):
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(InputError, match=r'pip install "mlee_sb\[pretrained\]"'):
-        make_network({"model_type": "whisper"}, {})
+        make_network({"model_type": "wavlm"}, {})
+    assert make_network({"model_type": "whisper", "encoder_layers": 1, "d_model": 12}, {}).n_layers == 1, "Whisper needs none"
 
 
 # Layers

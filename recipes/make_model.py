@@ -1,0 +1,14 @@
+#!/usr/bin/env python
+"""Make the model that comes with the package: first ten folds, which say how good it is, then the model itself on all speakers.
+
+python recipes/make_model.py --data_folder /data/CREMA-D --upstream openai/whisper-tiny.en
+
+Stopped with Ctrl-C or killed, the same command goes on where it was, and reuses what is finished.
+"""
+
+import sys
+
+from mlee_sb.experiment.make_model import main
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], description=__doc__))
