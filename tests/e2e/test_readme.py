@@ -29,7 +29,8 @@ MAINS = {"prepare": prepare_corpus.main, "train": train.main, "cross-validate": 
 OF_TRAINING = (*MAINS, "hparams")
 UPSTREAMS = {"whisper-base": "whisper", "wavlm-large": "wavlm"}  # small ones with random weights, in the place of those on the hub
 OF_RESULTS = ("check-protocol", "report")
-OF_SERVERS = ("serve",)  # tests/web/test_docs.py runs these
+OF_SERVERS = ("serve",)  # they answer until they are stopped: tests/web/test_docs.py tries them
+KINDS = (OF_TRAINING, OF_RESULTS, OF_SERVERS)
 ONE_STAGE = ["--rows", "mlee", "--train_sets", "all", "--folds", "1", "--device", "cpu"]
 
 
@@ -143,7 +144,7 @@ def of_kind(*commands: str) -> list:
 
 
 def test_a_block_is_of_one_kind_and_the_pages_have_what_people_come_for():
-    kinds = [{"training" if called(line) in OF_TRAINING else called(line) in OF_RESULTS for line in lines} for lines in command_blocks()]
+    kinds = [{next((kind for kind in KINDS if called(line) in kind), ()) for line in lines} for lines in command_blocks()]
     assert all(len(kind) == 1 for kind in kinds), "one test runs one block"
     lines = [line for block in command_blocks() for line in block]
     assert sum(line.startswith(RECIPE) for line in lines) >= 8 and any("--corpus iemocap" in line for line in lines)
