@@ -159,7 +159,10 @@ def _without_trials(found: Stages) -> tuple[Stages, list[str]]:
         for key, seeds in found.items()
         if key not in plain and not all(folds <= set(of_seed) for of_seed in seeds.values())
     }
-    said = [f"{row} ({train_set}): tried on folds {' '.join(map(str, of_it))} only" for (row, train_set), of_it in tried.items()]
+    said = [
+        f"{row} ({train_set}): tried on {'all folds with some seeds' if folds <= set(of_it) else 'folds ' + ' '.join(map(str, of_it))} only"
+        for (row, train_set), of_it in tried.items()
+    ]
     return {key: seeds for key, seeds in found.items() if key not in tried}, said
 
 

@@ -1,10 +1,10 @@
 """The report in a real browser: it renders, needs nothing from anywhere, fits its window, its tables sort and its sound plays."""
 
 import os
-import shutil
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
+from browsers import chromium, needs_chromium
 
 from mlee_sb.evaluation.evaluate import evaluate
 from mlee_sb.evaluation.report.page import write_report
@@ -13,23 +13,18 @@ from .fabricated import fabricate
 from .test_report import figure
 from .test_report_plots import LONG_ROW, SEVEN
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-QUIET = ["--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 WIDTHS, SMALL_SCREEN = (390, 700, 1200, 1600), 700
 LIGHT, DARK = "rgb(255, 255, 255)", "rgb(20, 24, 29)"
 
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="needs Chromium: install your system's package, on Debian apt-get install chromium"
-)
+SCREENSHOTS, RESULTS = os.environ.get("MLEE_SCREENSHOTS"), os.environ.get("MLEE_RESULTS")
+
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
 def browser():
-    as_root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*QUIET, *as_root], timeout=0)
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -173,3 +168,12 @@ def test_paper_has_whole_tables_and_no_buttons(page):
     page.set_viewport_size({"width": 1030, "height": 700})  # A4 across, less its margins
     wide = page.eval_on_selector_all("table, img", "all => Math.max(...all.map(one => one.getBoundingClientRect().right))")
     assert wide <= 1030
+
+
+@pytest.mark.skipif(not (SCREENSHOTS and RESULTS), reason="writes a picture for docs/ where MLEE_SCREENSHOTS and MLEE_RESULTS name folders")
+def test_the_report_is_photographed(browser, tmp_path):
+    file = write_report(evaluate(RESULTS), tmp_path / "report", command=f"mlee report {Path(RESULTS).name}")
+    page = browser.new_page(viewport={"width": 1200, "height": 1500})
+    page.goto(file.as_uri())
+    page.screenshot(path=Path(SCREENSHOTS, "report.png"))
+    page.close()

@@ -80,3 +80,5 @@ def test_a_variant_that_was_tried_on_one_fold_leaves_the_folds_of_the_other_rows
     found = evaluate(folder, **QUICK)
     assert names(found) == list(ROWS) and len(found["folds"]) > 1
     assert found["left_out"] == ["mlee@lr=0.001 (all): tried on folds 2 only"]
+    fabricate(tmp_path, rows=["mlee"], train_sets=["all"], variant="lr=0.001", seeds=(2,))
+    assert evaluate(folder, **QUICK)["left_out"] == ["mlee@lr=0.001 (all): tried on all folds with some seeds only"]
