@@ -18,6 +18,7 @@ autodoc_typehints = "description"
 autodoc_member_order = "bysource"
 napoleon_google_docstring = False
 
+html_show_copyright = False
 html_theme, html_title = "furo", f"mlee_sb {version}"
 
 WITH_CONTENTS = ("index", "plugins")

@@ -105,6 +105,7 @@ def test_every_flag_on_a_page_is_one_of_a_command(capsys):
     }
     chosen = {f"{stage}encoder": "pretrained" for stage in ("", "mlee.", "dominant.")}
     known |= {f"--{name}" for file in HPARAMS for name in (*overridable(file), *overridable(file, chosen))} | {"--help"}
+    known |= {f"--{file.stem}.{name}" for file in HPARAMS for name in overridable(file)}  # of table3
     for main in (train.main, cross_validate.main):
         known |= flags_of_help(main, [str(HPARAMS[0])], capsys)
     known |= flags_of_help(table3.main, [], capsys) | flags_of_help(prepare_corpus.main, ["vote_table"], capsys)

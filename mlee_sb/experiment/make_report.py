@@ -103,7 +103,10 @@ def figures(cells: Cells, manifests: Path, data_folder: Path, wanted: Sequence[s
     place = {ID: i for i, ID in enumerate(utterances.ids)}
     found: list[AttentionFigure] = []
     lacking: dict[str, str] = {}
-    for ID in wanted or chosen_utterances(cells, shown):
+    ids = wanted or chosen_utterances(cells, shown)
+    if not ids:
+        return [], "The listeners disagreed about no utterance. To see one of another kind, name it with --utterance."
+    for ID in ids:
         i = place[ID]
         wav = data_folder / paths[ID]
         if not wav.is_file():

@@ -39,12 +39,17 @@ class EpochLog:
     def go_on_after(self, epoch: int) -> None:
         """Keep what was logged up to an epoch: the last one that has a checkpoint, 0 before the first one.
 
-        A later epoch of a killed run is taken out of the text file: it is trained again, and must not be there twice.
+        A later epoch of a killed run is taken out of the text file, and TensorBoard forgets it: it is trained again, and must not be there
+        twice.
         """
         on_main(self._forget_after, epoch)
         if self.folder:
+            from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+
             self._tensorboard = TensorboardLogger(str(self.folder))
             self._tensorboard.global_step = {"train": {LOSS: epoch}, "valid": {LOSS: epoch}, "meta": epoch}  # it counts from its own start
+            if self._tensorboard.writer:  # as SummaryWriter(purge_step=...), which SpeechBrain does not pass on
+                self._tensorboard.writer.file_writer.add_event(Event(session_log=SessionLog(status=SessionLog.START), step=epoch + 1))
 
     def _forget_after(self, epoch: int) -> None:
         if self.path.is_file():

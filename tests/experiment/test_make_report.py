@@ -64,6 +64,12 @@ def test_an_encoder_without_attention_leaves_figure_3_out_and_the_report_whole(r
     assert "<audio" not in path.read_text() and 'id="table3"' in path.read_text()
 
 
+def test_where_nobody_disagreed_figure_3_says_how_to_name_an_utterance(results, tmp_path, monkeypatch):
+    monkeypatch.setattr("mlee_sb.experiment.make_report.chosen_utterances", lambda cells, shown: [])
+    page = make_report(results, data_folder=tmp_path, manifests=tmp_path, **QUICK).read_text()
+    assert "The listeners disagreed about no utterance" in page and "--utterance" in page
+
+
 def test_a_recording_that_is_missing_is_still_refused(results, classifier, tmp_path):
     (tmp_path / "speech.wav").unlink()
     with pytest.raises(InputError, match="speech.wav: no such file"):

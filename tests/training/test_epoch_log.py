@@ -38,6 +38,13 @@ def test_a_run_that_goes_on_has_each_epoch_once(tmp_path):
     assert curves["loss/train"] == [(1, 0.9), (2, 0.7), (3, 0.5)] and curves["loss/valid"] == [(1, 0.8), (2, 0.6), (3, 0.4)]
 
 
+def test_an_epoch_of_a_killed_run_that_is_trained_again_is_there_once(tmp_path):
+    logged(tmp_path, 0, (0.9, 0.8), (0.7, 0.6), (0.5, 0.4))
+    logged(tmp_path, 1, (0.3, 0.2))
+    assert shown(tmp_path / "tensorboard")["loss/train"] == [(1, 0.9), (2, 0.3)]
+    assert len((tmp_path / "log.txt").read_text().splitlines()) == 2
+
+
 def test_a_training_from_the_start_shows_nothing_of_the_one_before(tmp_path):
     logged(tmp_path, 0, (0.9, 0.8), (0.7, 0.6))
     logged(tmp_path, 0, (0.3, 0.2))

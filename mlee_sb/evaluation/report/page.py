@@ -13,13 +13,14 @@ from mlee_sb.errors import InputError
 from mlee_sb.evaluation import paper
 from mlee_sb.evaluation.metrics import SCORES
 from mlee_sb.evaluation.report.attention import AttentionFigure
-from mlee_sb.evaluation.report.entries import Table, between
+from mlee_sb.evaluation.report.entries import Table, between, paper_names
 from mlee_sb.evaluation.report.fonts import font_families
 from mlee_sb.evaluation.report.latex import latex_table3
 from mlee_sb.evaluation.report.plots import all_plots, drawn_names
 from mlee_sb.evaluation.report.style import COLOURS, FAINT, INK, ON_DARK, PAPER, SOFT
 from mlee_sb.evaluation.report.tables import all_tables
 from mlee_sb.files import write_json, written_beside
+from mlee_sb.targets.hard import HardTarget
 from mlee_sb.version import __version__
 
 HTML, MARKDOWN, LATEX, NUMBERS, PLOTS = "report.html", "report.md", "table3.tex", "report.json", "plots"
@@ -149,10 +150,14 @@ def _facts(found: dict, made: Made) -> list[tuple[str, str]]:
 
 
 def _training_sets(found: dict) -> str:
-    """Return how large the training sets are: for each train set, the fewest and the most utterances of a model."""
+    """Return how large the training sets are: for each train set, the fewest and the most utterances of a model.
+
+    Hard targets are apart: whatever the train set, they learn from utterances with a dominant emotion only.
+    """
     sizes: dict[str, list] = {}
     for cell in found["cells"]:
-        sizes.setdefault(cell["train_set"], []).extend(stage["training"] for stage in cell["trained"])
+        name = "hard targets" if paper_names(cell["row"])[1] == HardTarget.name else cell["train_set"]
+        sizes.setdefault(name, []).extend(stage["training"] for stage in cell["trained"])
     known = {name: values for name, values in sizes.items() if any(values)}
     return "; ".join(f"{name}: {between(values).text}" for name, values in known.items()) or "not noted by these models"
 
