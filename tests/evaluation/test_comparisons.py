@@ -1,5 +1,7 @@
 """Rows are called better as often as they may be by chance, and where they are truly better by what the report promises."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,11 +12,12 @@ from mlee_sb.evaluation.comparisons import FOLDS, SPEAKERS, Difference, Scored, 
 
 from .simulated import CELLS, CREMA_D, IEMOCAP, Corpus, claims, draw, scored, sure
 
+real = partial(pytest.param, marks=pytest.mark.real)  # simulations of ten seconds and more
 CORPORA = 1000  # the standard error of a share of 5 % is .7 %; `simulated.py` has larger runs
 
 
 @pytest.mark.parametrize("trade", [0.0, 0.1], ids=["models alike", "recalls traded"])
-@pytest.mark.parametrize("corpus", [IEMOCAP, Corpus(30, 30), Corpus(52, 52), CREMA_D], ids=["10", "30", "52", "52 of CREMA-D"])
+@pytest.mark.parametrize("corpus", [IEMOCAP, Corpus(30, 30), real(Corpus(52, 52)), real(CREMA_D)], ids=["10", "30", "52", "52 of CREMA-D"])
 def test_without_a_gain_a_claim_is_called_sure_in_at_most_6_percent_of_corpora(corpus, trade):
     found = sure(claims(corpus, CORPORA, seed=2, trade=trade))
     assert found.shape == (CORPORA, 8)

@@ -175,7 +175,8 @@ def test_where_it_is_nowhere_the_remedy_names_it_and_its_sha256(fusion, tmp_path
     if folders is None:
         monkeypatch.delenv(FOLDERS)
     sha256 = json.loads((fusion / "config.json").read_text())["upstreams"][0]["weights"]["files"]["model.safetensors"]
-    refused(fusion, f"upstream {NAME}: its weights are not in this model", f"set {FOLDERS} to the folder", sha256)
+    now = f" (now {tmp_path / folders})" if folders else ""
+    refused(fusion, f"upstream {NAME}: its weights are not in this model", f"set {FOLDERS}{now} to the folder", sha256)
 
 
 def test_other_weights_are_refused_unless_the_right_ones_are_found_too(fusion, upstreams, copied, monkeypatch):
