@@ -71,6 +71,12 @@ def test_its_card_says_how_good_it_is_what_it_is_not_good_for_and_whose_work_is_
     assert facts(Place(folder, folder))["ua"].endswith("test utterances of 3 folds")
 
 
+def test_it_tells_which_clips_made_it(made):
+    folder, _, release = made
+    assert (folder / making.MADE_FROM).read_text().split() == sorted(wav.stem for wav in (release / "AudioWAV").glob("*.wav"))
+    assert "made from 12 clips of CREMA-D, and the release has 12." in (folder / "README.md").read_text()
+
+
 def test_nothing_leaked_and_a_final_fold_is_no_leak(made):
     _, results, release = made
     for name, stages in (("folds", 9), ("final", 3)):
