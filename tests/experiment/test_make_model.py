@@ -66,6 +66,7 @@ def test_its_card_says_how_good_it_is_what_it_is_not_good_for_and_whose_work_is_
     figures = {result.metric_type: result.metric_value for result in card.data.eval_results}
     assert figures["ua"] == pytest.approx(tested["ua"], abs=1e-6) and "cross-validation of 3 folds" in card.text
     assert "It learned from 8 utterances of 2 speakers" in card.text and "in the worst fold" in card.text
+    assert "In brackets" not in card.text and f"| UA (balanced accuracy) | {100 * tested['ua']:.1f} |" in card.text, "three speakers"
     assert "licence mit, its weights are in this model" in card.text and "Open Database License" in card.text
     assert "What it is not good for" in card.text and "No speaker of the test set" not in card.text
     assert facts(Place(folder, folder))["ua"].endswith("test utterances of 3 folds")

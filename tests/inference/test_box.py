@@ -108,6 +108,18 @@ def test_its_card_gives_credit_and_its_figures():
     assert tested["folds"] == 10 and list(tested["existence"]) == EMOTIONS
     for emotion in EMOTIONS:
         assert f"| existence AUC {emotion} | {100 * tested['existence'][emotion]['auc']:.1f} |" in card.text
+    for level, found in tested["calibrated"]["coverage"].items():
+        assert f"| mean number of the candidates at {100 * float(level):.0f} % | {found['mean_size']:.2f} of 6 emotions |" in card.text
+    for emotion, brier in tested["calibrated"]["presence_brier"].items():
+        assert f"| Brier score of the presence of {emotion}, calibrated (0 is perfect, 1 the worst) | {brier:.3f} |" in card.text
+    for name, words in (
+        ("wa", "WA (accuracy)"),
+        ("ua", "UA (balanced accuracy)"),
+        ("existence_auc", "existence AUC, mean over the emotions"),
+    ):
+        value, low, high = (100 * tested["intervals"][name][part] for part in ("value", "low", "high"))
+        assert f"| {words} | {value:.1f} [{low:.1f}, {high:.1f}] |" in card.text
+    assert "In brackets: 95 % intervals, by bootstrap over the speakers" in card.text
     notice = (ROOT / "NOTICE").read_text()
     for owed in ("MIT", "OpenAI", "Open Database License", "CREMA-D"):
         assert owed in card.text and owed in notice
