@@ -77,12 +77,10 @@ def make_model(data_folder: str | Path, upstream: str, results: str | Path = RES
     scores = cross_validated(results / "folds", [trained.folder for trained in folds])
     print(format_scores(scores))
     protocol, (final,) = _trained(data_folder, upstream, results / "final", VALIDATE)
-    path = final.model_folder / SCORES
-    of_final = {CROSS_VALIDATED: scores, TRAINED_ON: protocol["counts"]["folds"][0]["train"]}
-    write_json(path, read_json(path, AGAIN) | of_final)
+    known = {CROSS_VALIDATED: scores, TRAINED_ON: protocol["counts"]["folds"][0]["train"]}
     clips = read_utterances(results / "final" / MANIFESTS)["ID"]
     with written_beside(output) as beside:
-        _write(final, protocol["counts"], beside)
+        _write(final, known, protocol["counts"], beside)
         write_text(beside / MADE_FROM, "".join(f"{clip}\n" for clip in sorted(clips)))
         _check_size(beside)
     return Path(output)
@@ -96,16 +94,24 @@ def _trained(data_folder: str | Path, upstream: str, results: Path, final: int |
     return protocol, [train(ROW, **where, **SETTINGS, fold=fold) for fold in fold_numbers(protocol)]
 
 
-def _write(final: Trained, counts: dict, folder: Path) -> None:
-    """Write the bundle with its upstream in it and with its card to a new folder. `counts` are those of the corpus, in its protocol."""
+def _write(final: Trained, known: dict, counts: dict, folder: Path) -> None:
+    """Write the bundle to a new folder, with its upstream in it and a card of its own. The finished stage stays as it is.
+
+    Parameters
+    ----------
+    final : the stage that all speakers trained
+    known : entries of scores.json that tell how good it is, and what it learned from
+    counts : of the corpus, in its protocol
+    folder : of the new bundle
+    """
     place = find(final.folder)
-    (place.folder / CARD).unlink(missing_ok=True)  # it was made before there were scores
     bundle = load_at(place)
     for encoder in bundle.model.encoders:
         described = encoder.upstream.described
         encoder.upstream.described = described.model_copy(update={"licence": described.licence or OF_THE_UPSTREAM})
     _, carrying = self_contained_bundle(place, bundle, folder)
     place, config = Place(folder, folder), carrying.config
+    write_json(folder / SCORES, read_json(folder / SCORES, AGAIN) | known)
     scores = read_scores(place, config)
     card = card_text(config, scores, parameters_of(place, config), LICENCE, source=None)
     from_hub = all(upstream.files.commit for upstream in config.upstreams)

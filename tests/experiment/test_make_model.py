@@ -17,6 +17,7 @@ from mlee_sb.experiment import make_model as making
 from mlee_sb.inference.hub import Place
 from mlee_sb.inference.model_facts import facts
 from mlee_sb.inference.verify import verify
+from mlee_sb.stage_folder import StageFolder
 
 SHORT = {"max_epochs": 1}
 CLIPS = ["IEO", "DFA", "ITS", "TIE"]
@@ -70,6 +71,14 @@ def test_its_card_says_how_good_it_is_what_it_is_not_good_for_and_whose_work_is_
     assert "licence mit, its weights are in this model" in card.text and "Open Database License" in card.text
     assert "What it is not good for" in card.text and "No speaker of the test set" not in card.text
     assert facts(Place(folder, folder))["ua"].endswith("test utterances of 3 folds")
+
+
+def test_the_stage_that_it_was_made_of_stays_as_training_left_it(made):
+    _, results, _ = made
+    for found in find_stages(results / "final"):
+        stage = StageFolder(found.predictions.parent)
+        assert stage.bundle_scores.read_text() == stage.scores.read_text()
+        assert ModelCard.load(stage.model / "README.md").text
 
 
 def test_it_tells_which_clips_made_it(made):
