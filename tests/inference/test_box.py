@@ -120,6 +120,8 @@ def test_its_card_gives_credit_and_its_figures():
         value, low, high = (100 * tested["intervals"][name][part] for part in ("value", "low", "high"))
         assert f"| {words} | {value:.1f} [{low:.1f}, {high:.1f}] |" in card.text
     assert "In brackets: 95 % intervals, by bootstrap over the speakers" in card.text
+    ua, low, high = (100 * tested["intervals"]["ua"][part] for part in ("value", "low", "high"))
+    assert f"UA of {ua:.1f} (95 % interval {low:.1f} to {high:.1f}; guessing" in (ROOT / "docs/limits.md").read_text()
     notice = (ROOT / "NOTICE").read_text()
     for owed in ("MIT", "OpenAI", "Open Database License", "CREMA-D"):
         assert owed in card.text and owed in notice
