@@ -94,6 +94,7 @@ class Corpus:
         the votes for each of them
     default_emotions : the targets where no others are asked for
     dominant_rule : one sentence on what makes an emotion dominant
+    fold_options : names of the options that change the folds and nothing else
     demo : whether the speech is generated; then everything that is made from it says DEMO
     texts_shared_by_design : whether all speakers speak the same few texts. Then no split by speaker can keep a text out of training:
         `mlee check-protocol` notes this, and does not call it a leak
@@ -103,6 +104,7 @@ class Corpus:
     emotions: tuple[str, ...] = ()
     default_emotions: tuple[str, ...] = ()
     dominant_rule: str = ""
+    fold_options: tuple[str, ...] = ()
     demo: bool = False
     texts_shared_by_design: bool = False
 

@@ -108,6 +108,7 @@ class Iemocap(Corpus):
     emotions = CODES
     default_emotions = ("neu", "hap", "sad", "ang")
     dominant_rule = "the code in the summary line of the evaluation file; none where it is xxx"
+    fold_options = ("validation",)
     published: dict | None = PUBLISHED
 
     def __init__(

@@ -92,10 +92,16 @@ def open_corpus(reader: str, data_folder: str | Path, given: Mapping[str, Any]) 
     return OpenCorpus(reader, options, corpus_class(data_folder, **options))
 
 
-def add_flags(parser: argparse.ArgumentParser, corpus_class: type[Corpus]) -> None:
+def add_flags(parser: argparse.ArgumentParser, corpus_class: type[Corpus], only_given: bool = False) -> None:
     """Offer the options of a reader as flags, in a group of their own; `all_options` checks their values.
 
     If a flag of this name exists already, the name of the reader is put before it: ``--vote_table.folds``. See `given_options`.
+
+    Parameters
+    ----------
+    parser : to which they are added
+    corpus_class : the reader
+    only_given : whether an option that was not typed is left out of what is parsed; otherwise it has its default there
     """
     options = corpus_options(corpus_class)
     if options:
@@ -106,7 +112,7 @@ def add_flags(parser: argparse.ArgumentParser, corpus_class: type[Corpus]) -> No
             group.add_argument(
                 f"--{corpus_class.name}.{option.name}" if taken else f"--{option.name}",
                 type=option.kind,
-                default=option.default,
+                default=argparse.SUPPRESS if only_given else option.default,
                 metavar=values,
                 help=option.help if option.default == "" else f"{option.help} (default: {option.default})",
             )

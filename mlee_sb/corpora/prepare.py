@@ -46,9 +46,15 @@ def prepare(
     Raises
     ------
     InputError
-        if the corpus in `data_folder` cannot be prepared as the arguments say, or `output` holds anything but manifests
+        if the corpus in `data_folder` cannot be prepared as the arguments say, `output` holds anything but manifests, or `final` is
+        given together with an option that changes the folds
     """
-    return _prepare(open_corpus(reader, data_folder, options), output, emotions, min_votes, say, final)
+    opened = open_corpus(reader, data_folder, options)
+    of_folds = [name for name in opened.corpus.fold_options if name in options]
+    if final is not None and of_folds:
+        flag = of_folds[0]
+        raise InputError(f"--final {final} --{flag} {options[flag]}: a final fold takes the place of all folds: leave one of the two out")
+    return _prepare(opened, output, emotions, min_votes, say, final)
 
 
 def _prepare(

@@ -45,6 +45,7 @@ class VoteTable(Corpus):
 
     name = "vote_table"
     dominant_rule = "the column `dominant`; where there is none, the one emotion with the most votes, none on a tie"
+    fold_options = ("folds",)
 
     def __init__(
         self,

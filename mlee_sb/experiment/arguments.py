@@ -249,7 +249,9 @@ def _prepare_command(data_folder: str, protocol: dict, asked: Mapping) -> str:
     options = protocol.get("options", {})
     values = {"emotions": protocol["emotions"], "min_votes": protocol["rules"]["min_votes"], **options}
     values |= {OPTION: protocol["corpus"]} if OPTION in options else {}
-    values |= {} if protocol["folds"][0]["test"] else {"final": len(protocol["folds"][0]["valid"])}
+    if not protocol["folds"][0]["test"]:
+        of_folds = load_corpus(reader_of(protocol)).fold_options  # they make no final fold, and are refused beside it
+        values = {name: value for name, value in values.items() if name not in of_folds} | {"final": len(protocol["folds"][0]["valid"])}
     values |= {flag: value for flag, value in asked.items() if value is not None}
     flags = [[f"--{name}", *map(str, value if isinstance(value, list) else [value])] for name, value in values.items()]
     return shlex.join(["mlee", "prepare", reader_of(protocol), data_folder, "--output", "NEW_FOLDER", *chain(*flags)])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mlee_sb.corpora.manifest import fold_numbers
+from mlee_sb.corpora.manifest import fold_numbers, read_utterances
 from mlee_sb.corpora.prepare import prepare
 from mlee_sb.errors import InputError
 from mlee_sb.evaluation.cross_validated import cross_validated
@@ -21,8 +21,8 @@ from mlee_sb.inference.card import card_text, parameters_of, read_scores
 from mlee_sb.inference.hub import Place
 from mlee_sb.inference.publish import self_contained_bundle
 from mlee_sb.inference.source import find, load_at
-from mlee_sb.models.bundle_files import CARD, FILES, SCORES
-from mlee_sb.stage_folder import CROSS_VALIDATED, TRAINED_ON
+from mlee_sb.models.bundle_files import CARD, SCORES
+from mlee_sb.stage_folder import CROSS_VALIDATED, MANIFESTS, TRAINED_ON
 
 # What the model is. All of it is [choice]; the settings that are not here are those of the files in hparams.
 CORPUS, EMOTIONS, VALIDATE = "crema_d", ["neu", "hap", "sad", "fea", "ang", "dis"], 8  # the last one: speakers that choose the epoch
@@ -30,6 +30,7 @@ ROW, SETTINGS = "mlee_fusion", {"encoder": "pretrained", "target": "soft", "trai
 LICENCE, OF_THE_UPSTREAM = "apache-2.0", "mit"  # of the model, and of Whisper
 LARGEST = 20 * 10**6  # bytes of the whole folder: everybody who installs the package gets it
 RESULTS = "results_box"
+MADE_FROM = "clips.txt"  # beside the card: the ID of each clip that it was made from
 WORDS = Path(__file__).parent / "templates" / "box_card.md"  # what its card says besides what every card says
 AGAIN = "make the model again"
 
@@ -76,40 +77,53 @@ def make_model(data_folder: str | Path, upstream: str, results: str | Path = RES
     scores = cross_validated(results / "folds", [trained.folder for trained in folds])
     print(format_scores(scores))
     protocol, (final,) = _trained(data_folder, upstream, results / "final", VALIDATE)
-    path = final.model_folder / SCORES
-    of_final = {CROSS_VALIDATED: scores, TRAINED_ON: protocol["counts"]["folds"][0]["train"]}
-    write_json(path, read_json(path, AGAIN) | of_final)
+    known = {CROSS_VALIDATED: scores, TRAINED_ON: protocol["counts"]["folds"][0]["train"]}
+    clips = read_utterances(results / "final" / MANIFESTS)["ID"]
     with written_beside(output) as beside:
-        _write(final, beside)
+        _write(final, known, protocol["counts"], beside)
+        write_text(beside / MADE_FROM, "".join(f"{clip}\n" for clip in sorted(clips)))
+        _check_size(beside)
     return Path(output)
 
 
 def _trained(data_folder: str | Path, upstream: str, results: Path, final: int | None) -> tuple[dict, list[Trained]]:
     """Prepare the corpus and train the row on all its folds, or on a final fold. Return the protocol, and what was trained."""
-    manifests = results / "manifests"
+    manifests = results / MANIFESTS
     protocol = prepare(CORPUS, data_folder, manifests, EMOTIONS, final=final)
     where = {"data_folder": data_folder, "manifests": manifests, "results": results, "upstream": str(upstream), "device": "cpu"}
     return protocol, [train(ROW, **where, **SETTINGS, fold=fold) for fold in fold_numbers(protocol)]
 
 
-def _write(final: Trained, folder: Path) -> None:
-    """Write the bundle with its upstream in it and with its card to a new folder."""
+def _write(final: Trained, known: dict, counts: dict, folder: Path) -> None:
+    """Write the bundle to a new folder, with its upstream in it and a card of its own. The finished stage stays as it is.
+
+    Parameters
+    ----------
+    final : the stage that all speakers trained
+    known : entries of scores.json that tell how good it is, and what it learned from
+    counts : of the corpus, in its protocol
+    folder : of the new bundle
+    """
     place = find(final.folder)
-    (place.folder / CARD).unlink(missing_ok=True)  # it was made before there were scores
     bundle = load_at(place)
     for encoder in bundle.model.encoders:
         described = encoder.upstream.described
         encoder.upstream.described = described.model_copy(update={"licence": described.licence or OF_THE_UPSTREAM})
     _, carrying = self_contained_bundle(place, bundle, folder)
     place, config = Place(folder, folder), carrying.config
+    write_json(folder / SCORES, read_json(folder / SCORES, AGAIN) | known)
     scores = read_scores(place, config)
     card = card_text(config, scores, parameters_of(place, config), LICENCE, source=None)
-    write_text(folder / CARD, f"{card}\n\n{_words(scores)}")
-    if (size := sum((folder / file).stat().st_size for file in FILES)) > LARGEST:
+    from_hub = all(upstream.files.commit for upstream in config.upstreams)
+    write_text(folder / CARD, f"{card}\n\n{_words(scores, counts, from_hub)}")
+
+
+def _check_size(folder: Path) -> None:
+    if (size := sum(path.stat().st_size for path in folder.iterdir())) > LARGEST:
         raise InputError(f"{folder}: {size:,} bytes, and at most {LARGEST:,} are for everybody who installs the package")
 
 
-def _words(scores: dict) -> str:
+def _words(scores: dict, counts: dict, from_hub: bool) -> str:
     """Return what the card of this model says besides what every card says, with the counts that belong there."""
     heard = scores[TRAINED_ON]["dominant"]
     n = sum(heard[emotion] for emotion in EMOTIONS)
@@ -119,6 +133,12 @@ def _words(scores: dict) -> str:
     always = 100 * confusion.sum(axis=1)[EMOTIONS.index("neu")] / tested["n"]
     called = {f"called_{emotion}": count for emotion, count in zip(EMOTIONS, confusion.sum(axis=0), strict=True)}
     right = {f"right_{emotion}": count for emotion, count in zip(EMOTIONS, confusion.diagonal(), strict=True)}
+    made_from = {
+        "clips": counts["utterances"],
+        "release": counts["utterances"] + sum(counts["skipped"].values()),
+        "file": MADE_FROM,
+        "read_from": "the hub, at the commit above" if from_hub else "a local copy, and not fetched from the hub",
+    }
     return WORDS.read_text(encoding="utf-8").format(
-        n=n, valid=VALIDATE, wa=100 * tested["wa"], always=always, **heard, **rates, **called, **right
+        **made_from, n=n, valid=VALIDATE, wa=100 * tested["wa"], always=always, **heard, **rates, **called, **right
     )

@@ -38,5 +38,5 @@ def _parser(arguments: Sequence[str], description: str, program: str | None) -> 
         "the folds without --final tell",
     )
     if arguments and not arguments[0].startswith("-"):  # the corpus comes first: it decides which other flags there are
-        add_flags(parser, load_corpus(arguments[0]))
+        add_flags(parser, load_corpus(arguments[0]), only_given=True)
     return parser

@@ -173,22 +173,43 @@ def _refuse(constant: str) -> None:
 
 
 def _figures(scores: Mapping):
+    """Yield what stands in the table of scores, and its value as text: in percent, where the text does not say otherwise.
+
+    A single fold has fewer lines: its card, if made again, is the one that an earlier version made of the same run.
+    """
+    intervals, of_folds = scores.get("intervals", {}), "folds" in scores
     for name, words in METRICS.items():
         if name in scores:
-            yield words, scores[name]
+            yield words, _percent(scores[name], intervals.get(name))
     for emotion, value in scores.get("recall", {}).items():
-        yield f"recall {emotion}", value
+        yield f"recall {emotion}", _percent(value)
     for emotion, values in scores.get("existence", {}).items():
-        yield f"existence AUC {emotion}", values.get("auc")
-    calibrated = scores.get("calibrated", {})
+        yield f"existence AUC {emotion}", _percent(values.get("auc"))
+    if mean := intervals.get("existence_auc"):
+        yield "existence AUC, mean over the emotions", _percent(mean["value"], mean)
+    yield from _calibrated_figures(scores.get("calibrated", {}), len(scores.get("recall", {})), of_folds)
+
+
+def _calibrated_figures(calibrated: Mapping, n_emotions: int, of_folds: bool):
     if "ece" in calibrated:
-        yield "expected calibration error, calibrated", calibrated["ece"]
+        yield "expected calibration error, calibrated", _percent(calibrated["ece"])
+    for emotion, value in calibrated.get("presence_brier", {}).items() if of_folds else ():
+        yield f"Brier score of the presence of {emotion}, calibrated (0 is perfect, 1 the worst)", f"{value:.3f}"
     for level, values in calibrated.get("coverage", {}).items():
-        words = f"coverage of the candidates at {100 * float(level):.0f} %"
-        yield words, values["share"]
+        words = f"the candidates at {100 * float(level):.0f} %"
+        yield f"coverage of {words}", _percent(values["share"])
+        if of_folds:
+            yield f"mean number of {words}", f"{values['mean_size']:.2f} of {n_emotions} emotions"
         for where in ("worst_fold", "best_fold"):
             if where in values:
-                yield f"{words}, in the {where.replace('_', ' ')}", values[where]
+                yield f"coverage of {words}, in the {where.replace('_', ' ')}", _percent(values[where])
+
+
+def _percent(value: float | None, interval: Mapping | None = None) -> str:
+    if value is None:
+        return "none"
+    known = interval and interval["low"] is not None
+    return f"{100 * value:.1f}" + (f" [{100 * interval['low']:.1f}, {100 * interval['high']:.1f}]" if known else "")
 
 
 @cache

@@ -76,6 +76,14 @@ def test_a_final_fold_in_which_nobody_validates_or_trains_is_refused(tmp_path, f
         prepare_quietly("crema_d", write_crema_d(tmp_path / "data"), tmp_path / "out", ["hap", "sad"], final=final)
 
 
+@pytest.mark.parametrize("value", [10, 3])  # the default, too
+def test_a_final_fold_is_refused_beside_an_option_of_folds(tmp_path, value):
+    table = write_table(tmp_path / "data", FOUR_SPEAKERS)
+    with pytest.raises(InputError, match=f"--final 2 --folds {value}: a final fold takes the place of all folds: leave one of the two out"):
+        prepare_quietly("vote_table", table, tmp_path / "out", final=2, folds=value)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_fold_with_an_empty_split_is_refused(tmp_path):
     with pytest.raises(InputError, match="fold 1: no usable utterance in train"):
         prepare_quietly("iemocap", write_iemocap(tmp_path / "data", sessions=1), tmp_path / "out")

@@ -106,6 +106,15 @@ def test_manifests_that_are_not_as_asked_are_refused_with_a_command_that_makes_s
     assert found.protocol["emotions"] == (settings["emotions"] or ["neu", "hap"])
 
 
+def test_the_command_makes_a_final_fold_again(data, tmp_path):
+    prepare_quietly("vote_table", data, tmp_path / "final", ["neu", "hap"], final=1)
+    with pytest.raises(InputError) as refused:
+        corpus_data(given(tmp_path, data, manifests=tmp_path / "final"), {**SETTINGS, "min_votes": 2}, {"min_votes": 2})
+    command = str(refused.value).partition("mlee prepare ")[2].replace("NEW_FOLDER", str(tmp_path / "again"))
+    assert prepare_main(shlex.split(command)) == 0
+    assert read_protocol(tmp_path / "again")["folds"] == read_protocol(tmp_path / "final")["folds"]
+
+
 def test_manifests_of_another_reader_than_corpus_says_are_refused(data, manifests, tmp_path):
     with pytest.raises(InputError, match="prepared from the corpus vote_table, not from --corpus crema_d: leave --corpus out"):
         corpus_data(given(tmp_path, data, "crema_d", manifests), SETTINGS, {})

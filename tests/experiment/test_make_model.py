@@ -17,6 +17,7 @@ from mlee_sb.experiment import make_model as making
 from mlee_sb.inference.hub import Place
 from mlee_sb.inference.model_facts import facts
 from mlee_sb.inference.verify import verify
+from mlee_sb.stage_folder import StageFolder
 
 SHORT = {"max_epochs": 1}
 CLIPS = ["IEO", "DFA", "ITS", "TIE"]
@@ -66,9 +67,24 @@ def test_its_card_says_how_good_it_is_what_it_is_not_good_for_and_whose_work_is_
     figures = {result.metric_type: result.metric_value for result in card.data.eval_results}
     assert figures["ua"] == pytest.approx(tested["ua"], abs=1e-6) and "cross-validation of 3 folds" in card.text
     assert "It learned from 8 utterances of 2 speakers" in card.text and "in the worst fold" in card.text
+    assert "In brackets" not in card.text and f"| UA (balanced accuracy) | {100 * tested['ua']:.1f} |" in card.text, "three speakers"
     assert "licence mit, its weights are in this model" in card.text and "Open Database License" in card.text
     assert "What it is not good for" in card.text and "No speaker of the test set" not in card.text
     assert facts(Place(folder, folder))["ua"].endswith("test utterances of 3 folds")
+
+
+def test_the_stage_that_it_was_made_of_stays_as_training_left_it(made):
+    _, results, _ = made
+    for found in find_stages(results / "final"):
+        stage = StageFolder(found.predictions.parent)
+        assert stage.bundle_scores.read_text() == stage.scores.read_text()
+        assert ModelCard.load(stage.model / "README.md").text
+
+
+def test_it_tells_which_clips_made_it(made):
+    folder, _, release = made
+    assert (folder / making.MADE_FROM).read_text().split() == sorted(wav.stem for wav in (release / "AudioWAV").glob("*.wav"))
+    assert "made from 12 clips of CREMA-D, and the release has 12." in (folder / "README.md").read_text()
 
 
 def test_nothing_leaked_and_a_final_fold_is_no_leak(made):

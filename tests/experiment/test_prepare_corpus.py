@@ -30,6 +30,13 @@ def test_options_of_a_corpus_are_flags(tmp_path):
     assert read_protocol(tmp_path / "out")["counts"]["utterances"] == 25
 
 
+@pytest.mark.parametrize(("options", "refused"), [(["--validation", "partner"], True), (["--dialogs", "all"], False)])
+def test_a_final_fold_goes_with_every_option_but_those_of_folds(tmp_path, capsys, options, refused):
+    command = ["iemocap", str(write_iemocap(tmp_path / "data")), "--output", str(tmp_path / "out"), "--final", "2", *options]
+    assert main(command) == (2 if refused else 0)
+    assert ("--final 2 --validation partner: a final fold takes the place" in capsys.readouterr().err) == refused
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

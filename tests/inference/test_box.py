@@ -18,7 +18,7 @@ from speechbrain.inference.classifiers import EncoderClassifier
 from mlee_sb import EmotionClassifier
 from mlee_sb.demo import make_demo_release
 from mlee_sb.errors import InputError
-from mlee_sb.experiment.make_model import EMOTIONS, LARGEST
+from mlee_sb.experiment.make_model import EMOTIONS, LARGEST, MADE_FROM
 from mlee_sb.files import write_json
 from mlee_sb.inference import box
 from mlee_sb.inference.hub import Place
@@ -87,11 +87,19 @@ def test_speechbrains_class_reads_it_with_the_same_answers(classifier, generated
 
 
 def test_its_files_are_those_of_a_bundle_small_and_right():
-    assert {path.name for path in box.FOLDER.iterdir()} == set(FILES)
+    assert {path.name for path in box.FOLDER.iterdir()} == {*FILES, MADE_FROM}
     assert sum(path.stat().st_size for path in box.FOLDER.iterdir()) < LARGEST
     assert all(check.passed for check in verify(Place(box.FOLDER, box.FOLDER)))
     texts = [path.read_text() for path in box.FOLDER.iterdir() if path.suffix in (".json", ".md", ".yaml")]
     assert not [found for text in texts for found in PRIVATE.findall(text)]
+
+
+def test_its_card_leads_back_to_the_clips_that_it_was_made_from():
+    card, clips = (box.FOLDER / "README.md").read_text(), (box.FOLDER / MADE_FROM).read_text().split()
+    tested = json.loads((box.FOLDER / "scores.json").read_text())["cross_validated"]
+    assert len(set(clips)) == len(clips) == tested["n_all"] and len({clip.split("_")[0] for clip in clips}) == tested["n_speakers"]
+    assert f"made from {len(clips):,} clips of CREMA-D, and the release has 7,442. `{MADE_FROM}` beside this card" in card
+    assert "openai/whisper-tiny.en" in card and "a local copy, and not fetched from the hub" in card
 
 
 def test_its_card_gives_credit_and_its_figures():
@@ -100,6 +108,20 @@ def test_its_card_gives_credit_and_its_figures():
     assert tested["folds"] == 10 and list(tested["existence"]) == EMOTIONS
     for emotion in EMOTIONS:
         assert f"| existence AUC {emotion} | {100 * tested['existence'][emotion]['auc']:.1f} |" in card.text
+    for level, found in tested["calibrated"]["coverage"].items():
+        assert f"| mean number of the candidates at {100 * float(level):.0f} % | {found['mean_size']:.2f} of 6 emotions |" in card.text
+    for emotion, brier in tested["calibrated"]["presence_brier"].items():
+        assert f"| Brier score of the presence of {emotion}, calibrated (0 is perfect, 1 the worst) | {brier:.3f} |" in card.text
+    for name, words in (
+        ("wa", "WA (accuracy)"),
+        ("ua", "UA (balanced accuracy)"),
+        ("existence_auc", "existence AUC, mean over the emotions"),
+    ):
+        value, low, high = (100 * tested["intervals"][name][part] for part in ("value", "low", "high"))
+        assert f"| {words} | {value:.1f} [{low:.1f}, {high:.1f}] |" in card.text
+    assert "In brackets: 95 % intervals, by bootstrap over the speakers" in card.text
+    ua, low, high = (100 * tested["intervals"]["ua"][part] for part in ("value", "low", "high"))
+    assert f"UA of {ua:.1f} (95 % interval {low:.1f} to {high:.1f}; guessing" in (ROOT / "docs/limits.md").read_text()
     notice = (ROOT / "NOTICE").read_text()
     for owed in ("MIT", "OpenAI", "Open Database License", "CREMA-D"):
         assert owed in card.text and owed in notice

@@ -6,10 +6,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
+from torchaudio.functional import melscale_fbanks
 
 from mlee_sb.errors import InputError, choose
 from mlee_sb.models.upstreams.base import MOST_BINS, SAMPLE_RATE, Network, at_most
-from mlee_sb.models.upstreams.whisper_encoder import WhisperEncoder, mel_filters
+from mlee_sb.models.upstreams.whisper_encoder import WhisperEncoder
 
 CONTEXT, CUT, PADDED = "context", "cut", "padded"
 CONTEXTS = (CUT, PADDED)  # cut: a clip has its own frames and positions; padded: it is filled up to 30 s of silence, as in pretraining
@@ -49,8 +50,9 @@ class WhisperNetwork(Network):
         self.min_samples = max(self.step_samples, self.window_samples // 2 + 1)  # half a window is reflected at each end
         with torch.device("cpu"):
             self.register_buffer("window", torch.hann_window(self.window_samples), persistent=False)
-            filters = mel_filters(self.window_samples // 2 + 1, wanted, TOP_HZ, self.sample_rate)  # [bins, frequencies]
-            self.register_buffer("filters", filters, persistent=False)
+            shape = {"n_freqs": self.window_samples // 2 + 1, "n_mels": wanted, "sample_rate": self.sample_rate}
+            filters = melscale_fbanks(**shape, f_min=0.0, f_max=TOP_HZ, norm="slaney", mel_scale="slaney")  # [frequencies, bins]
+            self.register_buffer("filters", filters.T, persistent=False)
 
     def _build(self, config):
         made = {**self.SETTINGS, **config}

@@ -4,7 +4,6 @@ transformers has it, too, but importing it takes longer than everything else tha
 package needs no other network. The tests hold it to that of transformers.
 """
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -12,8 +11,6 @@ from mlee_sb.errors import choose
 
 ACTIVATIONS = {"gelu": F.gelu, "relu": F.relu}
 KERNEL = 3  # of both convolutions
-# The scale of Slaney's auditory toolbox: up to a corner, mels rise with the frequency, and then with its logarithm.
-HZ_PER_MEL, CORNER_HZ, CORNER_MEL, MELS_PER_E = 200 / 3, 1000.0, 15.0, 27 / 1.8562979903656263  # the last divisor is the logarithm of 6.4
 
 
 class Attention(nn.Module):
@@ -76,24 +73,3 @@ class WhisperEncoder(nn.Module):
         self.embed_positions = nn.Embedding(config["max_source_positions"], size)
         self.layers = nn.ModuleList(Layer(config) for _ in range(config["encoder_layers"]))
         self.layer_norm = nn.LayerNorm(size)
-
-
-def mel_filters(n_frequencies: int, n_bins: int, top_hz: float, sample_rate: int) -> Tensor:
-    """Return triangular filters [bins, frequencies] of equal area, evenly spread over Slaney's scale of mels.
-
-    Parameters
-    ----------
-    n_frequencies : of the spectrum, from 0 Hz to half the sample rate
-    n_bins : filters
-    top_hz : where the last filter ends
-    sample_rate : Hz
-    """
-    top = torch.tensor(top_hz, dtype=torch.float64)
-    top_mel = top / HZ_PER_MEL if top_hz < CORNER_HZ else CORNER_MEL + (top / CORNER_HZ).log() * MELS_PER_E
-    mels = torch.linspace(0, float(top_mel), n_bins + 2, dtype=torch.float64)
-    above = CORNER_HZ * ((mels - CORNER_MEL) / MELS_PER_E).exp()
-    ends = torch.where(mels < CORNER_MEL, mels * HZ_PER_MEL, above)[:, None]  # each filter begins, peaks and ends at three in a row
-    frequencies = torch.linspace(0, sample_rate // 2, n_frequencies, dtype=torch.float64)
-    rising = (frequencies - ends[:-2]) / (ends[1:-1] - ends[:-2])
-    falling = (ends[2:] - frequencies) / (ends[2:] - ends[1:-1])
-    return (torch.minimum(rising, falling).clamp(min=0) * 2 / (ends[2:] - ends[:-2])).float()
