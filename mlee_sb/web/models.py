@@ -99,14 +99,16 @@ class Shelf:
         name = name or self.names[0]
         if not (self.hub and is_repository(name)):
             choose(name, self.names, "model")
-        found = self._found(name)
+        found = self.ready(name)
         if found is None:
             with self.loading:  # one after the other: who comes second finds what the first one loaded
-                found = self._found(name) or self._load(name)
+                found = self.ready(name) or self._load(name)
                 self._keep(found)
         return found
 
-    def _found(self, name: str) -> Model | None:
+    def ready(self, name: str = "") -> Model | None:
+        """Return a model if it is in memory, at once. `name` is as for `get`."""
+        name = name or self.names[0]
         with self.looking:
             if name in self.loaded:
                 self.loaded.move_to_end(name)
