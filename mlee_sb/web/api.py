@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse
 from mlee_sb.errors import InputError
 from mlee_sb.files import json_text
 from mlee_sb.inference.answers import NO_SPEECH, Asked, Prediction
+from mlee_sb.inference.audio_input import LONGEST_SECONDS
 from mlee_sb.inference.stream import HOP_SECONDS, WINDOW_SECONDS
 from mlee_sb.inference.timeline import as_dict
 from mlee_sb.models.waveforms import seconds_of
@@ -20,11 +21,12 @@ from mlee_sb.web.models import Model, Shelf
 from mlee_sb.web.page import answer_html, page_html, timeline_html, timeline_picture
 from mlee_sb.web.recordings import Recording, kept_for_the_answer, told
 from mlee_sb.web.schema import Classified, FileAnswer, FileError, Offered, Refusal, TimelineAnswer
-from mlee_sb.web.statuses import BAD_REQUEST, REFUSED, TOO_LARGE
+from mlee_sb.web.statuses import BAD_REQUEST, REFUSED, TOO_LARGE, WRONG_FIELD
 from mlee_sb.web.turns import Check, Turns
 
 LONG_SECONDS = 15.0  # [choice] the page shows a longer recording as a timeline: it is more than a sentence or two
 SHORTEST_HOP = 0.25  # seconds [choice]: a smaller one makes many windows of a short recording
+MOST_HOPS = 8  # in a window [choice]: each moment is computed so often
 PICTURES = {"svg": "image/svg+xml", "png": "image/png"}
 
 ModelName = Annotated[str, Form(description="one of /api/models, or user/name on the hub; the first model by default")]
@@ -103,13 +105,16 @@ class Api:
         file: UploadFile,
         options: Annotated[dict, Depends(asked)],
         model: ModelName = "",
-        window: Annotated[float, Form(description="seconds of a window")] = WINDOW_SECONDS,
+        window: Annotated[float, Form(le=LONGEST_SECONDS, description="seconds of a window")] = WINDOW_SECONDS,
         hop: Annotated[
             float, Form(ge=SHORTEST_HOP, description="seconds from the beginning of a window to that of the next")
         ] = HOP_SECONDS,
         form: Annotated[Literal["json", "csv", "svg", "png"], Form(description="of the answer")] = "json",
     ) -> Response:
         """Follow the emotions through a recording: as JSON, as a table (CSV), or as a picture."""
+        if window > MOST_HOPS * hop:
+            words = f"window {window:g} s, hop {hop:g} s: {MOST_HOPS} hops are the most in a window: give a hop of {window / MOST_HOPS:g} s"
+            raise HTTPException(WRONG_FIELD, words)
         chosen = await self._model(request, model)
 
         def work(check: Check) -> Response:

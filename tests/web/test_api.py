@@ -221,7 +221,13 @@ def test_what_is_too_long_is_refused_whatever_its_header_says(address, uploads, 
         ("/api/classify", {"gate": "enegry"}, "did you mean 'energy'"),
         ("/api/classify", {"coverage": "much"}, "coverage: Input should be a valid number"),
         ("/api/timeline", {"hop": 0.001}, "hop: Input should be greater"),
+        ("/api/timeline", {"window": 200, "hop": 100}, "window: Input should be less than or equal to 120"),
         ("/api/timeline", {"window": 1, "hop": 2}, "hop 2.0 s"),
+        (
+            "/api/timeline",
+            {"window": 4.2, "hop": 0.5},
+            "8 hops are the most in a window: give a hop of 0.525 s",
+        ),
         ("/api/timeline", {"form": "pdf"}, "form: Input should be"),
     ],
 )

@@ -1,16 +1,20 @@
 """Whose turn it is: more may wait than there are threads, and who goes away is not answered."""
 
+import asyncio
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from threading import Event, Semaphore
+from urllib.parse import urlsplit
 
 import pytest
+from fastapi import HTTPException
 
 from mlee_sb.errors import InputError
 from mlee_sb.inference.classifier import EmotionClassifier
-from mlee_sb.web.turns import Turns
+from mlee_sb.web.turns import GivenUp, Turns
 
-from .asking import LIMITS, ask, post, running
+from .asking import LIMITS, ask, form, post, running
 
 MANY = 45  # more than the threads that the server has for what is short
 SECONDS = 120  # of patience with a busy machine
@@ -56,3 +60,45 @@ def test_the_page_is_there_whatever_waits(bundle, asked, monkeypatch):
         finally:
             go_on.set()
         assert [answer.result()[1]["answers"][0]["error"] for answer in answers] == ["not computed"] * MANY
+
+
+def test_who_goes_away_while_it_waits_is_not_answered():
+    async def trial():
+        turns, begun, go_on, computed = Turns(1, lambda: False), Event(), Event(), []
+        first = asyncio.create_task(turns.take(Asking(), lambda check: (begun.set(), go_on.wait(SECONDS))))
+        while not begun.is_set():
+            await asyncio.sleep(0.01)
+        gone = Asking()
+        gone.gone.set()
+        with pytest.raises(HTTPException):
+            await turns.take(gone, lambda check: computed.append(1))
+        go_on.set()
+        await first
+        assert await turns.take(Asking(), lambda check: "the next") == "the next"
+        assert not computed
+
+    asyncio.run(trial())
+
+
+def test_what_is_computed_for_a_closed_connection_ends(bundle, monkeypatch):
+    begun, ended = Event(), Event()
+
+    def timeline(self, path, *_, on_progress, **__):
+        begun.set()
+        try:
+            while not ended.wait(0.01):
+                on_progress(0.0)
+        except GivenUp:
+            ended.set()
+            raise
+
+    monkeypatch.setattr(EmotionClassifier, "timeline", timeline)
+    monkeypatch.setattr("mlee_sb.web.desk.seconds_of", lambda path: 1.0)
+    body, kind = form(("a.wav", b""))
+    with running([bundle]) as address:
+        host = urlsplit(address)
+        with socket.create_connection((host.hostname, host.port)) as connection:
+            head = f"POST /api/timeline HTTP/1.1\r\nHost: {host.netloc}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
+            connection.sendall(head.encode() + body)
+            assert begun.wait(SECONDS) and not ended.is_set()
+        assert ended.wait(SECONDS)
