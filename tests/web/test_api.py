@@ -268,6 +268,20 @@ def test_another_site_cannot_ask_through_a_visitors_browser(address):
     for site in ("cross-site", "same-site"):
         status, found = post(address, "/api/classify", ("a.wav", recording(0.3)), headers={"Sec_Fetch_Site": site})
         assert status == 403 and "another site" in found["error"]
+    proxied = {"Sec_Fetch_Site": "same-origin", "Origin": "https://before-it.example"}
+    assert post(address, "/api/classify", ("a.wav", recording(0.3)), headers=proxied)[0] == 200
+    own = urlsplit(address).netloc
+    origins = [
+        f"http://{own}",
+        f"https://{own}",
+        "http://evil.example",
+        f"http://{own}.evil.example",
+        "http://127.0.0.1:1",
+        "null",
+        "http://[",
+    ]
+    for origin, expected in zip(origins, [200, 200, *[403] * 5], strict=True):
+        assert post(address, "/api/classify", ("a.wav", recording(0.3)), headers={"Origin": origin})[0] == expected, origin
     assert ask(address, "/", Host="evil.example")[0] == 400
     assert ask(address, "/", Host="localhost:1234")[0] == 200
 
