@@ -147,7 +147,7 @@ class Api:
 
     async def _model(self, request: Request, name: str) -> Model:
         """Return a model. One that is not in memory is loaded by a turn of its own, so that others are answered meanwhile."""
-        return self.shelf.ready(name) or await self.loads.take(request, lambda check: self.shelf.get(name))
+        return self.shelf.ready(name) or await self.loads.take(request, lambda check: self.shelf.get_for_a_visitor(name))
 
     def _told(
         self, model: Model, recording: Recording, said: Prediction | InputError, attention: bool, check: Check
