@@ -8,7 +8,7 @@ from threading import Lock
 
 from mlee_sb.errors import InputError, choose
 from mlee_sb.hub_errors import is_repository
-from mlee_sb.inference.box import open_box
+from mlee_sb.inference.box import FOLDER, box_in_words, open_box
 from mlee_sb.inference.classifier import EmotionClassifier
 from mlee_sb.inference.hub import Place, pull
 from mlee_sb.inference.model_facts import facts
@@ -121,6 +121,11 @@ class Shelf:
         """The names of the models that are offered."""
         return list(self.sources)
 
+    @property
+    def in_the_box(self) -> str | None:
+        """What a visitor must know of the model that comes with the package; None if it is not offered."""
+        return box_in_words() if str(FOLDER) in self.sources.values() else None
+
     def get(self, name: str = "") -> Model:
         """Return a model, loaded.
 
@@ -176,5 +181,7 @@ class Shelf:
 
 
 def _about(place: Place) -> str:
+    if place.folder == FOLDER:
+        return box_in_words()
     found = facts(place)
     return f"{found['row']}, trained on {found['corpus']}"

@@ -1,10 +1,16 @@
 """The names of models: short, different, and without a word of where they lie."""
 
+from html import escape
+
 import pytest
 from bundles import write_bundle
 
 from mlee_sb.errors import InputError
+from mlee_sb.inference.box import box_in_words
 from mlee_sb.web.models import Shelf, find_models
+from mlee_sb.web.page import page_html
+
+from .asking import LIMITS
 
 
 @pytest.fixture
@@ -39,3 +45,11 @@ def test_a_visitor_is_not_told_where_a_broken_model_lies(results):
     with pytest.raises(InputError, match="^mlee/fold2") as told:
         shelf.get_for_a_visitor("mlee/fold2")
     assert str(results) not in str(told.value)
+
+
+def test_what_a_visitor_must_know_of_the_model_in_the_box_is_on_the_page_and_at_its_answers(results):
+    words = box_in_words()
+    shelf = Shelf(find_models([]), hub=False, most=1)
+    assert escape(words) in page_html(shelf, LIMITS) and shelf.get().about == words
+    other = Shelf(find_models([str(results / "first")]), hub=False, most=1)
+    assert "in the box" not in page_html(other, LIMITS)
