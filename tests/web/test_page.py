@@ -150,6 +150,24 @@ def test_a_person_speaks(page):
     assert page.said == []
 
 
+def test_what_is_spoken_is_small_and_ends_before_it_is_larger_than_the_server_takes(page):
+    page.evaluate(
+        """() => {
+            const make = URL.createObjectURL;
+            URL.createObjectURL = file => {
+                file.arrayBuffer().then(wav => { document.body.dataset.rate = new DataView(wav).getUint32(24, true); });
+                return make.call(URL, file);
+            };
+        }"""
+    )
+    longest = "(megabytes, minutes) => { Object.assign(document.body.dataset, { megabytes, minutes }); return longestSeconds(); }"
+    assert [page.evaluate(f"([a, b]) => ({longest})(a, b)", given) for given in ([200, 60], [32, 60])] == [3599, 999]
+    page.evaluate(f"({longest})(0.07, 60)")
+    page.get_by_role("button", name="Speak").click()
+    expect(page.locator(".card h2")).to_have_text("recording 1.wav")  # nobody clicks Stop
+    expect(page.locator("body")).to_have_attribute("data-rate", "16000")
+
+
 def test_what_is_no_audio_or_too_large_is_told_beside_the_rest_and_hostile_names_are_text(page, sounds, tmp_path):
     large = tmp_path / "large.wav"
     large.write_bytes(bytes(LIMITS.bytes + 1))
