@@ -83,7 +83,7 @@ def make_server(
     own = is_loopback(host)
     shelf = Shelf(find_models(sources), own if hub is None else hub, limits.models, device)
     shelf.get()
-    app = make_app(shelf, limits, LOOPBACK if own else ANYBODY, lambda: server.should_exit, folder)
+    app = make_app(shelf, limits, (*LOOPBACK, name_of(host)) if own else ANYBODY, lambda: server.should_exit, folder)
     settings = {"limit_concurrency": limits.connections, "timeout_graceful_shutdown": PATIENCE, "log_level": "warning"}
     server = uvicorn.Server(uvicorn.Config(app, **settings))
     logging.getLogger("uvicorn.error").addFilter(_is_a_fault)
@@ -137,4 +137,13 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
 
 def address_of(listener: socket.socket, host: str) -> str:
     """Return the address to open in a browser."""
-    return f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/"
+    return f"http://{name_of(host)}:{listener.getsockname()[1]}/"
+
+
+def name_of(host: str) -> str:
+    """Return a host as it stands in an address.
+
+    >>> name_of("::1"), name_of("127.0.0.1")
+    ('[::1]', '127.0.0.1')
+    """
+    return f"[{host}]" if ":" in host else host

@@ -101,9 +101,10 @@ def test_no_other_command_imports_it():
         assert done.stdout.endswith("[]\n")
 
 
-@pytest.mark.parametrize("host, own", [("127.0.0.1", True), ("0.0.0.0", False)])
+@pytest.mark.parametrize("host, own", [("127.0.0.1", True), ("127.0.0.2", True), ("0.0.0.0", False)])
 def test_models_on_the_hub_and_other_names_of_the_machine_depend_on_who_can_ask(bundle, host, own):
     server = make_server([str(bundle)], host, LIMITS)
     with running_server(server) as address:
         assert json.loads(ask(address, "/api/models")[2])["hub"] is own
         assert ask(address, "/", Host="somewhere.example")[0] == (400 if own else 200)
+        assert ask(address, "/", Host=host)[0] == 200
