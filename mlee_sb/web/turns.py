@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event
 from typing import TypeVar
 
-from anyio import CancelScope, CapacityLimiter, to_thread
 from fastapi import HTTPException, Request
 
 from mlee_sb.web.statuses import BUSY
@@ -31,7 +31,7 @@ class Turns:
     """
 
     def __init__(self, at_once: int, ending: Callable[[], bool]):
-        self.limiter, self.ending = CapacityLimiter(at_once), ending
+        self.threads, self.ending = ThreadPoolExecutor(at_once), ending  # others wait in its queue
 
     async def take(self, request: Request, work: Callable[[Check], T]) -> T:
         """Wait for a turn, run work in a thread, and return what it returns.
@@ -44,32 +44,32 @@ class Turns:
         HTTPException
             if the connection was closed, or the server ends
         """
-        given_up, begun = Event(), Event()
+        given_up = Event()
 
         def check() -> None:
             if given_up.is_set():
                 raise GivenUp
 
-        def begin() -> T:
-            begun.set()
-            check()
-            return work(check)
+        running = self.threads.submit(work, check)
+        answer = asyncio.wrap_future(running)
+        watch = asyncio.create_task(self._watch(request, given_up, running, answer))
+        try:
+            await asyncio.wait([answer])
+        finally:
+            watch.cancel()
+            answer.cancel()  # if this request is cut off
+            given_up.set()
+        try:
+            return answer.result()
+        except (GivenUp, asyncio.CancelledError):
+            raise HTTPException(BUSY, GIVEN_UP) from None
 
-        with CancelScope() as scope:
-            watch = asyncio.create_task(self._watch(request, given_up, begun, scope))
-            try:
-                return await to_thread.run_sync(begin, abandon_on_cancel=True, limiter=self.limiter)
-            except GivenUp:
-                pass
-            finally:
-                watch.cancel()
-        raise HTTPException(BUSY, GIVEN_UP)
-
-    async def _watch(self, request: Request, given_up: Event, begun: Event, scope: CancelScope) -> None:
+    async def _watch(self, request: Request, given_up: Event, running: Future, answer: asyncio.Future) -> None:
         while True:
             ending = self.ending()
             if ending or await request.is_disconnected():
                 given_up.set()
-                if ending or not begun.is_set():
-                    scope.cancel()
+                running.cancel()  # if it has not begun
+            if ending:
+                answer.cancel()
             await asyncio.sleep(LOOK_SECONDS)
