@@ -6,8 +6,10 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from bundles import write_speech
@@ -66,6 +68,21 @@ def test_it_serves_until_it_is_ended_and_leaves_no_recording_behind(bundle, tmp_
     assert process.returncode == 0 and err == ""
     assert [(status, said["error"]) for status, said in answers] == [(503, GIVEN_UP)] * 4
     assert not list(folder.glob(f"{PREFIX}*"))
+
+
+def test_a_request_that_is_cut_off_by_the_end_is_no_fault(bundle, capfd):
+    server = make_server([str(bundle)], "127.0.0.1", LIMITS)
+    server.config.timeout_graceful_shutdown = 0.1
+    with running_server(server) as address, socket.create_connection(urlsplit(address).netloc.split(":")) as connection:
+        form = "Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 100"
+        connection.sendall(f"POST /api/classify HTTP/1.1\r\nHost: localhost\r\n{form}\r\n\r\n".encode())  # and nothing more
+        while not server.server_state.tasks:
+            time.sleep(0.01)
+        server.should_exit = True
+        while server.server_state.connections:
+            time.sleep(0.01)
+    err = capfd.readouterr().err
+    assert "Cancel 1 running task" in err and "Traceback" not in err
 
 
 def refused(capsys, *words) -> str:
