@@ -103,7 +103,13 @@ class EmotionClassifier:
         return predictor.predict(waveform, predictor.share_of_speech(waveform), named(path))
 
     def predict_many(
-        self, paths: Iterable[str | Path], batch_size: int = 16, *, on_error: str = RAISE, **asked
+        self,
+        paths: Iterable[str | Path],
+        batch_size: int = 16,
+        *,
+        on_error: str = RAISE,
+        on_progress: Callable[[int], None] = lambda files: None,
+        **asked,
     ) -> Iterator[Prediction | InputError]:
         """Predict many files, each as `predict` does. The predictions come in the order of the files.
 
@@ -114,6 +120,7 @@ class EmotionClassifier:
         paths : the files
         batch_size : how many files are computed together, at most
         on_error : ``"raise"`` the error of the first file that cannot be used, or ``"return"`` it in the place of its prediction
+        on_progress : called after each batch with the number of its files
         **asked : coverage, min_confidence, gate: see `Asked`
 
         Raises
@@ -127,7 +134,7 @@ class EmotionClassifier:
             raise InputError(f"{paths}: this is one file or folder: give a list of files, or call predict")
         if not (isinstance(batch_size, Integral) and batch_size >= 1):
             raise InputError(f"batch_size is {batch_size!r}, and must be 1 or more")
-        return predict_files(predictor, paths, batch_size, on_error)
+        return predict_files(predictor, paths, batch_size, on_error, on_progress)
 
     def timeline(
         self,

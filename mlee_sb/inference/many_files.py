@@ -1,6 +1,6 @@
 """Predict many files: those of like length are computed together, and the predictions come in the order of the files."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -16,7 +16,13 @@ BATCH_SECONDS = {"cpu": 12, "cuda": 240}  # of a batch, padding included: a larg
 RAISE, RETURN = ON_ERROR = ("raise", "return")
 
 
-def predict_files(predictor: Predictor, files: Iterable[str | Path], batch_size: int, on_error: str) -> Iterator[Prediction | InputError]:
+def predict_files(
+    predictor: Predictor,
+    files: Iterable[str | Path],
+    batch_size: int,
+    on_error: str,
+    on_progress: Callable[[int], None] = lambda files: None,
+) -> Iterator[Prediction | InputError]:
     """Yield the prediction of each file, in the order of the files.
 
     Parameters
@@ -25,6 +31,7 @@ def predict_files(predictor: Predictor, files: Iterable[str | Path], batch_size:
     files : any number of them; they are taken `POOL` at a time
     batch_size : files that are computed together, at most
     on_error : `RAISE` the error of a file that cannot be used, or `RETURN` it in the place of its prediction
+    on_progress : called after each batch with the number of its files
     """
     files, most_seconds = iter(files), BATCH_SECONDS[predictor.device.split(":")[0]]
     while pool := list(islice(files, POOL)):
@@ -34,6 +41,7 @@ def predict_files(predictor: Predictor, files: Iterable[str | Path], batch_size:
                 if on_error == RAISE and isinstance(prediction, InputError):
                     raise prediction
                 found[i] = prediction
+            on_progress(len(batch))
         yield from found
 
 

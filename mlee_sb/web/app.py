@@ -1,7 +1,8 @@
 """The app: the guard, the addresses, and every error as JSON with a remedy."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.resources import files
+from pathlib import Path
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -19,7 +20,7 @@ from mlee_sb.web.models import Shelf
 from mlee_sb.web.statuses import BAD_REQUEST, WRONG_FIELD
 
 
-def make_app(shelf: Shelf, limits: Limits, hosts: Sequence[str]) -> FastAPI:
+def make_app(shelf: Shelf, limits: Limits, hosts: Sequence[str], ending: Callable[[], bool], folder: Path | None) -> FastAPI:
     """Return the app of a server.
 
     Parameters
@@ -27,9 +28,10 @@ def make_app(shelf: Shelf, limits: Limits, hosts: Sequence[str]) -> FastAPI:
     shelf : the models
     limits : how much is taken
     hosts : names by which the server may be called; ``"*"`` is any. A site that gives itself the address of this machine has another
+    ending, folder : as for `mlee_sb.web.api.Api`
     """
     app = FastAPI(title="mlee_sb", version=__version__, docs_url=None, redoc_url=None)  # those two pages load scripts from elsewhere
-    app.include_router(Api(shelf, limits).router())
+    app.include_router(Api(shelf, limits, ending, folder).router())
     app.mount("/static", StaticFiles(directory=str(files("mlee_sb.web") / "static")))
     app.add_middleware(Guard, limits=limits)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))

@@ -1,7 +1,6 @@
-"""Where answers are made: a few at a time, of recordings that are not too long."""
+"""Where answers are made, of recordings that are not too long."""
 
 from collections.abc import Iterator, Sequence
-from threading import BoundedSemaphore
 
 from mlee_sb.errors import InputError, NoAttention
 from mlee_sb.inference.answers import Prediction
@@ -12,15 +11,16 @@ from mlee_sb.web.limits import Limits
 from mlee_sb.web.models import Model
 from mlee_sb.web.recordings import Recording
 from mlee_sb.web.schema import Attention
+from mlee_sb.web.turns import Check
 
 
 class Desk:
-    """Makes answers for several threads: `limits.at_once` of them at the same time, the others wait."""
+    """Makes answers, step by step: before each step, `check` raises if nobody waits for the answer any more."""
 
     def __init__(self, limits: Limits):
-        self.limits, self.turn = limits, BoundedSemaphore(limits.at_once)
+        self.limits = limits
 
-    def classify(self, model: Model, recordings: Sequence[Recording], **asked) -> list[Prediction | InputError]:
+    def classify(self, model: Model, recordings: Sequence[Recording], check: Check, **asked) -> list[Prediction | InputError]:
         """Predict recordings of up to two minutes. Return the predictions in their order, an error in the place of one that there is not.
 
         Parameters
@@ -32,15 +32,15 @@ class Desk:
         InputError
             if an argument is out of its range
         """
-        with self.turn:
-            return list(model.classifier.predict_many([one.path for one in recordings], on_error="return", **asked))
+        paths = [one.path for one in recordings]
+        return list(model.classifier.predict_many(paths, on_error="return", on_progress=lambda files: check(), **asked))
 
-    def attention(self, model: Model, recording: Recording) -> list[Attention]:
+    def attention(self, model: Model, recording: Recording, check: Check) -> list[Attention]:
         """Compute where each encoder of a model looks, for those that can tell."""
-        with self.turn:
-            return list(_attention(model.classifier, recording))
+        check()
+        return list(_attention(model.classifier, recording))
 
-    def timeline(self, model: Model, recording: Recording, window: float, hop: float, **asked) -> Timeline:
+    def timeline(self, model: Model, recording: Recording, window: float, hop: float, check: Check, **asked) -> Timeline:
         """Predict the emotions over a long recording.
 
         Parameters
@@ -55,12 +55,12 @@ class Desk:
         """
 
         def check_length(seconds: float) -> None:
+            check()
             if seconds > self.limits.seconds:
                 raise InputError(f"{recording.path}: longer than {self.limits.minutes:g} min, the most that this server takes: cut it")
 
         check_length(seconds_of(recording.path))  # by its header, which may be wrong: so also while it is read
-        with self.turn:
-            return model.classifier.timeline(recording.path, window, hop, on_progress=check_length, **asked)
+        return model.classifier.timeline(recording.path, window, hop, on_progress=check_length, **asked)
 
 
 def _attention(classifier: EmotionClassifier, recording: Recording) -> Iterator[Attention]:

@@ -8,7 +8,7 @@ from threading import Lock
 
 from mlee_sb.errors import InputError, choose
 from mlee_sb.hub_errors import is_repository
-from mlee_sb.inference.box import open_box
+from mlee_sb.inference.box import FOLDER, box_in_words, open_box
 from mlee_sb.inference.classifier import EmotionClassifier
 from mlee_sb.inference.hub import Place, pull
 from mlee_sb.inference.model_facts import facts
@@ -38,6 +38,9 @@ class Model:
 def find_models(sources: Sequence[str]) -> dict[str, str]:
     """Find the models that a person offers. Return the name and the source of each, in the given order.
 
+    A name tells nothing of where this machine keeps its files: it is the path below the given folder, or else the last part of the path.
+    Models with the same name have so many parts of their paths more that the names differ.
+
     Parameters
     ----------
     sources : each is a model (the folder of a bundle or of a stage, an ONNX file, ``"user/name"`` on the hub), or a folder with
@@ -50,7 +53,41 @@ def find_models(sources: Sequence[str]) -> dict[str, str]:
     """
     if not sources:
         return {IN_THE_BOX: str(open_box())}
-    return {found: found for source in sources for found in _models_at(source)}
+    found: dict[tuple[str, ...], tuple[str, int]] = {}  # parts of the path -> the source, and how many of the parts are its name
+    for source in sources:
+        for model in _models_at(source):
+            found.setdefault(_parts(model), (model, _least(model, source)))
+    names = _short_names(list(found), [least for _, least in found.values()])
+    return dict(zip(names, (model for model, _ in found.values()), strict=True))
+
+
+def _parts(source: str) -> tuple[str, ...]:
+    """Return the parts of the whole path of a model, or of its name on the hub."""
+    if _on_hub(source):
+        return tuple(source.split("/"))
+    path = Path(source).resolve()
+    return (path.parent if path.name == MODEL else path).parts[1:]  # without the root
+
+
+def _least(model: str, source: str) -> int:
+    """Return of how many parts the name of a model is made at least."""
+    return len(_parts(model)) if _on_hub(model) else max(1, len(Path(model).relative_to(source).parts))
+
+
+def _on_hub(source: str) -> bool:
+    return is_repository(source) and not Path(source).exists()
+
+
+def _short_names(paths: list[tuple[str, ...]], least: list[int]) -> list[str]:
+    """Return a name for each path: its last parts, as many as are needed to tell all apart.
+
+    >>> _short_names([("home", "a", "fold1"), ("home", "b", "fold1"), ("home", "c")], [1, 1, 1])
+    ['a/fold1', 'b/fold1', 'c']
+    """
+    names = ["/".join(parts[-n:]) for parts, n in zip(paths, least, strict=True)]
+    if len(set(names)) == len(names):
+        return names
+    return _short_names(paths, [n + (names.count(name) > 1) for n, name in zip(least, names, strict=True)])
 
 
 def _models_at(source: str) -> list[str]:
@@ -84,6 +121,11 @@ class Shelf:
         """The names of the models that are offered."""
         return list(self.sources)
 
+    @property
+    def in_the_box(self) -> str | None:
+        """What a visitor must know of the model that comes with the package; None if it is not offered."""
+        return box_in_words() if str(FOLDER) in self.sources.values() else None
+
     def get(self, name: str = "") -> Model:
         """Return a model, loaded.
 
@@ -99,14 +141,26 @@ class Shelf:
         name = name or self.names[0]
         if not (self.hub and is_repository(name)):
             choose(name, self.names, "model")
-        found = self._found(name)
+        found = self.ready(name)
         if found is None:
             with self.loading:  # one after the other: who comes second finds what the first one loaded
-                found = self._found(name) or self._load(name)
+                found = self.ready(name) or self._load(name)
                 self._keep(found)
         return found
 
-    def _found(self, name: str) -> Model | None:
+    def get_for_a_visitor(self, name: str = "") -> Model:
+        """Return a model as `get` does. Its errors have the names of models for their places on this machine."""
+        try:
+            return self.get(name)
+        except InputError as error:
+            words = str(error)
+            for offered, source in self.sources.items():
+                words = words.replace(source, offered) if Path(source).is_absolute() else words
+            raise InputError(words) from error
+
+    def ready(self, name: str = "") -> Model | None:
+        """Return a model if it is in memory, at once. `name` is as for `get`."""
+        name = name or self.names[0]
         with self.looking:
             if name in self.loaded:
                 self.loaded.move_to_end(name)
@@ -127,5 +181,7 @@ class Shelf:
 
 
 def _about(place: Place) -> str:
+    if place.folder == FOLDER:
+        return box_in_words()
     found = facts(place)
     return f"{found['row']}, trained on {found['corpus']}"

@@ -12,6 +12,7 @@ from mlee_sb.errors import InputError
 
 LONGEST_NAME = 120  # characters
 UNNAMED = "recording"
+PREFIX = "mlee_serve_"  # of temporary folders
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Recording:
 
 
 @contextmanager
-def kept_for_the_answer(uploads: Sequence[tuple[str | None, BinaryIO]]) -> Iterator[list[Recording]]:
+def kept_for_the_answer(uploads: Sequence[tuple[str | None, BinaryIO]], below: Path | None = None) -> Iterator[list[Recording]]:
     """Yield recordings as files, and remove them at the end of the block, whatever happens in it.
 
     An InputError in the block is raised again with the visitors' names of the files.
@@ -37,8 +38,9 @@ def kept_for_the_answer(uploads: Sequence[tuple[str | None, BinaryIO]]) -> Itera
     Parameters
     ----------
     uploads : the name that the visitor gave, and the content
+    below : the folder where they lie; None: where temporary files lie
     """
-    with TemporaryDirectory(prefix="mlee_serve_") as folder:
+    with TemporaryDirectory(prefix=PREFIX, dir=below) as folder:
         found = []
         for number, (name, content) in enumerate(uploads):
             path = Path(folder, f"{number}.recording")  # libsndfile tells formats by their content

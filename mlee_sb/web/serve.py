@@ -1,17 +1,23 @@
 """Run the server: find and load the models, listen, answer until somebody ends it."""
 
+import logging
+import signal
 import socket
+from asyncio import CancelledError
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from ipaddress import ip_address
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from mlee_sb.errors import InputError
 from mlee_sb.web.limits import Limits
+from mlee_sb.web.recordings import PREFIX
 
 LOCALHOST = "localhost"
 LOOPBACK = (LOCALHOST, "127.0.0.1", "[::1]")  # how a browser of this machine may call it
 ANYBODY = ("*",)
-PATIENCE = 10  # seconds that answers may still take when the server is ended
+PATIENCE = 10  # seconds that a request may still take when the server is ended
 
 
 def serve(
@@ -23,7 +29,7 @@ def serve(
     device: str = "cpu",
     say: Callable[[str], None] = print,
 ) -> None:
-    """Answer on a page and by HTTP, until the process is interrupted.
+    """Answer on a page and by HTTP, until the process is interrupted (Ctrl-C) or ended (SIGTERM).
 
     Parameters
     ----------
@@ -40,15 +46,35 @@ def serve(
         if the extra `web` is not installed, a model or the device cannot be used, or the address cannot be listened at
     """
     check_installed()
-    with listening(host, port) as listener:  # a fault of the address is told before a model is loaded
-        server = make_server(sources, host, limits, hub, device)
+    with (
+        listening(host, port) as listener,  # a fault of the address is told before a model is loaded
+        TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True) as folder,  # an answer that is given up may still write
+    ):
+        server = make_server(sources, host, limits, hub, device, Path(folder))
         say(f"open {address_of(listener, host)} in a browser; Ctrl-C ends the server")
-        with suppress(KeyboardInterrupt):
+        with suppress(KeyboardInterrupt), _ended_as_by_ctrl_c():
             server.run(sockets=[listener])
 
 
-def make_server(sources: Sequence[str], host: str, limits: Limits, hub: bool | None = None, device: str = "cpu"):
-    """Return the server that `serve` runs, a uvicorn.Server. Parameters and errors are those of `serve`."""
+@contextmanager
+def _ended_as_by_ctrl_c() -> Iterator[None]:
+    """Let SIGTERM raise KeyboardInterrupt: uvicorn sends itself the signal again at its end, which would end the process at once."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def make_server(
+    sources: Sequence[str], host: str, limits: Limits, hub: bool | None = None, device: str = "cpu", folder: Path | None = None
+):
+    """Return the server that `serve` runs, a uvicorn.Server. Parameters and errors are those of `serve`.
+
+    Parameters
+    ----------
+    folder : where recordings lie while they are answered; None: where temporary files lie
+    """
     import uvicorn
 
     from mlee_sb.web.app import make_app
@@ -57,9 +83,16 @@ def make_server(sources: Sequence[str], host: str, limits: Limits, hub: bool | N
     own = is_loopback(host)
     shelf = Shelf(find_models(sources), own if hub is None else hub, limits.models, device)
     shelf.get()
-    app = make_app(shelf, limits, LOOPBACK if own else ANYBODY)
+    app = make_app(shelf, limits, (*LOOPBACK, name_of(host)) if own else ANYBODY, lambda: server.should_exit, folder)
     settings = {"limit_concurrency": limits.connections, "timeout_graceful_shutdown": PATIENCE, "log_level": "warning"}
-    return uvicorn.Server(uvicorn.Config(app, **settings))
+    server = uvicorn.Server(uvicorn.Config(app, **settings))
+    logging.getLogger("uvicorn.error").addFilter(_is_a_fault)
+    return server
+
+
+def _is_a_fault(record: logging.LogRecord) -> bool:
+    """Tell whether a line of the log is to be shown: a request that is cut off because the server ends needs no traceback."""
+    return not (record.exc_info and isinstance(record.exc_info[1], CancelledError))
 
 
 def check_installed() -> None:
@@ -104,4 +137,13 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
 
 def address_of(listener: socket.socket, host: str) -> str:
     """Return the address to open in a browser."""
-    return f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/"
+    return f"http://{name_of(host)}:{listener.getsockname()[1]}/"
+
+
+def name_of(host: str) -> str:
+    """Return a host as it stands in an address.
+
+    >>> name_of("::1"), name_of("127.0.0.1")
+    ('[::1]', '127.0.0.1')
+    """
+    return f"[{host}]" if ":" in host else host

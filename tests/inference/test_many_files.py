@@ -26,11 +26,11 @@ def test_many_files_are_answered_in_their_order_as_each_alone(classifier, files,
 
 
 def test_files_of_like_length_are_computed_together_the_longest_first(classifier, files, monkeypatch):
-    batches = []
+    batches, done = [], []
     answer = classifier.model.logits
     monkeypatch.setattr(classifier.model, "logits", lambda waveforms, n: batches.append(n.tolist()) or answer(waveforms, n))
-    list(classifier.predict_many(files, batch_size=3))
-    assert [len(batch) for batch in batches] == [3, 3, 1]
+    list(classifier.predict_many(files, batch_size=3, on_progress=done.append))
+    assert [len(batch) for batch in batches] == done == [3, 3, 1]
     assert sorted(sum(batches, []), reverse=True) == sum(batches, [])
     batches.clear()
     monkeypatch.setitem(many_files.BATCH_SECONDS, "cpu", 1.0)

@@ -50,13 +50,18 @@ def ask(address: str, path: str, method: str = "GET", body: bytes | None = None,
     return found
 
 
-def post(address: str, path: str, *files: tuple[str, bytes], headers: dict | None = None, **fields):
-    """Return (status, body) of a form with files, (name, content), and fields; a body of JSON is read."""
+def form(*files: tuple[str, bytes], **fields) -> tuple[bytes, str]:
+    """Return the body of a form with files, (name, content), and fields; and its type."""
     parts = [(f'name="{name}"', str(value).encode()) for name, value in fields.items()]
     parts += [(f'name="file"; filename="{name}"', content) for name, content in files]
     body = b"".join(
         f"--{BOUNDARY}\r\nContent-Disposition: form-data; {what}\r\n\r\n".encode() + content + b"\r\n" for what, content in parts
     )
-    kind = f"multipart/form-data; boundary={BOUNDARY}"
-    status, answered, content = ask(address, path, "POST", body + f"--{BOUNDARY}--\r\n".encode(), Content_Type=kind, **(headers or {}))
+    return body + f"--{BOUNDARY}--\r\n".encode(), f"multipart/form-data; boundary={BOUNDARY}"
+
+
+def post(address: str, path: str, *files: tuple[str, bytes], headers: dict | None = None, **fields):
+    """Return (status, body) of a form with files, (name, content), and fields; a body of JSON is read."""
+    body, kind = form(*files, **fields)
+    status, answered, content = ask(address, path, "POST", body, Content_Type=kind, **(headers or {}))
     return status, json.loads(content) if "json" in answered["content-type"] else content.decode()

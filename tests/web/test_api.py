@@ -43,7 +43,7 @@ def said_by(capsys, *words) -> str:
 def test_it_classifies_as_the_command_line_does(address, bundle, tmp_path, capsys):
     files = [write_speech(tmp_path / name, 1 + number, seed=number) for number, name in enumerate(["a.wav", "b.flac"])]
     status, found = post(address, "/api/classify", *((file.name, file.read_bytes()) for file in files), coverage=0.5)
-    assert status == 200 and found["model"] == str(bundle)
+    assert status == 200 and found["model"] == bundle.name
     lines = [json.loads(line) for line in said_by(capsys, "classify", *files, "--model", bundle, "--coverage", 0.5, "--json").splitlines()]
     for answer, line, file in zip(found["answers"], lines, files, strict=True):
         assert answer == {**line, "file": file.name, "attention": None}
@@ -130,7 +130,7 @@ def test_a_model_that_many_ask_for_at_once_is_loaded_once_and_the_oldest_is_drop
     with running([results]) as address:
         _, _, body = ask(address, "/api/models")
         offered = json.loads(body)["models"]
-        assert offered == [str(results / name) for name in ("one", "three", "two")]
+        assert offered == ["one", "three", "two"]
 
         def answered(name):
             return post(address, "/api/classify", ("a.wav", recording(0.3)), model=name)[1]["model"]
@@ -221,7 +221,13 @@ def test_what_is_too_long_is_refused_whatever_its_header_says(address, uploads, 
         ("/api/classify", {"gate": "enegry"}, "did you mean 'energy'"),
         ("/api/classify", {"coverage": "much"}, "coverage: Input should be a valid number"),
         ("/api/timeline", {"hop": 0.001}, "hop: Input should be greater"),
+        ("/api/timeline", {"window": 200, "hop": 100}, "window: Input should be less than or equal to 120"),
         ("/api/timeline", {"window": 1, "hop": 2}, "hop 2.0 s"),
+        (
+            "/api/timeline",
+            {"window": 4.2, "hop": 0.5},
+            "8 hops are the most in a window: give a hop of 0.525 s",
+        ),
         ("/api/timeline", {"form": "pdf"}, "form: Input should be"),
     ],
 )
@@ -262,6 +268,20 @@ def test_another_site_cannot_ask_through_a_visitors_browser(address):
     for site in ("cross-site", "same-site"):
         status, found = post(address, "/api/classify", ("a.wav", recording(0.3)), headers={"Sec_Fetch_Site": site})
         assert status == 403 and "another site" in found["error"]
+    proxied = {"Sec_Fetch_Site": "same-origin", "Origin": "https://before-it.example"}
+    assert post(address, "/api/classify", ("a.wav", recording(0.3)), headers=proxied)[0] == 200
+    own = urlsplit(address).netloc
+    origins = [
+        f"http://{own}",
+        f"https://{own}",
+        "http://evil.example",
+        f"http://{own}.evil.example",
+        "http://127.0.0.1:1",
+        "null",
+        "http://[",
+    ]
+    for origin, expected in zip(origins, [200, 200, *[403] * 5], strict=True):
+        assert post(address, "/api/classify", ("a.wav", recording(0.3)), headers={"Origin": origin})[0] == expected, origin
     assert ask(address, "/", Host="evil.example")[0] == 400
     assert ask(address, "/", Host="localhost:1234")[0] == 200
 

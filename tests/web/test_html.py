@@ -18,6 +18,7 @@ HOSTILE = "\"'><script>alert(1)</script>"
 class HostileShelf:
     names = [HOSTILE]
     hub = True
+    in_the_box = HOSTILE
 
 
 def test_names_of_models_and_recordings_are_text(classifier, tmp_path):

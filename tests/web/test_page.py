@@ -150,6 +150,24 @@ def test_a_person_speaks(page):
     assert page.said == []
 
 
+def test_what_is_spoken_is_small_and_ends_before_it_is_larger_than_the_server_takes(page):
+    page.evaluate(
+        """() => {
+            const make = URL.createObjectURL;
+            URL.createObjectURL = file => {
+                file.arrayBuffer().then(wav => { document.body.dataset.rate = new DataView(wav).getUint32(24, true); });
+                return make.call(URL, file);
+            };
+        }"""
+    )
+    longest = "(megabytes, minutes) => { Object.assign(document.body.dataset, { megabytes, minutes }); return longestSeconds(); }"
+    assert [page.evaluate(f"([a, b]) => ({longest})(a, b)", given) for given in ([200, 60], [32, 60])] == [3599, 999]
+    page.evaluate(f"({longest})(0.07, 60)")
+    page.get_by_role("button", name="Speak").click()
+    expect(page.locator(".card h2")).to_have_text("recording 1.wav")  # nobody clicks Stop
+    expect(page.locator("body")).to_have_attribute("data-rate", "16000")
+
+
 def test_what_is_no_audio_or_too_large_is_told_beside_the_rest_and_hostile_names_are_text(page, sounds, tmp_path):
     large = tmp_path / "large.wav"
     large.write_bytes(bytes(LIMITS.bytes + 1))
@@ -176,9 +194,9 @@ def test_another_model_is_chosen_and_a_wrong_name_told(browser, bundle, sounds, 
     existence = write_bundle(tmp_path / "existence", small_existence())
     with running([bundle, existence], hub=True) as address:
         page = opened(browser, address)
-        page.get_by_label("Model").select_option(str(existence))
+        page.get_by_label("Model").select_option("existence")
         card = give(page, sounds / "hello.wav").first
-        expect(card).to_contain_text(f"{existence}: mlee, trained on crema_d")
+        expect(card).to_contain_text("existence: mlee, trained on crema_d")
         expect(card.locator(".bars thead")).not_to_contain_text("dominant")
         page.get_by_label("or one on the hub").fill("no/../name")
         expect(give(page, sounds / "hello.wav").first.locator(".error")).to_contain_text("unknown model 'no/../name'")

@@ -1,7 +1,8 @@
 "use strict";
 // The page sends each recording to the server and shows the piece of HTML that comes back. It keeps the sound to play it.
 
-const RATE = 48000;  // Hz of what is recorded here
+const RATE = 16000;  // Hz of what is recorded here, as models take it
+const SAMPLE_BYTES = 2;
 const MILLION = 1e6;
 const limits = document.body.dataset;
 const byId = name => document.getElementById(name);
@@ -105,7 +106,7 @@ async function record() {
   const clock = setInterval(() => {
     const seconds = Math.floor((Date.now() - begun) / 1000);
     show(`Stop (${seconds} s)`);
-    if (seconds >= limits.minutes * 60) recorder.stop();
+    if (seconds >= longestSeconds()) recorder.stop();
   }, 200);
   recorder.addEventListener("stop", async () => {
     clearInterval(clock);
@@ -125,27 +126,32 @@ async function record() {
   show("Stop (0 s)");
 }
 
+// A second less than the server takes: the clock does not look all the time, and the request is a little larger than the sound.
+function longestSeconds() {
+  return Math.max(1, Math.floor(Math.min(limits.minutes * 60, limits.megabytes * MILLION / (SAMPLE_BYTES * RATE))) - 1);
+}
+
 function show(words) {
   speak.querySelector(".words").textContent = words;
 }
 
 // A WAV file of the first channel of an AudioBuffer, 16 bits: what a browser records, the server cannot read.
 function wav(sound) {
-  const samples = sound.getChannelData(0), view = new DataView(new ArrayBuffer(44 + 2 * samples.length));
+  const samples = sound.getChannelData(0), view = new DataView(new ArrayBuffer(44 + SAMPLE_BYTES * samples.length));
   const text = (at, word) => [...word].forEach((letter, k) => view.setUint8(at + k, letter.charCodeAt(0)));
   text(0, "RIFF");
-  view.setUint32(4, 36 + 2 * samples.length, true);
+  view.setUint32(4, 36 + SAMPLE_BYTES * samples.length, true);
   text(8, "WAVEfmt ");
   view.setUint32(16, 16, true);
   view.setUint16(20, 1, true);  // PCM
   view.setUint16(22, 1, true);  // channels
   view.setUint32(24, sound.sampleRate, true);
-  view.setUint32(28, 2 * sound.sampleRate, true);
-  view.setUint16(32, 2, true);
-  view.setUint16(34, 16, true);
+  view.setUint32(28, SAMPLE_BYTES * sound.sampleRate, true);
+  view.setUint16(32, SAMPLE_BYTES, true);
+  view.setUint16(34, 8 * SAMPLE_BYTES, true);
   text(36, "data");
-  view.setUint32(40, 2 * samples.length, true);
-  samples.forEach((sample, k) => view.setInt16(44 + 2 * k, 32767 * Math.max(-1, Math.min(1, sample)), true));
+  view.setUint32(40, SAMPLE_BYTES * samples.length, true);
+  samples.forEach((sample, k) => view.setInt16(44 + SAMPLE_BYTES * k, 32767 * Math.max(-1, Math.min(1, sample)), true));
   return view.buffer;
 }
 
