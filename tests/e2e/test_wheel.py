@@ -13,6 +13,7 @@ from releases import write_label_lines
 
 import mlee_sb
 from mlee_sb.demo import make_demo_release
+from mlee_sb.experiment.make_model import MADE_FROM
 from mlee_sb.inference.box import FOLDER
 from mlee_sb.models.bundle_files import FILES
 
@@ -94,7 +95,7 @@ def test_every_file_of_the_checkout_that_the_package_reads_is_in_the_wheel(wheel
     beside = {
         f"mlee_sb/{file.relative_to(ROOT).as_posix()}" for pattern in ("hparams/**/*.yaml", "recipes/*.py") for file in ROOT.glob(pattern)
     }
-    inside |= {f"mlee_sb/{FOLDER.name}/{file}" for file in FILES}
+    inside |= {f"mlee_sb/{FOLDER.name}/{file}" for file in (*FILES, MADE_FROM)}
     assert inside | beside == {name for name in there if ".dist-info/" not in name}
 
 
