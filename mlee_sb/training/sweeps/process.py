@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import select
 import signal
 import subprocess
 import sys
@@ -69,11 +70,10 @@ def train_in_own_process(task: Task, import_path: list[str], command: int) -> En
     folder.mkdir(parents=True, exist_ok=True)
     kind = task.threads, import_path, os.getcwd(), dict(os.environ)
     ending = None
-    is_worker = os.getpid() != command
     while ending is None and (waiting := _take_waiting(kind)):
-        ending = waiting.train(task, is_worker)  # None if it has ended by now
+        ending = waiting.train(task)  # None if it has ended by now
     if ending is None:
-        ending = StageServer(kind, task.stage.files.run_log).train(task, is_worker) or died(ENDED_BY_ITSELF)
+        ending = StageServer(kind, task.stage.files.run_log, in_worker=os.getpid() != command).train(task) or died(ENDED_BY_ITSELF)
     return Ending(folder, seconds=time.monotonic() - start, **ending)
 
 
@@ -87,10 +87,11 @@ class StageServer:
     ----------
     kind : CPU threads of a stage, folders to import from, working folder and environment
     log : file for what the server itself has to say, for example why it cannot start
+    in_worker : whether this process is a worker, which ends with whoever started it
     """
 
-    def __init__(self, kind: tuple[int, list[str], str, dict[str, str]], log: Path):
-        self.kind, self._starter = kind, os.getppid()
+    def __init__(self, kind: tuple[int, list[str], str, dict[str, str]], log: Path, in_worker: bool):
+        self.kind, self._starter = kind, os.getppid() if in_worker else None
         threads, import_path, folder, environment = kind
         environment = {**environment, **dict.fromkeys(THREADS, str(threads)), "PYTHONPATH": os.pathsep.join(import_path)}
         command, pipe = [sys.executable, "-P", "-m", "mlee_sb.training.sweeps.worker", str(IDLE)], subprocess.PIPE
@@ -99,10 +100,10 @@ class StageServer:
                 command, stdin=pipe, stdout=pipe, stderr=file, cwd=folder, env=environment, start_new_session=True
             )
 
-    def train(self, task: Task, is_worker: bool) -> dict[str, str] | None:
+    def train(self, task: Task) -> dict[str, str] | None:
         """Train the stage of a task. Return how it ended, without its folder; None if the server had ended before it could begin."""
         try:
-            answer = self._ask(pickle.dumps(task), is_worker)
+            answer = self._ask(pickle.dumps(task))
         except BaseException:  # Ctrl-C, too
             self._kill()
             raise
@@ -113,19 +114,15 @@ class StageServer:
         self._kill()
         return None if status == ENDED_BY_ITSELF else died(status)
 
-    def _ask(self, question: bytes, is_worker: bool) -> bytes:
+    def _ask(self, question: bytes) -> bytes:
         """Send a question, and wait for the answer: a line, or nothing if the server ends."""
         with suppress(BrokenPipeError):  # it has ended, and its status will tell why
             self._process.stdin.write(question)
             self._process.stdin.flush()  # stdin stays open, so that the server ends with this process
-        answers: list[bytes] = []
-        reader = threading.Thread(target=lambda: answers.append(self._process.stdout.readline()), daemon=True)
-        reader.start()
-        while reader.is_alive():
-            reader.join(LOOKS_UP)
-            if is_worker and os.getppid() != self._starter:  # the command was killed, so nobody waits for this stage
+        while not select.select([self._process.stdout], [], [], LOOKS_UP)[0]:
+            if self._starter and os.getppid() != self._starter:  # the command was killed, so nobody waits for this stage
                 raise SystemExit(1)
-        return answers[0]
+        return self._process.stdout.readline()
 
     def _kill(self) -> None:
         """End the server, and with it the stage that it trains."""
