@@ -26,12 +26,16 @@ class Utterance:
     ----------
     id : unique in the corpus
     wav : path of the recording below the data folder, with ``/``
-    speaker : who speaks; splits are made of whole speakers
+    speaker : who speaks, or "" where it is not known; splits are made of whole speakers
     session : the recording session, or ""
     votes : code (of `Corpus.categories`) -> number of annotators who voted for it; absent means none
     n_annotators : number of annotators who voted; one of them may vote for several emotions
     dominant : code of the dominant emotion by the corpus's own rule, or "" where there is none
     annotations : (annotator, code), one a vote; empty where the corpus does not name its annotators
+    start, end : seconds in the recording where a piece of it begins and ends; None for the beginning and the end of the recording
+    script : name of the text that is spoken, "" for free speech or where it is not known
+    split : where the corpus itself divides its utterances: ``train``, ``valid`` or a test set (``test``, ``test1``, ...; see
+        `own_split`), or the name of the fold that tests it; otherwise ""
     """
 
     id: str
@@ -42,6 +46,10 @@ class Utterance:
     n_annotators: int
     dominant: str = ""
     annotations: tuple[tuple[str, str], ...] = ()
+    start: float | None = None
+    end: float | None = None
+    script: str = ""
+    split: str = ""
 
 
 @dataclass(frozen=True)
