@@ -1,0 +1,46 @@
+"""Names of speakers, annotators and labels: two spellings of one name are one person, and a split by raw text would not see it."""
+
+import unicodedata
+from collections.abc import Iterable
+
+SHOWN = 5  # groups of spellings that an error lists
+
+
+def folded(name: str) -> str:
+    """Return what is left of a name without the ways to write it: Unicode's forms, case, spaces and signs without a width.
+
+    >>> folded("Zoë ") == folded("zoe\\u0308"), folded("Dr.  No")
+    (True, 'dr. no')
+    """
+    if name.isascii():
+        return " ".join(name.lower().split())
+    visible = "".join(c for c in unicodedata.normalize("NFKC", name) if unicodedata.category(c) != "Cf")
+    return " ".join(unicodedata.normalize("NFKC", visible.casefold()).split())
+
+
+def near_equal(names: Iterable[str]) -> list[tuple[str, ...]]:
+    """Return the groups of names that differ in nothing but how they are written, sorted, each with its spellings.
+
+    >>> near_equal(["anna", "Bert", "Anna", "anna"])
+    [('Anna', 'anna')]
+    """
+    spellings: dict[str, set[str]] = {}
+    for name in set(names):
+        spellings.setdefault(folded(name), set()).add(name)
+    return sorted(tuple(sorted(same)) for same in spellings.values() if len(same) > 1)
+
+
+def listed(groups: Iterable[tuple[str, ...]]) -> str:
+    """Return groups of spellings for an error, each name in quotes, with what cannot be seen escaped.
+
+    >>> listed([("Anna", "anna"), ("Zoe\\u0308", "Zoë")])
+    "'Anna' = 'anna'; 'Zoe\\\\u0308' = 'Zo\\\\xeb'"
+    """
+    groups = list(groups)
+    more = f"; and {len(groups) - SHOWN} more" if len(groups) > SHOWN else ""
+    return "; ".join(" = ".join(map(_visible, group)) for group in groups[:SHOWN]) + more
+
+
+def _visible(name: str) -> str:
+    """Return a name in quotes; composed and decomposed letters look alike, so letters beyond ASCII are escaped."""
+    return ascii(name)
