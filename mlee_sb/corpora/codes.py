@@ -30,7 +30,7 @@ def is_code(text: str) -> bool:
     return bool(kinds) and kinds[0] in (LETTERS, DIGITS) and rest
 
 
-def refuse_what_is_no_code(code: str, where: str) -> None:
-    """Raise an InputError that begins with `where`, if `code` cannot be a code."""
+def refuse_what_is_no_code(code: str, where: str, remedy: str = "") -> None:
+    """Raise an InputError that begins with `where` and ends with `remedy`, if `code` cannot be a code."""
     if not is_code(code):
-        raise InputError(f"{where}: {code!r} cannot be a code: letters and digits of any script, _ and - only, and not empty")
+        raise InputError(f"{where}: {code!r} cannot be a code: letters and digits of any script, _ and - only, and not empty{remedy}")
