@@ -3,7 +3,7 @@
 import unicodedata
 
 from mlee_sb.corpora.base import OTHER
-from mlee_sb.corpora.identities import folded
+from mlee_sb.corpora.manifest.identities import folded
 from mlee_sb.errors import InputError
 
 NAMES_OF_OTHER = ("other", OTHER)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlee_sb.corpora.codes import code_of, refuse_what_is_no_code
-from mlee_sb.corpora.identities import folded
+from mlee_sb.corpora.manifest.identities import folded
 from mlee_sb.corpora.text_table import read_text_table
 from mlee_sb.errors import InputError
 

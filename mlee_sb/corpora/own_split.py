@@ -13,6 +13,11 @@ NAMES = {
 TEST_SET = re.compile(r"(?:test|testing|eval|evaluation)[ _-]*(?:set)?[ _-]*(?P<which>\w*)")
 
 
+def is_own_split(name: str) -> bool:
+    """Tell whether `name` is one that `own_split` returns."""
+    return name in (TRAIN, VALID) or name.startswith(TEST)
+
+
 def own_split(name: str) -> str:
     """Return ``train``, ``valid``, or the name of a test set, for the name that a corpus gives to one of its sets.
 
@@ -29,4 +34,4 @@ def own_split(name: str) -> str:
         return NAMES[folded]
     if found := TEST_SET.fullmatch(folded):
         return f"{TEST}{found['which']}"
-    raise InputError(f"split {name!r}: it must be {TRAIN}, {VALID} (or dev), {TEST}, or a name such as {TEST}1 for one of several test sets")
+    raise InputError(f"split {name!r}: give {TRAIN}, {VALID} (or dev) or {TEST}; one of several test sets has a name such as {TEST}1")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mlee_sb.corpora.identities import folded
+from mlee_sb.corpora.manifest.identities import folded
 from mlee_sb.corpora.text_file import UTF_8, read_text
 from mlee_sb.errors import InputError
 

@@ -18,7 +18,7 @@ AudioFile = str | Path | BinaryIO
 Numbers = Tensor | np.ndarray | list
 
 
-def load_utterance(file: AudioFile, sample_rate: int, min_samples: int) -> Tensor:
+def load_utterance(file: AudioFile, sample_rate: int, min_samples: int, start: float | None = None, end: float | None = None) -> Tensor:
     """Read the file of one utterance.
 
     Parameters
@@ -26,6 +26,7 @@ def load_utterance(file: AudioFile, sample_rate: int, min_samples: int) -> Tenso
     file : a wav, flac, ogg or mp3 file of any sample rate and number of channels, or such a file opened for reading bytes
     sample_rate : Hz of the waveform to return
     min_samples : the shortest waveform that the model takes
+    start, end : seconds of a piece of it; None for its beginning and its end
 
     Returns
     -------
@@ -38,7 +39,7 @@ def load_utterance(file: AudioFile, sample_rate: int, min_samples: int) -> Tenso
         if the file cannot be read, is longer than `LONGEST_SECONDS`, is too short for the model, or has samples far beyond full scale
     """
     _check_not_too_long(file, seconds_of(file))  # by its header, before it is read
-    waveform = load_waveform(file, sample_rate)
+    waveform = load_waveform(file, sample_rate, start=start, end=end)
     _check_not_too_long(file, len(waveform) / sample_rate)  # audio from a pipe has no header to ask
     check_not_too_short(file, len(waveform), sample_rate, min_samples)
     return waveform

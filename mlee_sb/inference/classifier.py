@@ -230,17 +230,20 @@ class EmotionClassifier:
         """Classify one utterance, a file as for `predict`. Return what `classify_batch` returns; raise what `predict` raises."""
         return self._classify(self._load(path), None, named(path))
 
-    def attention_file(self, path: AudioFile, encoder: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    def attention_file(
+        self, path: AudioFile, encoder: int = 0, start: float | None = None, end: float | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Compute where an encoder looks in a recording (figure 3 of the paper).
 
         Parameters
         ----------
         path : as for `classify_file`
         encoder : the number of the encoder in a fusion, from 0
+        start, end : seconds of a piece of the recording; None for its beginning and its end
 
         Returns
         -------
-        seconds : [steps], the middle of each step
+        seconds : [steps], the middle of each step, from `start`
         weights : [steps], attention weights with the sum 1
 
         Raises
@@ -254,7 +257,7 @@ class EmotionClassifier:
         looking = encoders[encoder] if encoder < len(encoders) else None
         if not getattr(looking, "has_attention", False):
             raise NoAttention(f"encoder {encoder} of this model has no attention to show")
-        weights, seconds = looking.attention(upload(self._load(path), self.device))
+        weights, seconds = looking.attention(upload(self._load(path, start, end), self.device))
         check_finite(weights, named(path))
         return seconds.cpu().numpy(), weights.cpu().numpy()
 
@@ -274,5 +277,5 @@ class EmotionClassifier:
         score, index = out_prob.max(dim=-1)
         return out_prob, score, index, [self.emotions[i] for i in index.tolist()]
 
-    def _load(self, path: AudioFile) -> Tensor:
-        return load_utterance(path, self.model.sample_rate, self.model.min_samples)
+    def _load(self, path: AudioFile, start: float | None = None, end: float | None = None) -> Tensor:
+        return load_utterance(path, self.model.sample_rate, self.model.min_samples, start, end)

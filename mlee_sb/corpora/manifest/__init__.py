@@ -6,10 +6,16 @@ A folder holds utterances.csv, foldK/{train,valid,test}.csv with the same column
 from mlee_sb.corpora.manifest.columns import (
     FILES,
     FINGERPRINTS,
+    GROUPINGS,
     LUMPED,
+    MOST_VOTES,
     PROTOCOL,
     RUN_PREPARE,
+    SCRIPT,
+    SESSION,
     SKIPPED,
+    SPEAKER,
+    SPLIT,
     SPLITS,
     UTTERANCES,
     VOTE_COLUMNS,
@@ -21,18 +27,36 @@ from mlee_sb.corpora.manifest.columns import (
     why_not_inside,
 )
 from mlee_sb.corpora.manifest.faults import Fault, changed_rows, faults_of_utterances, faults_of_votes
-from mlee_sb.corpora.manifest.protocol import VOTES_HASH, categories_of, fold_numbers, read_protocol, reader_of, types_of
-from mlee_sb.corpora.manifest.read import read_fingerprints, read_fold, read_split, read_table, read_utterances, read_votes
+from mlee_sb.corpora.manifest.identities import UNKNOWN_SPEAKERS, is_stand_in, listed, near_equal, stand_in
+from mlee_sb.corpora.manifest.protocol import (
+    GROUP,
+    VOTES_HASH,
+    categories_of,
+    fold_numbers,
+    group_column,
+    read_protocol,
+    reader_of,
+    types_of,
+)
+from mlee_sb.corpora.manifest.read import pieces_of, read_fingerprints, read_fold, read_split, read_table, read_utterances, read_votes
 
 __all__ = [
     "FILES",
     "FINGERPRINTS",
+    "GROUP",
+    "GROUPINGS",
     "LUMPED",
+    "MOST_VOTES",
     "PROTOCOL",
     "RUN_PREPARE",
+    "SCRIPT",
+    "SESSION",
     "SKIPPED",
+    "SPEAKER",
+    "SPLIT",
     "SPLITS",
     "UTTERANCES",
+    "UNKNOWN_SPEAKERS",
     "VOTES",
     "VOTES_HASH",
     "VOTE_COLUMNS",
@@ -44,6 +68,11 @@ __all__ = [
     "faults_of_utterances",
     "faults_of_votes",
     "fold_numbers",
+    "group_column",
+    "is_stand_in",
+    "listed",
+    "near_equal",
+    "pieces_of",
     "read_fingerprints",
     "read_fold",
     "read_protocol",
@@ -52,6 +81,7 @@ __all__ = [
     "read_utterances",
     "read_votes",
     "reader_of",
+    "stand_in",
     "types_of",
     "vote_columns",
     "vote_columns_in",
