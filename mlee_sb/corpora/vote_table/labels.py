@@ -6,8 +6,8 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from mlee_sb.corpora.codes import OTHER, code_of, refuse_what_is_no_code
-from mlee_sb.corpora.identities import folded, listed, near_equal
 from mlee_sb.corpora.labels_file import CODE, LABEL, Labels
+from mlee_sb.corpora.manifest.identities import folded, listed, near_equal
 from mlee_sb.corpora.vote_table.columns import words
 from mlee_sb.errors import InputError
 

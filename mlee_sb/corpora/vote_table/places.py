@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from os.path import splitext
 
-from mlee_sb.corpora.identities import listed, near_equal
+from mlee_sb.corpora.manifest.identities import listed, near_equal
 from mlee_sb.corpora.own_split import own_split
 from mlee_sb.corpora.vote_table.columns import END, FOLD, SPLIT, START, Rows
 from mlee_sb.corpora.vote_table.numbers import numbers, seconds

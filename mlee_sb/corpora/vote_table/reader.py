@@ -9,18 +9,30 @@ from mlee_sb.corpora.base import OTHER, Corpus, Fold, Skipped, Utterance, groupe
 from mlee_sb.corpora.codes import code_of
 from mlee_sb.corpora.labels_file import read_labels
 from mlee_sb.corpora.manifest.columns import VOTES_FOR, why_not_inside
+from mlee_sb.corpora.manifest.identities import UNKNOWN
 from mlee_sb.corpora.own_name import own_name
 from mlee_sb.corpora.text_table import read_text_table
-from mlee_sb.corpora.vote_table import columns
-from mlee_sb.corpora.vote_table.columns import DOMINANT, END, FOLD, ID, N_ANNOTATORS, SCRIPT, SESSION, SPEAKER, SPLIT, START, WAV
+from mlee_sb.corpora.vote_table.columns import (
+    DOMINANT,
+    END,
+    FOLD,
+    ID,
+    N_ANNOTATORS,
+    SCRIPT,
+    SESSION,
+    SPEAKER,
+    SPLIT,
+    START,
+    WAV,
+    form_of,
+    read_columns,
+)
 from mlee_sb.corpora.vote_table.counts import AUTO, Kind
 from mlee_sb.corpora.vote_table.numbers import has_decimal_commas
 from mlee_sb.corpora.vote_table.places import default_ids, read_pieces, read_sets
 from mlee_sb.corpora.vote_table.votes import HowVotesAre, read_votes
 from mlee_sb.corpora.vote_table.wavs import Recordings
 from mlee_sb.errors import InputError
-
-UNKNOWN = "unknown"
 
 
 class VoteTable(Corpus):
@@ -29,7 +41,6 @@ class VoteTable(Corpus):
     name = "vote_table"
     dominant_rule = "the column `dominant`; where there is none, the one emotion with the most votes, none on a tie"
     fold_options = ("folds",)
-    grouping, speakers = "speaker", "known"
 
     def __init__(
         self,
@@ -52,8 +63,8 @@ class VoteTable(Corpus):
         if not self.path.is_file():
             raise InputError(f"{self.path}: no such file; it must hold the votes (another name is given with --table)")
         source = read_text_table(self.path, (WAV,), encoding, "--encoding")
-        self.rows = columns.read_columns(source, ignore, annotators)
-        self.form = columns.form_of(self.rows)
+        self.rows = read_columns(source, ignore, annotators)
+        self.form = form_of(self.rows)
         self._remarks = list(self.rows.remarks)
         self.recordings = Recordings(self.data_folder)
         self._find_recordings()

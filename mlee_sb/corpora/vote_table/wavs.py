@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
-from mlee_sb.corpora.identities import folded
 from mlee_sb.corpora.manifest.columns import why_not_inside
+from mlee_sb.corpora.manifest.identities import folded
 from mlee_sb.corpora.vote_table.columns import words
 from mlee_sb.errors import InputError
 
