@@ -154,7 +154,7 @@ def _body(path: Path, rows: Iterator[tuple[int, list[str]]], header: Sequence[st
             continue
         if len(fields) != n:
             hint = "; a field that has the separator in it, as a decimal comma, must be in quotes" if len(fields) > n else ""
-            raise InputError(f"{path}, line {number}: {len(fields)} fields, and the header names {n} columns{hint}")
+            raise InputError(f"{path}, line {number}: {len(fields)} field{'s' * (len(fields) > 1)}, and the header names {n} columns{hint}")
         if fields[0].strip() == header[0] and [field.strip() for field in fields] == header:
             raise InputError(f"{path}, line {number}: the header again; are these two tables in one file? Give one")
         numbers.append(number)

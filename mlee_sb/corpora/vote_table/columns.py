@@ -3,6 +3,7 @@
 import csv
 import re
 import shlex
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -31,6 +32,7 @@ OTHER_WORDS = {  # what other tables call these columns: to say it is better tha
     **dict.fromkeys(("rater", "worker", "evaluator", "listener", "coder"), ANNOTATOR),
     **dict.fromkeys(("votes_total", "votes_sum", "votes_all", "votes_n", "n_votes", "n_raters"), N_ANNOTATORS),
 }
+LENGTHS = ("duration", "dur", "length")  # beside a start, they tell the end
 NEAR = 0.8  # [choice] similarity from which a name is a misspelling
 NO_MISSPELLING = ("dominance",)  # a dimension of emotions, beside valence and arousal
 
@@ -104,6 +106,9 @@ def read_columns(table: TextTable, ignore: str = "", annotators: str = "") -> Ro
     if unused:
         remarks.append(f"{table.path.name}: columns that are not used: {', '.join(unused)}")
     read = {folded: name for folded, name in names.items() if name}
+    for name, n in Counter(read.values()).items():
+        if n > 1:
+            raise InputError(f"{table.path}: {n} columns are read as {name!r}: leave one out with --ignore")
     return Rows(table.path, list(table.names.values()), table.cells[list(read)].rename(columns=read), remarks)
 
 
@@ -154,6 +159,8 @@ def _nearest(folded: str, read: Iterable[str]) -> str:
     if folded in NO_MISSPELLING:
         return ""
     missing = [name for name in KNOWN if name not in read]
+    if folded in LENGTHS and END in missing and START not in missing:
+        return END
     for prefix, shown in ((VOTES_FOR, f"{VOTES_FOR}<code>"), (LABELS_OF, f"{LABELS_OF}<name>")):
         if (prefix == VOTES_FOR or ANNOTATOR in missing) and OTHER_WORDS.get(folded) is None and _alike(folded[: len(prefix)], prefix):
             return shown

@@ -12,6 +12,7 @@ from mlee_sb.corpora.vote_table.columns import words
 from mlee_sb.errors import InputError
 
 BETWEEN_LABELS = (";", "|", ",")  # in one cell
+NO_LABELS = ("na", "n/a", "nan", "null")
 HOW = f"give each label its code with --labels FILE, a CSV with the columns {LABEL},{CODE}"
 
 
@@ -71,6 +72,8 @@ def _without_file(path: Path, found: Sequence[str]) -> dict[str, str]:
     if same:
         raise InputError(f"{path}: labels that differ in nothing but how they are written: {listed(same)}: write each in one way, or {HOW}")
     for label, code in codes.items():
+        if folded(label) in NO_LABELS:
+            raise InputError(f"{path}: label {label!r} is what programs write for an empty cell: leave the cell empty, or {HOW}")
         refuse_what_is_no_code(code, f"{path}: label {label!r}", f"; {HOW}")
     return codes
 

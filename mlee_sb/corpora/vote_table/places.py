@@ -60,6 +60,15 @@ def read_sets(rows: Rows) -> list[str]:
     return rows.cells[SPLIT].map(sets).tolist()
 
 
+def written_times(times: Times) -> list[str]:
+    """Return times as text, each in one way: seconds to the microsecond; "" for None.
+
+    >>> written_times([1.50, None, 83.0])
+    ['1.5', '', '83']
+    """
+    return ["" if time is None else _short(time) for time in times]
+
+
 def default_ids(wavs: Sequence[str], starts: Times, ends: Times) -> list[str]:
     """Return the path of each recording without its ending, and for a piece where it begins and ends.
 

@@ -29,7 +29,7 @@ from mlee_sb.corpora.vote_table.columns import (
 )
 from mlee_sb.corpora.vote_table.counts import AUTO, Kind
 from mlee_sb.corpora.vote_table.numbers import has_decimal_commas
-from mlee_sb.corpora.vote_table.places import default_ids, read_pieces, read_sets
+from mlee_sb.corpora.vote_table.places import default_ids, read_pieces, read_sets, written_times
 from mlee_sb.corpora.vote_table.votes import HowVotesAre, read_votes
 from mlee_sb.corpora.vote_table.wavs import Recordings
 from mlee_sb.errors import InputError
@@ -73,6 +73,9 @@ class VoteTable(Corpus):
         self._remarks += [f"{self.path.name}: its numbers have a decimal comma"] if comma else []
         cells, (self._starts, self._ends) = self.rows.cells, read_pieces(self.rows, comma)
         self._sets = read_sets(self.rows)
+        for column, times in ((START, self._starts), (END, self._ends)):
+            if column in cells:
+                cells[column] = written_times(times)  # one time may be written in several ways
         if ID not in cells:
             cells[ID] = default_ids(cells[WAV].tolist(), self._starts, self._ends)
         self._labels = read_labels(labels) if labels else None
