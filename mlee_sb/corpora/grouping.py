@@ -7,8 +7,8 @@ from pathlib import PurePosixPath
 
 from mlee_sb.corpora.base import SMALLEST_NUMBER_OF_GROUPS, Corpus, Fold, Skipped, Utterance, final_fold
 from mlee_sb.corpora.manifest import stand_in
-from mlee_sb.corpora.manifest.columns import SESSION, SPEAKER, SPLIT, SPLITS
-from mlee_sb.corpora.own_split import TRAIN, VALID, is_own_split
+from mlee_sb.corpora.manifest.columns import SESSION, SPEAKER, SPLIT, SPLITS, TEST, TRAIN, VALID
+from mlee_sb.corpora.own_split import is_own_split
 from mlee_sb.errors import InputError
 
 SHOWN = 5  # names that a message lists
@@ -124,7 +124,7 @@ def _refuse_shared_speakers(folds: Sequence[Fold], grouping: str, utterances: Se
     """Refuse a speaker on two sides: training never hears a speaker of its validation or test set."""
     speakers = values_of(utterances, grouping, SPEAKER)
     for fold in folds:
-        for one, other in ((TRAIN, "test"), (VALID, "test"), (TRAIN, VALID)):
+        for one, other in ((TRAIN, TEST), (VALID, TEST), (TRAIN, VALID)):
             shared = _shared(speakers, getattr(fold, one), getattr(fold, other))
             if shared:
                 raise InputError(

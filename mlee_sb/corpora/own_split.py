@@ -2,10 +2,9 @@
 
 import re
 
-from mlee_sb.corpora.manifest.columns import SPLITS
+from mlee_sb.corpora.manifest.columns import TEST, TRAIN, VALID
 from mlee_sb.errors import InputError
 
-TRAIN, VALID, TEST = SPLITS
 NAMES = {
     **dict.fromkeys(("train", "training", "trn"), TRAIN),
     **dict.fromkeys(("valid", "validation", "val", "dev", "devel", "development"), VALID),

@@ -27,17 +27,17 @@ def check_told(corpus: Corpus, items: Iterable[Utterance | Skipped]) -> None:
     for what, names in _names(corpus, utterances).items():
         if groups := near_equal(names):
             raise InputError(
-                f"{corpus.data_folder}: a {what} is written in several ways, and would count as several: {listed(groups)}: "
+                f"{corpus.data_folder}: {what} is written in several ways, and would count as several: {listed(groups)}: "
                 "write each in one way"
             )
 
 
 def _names(corpus: Corpus, utterances: Sequence[Utterance]) -> dict[str, Iterable[str]]:
     return {
-        "speaker": {utterance.speaker for utterance in utterances},
-        "session": {utterance.session for utterance in utterances},
-        "annotator": {annotator for utterance in utterances for annotator, _ in utterance.annotations},
-        "label": corpus.categories,
+        "a speaker": {utterance.speaker for utterance in utterances},
+        "a session": {utterance.session for utterance in utterances},
+        "an annotator": {annotator for utterance in utterances for annotator, _ in utterance.annotations},
+        "a label": corpus.categories,
     }
 
 

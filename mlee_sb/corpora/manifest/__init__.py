@@ -38,7 +38,16 @@ from mlee_sb.corpora.manifest.protocol import (
     reader_of,
     types_of,
 )
-from mlee_sb.corpora.manifest.read import pieces_of, read_fingerprints, read_fold, read_split, read_table, read_utterances, read_votes
+from mlee_sb.corpora.manifest.read import (
+    pieces_of,
+    read_fingerprints,
+    read_fold,
+    read_split,
+    read_table,
+    read_utterances,
+    read_votes,
+    test_sets_in,
+)
 
 __all__ = [
     "FILES",
@@ -82,6 +91,7 @@ __all__ = [
     "read_votes",
     "reader_of",
     "stand_in",
+    "test_sets_in",
     "types_of",
     "vote_columns",
     "vote_columns_in",

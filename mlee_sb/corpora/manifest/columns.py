@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-SPLITS = ("train", "valid", "test")
+SPLITS = TRAIN, VALID, TEST = ("train", "valid", "test")
 GROUPINGS = SPEAKER, SESSION, SPLIT = ("speaker", "session", "split")  # columns; the folds keep together what has one value there
 SCRIPT = "script"  # the text that is spoken
 NEW_COLUMNS = ("start", "end", SCRIPT, SPLIT)  # not in the manifests of earlier versions

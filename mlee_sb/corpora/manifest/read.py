@@ -13,7 +13,9 @@ from mlee_sb.corpora.manifest.columns import (
     PROTOCOL,
     RUN_PREPARE,
     SPEAKER,
+    SPLIT,
     SPLITS,
+    TEST,
     UTTERANCES,
     VOTE_COLUMNS,
     VOTES,
@@ -63,6 +65,16 @@ def pieces_of(frame: pd.DataFrame) -> list[tuple[str, float | None, float | None
     columns = (frame[column].tolist() if column in frame else [math.nan] * len(frame) for column in ("start", "end"))
     times = ([None if math.isnan(time) else time for time in column] for column in columns)
     return list(zip(frame["wav"].tolist(), *times, strict=True))
+
+
+def test_sets_in(frame: pd.DataFrame) -> list[str]:
+    """Return the names of the test sets in rows of a test split, where the corpus has several; otherwise [].
+
+    >>> test_sets_in(pd.DataFrame({"split": ["test2", "test1", "test1"]})), test_sets_in(pd.DataFrame({"split": ["test", "test"]}))
+    (['test1', 'test2'], [])
+    """
+    names = sorted(frame[SPLIT].unique()) if SPLIT in frame else []
+    return names if len(names) > 1 and all(name.startswith(TEST) for name in names) else []
 
 
 def read_fingerprints(folder: str | Path) -> pd.DataFrame:
