@@ -128,7 +128,8 @@ def form_of(rows: Rows) -> str:
         raise InputError(f"{rows.path}: {found}; give either {FORMS}")
     for column in (WAV, *((ANNOTATOR, LABEL) if forms == [LABEL] else ())):
         if column not in columns:
-            raise InputError(f"{rows.path}: no column {column!r}; {found}")
+            remedy = f"; if each row has one label, give --annotators {LABEL}" if column == ANNOTATOR else ""
+            raise InputError(f"{rows.path}: no column {column!r}; {found}{remedy}")
     if {SPLIT, FOLD} <= set(columns):
         raise InputError(f"{rows.path}: the columns {SPLIT} and {FOLD} both divide the utterances: leave one out with --ignore {FOLD}")
     return forms[0]

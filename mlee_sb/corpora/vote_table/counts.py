@@ -54,20 +54,20 @@ def read_counts(rows: Rows, columns: Sequence[str], kind: str, n_annotators: int
         counts = values.astype(int)
     else:
         counts = _votes_of(rows, values / 100 if kind == PERCENTS else values, annotators, kind)
-    return counts, annotators.where(annotators > 0, counts.sum(axis=1)).astype(int), kind
+    return counts, annotators.fillna(counts.sum(axis=1)).astype(int), kind
 
 
 def annotators_of(rows: Rows, given: int, comma: bool) -> pd.Series:
-    """Return the number of annotators of each row, by its column, or by the option: 0 where neither says it."""
+    """Return the number of annotators of each row, by its column, or by the option: NaN where neither says it."""
     if given < 0:
         raise InputError(f"--{N_ANNOTATORS} {given}: must be a number of people")
     if N_ANNOTATORS not in rows.cells:
-        return pd.Series(float(given), index=rows.cells.index)
+        return pd.Series(float(given or "nan"), index=rows.cells.index)
     if given:
         raise InputError(f"--{N_ANNOTATORS} {given}: {rows.path} has a column {N_ANNOTATORS}: leave the option out")
     found = numbers(rows.cells[N_ANNOTATORS], comma)
     rows.refuse(~((found % 1 == 0) & (found <= MOST_VOTES)), N_ANNOTATORS, NO_COUNT)
-    return found
+    return found.where(rows.cells[N_ANNOTATORS] != "")
 
 
 def _kind_of(rows: Rows, values: pd.DataFrame, annotators: pd.Series, given: bool) -> str:
@@ -104,13 +104,13 @@ def _votes_of(rows: Rows, parts: pd.DataFrame, annotators: pd.Series, kind: str)
     counts = {}
     for column in parts:
         what = "percentage" if kind == PERCENTS else "proportion"
-        unknown = (parts[column] > 0) & (annotators == 0)
+        unknown = (parts[column] > 0) & annotators.isna()
         rows.refuse(
             unknown, column, f"is a {what} of an unknown number of annotators: give the column {N_ANNOTATORS}, or --{N_ANNOTATORS} 3"
         )
         rows.refuse(parts[column] > 1, column, f"is more than the whole: it cannot be a {what}")
         exact = parts[column] * annotators
-        counts[column] = np.rint(exact)
+        counts[column] = np.rint(exact).fillna(0)
         bad = abs(exact - counts[column]) > annotators * ROUNDED + 1e-9
         if bad.any():
             n = annotators[bad.idxmax()]

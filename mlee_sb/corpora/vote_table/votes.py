@@ -128,9 +128,9 @@ def _of_annotations(rows: Rows, how: HowVotesAre, codes: Codes, first: np.ndarra
     counts = [Counter(code for _, code in of_one) for of_one in annotations]
     voted = pd.Series([len({annotator for annotator, _ in of_one}) for of_one in annotations], index=rows.cells.index[first])
     told = annotators_of(rows, how.n_annotators, how.comma).iloc[first]
-    few = (told > 0) & (told < voted)
+    few = told < voted
     if few.any():
         line = few.idxmax()
         raise InputError(f"{rows.path}, line {line}: {voted[line]} annotators voted, and {N_ANNOTATORS} is {told[line]:.0f}")
-    n_annotators = told.where(told > 0, voted).astype(int)
+    n_annotators = told.fillna(voted).astype(int)
     return Votes(codes.all(), codes.merged, (), first.tolist(), counts, n_annotators.tolist(), annotations)
