@@ -34,6 +34,5 @@ def is_code(text: str) -> bool:
 def refuse_what_is_no_code(code: str, where: str, remedy: str = "") -> None:
     """Raise an InputError that begins with `where` and ends with `remedy`, if `code` cannot be a code."""
     if not is_code(code):
-        raise InputError(
-            f"{where}: {code!r} cannot be a code: letters and digits of any script, _ and - only, and 1 to {LONGEST} of them{remedy}"
-        )
+        rule = f"letters and digits of any script, _ and - only, at most {LONGEST}, and a letter or digit first"
+        raise InputError(f"{where}: {code!r:.80} cannot be a code: {rule}{remedy}")

@@ -102,8 +102,8 @@ def test_the_number_of_annotators_is_said_once(tmp_path):
 
 
 def test_an_empty_number_of_annotators_is_the_sum_of_the_votes(tmp_path):
-    _, found = read(tmp_path, wide(",2,1", "5,2,1", columns="n_annotators,votes_neu,votes_hap"))
-    assert [item.n_annotators for item in found] == [3, 5]
+    _, found = read(tmp_path, wide(",2,1", "5,2,1", "0,2,1", columns="n_annotators,votes_neu,votes_hap"))
+    assert [item.n_annotators for item in found] == [3, 5, 0], "what is wrong stays so, for the check of all corpora"
 
 
 BY_ANNOTATOR = wide("neu,hap,hap;neu", "hap,,hap", "other,neu,", columns="annotator_ear1,annotator_ear2,annotator_ear3")
@@ -148,7 +148,7 @@ def test_all_forms_of_the_same_votes_give_the_same_manifests(tmp_path):
     ("cell", "message"),
     [
         ('"neu;hap|sad"', "label 'neu;hap|sad': it has ';' and '|' in it: separate several labels in one way"),
-        ("neu/hap", "label 'neu/hap': 'neu/hap' cannot be a code: letters and digits of any script, _ and - only"),
+        ("neu/hap", "votes.csv: 'neu/hap' cannot be a code: letters and digits of any script, _ and - only"),
         ("Positive-{Happy}", "give each label its code with --labels FILE, a CSV with the columns label,code"),
         ("very sad", "'very sad' cannot be a code"),
         ("NA", "label 'NA' is what programs write for an empty cell: leave the cell empty"),
@@ -241,6 +241,13 @@ def test_more_annotators_than_the_table_says_are_refused(tmp_path):
         read(tmp_path, "\n".join(["wav,speaker,n_annotators,annotator,label", *rows]))
     _, (a,) = read(tmp_path, "\n".join(["wav,speaker,n_annotators,annotator,label", *rows]).replace(",1,e", ",4,e"))
     assert a.n_annotators == 4
+
+
+def test_a_table_of_one_label_a_row_can_be_read_as_one_annotators(tmp_path):
+    text = "wav,speaker,label\na.wav,anna,neu\nb.wav,bert,hap"
+    with pytest.raises(InputError, match="no column 'annotator'; .*; if each row has one label, give --annotators label"):
+        read(tmp_path, text)
+    assert [dict(item.votes) for item in read(tmp_path, text, annotators="label")[1]] == [{"neu": 1}, {"hap": 1}]
 
 
 def test_an_option_of_counts_needs_counts(tmp_path):

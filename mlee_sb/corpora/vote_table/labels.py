@@ -74,7 +74,7 @@ def _without_file(path: Path, found: Sequence[str]) -> dict[str, str]:
     for label, code in codes.items():
         if folded(label) in NO_LABELS:
             raise InputError(f"{path}: label {label!r} is what programs write for an empty cell: leave the cell empty, or {HOW}")
-        refuse_what_is_no_code(code, f"{path}: label {label!r}", f"; {HOW}")
+        refuse_what_is_no_code(code, str(path), f"; {HOW}")
     return codes
 
 
