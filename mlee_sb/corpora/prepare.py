@@ -1,6 +1,7 @@
 """From a raw release to manifests: read, check, split by speaker, write as one folder (contract 1 in the design)."""
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -113,7 +114,9 @@ def _refuse_what_is_not_ours(output: Path) -> None:
 def _targets(corpus: Corpus, emotions: Sequence[str] | None, min_votes: int) -> list[str]:
     if min_votes < 1:
         raise InputError(f"min_votes {min_votes}: an emotion exists from 1 vote on, or more")
-    emotions = list(emotions if emotions is not None else corpus.default_emotions)
+    given = emotions if emotions is not None else corpus.default_emotions
+    # A terminal may decompose letters, and the codes of a table are composed.
+    emotions = [emotion if emotion in corpus.emotions else unicodedata.normalize("NFC", emotion) for emotion in given]
     for emotion in emotions:
         choose(emotion, corpus.emotions, f"emotion of the corpus {corpus.name}")
     twice = [emotion for emotion, n in Counter(emotions).items() if n > 1]
