@@ -118,9 +118,10 @@ def test_what_is_not_certain_is_refused_with_the_file_the_line_and_a_remedy(tmp_
     assert message in str(refused.value)
 
 
-def test_an_encoding_that_does_not_exist_is_named(tmp_path):
-    with pytest.raises(InputError, match="--encoding windows: no such encoding; give for example cp1252"):
-        read(tmp_path, TEXT.encode(), encoding="windows")
+@pytest.mark.parametrize("encoding", ["windows", "hex"])
+def test_an_encoding_that_is_none_of_text_is_named(tmp_path, encoding):
+    with pytest.raises(InputError, match=f"--encoding {encoding}: no such encoding; give for example cp1252"):
+        read(tmp_path, TEXT.encode(), encoding=encoding)
 
 
 def test_a_mark_is_believed_more_than_the_option(tmp_path):

@@ -97,6 +97,12 @@ def test_a_text_beside_a_recording_is_no_recording(tmp_path):
     assert found.wav == "a1.wav"
 
 
+def test_a_folder_called_as_a_recording_without_its_ending_is_no_recording(tmp_path):
+    (tmp_path / "a1").mkdir()
+    _, (found,) = read(tmp_path, ["a1"], ["a1.wav"])
+    assert found.wav == "a1.wav"
+
+
 def test_what_is_not_there_is_skipped_by_prepare_with_its_reason(tmp_path):
     cells = ["a.wav", "b.wav", "c.wav", "gone.wav"]
     lines = "".join(f"{cell},s{n},{1 + n % 2},1\n" for n, cell in enumerate(cells))

@@ -1,5 +1,6 @@
 """Votes of the wide form: counts, or the part of the annotators who gave each vote."""
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -62,7 +63,7 @@ def annotators_of(rows: Rows, given: int, comma: bool) -> pd.Series:
     if given < 0:
         raise InputError(f"--{N_ANNOTATORS} {given}: must be a number of people")
     if N_ANNOTATORS not in rows.cells:
-        return pd.Series(float(given or "nan"), index=rows.cells.index)
+        return pd.Series(float(given) if given else math.nan, index=rows.cells.index)
     if given:
         raise InputError(f"--{N_ANNOTATORS} {given}: {rows.path} has a column {N_ANNOTATORS}: leave the option out")
     found = numbers(rows.cells[N_ANNOTATORS], comma)

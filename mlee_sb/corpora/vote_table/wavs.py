@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from urllib.parse import unquote
 
 from mlee_sb.corpora.manifest.columns import why_not_inside
@@ -21,6 +21,7 @@ class Recordings:
         self._prefixes = {f"{folder.as_posix()}/" for folder in (data_folder.absolute(), data_folder.resolve())}
         self._listed: dict[str, set[str]] = {}
         self._by_name: dict[str, dict[str, list[str]]] = {}
+        self._folders: dict[str, str] = {"": ""}
 
     def names(self, folder: str) -> set[str]:
         """Return the names of the files and folders in `folder` ("" for the data folder); none if there is no such folder."""
@@ -33,14 +34,13 @@ class Recordings:
 
     def recordings(self, folder: str) -> list[str]:
         """Return the paths of the recordings in `folder`, sorted."""
-        found = [name for name in self.names(folder) if is_audio(name) and not name.startswith(".")]
-        return [_joined(folder, name) for name in sorted(found)]
+        return [_joined(folder, name) for name in sorted(self.names(folder)) if is_recording(name)]
 
     def find(self, cells: Iterable[str], path: Path) -> tuple[dict[str, str], dict[str, str]]:
         """Return the path below the data folder for each cell, and the same for the cells alone that are written in another way.
 
-        What is not found keeps the path that the cell has.
-        A file that a cell names exactly is not taken for another cell, unless that cell has no ending.
+        What is not found keeps the path that the cell has. A file that a cell names exactly is not taken for another cell, unless that
+        cell has no ending.
 
         Parameters
         ----------
@@ -68,7 +68,8 @@ class Recordings:
 
     def _is_there(self, wav: str) -> bool:
         folder, name = os.path.split(wav)
-        return name in self.names(folder)
+        # A folder may be called as a recording without its ending is.
+        return name in self.names(folder) and (is_audio(name) or not (self.data_folder / wav).is_dir())
 
     def _near(self, cell: str, wav: str, exact: set[str], path: Path) -> str:
         """Return the one recording that a cell can mean."""
@@ -77,7 +78,8 @@ class Recordings:
         files = self._keys(folder)
         taken = exact if is_audio(name) else set()
         for key in (_key(name), _stem(name)):
-            found = [file for file in files.get(key, []) if file not in taken]
+            found = [_joined(folder, file) for file in files.get(key, []) if is_recording(file)]
+            found = [file for file in found if file not in taken]
             if len(found) > 1:
                 raise InputError(f"{path}: wav {cell!r} can be {words(sorted(found))}: write the name of the file as it is on disk")
             if found:
@@ -86,23 +88,28 @@ class Recordings:
 
     def _folder(self, folder: str) -> str:
         """Return a folder as it is called on disk, where its parts differ in case or way of writing only."""
-        found = ""
-        for part in PurePosixPath(folder).parts:
-            names = self.names(found)
-            same = [part] if part in names else [name for name in names if _key(name) == _key(part)]
-            found = _joined(found, same[0] if len(same) == 1 else part)
-        return found
+        if folder not in self._folders:
+            above, name = os.path.split(folder)
+            above = self._folder(above)
+            same = [name] if name in self.names(above) else self._keys(above).get(_key(name), [])
+            self._folders[folder] = _joined(above, same[0] if len(same) == 1 else name)
+        return self._folders[folder]
 
     def _keys(self, folder: str) -> dict[str, list[str]]:
-        """Return the recordings of a folder by their names, and by their names without the ending."""
+        """Return the names in a folder by their keys, and those of recordings by their keys without the ending, too."""
         if folder not in self._by_name:
             by_name: dict[str, list[str]] = {}
-            for wav in self.recordings(folder):
-                name = os.path.basename(wav)
-                by_name.setdefault(_key(name), []).append(wav)
-                by_name.setdefault(_stem(name), []).append(wav)
+            for name in self.names(folder):
+                by_name.setdefault(_key(name), []).append(name)
+                if is_recording(name):
+                    by_name.setdefault(_stem(name), []).append(name)
             self._by_name[folder] = by_name
         return self._by_name[folder]
+
+
+def is_recording(name: str) -> bool:
+    """Tell whether a file of this name is taken for a recording: hidden files are not."""
+    return is_audio(name) and not name.startswith(".")
 
 
 def is_audio(name: str) -> bool:
