@@ -23,6 +23,9 @@ NO_TEXT = {  # first bytes -> what such a file is
     b"SQLite format 3": "a database (SQLite)",
     b"%PDF": "a PDF",
     b"{\\rtf": "a text document (rtf)",
+    b"{": "JSON",
+    b"[{": "JSON",
+    b"<": "HTML or XML",
 }
 SPREADSHEETS = {"xl/": "an Excel workbook (xlsx)", "content.xml": "an OpenDocument spreadsheet (ods)"}  # names in the archive
 LINE_END = re.compile(r"\r\n|\r|\n")

@@ -85,6 +85,8 @@ def archive(folder, names) -> bytes:
         (["votes.csv"], "a zip archive, and not a CSV"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Excel workbook (xls), and not a CSV"),
         (b"\x1f\x8b\x08\x00", "a gzip archive, and not a CSV"),
+        (b'[{"wav": "a.wav", "speaker": "anna"}]', "JSON, and not a CSV"),
+        (b"<table><tr><td>wav</td></tr></table>", "HTML or XML, and not a CSV"),
         (b"PAR1\x15\x04", "a Parquet file, and not a CSV"),
         (b"", "the file is empty"),
         (b"# nothing\n\n", "the file is empty"),
