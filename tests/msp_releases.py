@@ -1,4 +1,4 @@
-"""Small releases of the MSP lab's corpora, written as the sources in the readers' docstrings describe them, never as the readers read them."""
+"""Small releases of the MSP lab's corpora, written as the sources in the readers' docstrings describe them."""
 
 import csv
 import io
@@ -82,7 +82,7 @@ IMPROV_LETTERS = {"A": "Angry", "H": "Happy", "S": "Sad", "N": "Neutral"}
 
 
 def write_msp_improv(folder: Path, *blocks: list[str], sessions: int = 6, line_end: str = "\n") -> Path:
-    """An MSP-IMPROV release: the `blocks` of its evaluation file, or by default four kinds of utterances of both speakers of each session."""
+    """An MSP-IMPROV release: the `blocks` of its evaluation file; by default one of each kind for both speakers of each session."""
     if not blocks:
         kinds = {"A": "P", "H": "R", "S": "S", "N": "T"}
         blocks = tuple(
