@@ -14,7 +14,7 @@ from mlee_sb.corpora.base import KNOWN, Corpus, load_corpus
 from mlee_sb.corpora.labels_file import read_labels
 from mlee_sb.corpora.manifest.columns import GROUPINGS
 from mlee_sb.corpora.manifest.identities import UNKNOWN
-from mlee_sb.corpora.plugin_check import check_class, check_opened
+from mlee_sb.corpora.plugin_check import check_class, check_opened, opened
 from mlee_sb.corpora.relabelled import Relabelled
 from mlee_sb.errors import InputError, choose
 
@@ -121,14 +121,14 @@ def open_corpus(reader: str, data_folder: str | Path, given: Mapping[str, Any]) 
     corpus_class = load_corpus(reader)
     options = all_options(corpus_class, given)
     own = own_options(corpus_class)
-    corpus = corpus_class(data_folder, **{name: value for name, value in options.items() if name in own})
+    corpus = opened(corpus_class, data_folder, {name: value for name, value in options.items() if name in own})
     if SPEAKERS not in own:
         corpus.speakers = options[SPEAKERS]
-    opened = OpenCorpus(reader, options, corpus)
-    check_opened(corpus, opened.grouping)
+    found = OpenCorpus(reader, options, corpus)
+    check_opened(corpus, found.grouping)
     if options[LABELS] and LABELS not in own:
-        return replace(opened, corpus=Relabelled(corpus, read_labels(options[LABELS])))
-    return opened
+        return replace(found, corpus=Relabelled(corpus, read_labels(options[LABELS])))
+    return found
 
 
 def add_flags(parser: argparse.ArgumentParser, corpus_class: type[Corpus], only_given: bool = False) -> None:

@@ -7,6 +7,7 @@ mean (votes for a category that nobody named, counts that are none, two spelling
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any, NoReturn
 
 from mlee_sb.corpora.base import KNOWN, OTHER, Corpus, Fold, Skipped, Utterance
@@ -17,6 +18,7 @@ from mlee_sb.errors import InputError
 
 PAGE = "docs/plugin_corpus.md"
 OPTION_TYPES = (str, int)
+DATA_FOLDER = "data_folder"  # the attribute that the __init__ of `Corpus` sets
 
 
 def check_class(reader: Any) -> None:
@@ -43,6 +45,25 @@ def check_class(reader: Any) -> None:
             _refuse(reader, f"{parameter.name} of its __init__ must come after *: __init__(self, data_folder, *, {parameter.name}=...)")
 
 
+def opened(reader: type[Corpus], data_folder: str | Path, options: Mapping[str, Any]) -> Corpus:
+    """Return a reader at a data folder, with its options.
+
+    Raises
+    ------
+    InputError
+        if the reader does not find its corpus there, or its ``__init__`` does not call that of `Corpus`
+    """
+    try:
+        corpus = reader(data_folder, **options)
+    except AttributeError as error:
+        if error.name != DATA_FOLDER:
+            raise
+        corpus = None
+    if not hasattr(corpus, DATA_FOLDER):
+        _refuse(reader, f"has no {DATA_FOLDER}: its __init__ must call super().__init__(data_folder) before all else")
+    return corpus
+
+
 def check_opened(corpus: Corpus, grouping: str) -> None:
     """Check the attributes of a reader that was made, before it reads anything.
 
@@ -56,8 +77,6 @@ def check_opened(corpus: Corpus, grouping: str) -> None:
     InputError
         if an attribute is missing, of a wrong type, or contradicts another one; if folds of speakers are asked for and `folds` is missing
     """
-    if not hasattr(corpus, "data_folder"):
-        _refuse(corpus, "has no data_folder: its __init__ must call super().__init__(data_folder)")
     if not (isinstance(corpus.name, str) and corpus.name.strip()):
         _refuse(corpus, f"name is {corpus.name!r}: it must be what the corpus is called in paths and reports")
     _check_emotions(corpus)
@@ -85,12 +104,12 @@ def _check_emotions(corpus: Corpus) -> None:
         wrong = [code for code in codes if not is_code(code)]
         if wrong:
             _refuse(corpus, f"{member} has {wrong[0]!r}, which cannot be a code: letters and digits of any script, _ and - only")
+        if OTHER in codes and member != "categories":
+            _refuse(corpus, f"{member} has {OTHER!r}, the code of a vote for no emotion: leave it out; categories has it")
         if len(set(codes)) < len(codes):
             _refuse(corpus, f"{member} has a code twice: {', '.join(codes)}")
     if not corpus.emotions:
         _refuse(corpus, "has no emotions: a tuple of the codes that a vote can name")
-    if OTHER in corpus.emotions:
-        _refuse(corpus, f"emotions has {OTHER!r}, the code of a vote for no emotion: leave it out; categories has it")
     for member, whole in (("emotions", "categories"), ("default_emotions", "emotions")):
         for code in getattr(corpus, member):
             if code not in getattr(corpus, whole):
