@@ -95,6 +95,12 @@ def test_with_all_votes_an_annotator_has_one_for_each_emotion(tmp_path):
     assert piece.n_annotators == 3
 
 
+def test_free_text_with_semicolons_hides_no_secondary_emotion(tmp_path):
+    folder = write_msp_podcast(tmp_path)
+    secondary = read(folder, votes="all")["MSP-PODCAST_0004_0011"].votes
+    assert secondary == {"fea": 1, "sur": 1, "oth": 1, "neu": 3, "cnc": 3}
+
+
 @pytest.mark.parametrize("free", ["Other", "Other-Curious", "Other-(laughs) [I think]", "Other-a; b; c", "other-no idea", "Other-A: none"])
 def test_whatever_somebody_wrote_after_other_is_a_vote_for_no_emotion(tmp_path, free):
     assert read_one(tmp_path, detail("W1", free), detail("W2", "Sad")).votes == {"oth": 1, "sad": 1}
