@@ -129,16 +129,16 @@ class MspPodcast(Corpus):
         return grouped_folds(sessions, N_GROUPS)
 
     def remarks(self) -> list[str]:
-        """Return which release this is said to be, if nothing is known about it, and how many ratings were there twice."""
-        unknown = f"{self.release or 'the release'} is not compared with published counts: "
-        reason = "two sources that agree were not found" if self.release else f"no {README} says which release this is"
-        return [*([] if self.release in PUBLISHED else [unknown + reason]), *remark_on_copies(self.copies)]
+        """Return why the release is not compared with published counts, where it is not, and how many ratings were there twice."""
+        reason = f"no two sources tell those of {self.release}" if self.release else f"no {README} says which release this is"
+        unknown = [] if self.release in PUBLISHED else [f"this release is not compared with published counts: {reason}"]
+        return [*unknown, *remark_on_copies(self.copies)]
 
     def checks(self, items: Sequence[Utterance | Skipped]) -> list[Check]:
         """Return the rows of each set beside the published number, for the releases whose numbers two sources tell."""
         published = PUBLISHED.get(self.release, {})
         found = {split: self.sets[split] if split else self.sets.total() for split in published}
-        return [Check(f"rows of {split}" if split else "rows", str(found[split]), str(n)) for split, n in published.items()]
+        return [Check(f"pieces of {split or 'all sets'}", str(found[split]), str(n)) for split, n in published.items()]
 
     def _one_of(self, names: Sequence[str], what: str) -> str:
         for name in names:
