@@ -9,6 +9,7 @@ from mlee_sb.corpora.base import SMALLEST_NUMBER_OF_GROUPS, Corpus, Fold, Skippe
 from mlee_sb.corpora.manifest import stand_in
 from mlee_sb.corpora.manifest.columns import SESSION, SPEAKER, SPLIT, SPLITS, TEST, TRAIN, VALID
 from mlee_sb.corpora.own_split import is_own_split
+from mlee_sb.corpora.plugin_check import told_folds
 from mlee_sb.errors import InputError
 
 SHOWN = 5  # names that a message lists
@@ -48,7 +49,7 @@ def make_folds(corpus: Corpus, grouping: str, utterances: Sequence[Utterance], f
         folds = [final_fold(groups, final)]
     else:
         make: dict[str, Callable[[Sequence[str]], list[Fold]]] = {SPEAKER: corpus.folds, SESSION: corpus.session_folds, SPLIT: own_folds}
-        folds = make[grouping](groups)
+        folds = told_folds(corpus, make[grouping](groups))
         _refuse_empty(folds, groups, grouping)
     _refuse_twice(corpus, folds)
     if grouping != SPEAKER:

@@ -14,6 +14,7 @@ from mlee_sb.corpora.manifest import SPLIT, SPLITS
 from mlee_sb.corpora.manifest.identities import UNKNOWN
 from mlee_sb.corpora.manifest_writer import csv_lines, manifest_row, others_of, protocol_of, vote_lines, write_manifests
 from mlee_sb.corpora.options import OpenCorpus, open_corpus
+from mlee_sb.corpora.plugin_check import told
 from mlee_sb.corpora.prepare_report import report
 from mlee_sb.corpora.usable import check_told, usable
 from mlee_sb.errors import InputError, choose
@@ -76,7 +77,7 @@ def prepare_opened(
     _refuse_what_is_not_ours(output)
     emotions = _targets(corpus, emotions, min_votes)
 
-    items = list(corpus.utterances())
+    items = told(corpus)
     if corpus.speakers == UNKNOWN:
         items = with_stand_ins(items)
     check_told(corpus, items)

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bundles import write_speech
+from msp_releases import write_msp_improv, write_msp_podcast
 from pages import MLEE, RECIPE, ROOT, blocks, command_blocks, plug_ins, tables, words
 from releases import write_crema_d, write_label_lines, write_tables, write_wav
 from upstreams import write_upstream
@@ -84,6 +85,8 @@ def place(tmp_path_factory):
     write_my_corpus(folder / "corpora/my_corpus", tables("own_corpus.md"))
     (folder / "corpora/merge_exc.csv").write_text(blocks("csv", "folds.md")[0])
     write_label_lines(folder / "corpora/label_lines")
+    write_msp_podcast(folder / "corpora/MSP-PODCAST")
+    write_msp_improv(folder / "corpora/MSP-IMPROV")
     for name, family in UPSTREAMS.items():
         write_upstream(folder / "corpora" / name, family)
     write_wav(folder / "hello.wav", seconds=1, rate=44100, channels=2)
