@@ -32,8 +32,10 @@ def data(tmp_path):
 @pytest.fixture
 def hashed(monkeypatch):
     """The names of the files that were read whole, as they are."""
-    names, sha256_of = [], audio.sha256_of
-    monkeypatch.setattr(audio, "sha256_of", lambda path: names.append(Path(path).name) or sha256_of(path))
+    names, check = [], audio.check_pieces
+    monkeypatch.setattr(
+        audio, "check_pieces", lambda path, pieces: names.extend([Path(path).name] if Path(path).exists() else []) or check(path, pieces)
+    )
     return names
 
 
@@ -95,8 +97,9 @@ def test_what_is_kept_is_all_that_was_found(data, cache):
 
 def test_a_recording_that_cannot_be_used_is_looked_at_again(data, cache, monkeypatch):
     """The disk may have been away for a moment."""
-    check, away = audio.check_audio, True
-    monkeypatch.setattr(audio, "check_audio", lambda path: audio.Audio(reason="unreadable") if away else check(path))
+    check, away = audio.check_pieces, True
+    unreadable = audio.Audio(reason="unreadable")
+    monkeypatch.setattr(audio, "check_pieces", lambda path, pieces: [unreadable] * len(pieces) if away else check(path, pieces))
     assert check_below(data, WAVS)[0].reason == "unreadable"
     away = False
     assert check_below(data, WAVS)[0].reason == ""
@@ -151,9 +154,9 @@ def test_a_user_without_a_home_can_prepare(data, monkeypatch, hashed):
 
 def test_of_two_runs_at_once_neither_breaks_what_the_other_keeps(data, cache, hashed):
     """Both look before either of them writes; the last one leaves what it knows, and what it lacks is computed again."""
-    one, other = (audio_cache.AudioCache(data, [wav], audio._rules()) for wav in WAVS[:2])
+    one, other = (audio_cache.AudioCache(data, [(wav, None, None)], audio._rules()) for wav in WAVS[:2])
     for run, wav in ((one, "a.wav"), (other, "b.wav")):
-        run.keep([[1.0, 16_000, 1, "", audio.sha256_of(data / wav)]])
+        run.keep([[1.0, 16_000, 1, "", audio.fingerprint_of((data / wav).read_bytes())]])
     del hashed[:]
     right = fingerprints(data)
     assert hashed == ["a.wav"]
