@@ -18,6 +18,28 @@ class NeedsCode(InputError):
     """A model cannot be built from its config.json alone. It needs code that is not installed."""
 
 
+def shown(text: object) -> str:
+    r"""Return the text of a stranger (the name of a file, an emotion) on one line, as a terminal can show it.
+
+    What cannot be printed is written as an escape: a byte that is no UTF-8, the end of a line, what would command the terminal.
+
+    >>> print(shown("M\udcfcller\x1b[2J.wav"))
+    M\xfcller\x1b[2J.wav
+    """
+    return "".join(one if one.isprintable() else _escaped(one) for one in str(text))
+
+
+def _escaped(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":  # how Python writes a byte of a file name that is no UTF-8
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode()
+
+
+def error_line(error: Exception) -> str:
+    """Return what a person is told of an error on stderr; a message may have several lines."""
+    return "\n".join(shown(line) for line in f"error: {error}".split("\n"))
+
+
 def choose(value: str, options: Iterable[str], what: str) -> str:
     """Return `value` if it is one of `options`; otherwise raise an error that names the nearest one, and what there is.
 

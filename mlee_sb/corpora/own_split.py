@@ -29,4 +29,6 @@ def own_split(name: str) -> str:
         return NAMES[folded]
     if found := TEST_SET.fullmatch(folded):
         return f"{TEST}{found['which']}"
-    raise InputError(f"split {name!r}: it must be {TRAIN}, {VALID} (or dev), {TEST}, or a name such as {TEST}1 for one of several test sets")
+    raise InputError(
+        f"split {name!r}: it must be {TRAIN}, {VALID} (or dev), {TEST}, or a name such as {TEST}1 for one of several test sets"
+    )

@@ -11,16 +11,17 @@ from torch import Tensor
 
 from mlee_sb.errors import InputError, NoAttention, choose
 from mlee_sb.inference.answers import AnyModel, Asked, Prediction
-from mlee_sb.inference.audio_input import WAVEFORMS, AudioFile, Numbers, as_batch, check_not_too_short, load_utterance
+from mlee_sb.inference.audio_input import WAVEFORMS, AudioFile, Sound, as_batch, check_not_too_short, load_utterance, sounds_of
 from mlee_sb.inference.box import open_box
-from mlee_sb.inference.many_files import ON_ERROR, RAISE, predict_files
+from mlee_sb.inference.many_files import ON_ERROR, RAISE, predict_sounds
 from mlee_sb.inference.predictor import Predictor
+from mlee_sb.inference.samples import Numbers
 from mlee_sb.inference.source import load
 from mlee_sb.inference.stream import FED, HOP_SECONDS, WINDOW_SECONDS, EmotionStream
 from mlee_sb.inference.timeline import Timeline
 from mlee_sb.models.device import check_usable, upload
 from mlee_sb.models.emotion_model import check_finite
-from mlee_sb.models.waveforms import named, read_blocks
+from mlee_sb.models.waveforms import named
 
 
 class EmotionClassifier:
@@ -84,75 +85,80 @@ class EmotionClassifier:
         """Return the codes of the K emotions, in the order of the outputs."""
         return self.model.emotions
 
-    def predict(self, path: AudioFile, **asked) -> Prediction:
+    def predict(self, audio: AudioFile | Numbers, *, sample_rate: int | None = None, **asked) -> Prediction:
         """Predict the emotion of one utterance.
 
         Parameters
         ----------
-        path : a wav, flac, ogg or mp3 file of any sample rate and number of channels, up to 120 s
+        audio : a wav, flac, ogg or mp3 file of any sample rate and number of channels, up to 120 s; or samples in memory, as a tensor,
+            an array or lists of floats in -1 to 1: [n], [channels, n] or [n, channels]
+        sample_rate : Hz of samples in memory, which must be given; a file tells its own
         **asked : coverage, min_confidence, gate: see `Asked`
 
         Raises
         ------
         InputError
-            if an argument is unknown or out of its range; if the file cannot be read, is longer than 120 s, is shorter than one window
-            of the model (40 ms), or has samples far beyond full scale (above 64); or if the model's answer is not finite
+            if an argument is unknown, missing or out of its range; if the file cannot be read, or the samples have another form
+            (`mlee_sb.inference.samples`); if the utterance is longer than 120 s, shorter than one window of the model (40 ms), or has
+            samples far beyond full scale (above 64); or if the model's answer is not finite
         """
-        predictor = self._predictor(self.predict, asked)
-        waveform = predictor.load(path)
-        return predictor.predict(waveform, predictor.share_of_speech(waveform), named(path))
+        predictor, sound = self._predictor(self.predict, asked), Sound(audio, sample_rate)
+        waveform = predictor.load(sound)
+        return predictor.predict(waveform, predictor.share_of_speech(waveform), sound.name)
 
     def predict_many(
         self,
-        paths: Iterable[str | Path],
+        audio: Iterable[AudioFile | Numbers | Sound],
         batch_size: int = 16,
         *,
+        sample_rate: int | None = None,
         on_error: str = RAISE,
-        on_progress: Callable[[int], None] = lambda files: None,
+        on_progress: Callable[[int], None] = lambda done: None,
         **asked,
     ) -> Iterator[Prediction | InputError]:
-        """Predict many files, each as `predict` does. The predictions come in the order of the files.
+        """Predict many recordings, each as `predict` does. The predictions come in the order of the recordings.
 
-        Files of like length are computed together, which is faster.
+        Recordings of like length are computed together, which is faster.
 
         Parameters
         ----------
-        paths : the files
-        batch_size : how many files are computed together, at most
-        on_error : ``"raise"`` the error of the first file that cannot be used, or ``"return"`` it in the place of its prediction
-        on_progress : called after each batch with the number of its files
+        audio : the recordings, each as for `predict`; a `Sound` tells its own sample rate
+        batch_size : how many recordings are computed together, at most
+        sample_rate : Hz of those that are samples in memory
+        on_error : ``"raise"`` the error of the first recording that cannot be used, or ``"return"`` it in the place of its prediction
+        on_progress : called after each batch with the number of its recordings
         **asked : coverage, min_confidence, gate: see `Asked`
 
         Raises
         ------
         InputError
-            at once if an argument is unknown or out of its range, and as `predict` while the files are read
+            at once if an argument is unknown or out of its range, and as `predict` while the recordings are read
         """
         predictor = self._predictor(self.predict_many, asked)
         choose(on_error, ON_ERROR, "on_error")
-        if isinstance(paths, str | Path):
-            raise InputError(f"{paths}: this is one file or folder: give a list of files, or call predict")
+        sounds = sounds_of(audio, sample_rate)
         if not (isinstance(batch_size, Integral) and batch_size >= 1):
             raise InputError(f"batch_size is {batch_size!r}, and must be 1 or more")
-        return predict_files(predictor, paths, batch_size, on_error, on_progress)
+        return predict_sounds(predictor, sounds, batch_size, on_error, on_progress)
 
     def timeline(
         self,
-        path: AudioFile,
+        audio: AudioFile | Numbers,
         window: float = WINDOW_SECONDS,
         hop: float = HOP_SECONDS,
         *,
+        sample_rate: int | None = None,
         on_progress: Callable[[float], None] = lambda seconds: None,
         **asked,
     ) -> Timeline:
         """Predict the emotions over a recording of any length, window by window.
 
-        The recording is read block by block, so memory does not grow with its length. If it is shorter than a window, the one
+        A file is read block by block, so memory does not grow with its length. If it is shorter than a window, the one
         prediction is that of `predict`.
 
         Parameters
         ----------
-        path : as for `predict`, but of any length
+        audio, sample_rate : as for `predict`, but of any length
         window : length of a window in seconds
         hop : seconds from the beginning of a window to the beginning of the next one
         on_progress : called with the number of seconds that are done
@@ -161,16 +167,16 @@ class EmotionClassifier:
         Raises
         ------
         InputError
-            as `predict`, for a file of any length; or if the window or the hop is out of its range
+            as `predict`, for a recording of any length; or if the window or the hop is out of its range
         """
-        rate = self.model.sample_rate
-        stream = self._stream(self._predictor(self.timeline, asked), rate, window, hop, named(path))
+        rate, sound = self.model.sample_rate, Sound(audio, sample_rate)
+        stream = self._stream(self._predictor(self.timeline, asked), rate, window, hop, sound.name)
         segments, n_samples = [], 0
-        for block in read_blocks(path, rate):
+        for block in sound.blocks(rate):
             segments += stream.feed(block)
             n_samples += len(block)
             on_progress(n_samples / rate)
-        check_not_too_short(path, n_samples, rate, self.model.min_samples)
+        check_not_too_short(sound, n_samples, rate, self.model.min_samples)
         segments += stream.finish()
         seconds = n_samples / rate
         speech = [(start, min(end, seconds)) for start, end in stream.stretches.found]  # the last frame may reach beyond the end
@@ -200,9 +206,10 @@ class EmotionClassifier:
 
         Parameters
         ----------
-        wavs : [batch, samples] padded at the end, or [samples]; floats in -1 to 1 as a tensor, an array or lists
+        wavs : [batch, samples] padded at the end, or [samples]; floats in -1 to 1 as a tensor, an array or lists. Or a list of
+            recordings of any lengths, each as for `predict`; they are padded
         wav_lens : [batch], the length of each waveform without padding: samples (integers), or the share of the longest one (floats up
-            to 1); None if nothing is padded
+            to 1); None if nothing is padded, or for a list of recordings
 
         Returns
         -------
@@ -275,4 +282,4 @@ class EmotionClassifier:
         return out_prob, score, index, [self.emotions[i] for i in index.tolist()]
 
     def _load(self, path: AudioFile) -> Tensor:
-        return load_utterance(path, self.model.sample_rate, self.model.min_samples)
+        return load_utterance(Sound(path), self.model.sample_rate, self.model.min_samples)

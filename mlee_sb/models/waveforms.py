@@ -10,13 +10,12 @@ from numbers import Integral
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
 import soundfile
 import torch
 import torchaudio
 from torch import Tensor
 
-from mlee_sb.errors import InputError
+from mlee_sb.errors import InputError, shown
 from mlee_sb.models.device import upload
 from mlee_sb.models.masking import valid_frames
 from mlee_sb.wav_faults import why_cut_off, why_no_sound
@@ -27,7 +26,6 @@ STANDARD_INPUT = "standard input"
 BLOCK_SECONDS = 10  # length of the part of a recording that is in memory at one time
 RESAMPLED_SECONDS = 0.5  # length of a block that is resampled; a live answer comes later by this time
 LARGEST_FILTER = 5e7  # coefficients: the filter for rates without a common factor would take gigabytes
-WANTED = "give floats in -1 to 1, as a tensor, an array or lists (a file is for predict, classify_file or timeline)"
 QUIETEST_DB = -90  # RMS that utterances may be brought to: one step of 16-bit samples
 SILENCE = 1e-30  # RMS below that of any recording: keeps a division finite
 CONTEXT = 8  # zero crossings of the resampling filter that a block has as context on each side (the filter has 6)
@@ -97,39 +95,6 @@ class BlockResampler:
         return samples * self.new // self.old
 
 
-def as_samples(given, where: str) -> Tensor:
-    """Return samples that a person gives as a tensor of float32 of the same shape, without gradients.
-
-    Parameters
-    ----------
-    given : a tensor, an array, or (nested) lists of numbers; floats, full scale is 1
-    where : the name of the samples in an error
-
-    Raises
-    ------
-    InputError
-        if they are of another kind, rows of different lengths, integers (the model would take them for very loud samples), or samples
-        that no recording has (`check_sound`)
-    """
-    samples = given.detach() if isinstance(given, Tensor) else _of_numpy(given, where)
-    if not samples.is_floating_point():
-        raise InputError(f"{where}: samples of kind {samples.dtype}: {WANTED}")
-    samples = samples.float()
-    check_sound(samples, where)
-    return samples
-
-
-def _of_numpy(given, where: str) -> Tensor:
-    try:
-        array = np.asarray(given)
-    except (ValueError, TypeError, RuntimeError) as error:  # from numpy, or from tensors in a list
-        raise InputError(f"{where}: a {type(given).__name__} that is no array ({error}): {WANTED}, in rows of one length") from error
-    if array.dtype.kind != "f":
-        raise InputError(f"{where}: a {type(given).__name__} of {array.dtype}: {WANTED}")
-    with np.errstate(over="ignore"):  # a sample that becomes infinite is refused later, as far beyond full scale
-        return torch.from_numpy(np.array(array, dtype=np.float32))  # a copy: a recording program may use its own array again
-
-
 def check_sound(samples: Tensor, where: str) -> None:
     """Refuse samples that no recording has, in any channel, before anything is computed from them.
 
@@ -169,12 +134,12 @@ def read_blocks(source: str | Path | BinaryIO, sample_rate: int) -> Iterator[Ten
     """
     path = named(source)
     if isinstance(source, str | Path):
-        _check_file(Path(path))
+        _check_file(Path(source), path)
     elif not hasattr(source, "read"):
-        raise InputError(f"{type(source).__name__}: give a file; samples are for classify_batch or stream")
+        raise InputError(f"a {type(source).__name__}: give the path of a file, or a file that is open for reading bytes")
     n = 0
     try:
-        with soundfile.SoundFile(source) as file:
+        with soundfile.SoundFile(_for_libsndfile(source)) as file:
             if file.channels > 1:
                 _say_once("recordings with several channels: the channels are averaged")
             if file.samplerate != sample_rate:
@@ -191,12 +156,17 @@ def read_blocks(source: str | Path | BinaryIO, sample_rate: int) -> Iterator[Ten
         raise InputError(f"{path}: no samples in the file: give another recording")
 
 
-def _check_file(path: Path) -> None:
+def _for_libsndfile(source: str | Path | BinaryIO) -> bytes | BinaryIO:
+    """Return a path as bytes: soundfile does not open one that is no UTF-8."""
+    return os.fsencode(source) if isinstance(source, str | Path) else source
+
+
+def _check_file(path: Path, name: str) -> None:
     if not path.is_file():
-        raise InputError(f"{path}: " + ("a folder: give the files in it" if path.is_dir() else "no such file"))
+        raise InputError(f"{name}: " + ("a folder: give the files in it" if path.is_dir() else "no such file"))
     with suppress(OSError):  # a file that cannot be opened gets its error when it is read
         if cut_off := why_cut_off(path):
-            raise InputError(f"{path}: {cut_off}")
+            raise InputError(f"{name}: {cut_off}")
 
 
 def named(source: str | Path | BinaryIO) -> str:
@@ -207,11 +177,11 @@ def named(source: str | Path | BinaryIO) -> str:
     ('a.wav', 'unnamed audio')
     """
     if isinstance(source, str | Path):
-        return str(source)
+        return shown(source)
     name = getattr(source, "name", None)  # a number if the file was opened by its descriptor, as standard input is
     if name in (0, "<stdin>"):
         return STANDARD_INPUT
-    return os.fsdecode(name) if isinstance(name, str | bytes) and name else "unnamed audio"
+    return shown(os.fsdecode(name)) if isinstance(name, str | bytes) and name else "unnamed audio"
 
 
 def seconds_of(source: str | Path | BinaryIO) -> float:
@@ -219,7 +189,7 @@ def seconds_of(source: str | Path | BinaryIO) -> float:
     if not isinstance(source, str | Path):
         return 0.0
     try:
-        return soundfile.info(source).duration
+        return soundfile.info(_for_libsndfile(source)).duration
     except (soundfile.SoundFileError, OSError):
         return 0.0
 
