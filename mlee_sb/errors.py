@@ -18,12 +18,12 @@ class NeedsCode(InputError):
     """A model cannot be built from its config.json alone. It needs code that is not installed."""
 
 
-def shown(text: object) -> str:
+def printable(text: object) -> str:
     r"""Return the text of a stranger (the name of a file, an emotion) on one line, as a terminal can show it.
 
     What cannot be printed is written as an escape: a byte that is no UTF-8, the end of a line, what would command the terminal.
 
-    >>> print(shown("M\udcfcller\x1b[2J.wav"))
+    >>> print(printable("M\udcfcller\x1b[2J.wav"))
     M\xfcller\x1b[2J.wav
     """
     return "".join(one if one.isprintable() else _escaped(one) for one in str(text))
@@ -35,9 +35,14 @@ def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode()
 
 
+def printable_lines(text: object) -> str:
+    """Return a text of several lines as a terminal can show it, each line as `printable` does."""
+    return "\n".join(printable(line) for line in str(text).split("\n"))
+
+
 def error_line(error: Exception) -> str:
     """Return what a person is told of an error on stderr; a message may have several lines."""
-    return "\n".join(shown(line) for line in f"error: {error}".split("\n"))
+    return printable_lines(f"error: {error}")
 
 
 def choose(value: str, options: Iterable[str], what: str) -> str:

@@ -6,31 +6,57 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+import soundfile
+
+from mlee_sb.cli.file_lists import files_in, has_mark, is_text
 from mlee_sb.errors import InputError
 from mlee_sb.inference.timeline import check_plot
 
 AUDIO = (".wav", ".flac", ".ogg", ".mp3")
 STANDARD_INPUT = "-"
+PIPE = "standard input"  # what errors call it
 SNIFFED = 4096  # bytes by which audio on standard input is told from a list of files
+BEGINNINGS = (
+    b"RIFF",
+    b"RIFX",
+    b"RF64",
+    b"fLaC",
+    b"OggS",
+    b"ID3",
+    b"FORM",
+    b"caff",
+    b".snd",
+    b"wvpk",
+    b"#!AMR",
+    b"\x1aE\xdf\xa3",
+)  # of audio
+BOX = b"ftyp"  # from the fifth byte on in mp4 and its kin
 
 Input = Path | BinaryIO
 
 
-def inputs(words: Sequence[str]) -> list[tuple[str, Input]]:
+def inputs(words: Sequence[str], column: str | None = None) -> list[tuple[str, Input]]:
     """Return the audio that a person named, as (name, file): files, all audio files below folders, standard input for ``-``.
 
-    On standard input comes either audio, or a list of files, one a line.
+    On standard input comes either audio, or a list of files (`mlee_sb.cli.file_lists.files_in`), from the working folder on.
+
+    Parameters
+    ----------
+    words : names of files and folders, or ``-``
+    column : of a table on standard input, the one with the files
 
     Raises
     ------
     InputError
-        if a folder holds no audio file, or standard input nothing
+        if a folder holds no audio file, standard input nothing, or `column` is given without a table
     """
+    if column is not None and STANDARD_INPUT not in words:
+        raise InputError(f"--column {column}: of which table? It is read from standard input, for the word {STANDARD_INPUT}")
     found: list[tuple[str, Input]] = []
     for word in words:
         path = Path(word)
         if word == STANDARD_INPUT:
-            found += _standard_input()
+            found += _standard_input(column)
         elif path.is_dir():
             files = sorted(file for file in path.rglob("*") if file.suffix.lower() in AUDIO and file.is_file())
             if not files:
@@ -58,12 +84,28 @@ def check_outputs(source: Input, labels: Path | None, plot: Path | None) -> None
         check_plot(plot)
 
 
-def _standard_input() -> list[tuple[str, Input]]:
+def _standard_input(column: str | None) -> list[tuple[str, Input]]:
     content = sys.stdin.buffer.read()
     if not content.strip():
-        raise InputError("standard input is empty: pipe in an audio file, or a list of files")
-    if b"\0" in content[:SNIFFED]:
+        raise InputError(f"{PIPE} is empty: pipe in an audio file, or a list of files")
+    if _is_audio(content):
+        if column is not None:
+            raise InputError(f"--column {column}: {PIPE} is audio, and no table")
         audio = io.BytesIO(content)
-        audio.name = "standard input"  # what errors call it
+        audio.name = PIPE  # what errors call it
         return [(STANDARD_INPUT, audio)]
-    return [(line, Path(line)) for line in content.decode("utf-8", errors="surrogateescape").splitlines() if line.strip()]
+    return [(name, Path(name)) for name in files_in(content, PIPE, column)]
+
+
+def _is_audio(content: bytes) -> bool:
+    """Tell audio from a list of files: by how audio begins, by bytes that are in no text, and otherwise by whether libsndfile reads it."""
+    if has_mark(content):
+        return False
+    begins_so = content.startswith(BEGINNINGS) or content[4:8] == BOX or (content[0] == 0xFF and content[1:2] >= b"\xe0")
+    if begins_so or not is_text(content[:SNIFFED]):
+        return True
+    try:
+        soundfile.info(io.BytesIO(content))
+    except soundfile.SoundFileError:
+        return False
+    return True

@@ -38,6 +38,7 @@ def classify(
     min_confidence: Confidence = 0.0,
     gate: GateName = "energy",
     batch_size: Annotated[int, typer.Option("--batch_size", min=1, help="files that are computed together, at most")] = 16,
+    column: Annotated[str | None, typer.Option("--column", help="of a table on standard input: the column with the files")] = None,
     as_json: Json = False,
     as_csv: Csv = False,
     trust_remote_code: Trust = False,
@@ -45,7 +46,7 @@ def classify(
     """Tell the dominant emotion of each file, which emotions are present, and how sure that is.
 
     Reads wav, flac, ogg and mp3 of any sample rate, up to two minutes each. On standard input comes an audio file, or a list of
-    files, one a line. A file that cannot be read is reported, and the rest goes on.
+    files: one a line, with NUL between them, or a table with a column of them. A file that cannot be read is reported, and the rest goes on.
 
     Exit status: 0 all files classified, 1 some could not be, 2 wrong input.
     """
@@ -53,7 +54,7 @@ def classify(
     from mlee_sb.cli.terminal import Rows, progress
     from mlee_sb.inference.classifier import EmotionClassifier
 
-    named = inputs(files)
+    named = inputs(files, column)
     classifier = EmotionClassifier.from_hparams(model, revision, {"device": device}, trust_remote_code)
     rows = Rows(classifier.emotions, output_form(as_json, as_csv))
     failed = 0
@@ -88,7 +89,7 @@ def timeline(
 ) -> None:
     """Follow the emotions through a recording of any length, window by window, in little memory."""
     from mlee_sb.cli.audio_files import check_outputs, inputs
-    from mlee_sb.cli.terminal import progress, show, timeline_table
+    from mlee_sb.cli.terminal import progress, show_timeline
     from mlee_sb.inference.classifier import EmotionClassifier
     from mlee_sb.models.waveforms import seconds_of
 
@@ -106,7 +107,7 @@ def timeline(
     elif form == "csv":
         typer.echo(found.as_csv(), nl=False)
     else:
-        show(timeline_table(found, labels))
+        show_timeline(found, labels)
     if not found.speech:
         typer.echo("no speech was heard", err=True)
     if audacity:

@@ -85,6 +85,11 @@ class EmotionClassifier:
         """Return the codes of the K emotions, in the order of the outputs."""
         return self.model.emotions
 
+    @property
+    def demo(self) -> bool:
+        """Tell whether the model was trained on the demo release, so that its answers mean nothing."""
+        return self.model.demo
+
     def predict(self, audio: AudioFile | Numbers, *, sample_rate: int | None = None, **asked) -> Prediction:
         """Predict the emotion of one utterance.
 
@@ -180,7 +185,7 @@ class EmotionClassifier:
         segments += stream.finish()
         seconds = n_samples / rate
         speech = [(start, min(end, seconds)) for start, end in stream.stretches.found]  # the last frame may reach beyond the end
-        return Timeline(segments, speech, self.emotions, seconds)
+        return Timeline(segments, speech, self.emotions, seconds, self.demo)
 
     def stream(self, sample_rate: int, window: float = WINDOW_SECONDS, hop: float = HOP_SECONDS, **asked) -> EmotionStream:
         """Return a stream for live audio: call `feed` with samples as they come, and `finish` at the end.

@@ -64,7 +64,7 @@ class Predictor:
 
     def without_speech(self, waveform: Tensor, speech: float) -> Prediction:
         """Return the prediction of a waveform [samples] with too little speech: the model is not asked."""
-        return prediction_without_speech(self.asked, speech, len(waveform) / self.model.sample_rate)
+        return prediction_without_speech(self.model, self.asked, speech, len(waveform) / self.model.sample_rate)
 
     @torch.no_grad()
     def predict_batch(

@@ -23,6 +23,7 @@ def plot(
     curves: tuple[str, Sequence[float], np.ndarray],
     labels: Sequence[tuple[float, float, str]],
     speech: Sequence[tuple[float, float]],
+    caption: str = "",
 ) -> tuple[float, float]:
     """Draw probabilities over time, with speech and the dominant emotion below.
 
@@ -36,6 +37,7 @@ def plot(
     curves : name of the probabilities, times [n] in seconds, and probabilities [n, K] (NaN without speech)
     labels : stretches with a dominant emotion: start and end in seconds, code
     speech : stretches of speech: start and end in seconds
+    caption : what is said above
     """
     path = Path(path)
     figure = Figure(figsize=SIZE, layout="constrained")
@@ -46,6 +48,7 @@ def plot(
     for k, emotion in enumerate(emotions):
         above.plot(times, probabilities[:, k], color=colours[emotion], label=emotion, marker=".")
     above.set(ylim=(0, 1), ylabel=quantity)
+    above.set_title(caption, loc="left", fontsize="medium")
     figure.legend(loc="outside upper center", ncols=min(len(emotions), IN_A_LINE), frameon=False)
     for start, end, label in labels:
         below.axvspan(start, end, 0.5, 1, color=colours.get(label, GREY))

@@ -15,7 +15,7 @@ import torch
 import torchaudio
 from torch import Tensor
 
-from mlee_sb.errors import InputError, shown
+from mlee_sb.errors import InputError, printable
 from mlee_sb.models.device import upload
 from mlee_sb.models.masking import valid_frames
 from mlee_sb.wav_faults import why_cut_off, why_no_sound
@@ -177,11 +177,11 @@ def named(source: str | Path | BinaryIO) -> str:
     ('a.wav', 'unnamed audio')
     """
     if isinstance(source, str | Path):
-        return shown(source)
+        return printable(source)
     name = getattr(source, "name", None)  # a number if the file was opened by its descriptor, as standard input is
     if name in (0, "<stdin>"):
         return STANDARD_INPUT
-    return shown(os.fsdecode(name)) if isinstance(name, str | bytes) and name else "unnamed audio"
+    return printable(os.fsdecode(name)) if isinstance(name, str | bytes) and name else "unnamed audio"
 
 
 def seconds_of(source: str | Path | BinaryIO) -> float:

@@ -9,7 +9,7 @@ from threading import Lock
 import numpy as np
 from jinja2 import Environment, StrictUndefined
 
-from mlee_sb.inference.answers import Prediction
+from mlee_sb.inference.answers import DEMO, Prediction
 from mlee_sb.inference.audio_input import Sound, load_utterance
 from mlee_sb.inference.timeline import NOT_SURE, Timeline, clock
 from mlee_sb.inference.timeline_plot import colours_of
@@ -131,5 +131,6 @@ def _data_uri(content: bytes, kind: str) -> str:
 def _render(template: str, **context) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"clock": clock, "percent": "{:.0%}".format, "word": lambda emotion: WORDS.get(emotion, emotion)}
+    environment.globals |= {"demo_words": DEMO}
     source = (files("mlee_sb.web") / "templates" / template).read_text(encoding="utf-8")
     return environment.from_string(source).render(context)
