@@ -18,6 +18,7 @@ MARKS = (  # at the beginning of a text; that of UTF-32 begins as that of UTF-16
 )
 FILE_COLUMNS = ("file", "path", "wav", "filename", "file_name", "filepath", "file_path", "audio", "recording")  # names of the column
 DELIMITERS = ",;\t"
+DIALECT = re.compile("sep=.", re.IGNORECASE)  # the first line of a table that Excel wrote
 QUOTES = "\"'"
 COMMENT = "#"
 IN_NO_TEXT = re.compile(rb"[\x01-\x08\x0e-\x1a\x1c-\x1f]")  # bytes that no list of files has
@@ -94,7 +95,7 @@ def _is_there(name: str) -> bool:
 
 def _table(lines: Sequence[str], column: str | None, where: str) -> list[str] | None:
     """Return the files in the column of a table; None if the lines are no table."""
-    rows = [line for line in lines if not line.lstrip().startswith(COMMENT)]
+    rows = [line for line in lines if not line.lstrip().startswith(COMMENT) and not DIALECT.fullmatch(line.strip())]
     header = rows[0] if rows else ""
     delimiter = max(DELIMITERS, key=header.count)
     names = [name.strip() for name in next(csv.reader([header], delimiter=delimiter), [])]

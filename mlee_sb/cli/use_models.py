@@ -46,7 +46,8 @@ def classify(
     """Tell the dominant emotion of each file, which emotions are present, and how sure that is.
 
     Reads wav, flac, ogg and mp3 of any sample rate, up to two minutes each. On standard input comes an audio file, or a list of
-    files: one a line, with NUL between them, or a table with a column of them. A file that cannot be read is reported, and the rest goes on.
+    files: one a line, with NUL between them, or a table with a column of them. A file that cannot be read is reported, and the rest
+    goes on.
 
     Exit status: 0 all files classified, 1 some could not be, 2 wrong input.
     """
