@@ -3,6 +3,7 @@
 import io
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -10,26 +11,15 @@ import soundfile
 
 from mlee_sb.cli.file_lists import files_in, has_mark, is_text
 from mlee_sb.errors import InputError
+from mlee_sb.inference.audio_input import Sound
 from mlee_sb.inference.timeline import check_plot
 
 AUDIO = (".wav", ".flac", ".ogg", ".mp3")
 STANDARD_INPUT = "-"
+EACH = "each"  # in the place of the number of a channel
 PIPE = "standard input"  # what errors call it
 SNIFFED = 4096  # bytes by which audio on standard input is told from a list of files
-BEGINNINGS = (
-    b"RIFF",
-    b"RIFX",
-    b"RF64",
-    b"fLaC",
-    b"OggS",
-    b"ID3",
-    b"FORM",
-    b"caff",
-    b".snd",
-    b"wvpk",
-    b"#!AMR",
-    b"\x1aE\xdf\xa3",
-)  # of audio
+BEGINNINGS = (*b"RIFF RIFX RF64 fLaC OggS ID3 FORM caff .snd wvpk #!AMR".split(), b"\x1aE\xdf\xa3")  # of audio; the last of webm
 BOX = b"ftyp"  # from the fifth byte on in mp4 and its kin
 
 Input = Path | BinaryIO
@@ -65,6 +55,35 @@ def inputs(words: Sequence[str], column: str | None = None) -> list[tuple[str, I
         else:
             found.append((word, path))
     return found
+
+
+def sounds(words: Sequence[str], column: str | None, channel: str | None) -> list[tuple[str, Sound]]:
+    """Return the audio that a person named, as (name, sound): for each channel, if all are asked for.
+
+    Parameters
+    ----------
+    words, column : as for `inputs`
+    channel : the number of a channel, from 1; `EACH`; or None for the mix of those with sound
+
+    Raises
+    ------
+    InputError
+        as `inputs`, or if `channel` is something else
+    """
+    if channel not in (None, EACH) and not (channel.isdecimal() and int(channel) > 0):
+        raise InputError(f"--channel {channel}: give the number of a channel, from 1, or the word {EACH}")
+    found = inputs(words, column)
+    if channel == EACH:
+        return [(name, sound) for name, audio in found for sound in _in_channels(audio)]
+    return [(name, Sound(audio, channel=channel and int(channel))) for name, audio in found]
+
+
+def _in_channels(audio: Input) -> list[Sound]:
+    try:
+        found = Sound(audio).each_channel()
+    except InputError:  # it is told where the recording is read
+        return [Sound(audio)]
+    return [replace(sound, audio=io.BytesIO(audio.getvalue())) for sound in found] if isinstance(audio, io.BytesIO) else found
 
 
 def check_outputs(source: Input, labels: Path | None, plot: Path | None) -> None:

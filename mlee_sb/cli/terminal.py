@@ -29,25 +29,27 @@ class Rows:
     ----------
     emotions : of the model
     form : ``"table"``, ``"json"`` or ``"csv"``
+    with_channel : whether rows are of one channel of a recording each, and tell which
     """
 
-    def __init__(self, emotions: list[str], form: str):
-        self.emotions, self.form = emotions, form
+    def __init__(self, emotions: list[str], form: str, with_channel: bool = False):
+        self.emotions, self.form, self.with_channel = emotions, form, with_channel
         self.rows: list[tuple[str, Prediction]] = []
         self.csv: csv.DictWriter | None = None
 
-    def add(self, name: str, said: Prediction | InputError) -> None:
+    def add(self, name: str, said: Prediction | InputError, channel: int | None = None) -> None:
         """Write one; an error goes to where errors go, and in JSON and CSV into its row, too."""
         if isinstance(said, InputError):
             print(error_line(said), file=sys.stderr)
+        of_channel = {"channel": channel} if self.with_channel else {}
         if self.form == "json":
             content = {"error": str(said)} if isinstance(said, InputError) else as_dict(said)
-            print(json_text({"file": name, **content}), flush=True)  # the name as it is: programs open the file by it
+            print(json_text({"file": name, **of_channel, **content}), flush=True)  # the name as it is: programs open the file by it
         elif self.form == "csv":
             row = {"error": printable(said)} if isinstance(said, InputError) else columns_of(said, self.emotions)
-            self._csv({"file": printable(name), **row})
+            self._csv({"file": printable(name), **of_channel, **row})
         elif isinstance(said, Prediction):
-            self.rows.append((name, said))
+            self.rows.append((name if channel is None else f"{name}[{channel}]", said))
 
     def finish(self) -> None:
         """Show the table."""
@@ -56,10 +58,13 @@ class Rows:
 
     def _csv(self, row: dict) -> None:
         if self.csv is None:
-            self.csv = csv.DictWriter(sys.stdout, ["file", *table_columns(self.emotions), "error"], lineterminator="\n")
+            self.csv = csv.DictWriter(sys.stdout, self._columns(), lineterminator="\n")
             self.csv.writeheader()
         self.csv.writerow(row)
         sys.stdout.flush()
+
+    def _columns(self) -> list[str]:
+        return ["file", *(["channel"] if self.with_channel else []), *table_columns(self.emotions), "error"]
 
 
 def show_predictions(rows: Sequence[tuple[str, Prediction]], emotions: list[str]) -> None:
@@ -97,14 +102,34 @@ def _prediction_table(rows: Sequence[tuple[str, Prediction]], emotions: list[str
     return table
 
 
-def show_timeline(timeline: Timeline, of: str) -> None:
-    """Print a table of a timeline, one row for each stretch with one label."""
-    table = Table("from", "to", of, box=None, pad_edge=False)
+def show_timeline(timeline: Timeline, of: str, form: str, first: bool = True) -> None:
+    """Print a timeline, and on stderr whether nobody speaks in it.
+
+    Parameters
+    ----------
+    timeline : of a recording, or of one of its channels
+    of : the labels of the table (`mlee_sb.inference.timeline.LABELS_OF`)
+    form : ``"table"``: a row for each stretch with one label; ``"json"``: an object a line; or ``"csv"``
+    first : whether no other channel was printed before
+    """
+    if form == "json":
+        print(json_text(timeline.as_json()))
+    elif form == "csv":
+        print(timeline.as_csv(header=first), end="")
+    else:
+        show(_timeline_table(timeline, of))
+        if timeline.demo:
+            print(DEMO)
+    if not timeline.speech:
+        print("no speech was heard" + ("" if timeline.channel is None else f" on channel {timeline.channel}"), file=sys.stderr)
+
+
+def _timeline_table(timeline: Timeline, of: str) -> Table:
+    """Return a table with one row for each stretch with one label."""
+    table = Table("from", "to", of if timeline.channel is None else f"{of} on channel {timeline.channel}", box=None, pad_edge=False)
     for start, end, label in timeline.labels(of):
         table.add_row(clock(start), clock(end), _cell(label))
-    show(table)
-    if timeline.demo:
-        print(DEMO)
+    return table
 
 
 def facts_table(facts: dict[str, object]) -> Table:

@@ -20,9 +20,10 @@ from mlee_sb.inference.samples import (
     is_list_of_recordings,
     is_number,
     is_samples,
+    mixed,
     rough_seconds,
 )
-from mlee_sb.models.waveforms import named, pad, read_blocks, seconds_of, to_mono
+from mlee_sb.models.waveforms import n_channels, named, pad, read_blocks, seconds_of
 
 LONGEST_SECONDS = 120  # of one utterance: the memory for it grows with its length
 WAVEFORMS = "waveforms"  # what an error calls samples that come without a file name
@@ -32,18 +33,29 @@ AudioFile = str | Path | BinaryIO
 
 @dataclass(frozen=True)
 class Sound:
-    """A recording as somebody gives it: a file, or samples in memory.
+    """A recording as somebody gives it: a file, or samples in memory, and which of its channels is meant.
 
     Attributes
     ----------
     audio : a file, as for `mlee_sb.models.waveforms.read_blocks`, or samples, as for `mlee_sb.inference.samples.as_waveform`
     sample_rate : Hz of samples; None for a file, which tells its own
+    channel : the number of the one channel that is heard, from 1; None for the mix of those with sound
     number : in a list of recordings, for errors about samples, which have no name
     """
 
     audio: AudioFile | Numbers
     sample_rate: int | None = None
+    channel: int | None = None
     number: int | None = None
+
+    @classmethod
+    def of(
+        cls, audio: "AudioFile | Numbers | Sound", sample_rate: int | None = None, channel: int | None = None, number: int | None = None
+    ) -> "Sound":
+        """Make a `Sound` of what a person gives; one that is given stays as it is."""
+        if isinstance(audio, Sound):
+            return replace(audio, number=number)
+        return cls(audio, sample_rate, channel, number)
 
     @property
     def name(self) -> str:
@@ -51,6 +63,17 @@ class Sound:
         if not is_samples(self.audio):
             return named(self.audio)
         return SAMPLES if self.number is None else f"{SAMPLES}[{self.number}]"
+
+    def each_channel(self) -> list["Sound"]:
+        """Return one `Sound` for each channel, such as those of two people on the telephone.
+
+        Raises
+        ------
+        InputError
+            if the recording cannot be read
+        """
+        n = as_channels(self.audio, self.name)[0].shape[1] if is_samples(self.audio) else n_channels(self.audio)
+        return [replace(self, channel=channel) for channel in range(1, n + 1)]
 
     def rough_seconds(self) -> float:
         """Return about how long it is, in seconds, before it is read; 0 where that is not known."""
@@ -62,23 +85,25 @@ class Sound:
         Raises
         ------
         InputError
-            as `mlee_sb.models.waveforms.read_blocks` or `mlee_sb.inference.samples.as_waveform`, or if a file is given a sample rate
+            as `mlee_sb.models.waveforms.read_blocks` or `mlee_sb.inference.samples.as_waveform`; if a file is given a sample rate, or
+            there is no such channel
         """
         if is_samples(self.audio):
-            yield as_waveform(self.audio, self.sample_rate, model_rate, self.name)
+            yield as_waveform(self.audio, self.sample_rate, model_rate, self.name, self.channel)
             return
         if self.sample_rate is not None:
             raise InputError(f"{self.name}: sample_rate {self.sample_rate!r} is for samples; a file tells its own: leave it out")
-        yield from read_blocks(self.audio, model_rate)
+        yield from read_blocks(self.audio, model_rate, channel=self.channel)
 
 
-def sounds_of(audio: Iterable, sample_rate: int | None) -> Iterator[Sound]:
+def sounds_of(audio: Iterable, sample_rate: int | None, channel: int | None) -> Iterator[Sound]:
     """Return many recordings, each as a `Sound`.
 
     Parameters
     ----------
     audio : files, samples or `Sound`s, in anything that can be iterated over; an array [batch, n] is one of samples [n]
     sample_rate : Hz of those that are samples
+    channel : the channel of those that are no `Sound`s
 
     Raises
     ------
@@ -91,13 +116,7 @@ def sounds_of(audio: Iterable, sample_rate: int | None) -> Iterator[Sound]:
         raise InputError(f"{SAMPLES}: these are of one recording: give a list of recordings, or call predict")
     if not isinstance(audio, Iterable):
         raise InputError(f"a {type(audio).__name__}: give a list of files or of samples")
-    return (_numbered(one, number, sample_rate) for number, one in enumerate(audio))
-
-
-def _numbered(one: object, number: int, sample_rate: int | None) -> Sound:
-    if isinstance(one, Sound):
-        return replace(one, number=number)
-    return Sound(one, sample_rate if is_samples(one) else None, number)
+    return (Sound.of(one, sample_rate if is_samples(one) else None, channel, number) for number, one in enumerate(audio))
 
 
 def load_utterance(sound: Sound, model_rate: int, min_samples: int) -> Tensor:
@@ -172,7 +191,7 @@ def as_batch(wavs: Numbers, wav_lens: Numbers | None) -> tuple[Tensor, Tensor]:
 
 def _list_as_batch(wavs: list, wav_lens: Numbers | None) -> tuple[Tensor, Tensor]:
     """Return a list of recordings as a batch: each is mixed to one channel, and the shorter ones are padded."""
-    rows = [to_mono(as_channels(one, f"{WAVEFORMS}[{number}]")[0]) for number, one in enumerate(wavs)]
+    rows = [mixed(as_channels(one, f"{WAVEFORMS}[{number}]")[0], WAVEFORMS) for number, one in enumerate(wavs)]
     for number, row in enumerate(rows):
         if len(row) == 0:
             raise InputError(f"{WAVEFORMS}[{number}]: no samples: give another recording")

@@ -21,7 +21,6 @@ from mlee_sb.inference.stream import FED, HOP_SECONDS, WINDOW_SECONDS, EmotionSt
 from mlee_sb.inference.timeline import Timeline
 from mlee_sb.models.device import check_usable, upload
 from mlee_sb.models.emotion_model import check_finite
-from mlee_sb.models.waveforms import named
 
 
 class EmotionClassifier:
@@ -90,7 +89,9 @@ class EmotionClassifier:
         """Tell whether the model was trained on the demo release, so that its answers mean nothing."""
         return self.model.demo
 
-    def predict(self, audio: AudioFile | Numbers, *, sample_rate: int | None = None, **asked) -> Prediction:
+    def predict(
+        self, audio: AudioFile | Numbers | Sound, *, sample_rate: int | None = None, channel: int | None = None, **asked
+    ) -> Prediction:
         """Predict the emotion of one utterance.
 
         Parameters
@@ -98,6 +99,7 @@ class EmotionClassifier:
         audio : a wav, flac, ogg or mp3 file of any sample rate and number of channels, up to 120 s; or samples in memory, as a tensor,
             an array or lists of floats in -1 to 1: [n], [channels, n] or [n, channels]
         sample_rate : Hz of samples in memory, which must be given; a file tells its own
+        channel : the number of the one channel that is heard, from 1; None for the mix of those with sound
         **asked : coverage, min_confidence, gate: see `Asked`
 
         Raises
@@ -107,7 +109,7 @@ class EmotionClassifier:
             (`mlee_sb.inference.samples`); if the utterance is longer than 120 s, shorter than one window of the model (40 ms), or has
             samples far beyond full scale (above 64); or if the model's answer is not finite
         """
-        predictor, sound = self._predictor(self.predict, asked), Sound(audio, sample_rate)
+        predictor, sound = self._predictor(self.predict, asked), Sound.of(audio, sample_rate, channel)
         waveform = predictor.load(sound)
         return predictor.predict(waveform, predictor.share_of_speech(waveform), sound.name)
 
@@ -117,6 +119,7 @@ class EmotionClassifier:
         batch_size: int = 16,
         *,
         sample_rate: int | None = None,
+        channel: int | None = None,
         on_error: str = RAISE,
         on_progress: Callable[[int], None] = lambda done: None,
         **asked,
@@ -127,9 +130,9 @@ class EmotionClassifier:
 
         Parameters
         ----------
-        audio : the recordings, each as for `predict`; a `Sound` tells its own sample rate
+        audio : the recordings, each as for `predict`; a `Sound` tells its own sample rate and channel
         batch_size : how many recordings are computed together, at most
-        sample_rate : Hz of those that are samples in memory
+        sample_rate, channel : as for `predict`, of those that are samples, and of all
         on_error : ``"raise"`` the error of the first recording that cannot be used, or ``"return"`` it in the place of its prediction
         on_progress : called after each batch with the number of its recordings
         **asked : coverage, min_confidence, gate: see `Asked`
@@ -141,18 +144,19 @@ class EmotionClassifier:
         """
         predictor = self._predictor(self.predict_many, asked)
         choose(on_error, ON_ERROR, "on_error")
-        sounds = sounds_of(audio, sample_rate)
+        sounds = sounds_of(audio, sample_rate, channel)
         if not (isinstance(batch_size, Integral) and batch_size >= 1):
             raise InputError(f"batch_size is {batch_size!r}, and must be 1 or more")
         return predict_sounds(predictor, sounds, batch_size, on_error, on_progress)
 
     def timeline(
         self,
-        audio: AudioFile | Numbers,
+        audio: AudioFile | Numbers | Sound,
         window: float = WINDOW_SECONDS,
         hop: float = HOP_SECONDS,
         *,
         sample_rate: int | None = None,
+        channel: int | None = None,
         on_progress: Callable[[float], None] = lambda seconds: None,
         **asked,
     ) -> Timeline:
@@ -163,7 +167,7 @@ class EmotionClassifier:
 
         Parameters
         ----------
-        audio, sample_rate : as for `predict`, but of any length
+        audio, sample_rate, channel : as for `predict`, but of any length
         window : length of a window in seconds
         hop : seconds from the beginning of a window to the beginning of the next one
         on_progress : called with the number of seconds that are done
@@ -174,7 +178,7 @@ class EmotionClassifier:
         InputError
             as `predict`, for a recording of any length; or if the window or the hop is out of its range
         """
-        rate, sound = self.model.sample_rate, Sound(audio, sample_rate)
+        rate, sound = self.model.sample_rate, Sound.of(audio, sample_rate, channel)
         stream = self._stream(self._predictor(self.timeline, asked), rate, window, hop, sound.name)
         segments, n_samples = [], 0
         for block in sound.blocks(rate):
@@ -185,7 +189,7 @@ class EmotionClassifier:
         segments += stream.finish()
         seconds = n_samples / rate
         speech = [(start, min(end, seconds)) for start, end in stream.stretches.found]  # the last frame may reach beyond the end
-        return Timeline(segments, speech, self.emotions, seconds, self.demo)
+        return Timeline(segments, speech, self.emotions, seconds, self.demo, sound.channel)
 
     def stream(self, sample_rate: int, window: float = WINDOW_SECONDS, hop: float = HOP_SECONDS, **asked) -> EmotionStream:
         """Return a stream for live audio: call `feed` with samples as they come, and `finish` at the end.
@@ -238,11 +242,12 @@ class EmotionClassifier:
         """Classify waveforms, given as for `encode_batch`. Return out_prob, score, index, text_lab (see the class)."""
         return self._classify(wavs, wav_lens, WAVEFORMS)
 
-    def classify_file(self, path: AudioFile) -> tuple[Tensor, Tensor, Tensor, list[str]]:
+    def classify_file(self, path: AudioFile | Sound) -> tuple[Tensor, Tensor, Tensor, list[str]]:
         """Classify one utterance, a file as for `predict`. Return what `classify_batch` returns; raise what `predict` raises."""
-        return self._classify(self._load(path), None, named(path))
+        sound = Sound.of(path)
+        return self._classify(self._load(sound), None, sound.name)
 
-    def attention_file(self, path: AudioFile, encoder: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    def attention_file(self, path: AudioFile | Sound, encoder: int = 0) -> tuple[np.ndarray, np.ndarray]:
         """Compute where an encoder looks in a recording (figure 3 of the paper).
 
         Parameters
@@ -266,8 +271,9 @@ class EmotionClassifier:
         looking = encoders[encoder] if encoder < len(encoders) else None
         if not getattr(looking, "has_attention", False):
             raise NoAttention(f"encoder {encoder} of this model has no attention to show")
-        weights, seconds = looking.attention(upload(self._load(path), self.device))
-        check_finite(weights, named(path))
+        sound = Sound.of(path)
+        weights, seconds = looking.attention(upload(self._load(sound), self.device))
+        check_finite(weights, sound.name)
         return seconds.cpu().numpy(), weights.cpu().numpy()
 
     def _predictor(self, method: Callable, options: dict) -> Predictor:
@@ -286,5 +292,5 @@ class EmotionClassifier:
         score, index = out_prob.max(dim=-1)
         return out_prob, score, index, [self.emotions[i] for i in index.tolist()]
 
-    def _load(self, path: AudioFile) -> Tensor:
-        return load_utterance(Sound(path), self.model.sample_rate, self.model.min_samples)
+    def _load(self, sound: Sound) -> Tensor:
+        return load_utterance(sound, self.model.sample_rate, self.model.min_samples)

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mlee_sb.audio.channels import chosen, loudness, mix_of
 from mlee_sb.errors import InputError
 from mlee_sb.models.waveforms import BlockResampler, check_sound, to_mono
 
@@ -136,7 +137,19 @@ def as_channels(given: object, where: str, known: tuple[int, int] | None = None)
     return (samples.T if side == 0 else samples), (side, samples.shape[side])
 
 
-def as_waveform(given: object, sample_rate: int | None, model_rate: int, where: str) -> Tensor:
+def mixed(samples: Tensor, where: str, channel: int | None = None) -> Tensor:
+    """Return samples [n, channels] as one channel [n]: the chosen one (from 1), or the mix that a file with them would have."""
+    found = samples.shape[1]
+    if channel is not None:
+        mix = chosen(channel, found, where)
+    elif found == 1:
+        return samples[:, 0]
+    else:
+        mix = mix_of(loudness([samples.numpy()], found))
+    return to_mono(samples[:, list(mix.channels)])
+
+
+def as_waveform(given: object, sample_rate: int | None, model_rate: int, where: str, channel: int | None = None) -> Tensor:
     """Return the samples of one recording as a waveform [n] at the model's sample rate, mono.
 
     Parameters
@@ -145,11 +158,12 @@ def as_waveform(given: object, sample_rate: int | None, model_rate: int, where: 
     sample_rate : Hz of `given`
     model_rate : Hz of the result
     where : the name of the samples in an error
+    channel : the number of the channel that is heard, from 1; None for the mix of those with sound
 
     Raises
     ------
     InputError
-        as `as_channels`; or if the sample rate is missing or is none, or there is no sample
+        as `as_channels`; or if the sample rate is missing or is none, or there is no sample or no such channel
     """
     if sample_rate is None:
         raise InputError(f"{where}: samples do not tell their rate: give it in Hz, for example sample_rate=16000")
@@ -157,7 +171,7 @@ def as_waveform(given: object, sample_rate: int | None, model_rate: int, where: 
     samples, _ = as_channels(given, where)
     if len(samples) == 0:
         raise InputError(f"{where}: no samples: give another recording")
-    return torch.cat([resampling.feed(to_mono(samples)), resampling.finish()])
+    return torch.cat([resampling.feed(mixed(samples, where, channel)), resampling.finish()])
 
 
 def rough_seconds(given: Numbers, sample_rate: int | None) -> float:

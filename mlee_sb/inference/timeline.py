@@ -77,6 +77,7 @@ class Timeline:
     emotions : codes of the emotions, in the order of the model
     seconds : length of the recording
     demo : whether the model was trained on the demo release, so that these answers mean nothing
+    channel : the number of the one channel that was heard, from 1; None for the mix of those with sound
     """
 
     segments: list[Segment]
@@ -84,24 +85,28 @@ class Timeline:
     emotions: list[str]
     seconds: float
     demo: bool = False
+    channel: int | None = None
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row for each window: start and end in seconds, and the columns of `columns_of` (NaN without speech)."""
-        rows = [{"start": s.start, "end": s.end, **columns_of(s.prediction, self.emotions)} for s in self.segments]
+        """Return one row for each window: start and end in seconds, and the columns of `columns_of` (NaN without speech).
+
+        A timeline of one channel has its number in a column before them.
+        """
+        rows = [{**self._channel(), "start": s.start, "end": s.end, **columns_of(s.prediction, self.emotions)} for s in self.segments]
         return pd.DataFrame(rows)
 
     def to_csv(self, path: str | Path) -> None:
         """Write the table of `to_frame` as CSV."""
         write_text(path, self.as_csv())
 
-    def as_csv(self) -> str:
-        """Return the table of `to_frame` as the text of a CSV file."""
-        return self.to_frame().to_csv(index=False, lineterminator="\n")
+    def as_csv(self, header: bool = True) -> str:
+        """Return the table of `to_frame` as the text of a CSV file; `header` says whether it begins with the names of the columns."""
+        return self.to_frame().to_csv(index=False, header=header, lineterminator="\n")
 
     def as_json(self) -> dict:
         """Return everything as a dict, for JSON."""
         segments = [{"start": s.start, "end": s.end, **as_dict(s.prediction)} for s in self.segments]
-        known = {"seconds": self.seconds, "demo": self.demo, "emotions": self.emotions}
+        known = {**self._channel(), "seconds": self.seconds, "demo": self.demo, "emotions": self.emotions}
         return {**known, "speech": [list(part) for part in self.speech], "segments": segments}
 
     def to_json(self, path: str | Path) -> None:
@@ -148,6 +153,9 @@ class Timeline:
         from mlee_sb.inference.timeline_plot import plot  # matplotlib takes a while to import
 
         return plot(path, self.emotions, self.seconds, self._curves(), self.labels(), self.speech, DEMO if self.demo else "")
+
+    def _channel(self) -> dict[str, int]:
+        return {} if self.channel is None else {"channel": self.channel}
 
     def _curves(self) -> tuple[str, list[float], np.ndarray]:
         """Return presence if the model knows it, else the posterior: its name, times [n], probabilities [n, K]."""
