@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mlee_sb.corpora.manifest import existence_columns, vote_columns_in
+from mlee_sb.corpora.manifest import SPLIT, existence_columns, test_sets_in, vote_columns_in
 from mlee_sb.errors import InputError, choose
 from mlee_sb.files import read_json, sha256_of, write_json, written_beside
 from mlee_sb.models.bundle_files import CONFIG, HYPERPARAMS, SCORES, WEIGHTS
@@ -368,6 +368,8 @@ class StageFolder:
     ) -> None:
         """Write predictions.csv: the probabilities for each test utterance, beside the votes of its annotators.
 
+        Where there are several test sets, the column split tells to which one an utterance belongs.
+
         Parameters
         ----------
         test : rows of the test manifest, n
@@ -376,7 +378,8 @@ class StageFolder:
         probabilities : [n, K], posteriors or probabilities of existence, depending on the output
         existence : [n, K], probabilities of existence; None if the stage does not know them
         """
-        frame = test[["ID", "speaker", "dominant", *vote_columns_in(test), *existence_columns(emotions)]].copy()
+        sets = [SPLIT] if test_sets_in(test) else []
+        frame = test[["ID", "speaker", *sets, "dominant", *vote_columns_in(test), *existence_columns(emotions)]].copy()
         frame[TARGET], frame[OUTPUT] = target, output
         frame[prediction_columns(emotions)] = probabilities
         if existence is not None:

@@ -4,7 +4,7 @@ import inspect
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -62,7 +62,20 @@ def check_audio(path: str | Path) -> Audio:
         return Audio(reason=f"unreadable: {error}".replace(str(path), Path(path).name))
 
 
-def check_below(data_folder: str | Path, wavs: Sequence[str]) -> list[Audio]:
+def check_below(data_folder: str | Path, pieces: Sequence[tuple[str, float | None, float | None]]) -> list[Audio]:
+    """Check pieces."""
+    wavs = list(dict.fromkeys(wav for wav, *_ in pieces))
+    found = dict(zip(wavs, _check_below(data_folder, wavs), strict=True))
+    checked = []
+    for wav, start, end in pieces:
+        one = found[wav]
+        if (start, end) != (None, None) and not one.reason:
+            one = replace(one, duration=(one.duration if end is None else end) - (start or 0))
+        checked.append(one)
+    return checked
+
+
+def _check_below(data_folder: str | Path, wavs: Sequence[str]) -> list[Audio]:
     """Check files below a data folder as `check_all` does. The answer for a usable file is kept until the file changes."""
     cache = AudioCache(data_folder, wavs, _rules())
     checked = iter(check_all([f"{data_folder}/{wav}" for wav, known in zip(wavs, cache.known, strict=True) if known is None]))

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlee_sb.corpora.manifest.columns import OTHER, SPEAKER
 from mlee_sb.errors import InputError
 from mlee_sb.plugins import CORPORA, load_plugin, registered
 
-OTHER = "oth"
-"""The code of a vote for no emotion that the corpus has a name for ("Other")."""
+KNOWN = "known"
+"""Every utterance must have a speaker; where they are `UNKNOWN`, it may lack one."""
 
 SMALLEST_NUMBER_OF_GROUPS = 3
 """Training, validation and test need a group of speakers each."""
@@ -66,7 +67,10 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Fold:
-    """The speakers of each split in fold `number` (from 1) of a cross-validation. A final fold (`final_fold`) tests nobody."""
+    """The groups of each split in fold `number` (from 1) of a cross-validation. A final fold (`final_fold`) tests nobody.
+
+    A group is a speaker; or a session, or a set of the corpus's own division, where the folds keep these together.
+    """
 
     number: int
     train: tuple[str, ...]
@@ -103,6 +107,11 @@ class Corpus:
     default_emotions : the targets where no others are asked for
     dominant_rule : one sentence on what makes an emotion dominant
     fold_options : names of the options that change the folds and nothing else
+    grouping : the column whose values the folds keep together, where nothing else is asked for: ``speaker``, ``session``, or ``split``
+        for the corpus's own division
+    speakers : `KNOWN`, or `UNKNOWN` if utterances may lack a speaker: such an utterance counts as one of a speaker of its session, or
+        else of its recording
+    dominant_is_plurality : whether an utterance's dominant emotion is `plurality` of its votes
     demo : whether the speech is generated; then everything that is made from it says DEMO
     texts_shared_by_design : whether all speakers speak the same few texts. Then no split by speaker can keep a text out of training:
         `mlee check-protocol` notes this, and does not call it a leak
@@ -113,6 +122,9 @@ class Corpus:
     default_emotions: tuple[str, ...] = ()
     dominant_rule: str = ""
     fold_options: tuple[str, ...] = ()
+    grouping: str = SPEAKER
+    speakers: str = KNOWN
+    dominant_is_plurality: bool = False
     demo: bool = False
     texts_shared_by_design: bool = False
 
@@ -132,6 +144,17 @@ class Corpus:
     def folds(self, speakers: Sequence[str]) -> list[Fold]:
         """Split `speakers` (sorted, each with usable utterances) into folds. A speaker in no fold is left out of the manifests."""
         raise NotImplementedError
+
+    def session_folds(self, sessions: Sequence[str]) -> list[Fold]:
+        """Split `sessions` (sorted, each with usable utterances) into folds, where sessions are kept together.
+
+        Each session is left out once. [choice] The next one validates.
+        """
+        return grouped_folds(sessions, len(sessions))
+
+    def remarks(self) -> list[str]:
+        """Return what a person must know of how the corpus was read, a sentence each. Called after `utterances`."""
+        return []
 
     def checks(self, items: Sequence[Utterance | Skipped]) -> list[Check]:
         """Return counts of what `utterances` gave, each beside the published one; none where nothing was published."""
@@ -155,7 +178,7 @@ def plurality(votes: Mapping[str, int]) -> str:
 
 
 def grouped_folds(speakers: Iterable[str], n_groups: int) -> list[Fold]:
-    """Return folds over groups of speakers: the i-th speaker in sorted order (from 1) belongs to group i mod `n_groups`.
+    """Return folds over groups of speakers (or of sessions): the i-th one in sorted order (from 1) belongs to group i mod `n_groups`.
 
     Fold k tests group k and validates on group k+1 [choice] (the last fold on the first group); the other groups train. If there are
     no more speakers than groups, each speaker is a group: leave-one-speaker-out.

@@ -19,6 +19,7 @@ CODES = {"A": "ang", "D": "dis", "F": "fea", "H": "hap", "N": "neu", "S": "sad"}
 """The columns with the numbers of votes."""
 
 FIRST_VOICE_ROW, FIRST_FACE_ROW = 100_000, 200_000
+LAST_ROW = 399_999
 """The first column numbers the rows: 1xxxxx were rated from the voice alone, 2xxxxx from the face, 3xxxxx from both."""
 
 N_GROUPS = 10
@@ -31,6 +32,7 @@ class CremaD(Corpus):
     emotions = categories = tuple(CODES.values())
     default_emotions = ("neu", "hap", "sad", "ang")
     dominant_rule = "the one emotion with the most votes among all six; none on a tie"
+    dominant_is_plurality = True
     texts_shared_by_design = True
 
     def __init__(self, data_folder: str | Path):
@@ -80,4 +82,12 @@ class CremaD(Corpus):
         except ValueError as error:
             raise InputError(f"{path}: cannot be read as the release's table of votes: {error}") from error
         row = table[header[0]]
+        outside = ~row.between(FIRST_VOICE_ROW, LAST_ROW)
+        if outside.any():
+            line, found = row[outside].index[0] + 2, row[outside].iloc[0]
+            raise InputError(
+                f"{path}, line {line}: {found} in the first column ({header[0]!r}), which must hold the numbers of the rows, from "
+                f"{FIRST_VOICE_ROW} to {LAST_ROW}: they tell which votes are for the voice alone. Were they lost when the table was saved? "
+                "Get it from the release again"
+            )
         return table[(row >= FIRST_VOICE_ROW) & (row < FIRST_FACE_ROW)]

@@ -118,7 +118,8 @@ class Iemocap(Corpus):
         dialogs: Annotated[Literal["improvised", "all"], "which dialogs to use; the paper uses the improvised ones"] = "improvised",
         validation: Annotated[
             Literal["partner", "next"],
-            "[choice] who validates: the other speaker of the test speaker's session, or the next speaker (the partner trains then)",
+            "[choice] who validates: the other speaker of the test speaker's session, or the next speaker (the partner trains then); with "
+            "--group session the next session validates",
         ] = "partner",
     ):
         super().__init__(data_folder)

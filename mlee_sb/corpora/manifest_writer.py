@@ -11,8 +11,8 @@ import pandas as pd
 from mlee_sb.corpora.base import Corpus, Fold, Skipped, Utterance
 from mlee_sb.corpora.manifest import FINGERPRINTS, PROTOCOL, SKIPPED, SPLITS, UTTERANCES, VOTE_COLUMNS, VOTES, VOTES_HASH, types_of
 from mlee_sb.corpora.manifest.columns import csv_lines
-from mlee_sb.corpora.manifest.protocol import READER, counts_of, protocol_hash
-from mlee_sb.corpora.options import OpenCorpus
+from mlee_sb.corpora.manifest.protocol import GROUP, READER, counts_of, group_column, protocol_hash
+from mlee_sb.corpora.options import SPEAKERS, OpenCorpus
 from mlee_sb.files import ESCAPED, write_json
 
 MICROSECONDS = 6  # decimals of a duration in seconds
@@ -41,14 +41,19 @@ def manifest_row(
     """Return the values of `column_types(emotions, others)` for an utterance of `duration` seconds.
 
     >>> manifest_row(Utterance("a", "a.wav", "s1", "", {"neu": 2, "exc": 1}, 3, "neu"), 1.5, ["neu", "hap"], ["exc", "oth"], 1)
-    ['a', 'a.wav', 1.5, 's1', '', 3, 2, 0, 1, 0, 'neu', 1, 0]
+    ['a', 'a.wav', '', '', 1.5, 's1', '', '', '', 3, 2, 0, 1, 0, 'neu', 1, 0]
     """
     votes = [utterance.votes.get(category, 0) for category in (*emotions, *others)]
     existence = [int(count >= min_votes) for count in votes[: len(emotions)]]
     return [
-        *(utterance.id, utterance.wav, round(duration, MICROSECONDS), utterance.speaker, utterance.session),
+        *(utterance.id, utterance.wav, _seconds(utterance.start), _seconds(utterance.end), round(duration, MICROSECONDS)),
+        *(utterance.speaker, utterance.session, utterance.script, utterance.split),
         *(utterance.n_annotators, *votes, utterance.dominant, *existence),
     ]
+
+
+def _seconds(time: float | None) -> float | str:
+    return "" if time is None else round(time, MICROSECONDS)
 
 
 def protocol_of(
@@ -74,12 +79,12 @@ def protocol_of(
         "demo": corpus.demo,
         "emotions": list(emotions),
         "categories": [*emotions, *others_of(corpus, emotions)],
-        "rules": {"min_votes": min_votes, "dominant": corpus.dominant_rule},
+        "rules": {"min_votes": min_votes, "dominant": corpus.dominant_rule, GROUP: opened.grouping, SPEAKERS: corpus.speakers},
         "options": opened.options,
         "folds": [{"fold": fold.number, **{split: list(getattr(fold, split)) for split in SPLITS}} for fold in folds],
         VOTES_HASH: hashlib.sha256("".join(votes).encode(**ENCODING)).hexdigest(),
     }
-    counts = counts_of(pd.DataFrame(rows, columns=list(types_of(protocol))), emotions, protocol["folds"])
+    counts = counts_of(pd.DataFrame(rows, columns=list(types_of(protocol))), protocol)
     counts["skipped"] = dict(Counter(item.reason.split(":")[0] for item in skipped))
     return protocol | {"counts": counts, "hash": protocol_hash(protocol, lines, fingerprints)}
 
@@ -96,11 +101,12 @@ def write_manifests(
     """Write all files of the manifests into `folder`, the protocol last. `lines` holds a line for each utterance."""
     header = csv_lines([list(types_of(protocol))])
     _write(folder / UTTERANCES, [*header, *lines])
-    speakers, speaker_of_line = np.unique([utterance.speaker for utterance in utterances], return_inverse=True)
+    column = group_column(protocol)
+    groups, group_of_line = np.unique([getattr(utterance, column) for utterance in utterances], return_inverse=True)
     lines = np.array(lines, dtype=object)
     for fold in protocol["folds"]:
         for split in SPLITS:
-            of_split = lines[np.isin(speakers, fold[split])[speaker_of_line]]
+            of_split = lines[np.isin(groups, fold[split])[group_of_line]]
             _write(folder / f"fold{fold['fold']}" / f"{split}.csv", [*header, *of_split])
     ids = [utterance.id for utterance in utterances]
     _write(folder / FINGERPRINTS, csv_lines([["ID", "fingerprint"], *zip(ids, fingerprints, strict=True)]))

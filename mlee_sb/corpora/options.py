@@ -1,4 +1,4 @@
-"""Options of a reader, as its class declares them: checked, and offered as flags of a command line.
+"""Options of a reader, as its class declares them, and options of every corpus: checked, and offered as flags of a command line.
 
 >>> def options_like(data_folder, *, dialogs: Annotated[Literal["improvised", "all"], "which dialogs"] = "improvised"): ...
 """
@@ -10,8 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
-from mlee_sb.corpora.base import Corpus, load_corpus
+from mlee_sb.corpora.base import KNOWN, Corpus, load_corpus
+from mlee_sb.corpora.labels_file import read_labels
+from mlee_sb.corpora.manifest.columns import GROUPINGS
+from mlee_sb.corpora.manifest.identities import UNKNOWN
+from mlee_sb.corpora.relabelled import Relabelled
 from mlee_sb.errors import InputError, choose
+
+AS_THE_CORPUS, GROUP, SPEAKERS, LABELS = "own", "group", "speakers", "labels"
 
 
 @dataclass(frozen=True)
@@ -26,15 +32,35 @@ class Option:
 
 
 def corpus_options(corpus_class: type[Corpus]) -> dict[str, Option]:
-    """Return the options of a reader by name: the keyword-only parameters of its ``__init__``.
+    """Return the options of a corpus by name: the keyword-only parameters of the reader's ``__init__``, and those of every corpus.
+
+    A reader that declares an option of every corpus itself does itself what it says.
 
     >>> from mlee_sb.corpora.base import load_corpus
-    >>> corpus_options(load_corpus("crema_d"))
-    {}
+    >>> list(corpus_options(load_corpus("crema_d")))
+    ['group', 'speakers', 'labels']
     """
+    own = own_options(corpus_class)
+    return own | {name: option for name, option in _of_every_corpus(corpus_class).items() if name not in own}
+
+
+def own_options(corpus_class: type[Corpus]) -> dict[str, Option]:
+    """Return the options that a reader declares itself, by name."""
     hints = get_type_hints(corpus_class.__init__, include_extras=True)
     parameters = inspect.signature(corpus_class).parameters.values()
     return {p.name: _option(p, hints.get(p.name, str)) for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+
+def _of_every_corpus(corpus_class: type[Corpus]) -> dict[str, Option]:
+    groups = "what the folds keep together: own (as the corpus says, else speakers), speaker, session, or split (the corpus's own sets)"
+    speakers = "unknown: an utterance without a speaker counts as one of a speaker of its session, or else of its recording"
+    labels = "a CSV with the columns label,code: votes for a label count for the code (exc,hap counts excitement as happiness)"
+    options = (
+        Option(GROUP, str, AS_THE_CORPUS, (AS_THE_CORPUS, *GROUPINGS), groups),
+        Option(SPEAKERS, str, corpus_class.speakers, (KNOWN, UNKNOWN), speakers),
+        Option(LABELS, str, "", (), labels),
+    )
+    return {option.name: option for option in options}
 
 
 def _option(parameter: inspect.Parameter, hint: Any) -> Option:
@@ -53,8 +79,6 @@ def all_options(corpus_class: type[Corpus], given: Mapping[str, Any]) -> dict[st
     """
     options = corpus_options(corpus_class)
     for name, value in given.items():
-        if not options:
-            raise InputError(f"unknown option {name!r}: the corpus {corpus_class.name} has none")
         option = options[choose(name, options, f"option of the corpus {corpus_class.name}")]
         if option.choices:
             choose(value, option.choices, name)
@@ -71,12 +95,17 @@ class OpenCorpus:
     ----------
     reader : name of the reader
     options : of the reader, all of them
-    corpus : the reader, at the data folder
+    corpus : the reader, at the data folder; it gives the corpus as the options say
     """
 
     reader: str
     options: dict[str, Any]
     corpus: Corpus
+
+    @property
+    def grouping(self) -> str:
+        """The column whose values the folds keep together."""
+        return self.corpus.grouping if self.options[GROUP] == AS_THE_CORPUS else self.options[GROUP]
 
 
 def open_corpus(reader: str, data_folder: str | Path, given: Mapping[str, Any]) -> OpenCorpus:
@@ -89,7 +118,13 @@ def open_corpus(reader: str, data_folder: str | Path, given: Mapping[str, Any]) 
     """
     corpus_class = load_corpus(reader)
     options = all_options(corpus_class, given)
-    return OpenCorpus(reader, options, corpus_class(data_folder, **options))
+    own = own_options(corpus_class)
+    corpus = corpus_class(data_folder, **{name: value for name, value in options.items() if name in own})
+    if SPEAKERS not in own:
+        corpus.speakers = options[SPEAKERS]
+    if options[LABELS] and LABELS not in own:
+        corpus = Relabelled(corpus, read_labels(options[LABELS]))
+    return OpenCorpus(reader, options, corpus)
 
 
 def add_flags(parser: argparse.ArgumentParser, corpus_class: type[Corpus], only_given: bool = False) -> None:

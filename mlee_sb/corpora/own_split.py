@@ -2,15 +2,19 @@
 
 import re
 
-from mlee_sb.corpora.manifest.columns import SPLITS
+from mlee_sb.corpora.manifest.columns import TEST, TRAIN, VALID
 from mlee_sb.errors import InputError
 
-TRAIN, VALID, TEST = SPLITS
 NAMES = {
     **dict.fromkeys(("train", "training", "trn"), TRAIN),
     **dict.fromkeys(("valid", "validation", "val", "dev", "devel", "development"), VALID),
 }
 TEST_SET = re.compile(r"(?:test|testing|eval|evaluation)[ _-]*(?:set)?[ _-]*(?P<which>\w*)")
+
+
+def is_own_split(name: str) -> bool:
+    """Tell whether `name` is one that `own_split` returns."""
+    return name in (TRAIN, VALID) or name.startswith(TEST)
 
 
 def own_split(name: str) -> str:
@@ -29,6 +33,4 @@ def own_split(name: str) -> str:
         return NAMES[folded]
     if found := TEST_SET.fullmatch(folded):
         return f"{TEST}{found['which']}"
-    raise InputError(
-        f"split {name!r}: it must be {TRAIN}, {VALID} (or dev), {TEST}, or a name such as {TEST}1 for one of several test sets"
-    )
+    raise InputError(f"split {name!r}: give {TRAIN}, {VALID} (or dev) or {TEST}; one of several test sets has a name such as {TEST}1")

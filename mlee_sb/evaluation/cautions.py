@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mlee_sb.corpora.manifest import UNKNOWN_SPEAKERS, is_stand_in
 from mlee_sb.evaluation.predictions import Predictions
 
 LEAST_SPEAKERS, ENOUGH_SPEAKERS = 5, 10  # [choice] for an interval at all, and for one without a caution
@@ -35,11 +36,12 @@ def why_no_intervals(n_speakers: int, n_folds: int) -> str:
 
 
 def cautions(utterances: Predictions, n_folds: int) -> list[str]:
-    """Return why the intervals may be too narrow, a sentence or two for each reason."""
+    """Return why scores may be too good, or intervals too narrow: a sentence or two for each reason."""
     n_speakers = len(np.unique(utterances.speakers))
+    unknown = sum(map(is_stand_in, utterances.speakers))
+    said = [f"{unknown} of {len(utterances)} test utterances are of unknown speakers. {UNKNOWN_SPEAKERS}"] * bool(unknown)
     if why_no_intervals(n_speakers, n_folds):
-        return []
-    said = []
+        return said
     if n_speakers < ENOUGH_SPEAKERS:
         said.append(f"{n_speakers} test speakers are few: of simulated 95% intervals of 5 to 9 speakers, 91 to 94% held the truth.")
     if n_folds < min(ENOUGH_FOLDS, n_speakers):

@@ -86,6 +86,7 @@ def evaluate(
         **_tested(cells),
         "bootstrap": {"resamples": resamples, "seed": seed, "confidence": confidence},
         "why_no_intervals": why_none,
+        "test_sets": {name: int(rows.sum()) for name, rows in sample.test_sets.items()},
         "cautions": cautions(utterances, len(cells.folds)) + doubts(cells, readable_stages(results)),
         "folds_without": folds_without(utterances, cells.fold_of, cells.folds),
         "class_weights_undone": undo_class_weights,
@@ -111,6 +112,7 @@ class _Sample:
         speakers = [np.isin(draws.speakers, utterances.speakers[rows]) for rows in self.folds]
         self.drawn = np.stack([draws.counts[:, of_fold].mean(axis=1) for of_fold in speakers], axis=1)  # [1 + resamples, folds]
         third, self.ends = thirds(vote_entropy(utterances.votes))
+        self.test_sets = utterances.by_test_set()
         self.thirds = {name: third == place for place, name in enumerate(THIRDS)}
         units = {SPEAKERS: utterances.speakers, **({FOLDS: cells.fold_of} if 1 < len(cells.folds) < self.n_speakers else {})}
         tested = len(draws.counts) > 1  # where there are no intervals, there are no tests
@@ -190,6 +192,10 @@ def _cell(cell: Cell, sample: _Sample, ceilings: dict[str, np.ndarray]) -> dict:
             third: {name: sample.estimate(sample.pooled(cell, SCORES[name].of, rows)) for name in drawn}
             for third, rows in sample.thirds.items()
             if rows.any()
+        },
+        "test_sets": {
+            name: {score: sample.estimate(sample.pooled(cell, SCORES[score].of, rows)) for score in drawn}
+            for name, rows in sample.test_sets.items()
         },
         "curves": [
             {"seed": seed, "fold": fold, **learning_curve(stage).to_dict("list")}

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mlee_sb.corpora.manifest import LUMPED, existence_columns, vote_columns, vote_columns_in
+from mlee_sb.corpora.manifest import LUMPED, SPLIT, existence_columns, vote_columns, vote_columns_in
 from mlee_sb.errors import InputError
 from mlee_sb.stage_folder import AGAIN, EXISTENCE_PROBABILITY, OUTPUT, POSTERIOR, StageFolder, prediction_columns
 from mlee_sb.targets import OUTPUTS, Output
@@ -102,6 +102,7 @@ class Predictions:
     posterior : [n, K]; where the output knows existence, the probability that each emotion exists
     existence : [n, K], the probability that each emotion exists; None where the stage does not know it
     all_votes : [n, C], for each category of the corpus, the targets first; None where an earlier version added up the others
+    test_sets : [n], the test set of each utterance, where the corpus has several; otherwise None
     """
 
     emotions: list[str]
@@ -114,6 +115,7 @@ class Predictions:
     posterior: np.ndarray
     existence: np.ndarray | None
     all_votes: np.ndarray | None = None
+    test_sets: np.ndarray | None = None
 
     @classmethod
     def of(cls, frame: pd.DataFrame) -> "Predictions":
@@ -140,6 +142,7 @@ class Predictions:
             frame[prediction_columns(emotions)].to_numpy(float),
             frame[existence].to_numpy(float) if existence[0] in frame else None,
             None if columns[len(emotions) :] == vote_columns([LUMPED]) else all_votes,
+            frame[SPLIT].to_numpy() if SPLIT in frame else None,
         )
 
     @classmethod
@@ -154,7 +157,12 @@ class Predictions:
 
     @property
     def _columns(self) -> tuple[np.ndarray | None, ...]:
-        return (self.ids, self.speakers, self.dominant, self.votes, self.exists, self.posterior, self.existence, self.all_votes)
+        answers = (self.posterior, self.existence)
+        return (self.ids, self.speakers, self.dominant, self.votes, self.exists, *answers, self.all_votes, self.test_sets)
+
+    def by_test_set(self) -> dict[str, np.ndarray]:
+        """Return the rows of each test set as a mask [n], by its name; {} where there is one test set."""
+        return {} if self.test_sets is None else {name: self.test_sets == name for name in np.unique(self.test_sets).tolist()}
 
     def take(self, rows: np.ndarray) -> "Predictions":
         """Return the predictions of some rows: indices, or a mask [n]."""

@@ -14,6 +14,8 @@ from mlee_sb.evaluation.predictions import Predictions, read_predictions, tests_
 from mlee_sb.files import write_json
 from mlee_sb.stage_folder import StageFolder
 
+TEST_SETS = "test_sets"
+
 
 def scores(frame: pd.DataFrame) -> dict:
     """Compute WA, UA, macro-F1, recalls and confusion over the utterances with a dominant target emotion, and existence over all.
@@ -29,9 +31,15 @@ def scores(frame: pd.DataFrame) -> dict:
     -------
     dict
         n, n_all, wa, ua, macro_f1, recall, confusion (rows are truths), classes_without_test_utterance; nll, brier,
-        jensen_shannon and ece for a posterior; existence where the frame has probabilities of it
+        jensen_shannon and ece for a posterior; existence where the frame has probabilities of it; test_sets, with all of this for
+        each of several test sets
     """
     predictions = Predictions.of(frame.sort_values("ID"))  # sums in one order: the order of the rows must not show
+    sets = {name: _scores(predictions.take(rows)) for name, rows in predictions.by_test_set().items()}
+    return {**_scores(predictions), **({TEST_SETS: sets} if sets else {})}
+
+
+def _scores(predictions: Predictions) -> dict:
     emotions, once = predictions.emotions, np.ones((1, len(predictions)))
     table = metrics.confusion(predictions, once)
     recall = dict(zip(emotions, map(number, metrics.recalls_of(table)[0]), strict=True))
@@ -96,6 +104,8 @@ def format_scores(found: dict) -> str:
     if "existence" in found:
         aucs = "  ".join(f"{emotion} {_percent(value['auc'])}" for emotion, value in found["existence"].items())
         lines.append(f"  existence AUC {aucs}  over all {found['n_all']}")
+    for name, of_set in found.get(TEST_SETS, {}).items():
+        lines.append(f"  {name:13} WA {_percent(of_set['wa'])}  UA {_percent(of_set['ua'])}  over {of_set['n']} of them")
     if found.get("demo"):
         lines.append("  DEMO: generated speech and simulated annotators; these figures say nothing about the method")
     return "\n".join(lines)

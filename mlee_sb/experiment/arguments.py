@@ -13,7 +13,7 @@ from mlee_sb.corpora.base import corpus_names, load_corpus
 from mlee_sb.corpora.manifest import read_protocol, reader_of
 from mlee_sb.corpora.options import add_flags, corpus_options, given_options, open_corpus
 from mlee_sb.corpora.own_name import OPTION
-from mlee_sb.corpora.prepare import check_recordings, prepare_once
+from mlee_sb.corpora.prepare_once import check_recordings, prepare_once
 from mlee_sb.demo import make_demo_release
 from mlee_sb.errors import InputError, choose, error_line
 from mlee_sb.experiment.hparams_files import ENDINGS, find_hparams, rows

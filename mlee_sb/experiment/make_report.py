@@ -4,9 +4,8 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
-from mlee_sb.corpora.manifest import read_utterances
+from mlee_sb.corpora.manifest import pieces_of, read_utterances
 from mlee_sb.errors import InputError, NoAttention, choose
 from mlee_sb.evaluation.cells import Cell, Cells, read_cells
 from mlee_sb.evaluation.evaluate import evaluate
@@ -14,9 +13,11 @@ from mlee_sb.evaluation.report.attention import OF_THE_PAPER, AttentionFigure, c
 from mlee_sb.evaluation.report.entries import title_of
 from mlee_sb.evaluation.report.page import check_output, write_report
 from mlee_sb.evaluation.results import find_protocols, find_stages
+from mlee_sb.inference.audio_input import Sound, load_utterance
 from mlee_sb.inference.classifier import EmotionClassifier
 
 FOLDER = "report"
+PLAYED = 16_000  # Hz of the recordings in figure 3
 ADD_DATA_FOLDER = "Add --data_folder with the release of the corpus to see where the encoders look."
 
 Attention = dict[str, tuple[np.ndarray, np.ndarray]]  # name of an encoder -> middles of its steps in seconds, and weights, both [steps]
@@ -98,7 +99,8 @@ def figures(cells: Cells, manifests: Path, data_folder: Path, wanted: Sequence[s
         if a recording or model cannot be read
     """
     shown = cells_of_figure(cells)
-    paths = read_utterances(manifests).set_index("ID")["wav"]
+    frame = read_utterances(manifests)
+    pieces = dict(zip(frame["ID"], pieces_of(frame), strict=True))
     utterances = cells.utterances
     place = {ID: i for i, ID in enumerate(utterances.ids)}
     found: list[AttentionFigure] = []
@@ -108,29 +110,31 @@ def figures(cells: Cells, manifests: Path, data_folder: Path, wanted: Sequence[s
         return [], "The listeners disagreed about no utterance. To see one of another kind, name it with --utterance."
     for ID in ids:
         i = place[ID]
-        wav = data_folder / paths[ID]
+        wav, start, end = pieces[ID]
+        wav = data_folder / wav
+        sound = Sound(wav, start=start, end=end)
         if not wav.is_file():
             raise InputError(f"{wav}: no such file: is --data_folder the one that was prepared?")
         attention: Attention = {}
         for cell in shown:
-            attention |= _attention(cell, int(cells.fold_of[i]), wav, lacking)
+            attention |= _attention(cell, int(cells.fold_of[i]), sound, lacking)
         if not attention:
             break
-        samples, rate = soundfile.read(wav, dtype="float32", always_2d=True)
+        samples = load_utterance(sound, PLAYED, 1).numpy()
         votes = dict(zip([*utterances.emotions, "other"], utterances.votes[i].astype(int).tolist(), strict=True))
-        found.append(AttentionFigure(len(found) + 1, ID, votes, samples.mean(axis=1), rate, attention))
+        found.append(AttentionFigure(len(found) + 1, ID, votes, samples, PLAYED, attention))
     return found, "".join(f"There is no attention of {row} to show: {why}. " for row, why in lacking.items()).rstrip()
 
 
-def _attention(cell: Cell, fold: int, wav: Path, lacking: dict[str, str]) -> Attention:
-    """Return where each encoder of a cell looks, by its name. Note the cell in `lacking` if one of them cannot tell."""
+def _attention(cell: Cell, fold: int, sound: Sound, lacking: dict[str, str]) -> Attention:
+    """Return where each encoder of a cell looks in a recording or a piece of one, by its name. Note the cell in `lacking` if one of them cannot tell."""
     stage, name = next(iter(cell.stages.values()))[fold].folder, OF_THE_PAPER.get(cell.row, title_of(cell.row))
     if cell.row in lacking:
         return {}
     classifier = EmotionClassifier.from_hparams(stage)
     n = len(getattr(classifier.model, "encoders", ""))
     try:
-        weights = [classifier.attention_file(wav, encoder) for encoder in range(n or 1)]
+        weights = [classifier.attention_file(sound, encoder) for encoder in range(n or 1)]
     except NoAttention as error:
         lacking[cell.row] = str(error)
         return {}

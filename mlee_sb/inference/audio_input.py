@@ -33,29 +33,28 @@ AudioFile = str | Path | BinaryIO
 
 @dataclass(frozen=True)
 class Sound:
-    """A recording as somebody gives it: a file, or samples in memory, and which of its channels is meant.
+    """A recording as somebody gives it: a file, or samples in memory, and which channel or piece of it is meant.
 
     Attributes
     ----------
     audio : a file, as for `mlee_sb.models.waveforms.read_blocks`, or samples, as for `mlee_sb.inference.samples.as_waveform`
     sample_rate : Hz of samples; None for a file, which tells its own
     channel : the number of the one channel that is heard, from 1; None for the mix of those with sound
+    start, end : seconds of a piece of a file; None for its beginning and its end
     number : in a list of recordings, for errors about samples, which have no name
     """
 
     audio: AudioFile | Numbers
     sample_rate: int | None = None
     channel: int | None = None
+    start: float | None = None
+    end: float | None = None
     number: int | None = None
 
     @classmethod
-    def of(
-        cls, audio: "AudioFile | Numbers | Sound", sample_rate: int | None = None, channel: int | None = None, number: int | None = None
-    ) -> "Sound":
+    def of(cls, audio: "AudioFile | Numbers | Sound", sample_rate: int | None = None, channel: int | None = None) -> "Sound":
         """Make a `Sound` of what a person gives; one that is given stays as it is."""
-        if isinstance(audio, Sound):
-            return replace(audio, number=number)
-        return cls(audio, sample_rate, channel, number)
+        return audio if isinstance(audio, Sound) else cls(audio, sample_rate, channel)
 
     @property
     def name(self) -> str:
@@ -77,7 +76,10 @@ class Sound:
 
     def rough_seconds(self) -> float:
         """Return about how long it is, in seconds, before it is read; 0 where that is not known."""
-        return rough_seconds(self.audio, self.sample_rate) if is_samples(self.audio) else seconds_of(self.audio)
+        if is_samples(self.audio):
+            return rough_seconds(self.audio, self.sample_rate)
+        whole = seconds_of(self.audio) if self.end is None else self.end
+        return max(0.0, whole - (self.start or 0))
 
     def blocks(self, model_rate: int) -> Iterator[Tensor]:
         """Yield the recording, of any length, in parts [n], mono, at the model's sample rate.
@@ -85,15 +87,18 @@ class Sound:
         Raises
         ------
         InputError
-            as `mlee_sb.models.waveforms.read_blocks` or `mlee_sb.inference.samples.as_waveform`; if a file is given a sample rate, or
-            there is no such channel
+            as `mlee_sb.models.waveforms.read_blocks` or `mlee_sb.inference.samples.as_waveform`; if a file is given a sample rate,
+            samples a piece, or there is no such channel or piece
         """
-        if is_samples(self.audio):
-            yield as_waveform(self.audio, self.sample_rate, model_rate, self.name, self.channel)
+        piece = {"start": self.start, "end": self.end}
+        if not is_samples(self.audio):
+            if self.sample_rate is not None:
+                raise InputError(f"{self.name}: sample_rate {self.sample_rate!r} is for samples; a file tells its own: leave it out")
+            yield from read_blocks(self.audio, model_rate, channel=self.channel, **piece)
             return
-        if self.sample_rate is not None:
-            raise InputError(f"{self.name}: sample_rate {self.sample_rate!r} is for samples; a file tells its own: leave it out")
-        yield from read_blocks(self.audio, model_rate, channel=self.channel)
+        if any(value is not None for value in piece.values()):
+            raise InputError(f"{self.name}: start and end are for files: cut the samples")
+        yield as_waveform(self.audio, self.sample_rate, model_rate, self.name, self.channel)
 
 
 def sounds_of(audio: Iterable, sample_rate: int | None, channel: int | None) -> Iterator[Sound]:
@@ -116,7 +121,8 @@ def sounds_of(audio: Iterable, sample_rate: int | None, channel: int | None) -> 
         raise InputError(f"{SAMPLES}: these are of one recording: give a list of recordings, or call predict")
     if not isinstance(audio, Iterable):
         raise InputError(f"a {type(audio).__name__}: give a list of files or of samples")
-    return (Sound.of(one, sample_rate if is_samples(one) else None, channel, number) for number, one in enumerate(audio))
+    given = (Sound.of(one, sample_rate if is_samples(one) else None, channel) for one in audio)
+    return (replace(sound, number=number) for number, sound in enumerate(given))
 
 
 def load_utterance(sound: Sound, model_rate: int, min_samples: int) -> Tensor:

@@ -252,7 +252,7 @@ class EmotionClassifier:
 
         Parameters
         ----------
-        path : as for `classify_file`
+        path : as for `classify_file`; a `Sound` may be a piece or a channel of a file
         encoder : the number of the encoder in a fusion, from 0
 
         Returns

@@ -194,9 +194,10 @@ def seconds_of(source: str | Path | BinaryIO) -> float:
         return 0.0
 
 
-def load_waveform(source: str | Path | BinaryIO, sample_rate: int) -> Tensor:
+def load_waveform(source: str | Path | BinaryIO, sample_rate: int, *, start: float | None = None, end: float | None = None) -> Tensor:
     """Read a whole recording. Return its waveform [samples], float32 in -1 to 1. Parameters and errors are those of `read_blocks`."""
-    return torch.cat(list(read_blocks(source, sample_rate)))
+    whole = torch.cat(list(read_blocks(source, sample_rate)))
+    return whole[round((start or 0) * sample_rate) : None if end is None else round(end * sample_rate)]
 
 
 def check_level(level_db: float | None) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from mlee_sb.corpora.manifest import pieces_of
 from mlee_sb.models.encoders.base import Encoder
 from mlee_sb.models.waveforms import load_waveform, pad
 from mlee_sb.training.augmentation import WaveformAugmentation
@@ -59,7 +60,7 @@ class WaveformDataset(Dataset):
         augmentation: WaveformAugmentation | None = None,
     ):
         self.ids = frame["ID"].tolist()
-        self.paths = [Path(data_folder) / wav for wav in frame["wav"]]
+        self.data_folder, self.pieces = Path(data_folder), pieces_of(frame)
         self.sample_rate, self.min_samples, self.labels = encoder.sample_rate, encoder.min_samples, labels
         # One transform for each factor: SpeechBrain's SpeedPerturb has one speed for a whole batch, and changes it in evaluation, too.
         self.perturb = [None if speed == 1.0 else torchaudio.transforms.Speed(self.sample_rate, speed) for speed in speeds]
@@ -67,16 +68,17 @@ class WaveformDataset(Dataset):
         self.durations = [duration / speed for speed in speeds for duration in frame["duration"]]
 
     def __len__(self) -> int:
-        return len(self.paths) * len(self.perturb)
+        return len(self.pieces) * len(self.perturb)
 
     def __getitem__(self, items: list[int]) -> Batch:
         padded, lengths = pad([self._waveform(item) for item in items])
         numbers = torch.tensor(items)
-        return Batch(padded, lengths, self.labels[numbers % len(self.paths)], numbers)
+        return Batch(padded, lengths, self.labels[numbers % len(self.pieces)], numbers)
 
     def _waveform(self, item: int) -> Tensor:
-        copy, row = divmod(item, len(self.paths))
-        waveform = load_waveform(self.paths[row], self.sample_rate)
+        copy, row = divmod(item, len(self.pieces))
+        wav, start, end = self.pieces[row]
+        waveform = load_waveform(self.data_folder / wav, self.sample_rate, start=start, end=end)
         if self.perturb[copy] is not None:
             waveform, _ = self.perturb[copy](waveform)
             # A faster utterance is shorter. It must not become too short for a frame.

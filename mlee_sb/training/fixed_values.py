@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
+from mlee_sb.corpora.manifest import pieces_of
 from mlee_sb.errors import InputError
 from mlee_sb.files import clear_partial, written_beside
 from mlee_sb.models.device import upload
@@ -160,8 +161,7 @@ def _files(part: FixedPart, split: pd.DataFrame, data: Data, speeds: Sequence[fl
     else:
         seconds = split.groupby("speaker")["duration"].cumsum()
         groups = [rows for _, rows in split.groupby([split["speaker"], seconds // FILE_SECONDS], sort=True)]
-        recordings = [[data.recordings.get(ID, data.protocol["hash"]) for ID in rows["ID"]] for rows in groups]
-        keys = [f"{part.key} {_digest(of_rows)}" for of_rows in recordings]
+        keys = [f"{part.key} {_digest(_recordings(rows, data))}" for rows in groups]
     names = [_digest(rows["ID"].tolist())[:SHOWN_DIGITS] for rows in groups]
     return [
         _File(part.folder / f"{name}_speed{speed:g}.safetensors", key, rows, speed)
@@ -170,8 +170,14 @@ def _files(part: FixedPart, split: pd.DataFrame, data: Data, speeds: Sequence[fl
     ]
 
 
-def _digest(texts: list[str]) -> str:
-    return hashlib.sha256(json.dumps(texts).encode()).hexdigest()
+def _recordings(rows: pd.DataFrame, data: Data) -> list[tuple]:
+    """Return what each utterance is a piece of, by fingerprint, and where it begins and ends."""
+    pieces = zip(rows["ID"], pieces_of(rows), strict=True)
+    return [(data.recordings.get(ID, data.protocol["hash"]), start, end) for ID, (_, start, end) in pieces]
+
+
+def _digest(of_rows: list) -> str:
+    return hashlib.sha256(json.dumps(of_rows).encode()).hexdigest()
 
 
 def _compute_missing(part: FixedPart, missing: list[_File], data: Data, device: str, say: Callable[[str], None]) -> None:

@@ -70,18 +70,18 @@ def test_a_file_that_is_missing_sends_to_prepare(folder):
         ("001,a.wav", "001,/a.wav", "leaves the data folder"),
         ("001,a.wav", "001,C:/a.wav", "leaves the data folder"),
         ("null,c.wav", "001,c.wav", "'001': the ID is there twice"),
-        ("001,a.wav,0.1,007", "001,a.wav,0.1,", "speaker is '': every utterance has one"),
-        ("001,a.wav,0.1", "001,a.wav,nan", "duration"),
-        ("001,a.wav,0.1", "001,a.wav,0", "duration"),
-        ("007,,3,2,1,0", "007,,3,-2,1,0", "votes_neu is '-2': it must be a whole number from 0 to 1,000,000"),
-        ("007,,3,2,1,0", "007,,3,two,1,0", "votes_neu is 'two': it must be a whole number"),
-        ("007,,3,2,1,0", "007,,3,2,1,0.5", "votes_oth is '0.5': it must be a whole number"),
-        ("007,,3,2,1,0", "007,,3,2,1,999999999999999999991", "votes_oth is '999999999999999999991': it must be a whole number"),
-        ("007,,3,2,1,0", "007,,nan,2,1,0", "n_annotators is 'nan': it must be a whole number"),
-        ("007,,3,2,1,0", "007,,3,77,1,0", "votes_neu is '77': more votes than there are annotators (n_annotators is '3')"),
+        ("001,a.wav,,,0.1,007", "001,a.wav,,,0.1,", "speaker is '': every utterance has one"),
+        ("001,a.wav,,,0.1", "001,a.wav,,,nan", "duration"),
+        ("001,a.wav,,,0.1", "001,a.wav,,,0", "duration"),
+        ("007,,,,3,2,1,0", "007,,,,3,-2,1,0", "votes_neu is '-2': it must be a whole number from 0 to 1,000,000"),
+        ("007,,,,3,2,1,0", "007,,,,3,two,1,0", "votes_neu is 'two': it must be a whole number"),
+        ("007,,,,3,2,1,0", "007,,,,3,2,1,0.5", "votes_oth is '0.5': it must be a whole number"),
+        ("007,,,,3,2,1,0", "007,,,,3,2,1,999999999999999999991", "votes_oth is '999999999999999999991': it must be a whole number"),
+        ("007,,,,3,2,1,0", "007,,,,nan,2,1,0", "n_annotators is 'nan': it must be a whole number"),
+        ("007,,,,3,2,1,0", "007,,,,3,77,1,0", "votes_neu is '77': more votes than there are annotators (n_annotators is '3')"),
         ("neu,1,1", "neu,1,2", "exist_hap is '2': it must be 1, as votes_hap is '1' and min_votes 1"),
         ("neu,1,1", "neu,1,0", "exist_hap is '0': it must be 1, as votes_hap is '1' and min_votes 1"),
-        ("007,,3,2,1,0,neu", "007,,3,2,1,0,nue", "dominant is 'nue': it must be empty or one of: neu, hap, oth"),
+        ("007,,,,3,2,1,0,neu", "007,,,,3,2,1,0,nue", "dominant is 'nue': it must be empty or one of: neu, hap, oth"),
         ("votes_neu", "votes_new", "no column votes_neu"),
         ("ID,", '"ID,', "damaged"),
     ],
@@ -108,7 +108,7 @@ def test_a_speaker_of_another_split_is_refused(folder):
 
 
 def test_a_row_of_a_fold_that_is_not_the_row_of_the_utterances_is_named_with_both_values(folder):
-    change(folder / "fold1" / "train.csv", "nan,,3,0,3,0", "nan,,3,77,3,0")
+    change(folder / "fold1" / "train.csv", "nan,,,,3,0,3,0", "nan,,,,3,77,3,0")
     with pytest.raises(InputError, match=r"train\.csv: 'null': votes_neu is '77', and '0' in utterances\.csv; run mlee prepare"):
         read_fold(folder, 1)
 

@@ -54,7 +54,7 @@ def test_a_corpus_that_gives_votes_for_a_category_that_it_does_not_name_is_refus
 
 def test_a_corpus_whose_fold_shares_a_speaker_between_splits_is_refused(plugin, tmp_path, monkeypatch):
     monkeypatch.setattr(Plugin, "split", Fold(1, ("a", "b"), ("b",), ("c",)))
-    with pytest.raises(InputError, match="fold 1 has speaker 'b' twice"):
+    with pytest.raises(InputError, match="fold 1 has 'b' twice"):
         prepare_quietly("plugin", tmp_path / "data", tmp_path / "out")
 
 

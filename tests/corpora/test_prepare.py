@@ -19,8 +19,11 @@ from mlee_sb.errors import InputError
 def test_a_row_says_what_was_voted(data, tmp_path):
     prepare_quietly("vote_table", data, tmp_path / "out", min_votes=2)
     lines = (tmp_path / "out" / "utterances.csv").read_text().splitlines()
-    assert lines[0] == "ID,wav,duration,speaker,session,n_annotators,votes_neu,votes_hap,votes_oth,dominant,exist_neu,exist_hap"
-    assert lines[1] == "1,a.wav,0.1,anna,,3,2,1,0,neu,1,0"
+    assert (
+        lines[0]
+        == "ID,wav,start,end,duration,speaker,session,script,split,n_annotators,votes_neu,votes_hap,votes_oth,dominant,exist_neu,exist_hap"
+    )
+    assert lines[1] == "1,a.wav,,,0.1,anna,,,,3,2,1,0,neu,1,0"
 
 
 def test_votes_are_counted_for_every_category_of_the_corpus_and_the_targets_come_first(tmp_path):
@@ -182,7 +185,8 @@ def test_a_prepare_that_fails_leaves_the_former_manifests(data, tmp_path, monkey
 KILLED_WHILE_WRITING = """
 import os, signal, sys
 from mlee_sb.corpora import manifest_writer as write
-from mlee_sb.corpora.prepare import check_recordings, prepare, prepare_once
+from mlee_sb.corpora.prepare import prepare
+from mlee_sb.corpora.prepare_once import check_recordings, prepare_once
 write.write_json = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 prepare("vote_table", sys.argv[1], sys.argv[2], min_votes=2)
 """

@@ -6,7 +6,7 @@ import pytest
 from releases import files_of, prepare_quietly, replace_the_last_sound, without_the_hash_of_votes, write_wav
 
 from mlee_sb.corpora.options import open_corpus
-from mlee_sb.corpora.prepare import check_recordings, prepare_once
+from mlee_sb.corpora.prepare_once import check_recordings, prepare_once
 from mlee_sb.errors import InputError
 
 

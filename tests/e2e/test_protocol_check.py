@@ -36,7 +36,7 @@ def test_where_the_recordings_lay_is_told_to_nobody_who_gets_the_model(trained, 
 def test_votes_that_were_edited_in_a_fold_are_not_trained_on(tones, tmp_path, capsys):
     prepare("vote_table", tones, tmp_path / "manifests", ["neu", "hap"], say=lambda line: None)
     train_csv = tmp_path / "manifests/fold1/train.csv"
-    train_csv.write_text(train_csv.read_text().replace(",s3,,3,3,0,0,", ",s3,,3,77,0,0,", 1))
+    train_csv.write_text(train_csv.read_text().replace(",s3,,,,3,3,0,0,", ",s3,,,,3,77,0,0,", 1))
     flags = ["--manifests", str(tmp_path / "manifests"), "--data_folder", str(tones), "--results", str(tmp_path / "results")]
     assert main(["hparams/mlee.yaml", "--fold", "1", "--device", "cpu", *flags]) == 2
     assert "train.csv: 's3_0': votes_neu is '77', and '3' in utterances.csv; run mlee prepare" in capsys.readouterr().err

@@ -82,6 +82,7 @@ def place(tmp_path_factory):
     clips = {f"{1001 + n // 4}_{sentence}_HAP_XX": CREMA_D_VOTES[n % 4] for n, sentence in enumerate(["IEO", "DFA", "ITS", "TIE"] * 12)}
     write_crema_d(folder / "corpora/CREMA-D", clips)
     write_my_corpus(folder / "corpora/my_corpus", blocks("csv", "own_corpus.md")[0])
+    (folder / "corpora/merge_exc.csv").write_text(blocks("csv", "folds.md")[0])
     write_label_lines(folder / "corpora/label_lines")
     for name, family in UPSTREAMS.items():
         write_upstream(folder / "corpora" / name, family)

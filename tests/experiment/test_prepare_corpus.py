@@ -26,7 +26,8 @@ def test_the_recipe_writes_manifests(tmp_path):
 def test_options_of_a_corpus_are_flags(tmp_path):
     data = str(write_iemocap(tmp_path / "data"))
     assert main(["iemocap", data, "--output", str(tmp_path / "out"), "--dialogs", "all"]) == 0
-    assert read_protocol(tmp_path / "out")["options"] == {"dialogs": "all", "validation": "partner"}
+    options = {"dialogs": "all", "validation": "partner", "group": "own", "speakers": "known", "labels": ""}
+    assert read_protocol(tmp_path / "out")["options"] == options
     assert read_protocol(tmp_path / "out")["counts"]["utterances"] == 25
 
 

@@ -59,7 +59,7 @@ def main(folder: Path, own: Path, other: Path, killed_after: int = 0) -> None:
     """Compute all that is missing."""
     load, reads = data_module.load_waveform, []
 
-    def logged(path, rate):
+    def logged(path, rate, **piece):
         with own.open("a") as log:
             log.write(f"{path.name}\n")
         end = time.monotonic() + PATIENCE
@@ -68,7 +68,7 @@ def main(folder: Path, own: Path, other: Path, killed_after: int = 0) -> None:
         reads.append(path)
         if len(reads) == killed_after:
             os.kill(os.getpid(), signal.SIGKILL)
-        return load(path, rate)
+        return load(path, rate, **piece)
 
     data_module.load_waveform = logged
     data = data_in(folder)

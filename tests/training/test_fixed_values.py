@@ -38,7 +38,7 @@ def folder(tmp_path):
 def reads(monkeypatch):
     """The names of the recordings that are read."""
     found, load = [], data_module.load_waveform
-    monkeypatch.setattr(data_module, "load_waveform", lambda path, rate: found.append(path.name) or load(path, rate))
+    monkeypatch.setattr(data_module, "load_waveform", lambda path, *how, **piece: found.append(path.name) or load(path, *how, **piece))
     return found
 
 

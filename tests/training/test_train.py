@@ -215,7 +215,7 @@ def test_training_a_fusion_changes_no_bit_of_an_encoder(fusion):
 def test_a_frozen_stage_reads_each_recording_once_per_speed_and_encoder_whatever_the_epochs(fusion, monkeypatch):
     reads = []
     load = data_module.load_waveform
-    monkeypatch.setattr(data_module, "load_waveform", lambda path, rate: reads.append(path.name) or load(path, rate))
+    monkeypatch.setattr(data_module, "load_waveform", lambda path, *how, **piece: reads.append(path.name) or load(path, *how, **piece))
     train(replace(fusion[-1], settings={**fusion[-1].settings, "max_epochs": 3}))
     of_training = [name for name in reads if name[0] in "cd"]
     inputs = stage_inputs(fusion[-1])
@@ -230,7 +230,7 @@ def test_the_second_head_on_an_encoder_reads_no_recording_even_where_it_can_use_
     rows = {len(stage_inputs(part).train) for part in (fusion[-1], second)}
     assert len(rows) == (2 if target == "hard" else 1)
     assert second.requires["mlee"].key == fusion[0].key
-    monkeypatch.setattr(data_module, "load_waveform", lambda *_: pytest.fail("a recording was read"))
+    monkeypatch.setattr(data_module, "load_waveform", lambda *_, **__: pytest.fail("a recording was read"))
     train(second)
     assert (second.folder / "predictions.csv").is_file()
 

@@ -5,10 +5,16 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-SPLITS = ("train", "valid", "test")
+SPLITS = TRAIN, VALID, TEST = ("train", "valid", "test")
+GROUPINGS = SPEAKER, SESSION, SPLIT = ("speaker", "session", "split")  # columns; the folds keep together what has one value there
+SCRIPT = "script"  # the text that is spoken
+NEW_COLUMNS = ("start", "end", SCRIPT, SPLIT)  # not in the manifests of earlier versions
 PROTOCOL, UTTERANCES, VOTES, SKIPPED = "protocol.json", "utterances.csv", "votes.csv", "skipped.csv"
 FINGERPRINTS = "fingerprints.csv"  # a file of its own: protocol.json stays short enough for a person, and utterances.csv has no such column
 FILES = (PROTOCOL, UTTERANCES, VOTES, SKIPPED, FINGERPRINTS)
+
+OTHER = "oth"
+"""The code of a vote for no emotion that the corpus has a name for ("Other")."""
 
 VOTE_COLUMNS = ("ID", "annotator", "label")  # of votes.csv
 
@@ -52,8 +58,9 @@ def existence_columns(emotions: Sequence[str]) -> list[str]:
 def column_types(emotions: Sequence[str], others: Sequence[str] = ()) -> dict[str, type]:
     """Return all columns of a manifest in their order, each with the type of its values.
 
-    ``wav`` is relative to the data folder, ``duration`` is in seconds. ``dominant`` is a code of the corpus, also of an emotion that is
-    no target, or "" for none.
+    ``wav`` is relative to the data folder. ``start``, ``end`` (where a piece of the recording begins and ends; empty for the beginning
+    and the end of the recording) and ``duration`` are in seconds. ``dominant`` is a code of the corpus, also of an emotion that is no
+    target, or "" for none.
 
     Parameters
     ----------
@@ -65,8 +72,8 @@ def column_types(emotions: Sequence[str], others: Sequence[str] = ()) -> dict[st
     """
     return {
         **dict.fromkeys(["ID", "wav"], str),
-        "duration": float,
-        **dict.fromkeys(["speaker", "session"], str),
+        **dict.fromkeys(["start", "end", "duration"], float),
+        **dict.fromkeys(["speaker", "session", SCRIPT, "split"], str),
         "n_annotators": int,
         **dict.fromkeys(vote_columns([*emotions, *others]), int),
         "dominant": str,

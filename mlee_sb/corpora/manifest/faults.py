@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from mlee_sb.corpora.base import OTHER
 from mlee_sb.corpora.manifest.columns import (
     FINGERPRINTS,
     MOST_VOTES,
+    OTHER,
     PROTOCOL,
     RUN_PREPARE,
     UTTERANCES,
@@ -63,8 +63,8 @@ def faults_of_utterances(folder: Path, protocol: dict, rows: pd.DataFrame, finge
     yield from impossible
     if impossible:
         return
-    emotions, counts = protocol["emotions"], {name: count for name, count in protocol["counts"].items() if name != "skipped"}
-    if counts != counts_of(numbers, emotions, protocol["folds"]):
+    counts = {name: count for name, count in protocol["counts"].items() if name != "skipped"}
+    if counts != counts_of(numbers, protocol):
         yield Fault(folder / PROTOCOL, f"its counts are not those of {UTTERANCES}")
     if fingerprints is None:
         return
@@ -89,23 +89,23 @@ def faults_of_votes(folder: Path, protocol: dict) -> Iterator[Fault]:
         yield Fault(path, f"this file was changed: its hash is {now[:8]}, and {then[:8]} when it was written")
 
 
-def faults_of_split(path: Path, rows: pd.DataFrame, utterances: pd.DataFrame, speakers: Sequence[str]) -> Iterator[Fault]:
-    """Yield what is wrong with a file of a fold. It must hold exactly those rows of utterances.csv that are of its speakers.
+def faults_of_split(path: Path, rows: pd.DataFrame, utterances: pd.DataFrame, column: str, groups: Sequence[str]) -> Iterator[Fault]:
+    """Yield what is wrong with a file of a fold. It must hold exactly those rows of utterances.csv that are of its groups.
 
     Parameters
     ----------
     path : of the file
     rows, utterances : of it and of utterances.csv, all values as text
-    speakers : of the split by protocol.json
+    column, groups : the column that says to which group an utterance belongs, and the groups of the split by protocol.json
     """
     yield from (Fault(path, what, ids) for what, ids in _twice(rows))
     changed, words = changed_rows(rows, utterances)
     if changed:
         yield Fault(path, words, changed)
-    strange = ~rows["speaker"].isin(speakers)
+    strange = ~rows[column].isin(groups)
     if strange.any():
-        yield Fault(path, f"speaker {rows['speaker'][strange].iloc[0]!r} is not of this split in {PROTOCOL}", tuple(rows["ID"][strange]))
-    absent = utterances["speaker"].isin(speakers) & ~utterances["ID"].isin(rows["ID"])
+        yield Fault(path, f"{column} {rows[column][strange].iloc[0]!r} is not of this split in {PROTOCOL}", tuple(rows["ID"][strange]))
+    absent = utterances[column].isin(groups) & ~utterances["ID"].isin(rows["ID"])
     if absent.any():
         yield Fault(path, f"it is not in this file, and {UTTERANCES} has it", tuple(utterances["ID"][absent]))
 
@@ -153,6 +153,9 @@ def _texts(rows: pd.DataFrame) -> Iterator[tuple[str, tuple[str, ...]]]:
 def _numbers(rows: pd.DataFrame, numbers: pd.DataFrame, protocol: dict) -> Iterator[tuple[str, tuple[str, ...]]]:
     is_positive = numbers["duration"].between(0, float("inf"), inclusive="neither")
     yield from _first(rows, ~is_positive, "duration", "it must be a positive number of seconds")
+    for column in {"start", "end"} & set(rows):
+        is_time = (rows[column] == "") | numbers[column].between(0, float("inf"), inclusive="left")
+        yield from _first(rows, ~is_time, column, "it must be a number of seconds, or empty")
     votes = vote_columns(categories_of(protocol))
     for column in ("n_annotators", *votes):
         is_count = numbers[column].between(0, MOST_VOTES) & (numbers[column] % 1 == 0)

@@ -4,14 +4,26 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 from pydantic import BaseModel, Field, ValidationError
 
-from mlee_sb.corpora.manifest.columns import LUMPED, PROTOCOL, RUN_PREPARE, SPLITS, column_types, existence_columns
+from mlee_sb.corpora.manifest.columns import (
+    GROUPINGS,
+    LUMPED,
+    NEW_COLUMNS,
+    PROTOCOL,
+    RUN_PREPARE,
+    SPEAKER,
+    SPLITS,
+    column_types,
+    existence_columns,
+)
 from mlee_sb.errors import InputError
 
 READER = "reader"  # the name of the reader of the corpus; not in the protocols of earlier versions
+GROUP = "group"  # of the rules; not in the protocols of earlier versions, whose manifests lack `NEW_COLUMNS`, too
 VOTES_HASH = "votes_sha256"  # of votes.csv; not in the protocols of earlier versions
 
 WHAT_MATTERS = ("corpus", "demo", "emotions", "categories", "rules", "folds", VOTES_HASH)
@@ -21,6 +33,7 @@ listeners do beside it. Counts follow from these. The reader and its options sho
 
 class _Rules(BaseModel):
     min_votes: int = Field(ge=1)
+    group: Literal[GROUPINGS] = SPEAKER
 
 
 class _Fold(BaseModel):
@@ -98,7 +111,17 @@ def reader_of(protocol: dict) -> str:
 def types_of(protocol: dict) -> dict[str, type]:
     """Return the columns of the manifests of a protocol, each with the type of its values (`column_types`)."""
     emotions = protocol["emotions"]
-    return column_types(emotions, categories_of(protocol)[len(emotions) :])
+    types = column_types(emotions, categories_of(protocol)[len(emotions) :])
+    return types if GROUP in protocol["rules"] else {name: kind for name, kind in types.items() if name not in NEW_COLUMNS}
+
+
+def group_column(protocol: dict) -> str:
+    """Return the column whose values the folds list: speaker, session or split. Earlier versions knew speakers only.
+
+    >>> group_column({"rules": {"min_votes": 1}}), group_column({"rules": {"min_votes": 1, "group": "session"}})
+    ('speaker', 'session')
+    """
+    return protocol["rules"].get(GROUP, SPEAKER)
 
 
 def fold_numbers(protocol: dict) -> list[int]:
@@ -122,34 +145,42 @@ def protocol_hash(protocol: dict, lines: Sequence[str], fingerprints: Sequence[s
     return digest.hexdigest()
 
 
-def counts_of(utterances: pd.DataFrame, emotions: Sequence[str], folds: Sequence[dict]) -> dict:
-    """Return counts that a person can check: utterances, speakers, dominant emotions and existence, of all and of each split.
+def counts_of(utterances: pd.DataFrame, protocol: dict) -> dict:
+    """Return the counts of a protocol: utterances, speakers, dominant emotions and existence, of all folds and of each split.
 
     Parameters
     ----------
-    utterances : with the columns speaker, dominant and exist_<emotion> (0 or 1)
-    emotions : the target emotions
-    folds : as in protocol.json: fold and the speakers of each split
+    utterances : a row each, with the columns of a manifest
+    protocol : with emotions, rules and folds
     """
+    emotions, column = protocol["emotions"], group_column(protocol)
     numbers = {"utterances": 1}
     numbers |= {f"dominant_{emotion}": utterances["dominant"] == emotion for emotion in emotions}
-    numbers |= {column: utterances[column] for column in existence_columns(emotions)}
-    by_speaker = pd.DataFrame(numbers, index=utterances.index).astype(int).groupby(utterances["speaker"]).sum()
-    return _counts(by_speaker, emotions) | {
+    numbers |= {name: utterances[name] for name in existence_columns(emotions)}
+    groups = [utterances[column].rename("group"), utterances[SPEAKER].rename(SPEAKER)]
+    table = pd.DataFrame(numbers, index=utterances.index).astype(int).groupby(groups).sum()
+    of_group = table.index.get_level_values("group")
+    return _counts(table, emotions) | {
         "folds": [
-            {"fold": fold["fold"], **{split: _counts(by_speaker[by_speaker.index.isin(fold[split])], emotions) for split in SPLITS}}
-            for fold in folds
+            {"fold": fold["fold"], **{split: _counts(table[of_group.isin(fold[split])], emotions) for split in SPLITS}}
+            for fold in protocol["folds"]
         ]
     }
 
 
-def _counts(by_speaker: pd.DataFrame, emotions: Sequence[str]) -> dict:
-    """Return the counts of some speakers; ``other`` counts utterances whose dominant emotion is no target, or that have none."""
-    total = by_speaker.sum()
+def _counts(table: pd.DataFrame, emotions: Sequence[str]) -> dict:
+    """Return the counts of some groups; ``other`` counts utterances whose dominant emotion is no target, or that have none.
+
+    Parameters
+    ----------
+    table : a row for each group and speaker
+    emotions : the target emotions
+    """
+    total = table.sum()
     dominant = {emotion: int(total[f"dominant_{emotion}"]) for emotion in emotions}
     return {
         "utterances": int(total["utterances"]),
-        "speakers": len(by_speaker),
+        "speakers": table.index.get_level_values(SPEAKER).nunique(),
         "dominant": dominant | {"other": int(total["utterances"]) - sum(dominant.values())},
         "exist": {emotion: int(total[column]) for emotion, column in zip(emotions, existence_columns(emotions), strict=True)},
     }

@@ -1,14 +1,27 @@
 """Readers of manifests. They check everything against the protocol, so that no edited row is trained on unnoticed."""
 
+import math
 from collections.abc import Iterable
 from itertools import combinations
 from pathlib import Path
 
 import pandas as pd
 
-from mlee_sb.corpora.manifest.columns import FINGERPRINTS, PROTOCOL, RUN_PREPARE, SPLITS, UTTERANCES, VOTE_COLUMNS, VOTES
+from mlee_sb.corpora.manifest.columns import (
+    FINGERPRINTS,
+    NEW_COLUMNS,
+    PROTOCOL,
+    RUN_PREPARE,
+    SPEAKER,
+    SPLIT,
+    SPLITS,
+    TEST,
+    UTTERANCES,
+    VOTE_COLUMNS,
+    VOTES,
+)
 from mlee_sb.corpora.manifest.faults import Fault, faults_of_split, faults_of_utterances, faults_of_votes
-from mlee_sb.corpora.manifest.protocol import VOTES_HASH, fold_numbers, read_protocol, types_of
+from mlee_sb.corpora.manifest.protocol import VOTES_HASH, fold_numbers, group_column, read_protocol, types_of
 from mlee_sb.errors import InputError, choose
 
 
@@ -25,7 +38,7 @@ def read_utterances(folder: str | Path) -> pd.DataFrame:
 
 
 def read_split(folder: str | Path, fold: int, split: str) -> pd.DataFrame:
-    """Return the utterances of one split (train, valid or test) of one fold: the rows of `read_utterances` of its speakers.
+    """Return the utterances of one split (train, valid or test) of one fold: the rows of `read_utterances` of its groups.
 
     Raises
     ------
@@ -39,6 +52,29 @@ def read_split(folder: str | Path, fold: int, split: str) -> pd.DataFrame:
 def read_fold(folder: str | Path, fold: int) -> dict[str, pd.DataFrame]:
     """Return the three splits of a fold by name, each as `read_split` does. They share no speaker and no utterance."""
     return _splits(Path(folder), fold, SPLITS)
+
+
+def pieces_of(frame: pd.DataFrame) -> list[tuple[str, float | None, float | None]]:
+    """Return for each row the recording, and the seconds where the utterance begins and ends in it; None for its beginning and its end.
+
+    Parameters
+    ----------
+    frame : with the columns wav, start and end (NaN where they are empty), as `read_utterances` returns them; without start and end,
+        the utterances are whole recordings
+    """
+    columns = (frame[column].tolist() if column in frame else [math.nan] * len(frame) for column in ("start", "end"))
+    times = ([None if math.isnan(time) else time for time in column] for column in columns)
+    return list(zip(frame["wav"].tolist(), *times, strict=True))
+
+
+def test_sets_in(frame: pd.DataFrame) -> list[str]:
+    """Return the names of the test sets in rows of a test split, where the corpus has several; otherwise [].
+
+    >>> test_sets_in(pd.DataFrame({"split": ["test2", "test1", "test1"]})), test_sets_in(pd.DataFrame({"split": ["test", "test"]}))
+    (['test1', 'test2'], [])
+    """
+    names = sorted(frame[SPLIT].unique()) if SPLIT in frame else []
+    return names if len(names) > 1 and all(name.startswith(TEST) for name in names) else []
 
 
 def read_fingerprints(folder: str | Path) -> pd.DataFrame:
@@ -87,15 +123,21 @@ def _splits(folder: Path, fold: int, names: Iterable[str]) -> dict[str, pd.DataF
     protocol = read_protocol(folder)
     choose(str(fold), map(str, fold_numbers(protocol)), "fold")
     (entry,) = [entry for entry in protocol["folds"] if entry["fold"] == int(fold)]
-    for one, other in combinations(SPLITS, 2):
-        for speaker in set(entry[one]) & set(entry[other]):
-            raise Fault(folder / PROTOCOL, f"fold {fold}: speaker {speaker!r} is in {one} and in {other}").error()
-    utterances, splits = _checked_utterances(folder, protocol), {}
+    column = group_column(protocol)
+    _refuse_shared(folder, fold, column, {split: set(entry[split]) for split in SPLITS})
+    utterances = _checked_utterances(folder, protocol)
+    of_split = {split: utterances[utterances[column].isin(entry[split])].reset_index(drop=True) for split in SPLITS}
+    _refuse_shared(folder, fold, SPEAKER, {split: set(rows[SPEAKER]) for split, rows in of_split.items()})
     for split in names:
         path = folder / f"fold{fold}" / f"{split}.csv"
-        _refuse(faults_of_split(path, read_table(path, list(utterances)), utterances, entry[split]))
-        splits[split] = _as_types(utterances[utterances["speaker"].isin(entry[split])].reset_index(drop=True), protocol)
-    return splits
+        _refuse(faults_of_split(path, read_table(path, list(utterances)), utterances, column, entry[split]))
+    return {split: _as_types(of_split[split], protocol) for split in names}
+
+
+def _refuse_shared(folder: Path, fold: int, what: str, of_split: dict[str, set[str]]) -> None:
+    for one, other in combinations(SPLITS, 2):
+        for shared in sorted(of_split[one] & of_split[other])[:1]:
+            raise Fault(folder / PROTOCOL, f"fold {fold}: {what} {shared!r} is in {one} and in {other}").error()
 
 
 def _checked_utterances(folder: Path, protocol: dict) -> pd.DataFrame:
@@ -106,6 +148,9 @@ def _checked_utterances(folder: Path, protocol: dict) -> pd.DataFrame:
 
 
 def _as_types(rows: pd.DataFrame, protocol: dict) -> pd.DataFrame:
+    """Return rows of text with the types of `types_of`, and empty columns where an earlier version wrote none."""
+    rows = rows.assign(**{column: "" for column in NEW_COLUMNS if column not in rows})
+    rows = rows.assign(**{column: pd.to_numeric(rows[column]) for column in ("start", "end")})  # NaN where there is no time
     return rows.astype({column: kind for column, kind in types_of(protocol).items() if kind is not str})
 
 

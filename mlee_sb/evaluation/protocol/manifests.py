@@ -7,6 +7,7 @@ faults.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import combinations
+from math import inf
 from pathlib import Path
 
 import pandas as pd
@@ -14,13 +15,21 @@ import pandas as pd
 from mlee_sb.corpora.manifest import (
     FINGERPRINTS,
     RUN_PREPARE,
+    SCRIPT,
+    SESSION,
+    SPEAKER,
     SPLITS,
+    UNKNOWN_SPEAKERS,
     UTTERANCES,
     VOTES,
     VOTES_HASH,
     changed_rows,
     faults_of_utterances,
     faults_of_votes,
+    group_column,
+    is_stand_in,
+    listed,
+    near_equal,
     read_fingerprints,
     read_table,
     types_of,
@@ -50,14 +59,22 @@ class Manifests:
     folds: dict[int, dict[str, pd.DataFrame]]
     missing: list[Path]
 
+    @property
+    def column(self) -> str:
+        """The column whose values protocol.json lists for each split: speaker, session or split."""
+        return group_column(self.protocol)
+
     def listed(self, fold: int, split: str) -> set[str]:
-        """Return the speakers of a split by protocol.json."""
+        """Return the groups (values of `column`) of a split by protocol.json."""
         (entry,) = [entry for entry in self.protocol["folds"] if entry["fold"] == fold]
         return set(entry[split])
 
     def speakers(self, fold: int, split: str) -> set[str]:
         """Return the speakers of a split by protocol.json or by its file."""
-        return self.listed(fold, split) | set(self.folds[fold][split]["speaker"])
+        listed = self.listed(fold, split)
+        of_split = self.utterances["speaker"][self.utterances[self.column].isin(listed)]
+        there = self.folds[fold][split]["speaker"] if fold in self.folds else ()
+        return {*of_split, *there, *(listed if self.column == SPEAKER else ())}
 
     def prepared_recordings(self) -> dict[str, str]:
         """Return the fingerprints that the recordings had when they were prepared, by wav path, as far as they are known."""
@@ -106,6 +123,7 @@ def check_manifests(
     recordings : wav path -> fingerprint of its samples, where the recordings were read
     """
     yield from _as_prepared(manifests)
+    yield from _spellings(manifests)
     for path in manifests.missing:
         yield finding(UNCHECKED, "manifests", path, f"missing, so this fold could not be checked; {RUN_PREPARE}")
     for fold, splits in manifests.folds.items():
@@ -132,30 +150,30 @@ def _as_prepared(manifests: Manifests) -> Iterator[Finding]:
 
 
 def _speakers(manifests: Manifests, fold: int) -> Iterator[Finding]:
-    folder, splits = manifests.folder / f"fold{fold}", manifests.folds[fold]
+    folder, splits, column = manifests.folder / f"fold{fold}", manifests.folds[fold], manifests.column
     for one, other in combinations(SPLITS, 2):
         shared = set(splits[one]["speaker"]) & set(splits[other]["speaker"])
         if shared:
             yield finding(LEAK, "speaker", folder, f"speakers in {one}.csv and in {other}.csv", shared)
         shared = manifests.listed(fold, one) & manifests.listed(fold, other)
         if shared:
-            yield finding(LEAK, "speaker", folder, f"speakers that protocol.json lists in {one} and in {other}", shared)
+            yield finding(LEAK, column, folder, f"{column}s that protocol.json lists in {one} and in {other}", shared)
     for split in SPLITS:
-        strangers = set(splits[split]["speaker"]) - manifests.listed(fold, split)
+        strangers = set(splits[split][column]) - manifests.listed(fold, split)
         if strangers:
-            yield finding(LEAK, "speaker", folder / f"{split}.csv", "speakers that protocol.json does not list in this split", strangers)
+            yield finding(LEAK, column, folder / f"{split}.csv", f"{column}s that protocol.json does not list in this split", strangers)
 
 
 def _copies(splits: dict[str, pd.DataFrame], folder: Path, recordings: dict[str, str]) -> Iterator[Finding]:
     for one, other in combinations(SPLITS, 2):
         a, b = splits[one], splits[other]
         where = f"in {one}.csv and in {other}.csv"
-        ids, wavs = set(a["ID"]) & set(b["ID"]), set(a["wav"]) & set(b["wav"])
+        ids = set(a["ID"]) & set(b["ID"])
         if ids:
             yield finding(LEAK, "copy", folder, f"utterances {where}", ids)
-        other_names = wavs - set(a["wav"][a["ID"].isin(ids)])
-        if other_names:
-            yield finding(LEAK, "copy", folder, f"recordings under two IDs, {where}", other_names)
+        a, b = a[~a["ID"].isin(ids)], b[~b["ID"].isin(ids)]
+        if same := _overlapping(a, b):
+            yield finding(LEAK, "copy", folder, f"the same seconds of a recording under two IDs, {where}", same)
         there: dict[str, list[str]] = {}
         for wav in b["wav"]:
             if wav in recordings:
@@ -163,6 +181,21 @@ def _copies(splits: dict[str, pd.DataFrame], folder: Path, recordings: dict[str,
         same = [f"{wav} = {twin}" for wav in a["wav"] if wav in recordings for twin in there.get(recordings[wav], []) if twin != wav]
         if same:
             yield finding(LEAK, "copy", folder, f"files with the same samples, {where}", same)
+
+
+def _overlapping(a: pd.DataFrame, b: pd.DataFrame) -> set[str]:
+    """Return the recordings of which two utterances, one on each side, have some seconds in common."""
+    of_b: dict[str, list[tuple[float, float]]] = {}
+    for wav, start, end in _spans(b[b["wav"].isin(a["wav"])]):
+        of_b.setdefault(wav, []).append((start, end))
+    return {wav for wav, start, end in _spans(a[a["wav"].isin(of_b)]) if any(start < e and s < end for s, e in of_b[wav])}
+
+
+def _spans(rows: pd.DataFrame) -> Iterator[tuple[str, float, float]]:
+    """Yield the recording of each row, and the seconds where its utterance begins and ends in it."""
+    for wav, *times in zip(rows["wav"], *(rows.get(column, pd.Series("", rows.index)) for column in ("start", "end")), strict=True):
+        start, end = (pd.to_numeric(time or empty, errors="coerce") for time, empty in zip(times, (0, inf), strict=True))
+        yield wav, float(start), float(end)
 
 
 def _changed(manifests: Manifests, fold: int) -> Iterator[Finding]:
@@ -173,10 +206,18 @@ def _changed(manifests: Manifests, fold: int) -> Iterator[Finding]:
         if changed:
             what = f"changed since it was prepared: rows that are not those of {UTTERANCES} ({changed[0]}: {words})"
             yield finding(LEAK, "manifests", path, what, changed)
-        of_split = manifests.utterances["speaker"].isin(manifests.listed(fold, split))
+        of_split = manifests.utterances[manifests.column].isin(manifests.listed(fold, split))
         absent = set(manifests.utterances["ID"][of_split]) - set(frame["ID"])
         if absent:
             yield finding(LEAK, "manifests", path, f"changed since it was prepared: without utterances that {UTTERANCES} has", absent)
+
+
+def _spellings(manifests: Manifests) -> Iterator[Finding]:
+    """Find speakers and sessions that are written in several ways: they may be on two sides of a split under two names."""
+    for column in (SPEAKER, SESSION):
+        if groups := near_equal(manifests.utterances[column]):
+            what = f"{column}s that are written in several ways, and count as several: {listed(groups)}"
+            yield finding(LEAK, column, manifests.folder / UTTERANCES, what, {name for group in groups for name in group})
 
 
 def _sessions(manifests: Manifests) -> Iterator[Finding]:
@@ -198,10 +239,15 @@ def _sessions(manifests: Manifests) -> Iterator[Finding]:
     if not (manifests.utterances["session"] != "").any():
         what = "the corpus names no sessions: speakers are kept apart, and nothing else tells what was recorded together"
         yield finding(NOTE, "session", manifests.folder, what)
+    unknown = {speaker for speaker in manifests.utterances[SPEAKER] if is_stand_in(speaker)}
+    if unknown:
+        yield finding(NOTE, "speaker", manifests.folder, f"speakers that nobody knows. {UNKNOWN_SPEAKERS}", unknown)
 
 
 def _texts(manifests: Manifests, text_of: TextOf | None, by_design: bool) -> Iterator[Finding]:
     texts = {id_: text_of(id_) for id_ in manifests.utterances["ID"]} if text_of else {}
+    if SCRIPT in manifests.utterances:
+        texts |= {id_: text for id_, text in zip(manifests.utterances["ID"], manifests.utterances[SCRIPT], strict=True) if text}
     if all(text is None for text in texts.values()):
         what = f"the corpus {manifests.protocol['corpus']} does not say which text an utterance has"
         yield finding(UNCHECKED, "text", manifests.folder, what)

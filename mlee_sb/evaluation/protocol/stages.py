@@ -232,7 +232,7 @@ def _encoder(stage: StageResult, manifests: Manifests, name: str, encoder: Stage
     if other.protocol_hash != stage.summary.protocol_hash:
         yield finding(LEAK, "encoder", stage.folder, f"{where} was trained on another protocol", [other.protocol_hash])
     elif other.fold != fold:
-        learnt = [manifests.listed(other.fold, split) for split in ("train", "valid")]
+        learnt = [manifests.speakers(other.fold, split) for split in ("train", "valid")]
         seen = manifests.speakers(fold, "test") & set.union(*learnt)
         what = f"{where} was trained on fold {other.fold}"
         if seen:

@@ -27,7 +27,20 @@ OF_EXISTENCE = {"auc": "AUC", "average_precision": "average precision", "f1": "F
 
 def all_tables(found: dict) -> list[Table]:
     """Return every table of the report, in the order of the page, without tables that have no row and without empty columns."""
-    makers = (table3, comparisons, exploratory, recalls, posteriors, coverage, existence, ambiguity, over_folds, table1, training)
+    makers = (
+        table3,
+        comparisons,
+        exploratory,
+        recalls,
+        posteriors,
+        coverage,
+        existence,
+        test_sets,
+        ambiguity,
+        over_folds,
+        table1,
+        training,
+    )
     tables = [table(found) for table in makers]
     return [table.without_empty_columns() for table in tables if table.rows]
 
@@ -132,6 +145,18 @@ def existence(found: dict) -> Table:
         OF_EXISTENCE["f1"]: f"F1 of saying that the emotion is present from a probability of {PRESENT} on",
     }
     return Table("existence", "Existence of each emotion", [*NAMES, "score", *found["emotions"]], rows, notes, terms)
+
+
+def test_sets(found: dict) -> Table:
+    """Return the scores on each test set of a corpus that has several."""
+    names = (*DECISIONS, "jensen_shannon", "existence_auc")
+    rows = [
+        [*names_of(cell), text_entry(name), *(score_entry(scores, score) for score in names)]
+        for cell in found["cells"]
+        for name, scores in cell["test_sets"].items()
+    ]
+    notes = [f"Utterances: {', '.join(f'{name} {n}' for name, n in found['test_sets'].items())}. All other tables are about all of them."]
+    return Table("test_sets", "Scores on each test set", [*NAMES, "test set", *meanings(names)], rows, notes, meanings(names))
 
 
 def ambiguity(found: dict) -> Table:

@@ -4,6 +4,13 @@ import unicodedata
 from collections.abc import Iterable
 
 SHOWN = 5  # groups of spellings that an error lists
+UNKNOWN = "unknown"
+
+UNKNOWN_SPEAKERS = (
+    "Each session (or recording, where there is none) counts as one speaker. A person may be heard in training and in test, so scores "
+    "may be too good; intervals take sessions for people, and may be too narrow."
+)
+"""What it means for scores that speakers are not known (--speakers unknown)."""
 
 
 def folded(name: str) -> str:
@@ -44,3 +51,17 @@ def listed(groups: Iterable[tuple[str, ...]]) -> str:
 def _visible(name: str) -> str:
     """Return a name in quotes; composed and decomposed letters look alike, so letters beyond ASCII are escaped."""
     return ascii(name)
+
+
+def stand_in(place: str) -> str:
+    """Return the name that stands for the unknown person who spoke in a session or a recording.
+
+    >>> stand_in("Ses1"), is_stand_in(stand_in("Ses1")), is_stand_in("anna")
+    ('unknown:Ses1', True, False)
+    """
+    return f"{UNKNOWN}:{place}"
+
+
+def is_stand_in(speaker: str) -> bool:
+    """Tell whether a name is one that `stand_in` returns."""
+    return speaker.startswith(stand_in(""))
