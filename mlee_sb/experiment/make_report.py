@@ -127,7 +127,7 @@ def figures(cells: Cells, manifests: Path, data_folder: Path, wanted: Sequence[s
 
 
 def _attention(cell: Cell, fold: int, sound: Sound, lacking: dict[str, str]) -> Attention:
-    """Return where each encoder of a cell looks in a recording or a piece of one, by its name. Note the cell in `lacking` if one of them cannot tell."""
+    """Return where each encoder of a cell looks in a sound, by its name. Note the cell in `lacking` if one of them cannot tell."""
     stage, name = next(iter(cell.stages.values()))[fold].folder, OF_THE_PAPER.get(cell.row, title_of(cell.row))
     if cell.row in lacking:
         return {}
