@@ -21,14 +21,14 @@ SETTLED = 2 * 10**9
 
 
 class AudioCache:
-    """The answers that are known for some recordings.
+    """The answers that are known for some recordings, and pieces of them.
 
     Make it before the recordings are read: then a change after that is noticed in the next run.
 
     Parameters
     ----------
     data_folder : of the corpus
-    wavs : paths below it
+    pieces : (path below it, begin, end in seconds) of each; None, None for the whole recording
     rules : what an answer depends on besides the file; answers of other rules are not used
 
     Attributes
@@ -36,21 +36,27 @@ class AudioCache:
     known : the answer for each recording, as JSON holds it; None where there is none, or the recording has changed since
     """
 
-    def __init__(self, data_folder: str | Path, wavs: Sequence[str], rules: str):
-        self._wavs, self._file, self._rules = wavs, _file_of(data_folder), rules
+    def __init__(self, data_folder: str | Path, pieces: Sequence[tuple[str, float | None, float | None]], rules: str):
+        self._names, self._file, self._rules = [_name(*piece) for piece in pieces], _file_of(data_folder), rules
         self._kept = _read(self._file, rules)
         now = time.time_ns()
-        self._looks = [_look(f"{data_folder}/{wav}", now) for wav in wavs]
-        entries = (self._kept.get(wav, (None, None)) for wav in wavs)
+        looks = {wav: _look(f"{data_folder}/{wav}", now) for wav in dict.fromkeys(wav for wav, *_ in pieces)}
+        self._looks = [looks[wav] for wav, *_ in pieces]
+        entries = (self._kept.get(name, (None, None)) for name in self._names)
         pairs = zip(entries, self._looks, strict=True)
         self.known = [answer if look and look == then else None for (then, answer), look in pairs]
 
     def keep(self, answers: Sequence[list | None]) -> None:
         """Keep the answers for the recordings; None for those that must be read again."""
-        found = zip(self._wavs, self._looks, self.known, answers, strict=True)
-        new = {wav: [look, answer] for wav, look, known, answer in found if look and answer and not known}
+        found = zip(self._names, self._looks, self.known, answers, strict=True)
+        new = {name: [look, answer] for name, look, known, answer in found if look and answer and not known}
         if self._file and new:
             _write(self._file, self._kept | new, self._rules)
+
+
+def _name(wav: str, start: float | None, end: float | None) -> str:
+    """Return what the answer for a piece is kept under: a path has no zero byte."""
+    return wav if (start, end) == (None, None) else f"{wav}\0{start}\0{end}"
 
 
 def _look(path: str, now: int) -> list[int] | None:

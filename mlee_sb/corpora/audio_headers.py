@@ -1,10 +1,10 @@
-"""Check whether a recording can be used, without decoding more of it than the answer needs, and take its fingerprint."""
+"""Check whether recordings, and pieces of them, can be used, without decoding more than the answer needs; and take their fingerprints."""
 
 import inspect
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -13,31 +13,35 @@ import soundfile
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
+from mlee_sb import audio as audio_room
+from mlee_sb.audio.channels import SILENCE
+from mlee_sb.audio.faults import MISSING, UNREADABLE, NoRecording
+from mlee_sb.audio.reading import Recording, opened
 from mlee_sb.corpora.audio_cache import AudioCache
 from mlee_sb.files import sha256_of
-from mlee_sb.wav_faults import why_cut_off, why_no_sound
 
 SHORTEST = 0.040
 """Seconds of the shortest recording: the window of the model's spectrogram."""
 
-SILENCE = 1e-4
-"""A recording is silent if its largest minus its smallest sample is not above this (full scale is 2): -80 dB, one bit of dither in 16."""
-
 BLOCK = 2048
 """Frames read at a time: few, and still enough to hear in most recordings that they are not silent."""
-
 
 FILES_A_TASK = 256  # a task for every file would cost more than the check of a file
 WORKERS = 2  # processes: threads would fight for the interpreter, and take longer than one alone
 WORTH_WORKERS = 1.5  # seconds of work; to start workers takes half a second, so less is done sooner without
+BEGINNINGS = {MISSING: "annotation without a wav: ", UNREADABLE: "unreadable: ", "": ""}  # of reasons
 IDLE = 10  # seconds that workers wait for more to do before they end
+
+Piece = tuple[str, float | None, float | None]
+"""A recording below the data folder, and the seconds where a piece of it begins and ends; None, None for all of it."""
 
 
 @dataclass(frozen=True)
 class Audio:
-    """A recording: seconds, Hz, channels. `reason` says why it cannot be used; it is "" if it can.
+    """A recording, or a piece of one: seconds, Hz, channels. `reason` says why it cannot be used; it is "" if it can.
 
-    `fingerprint` is the SHA-256 of the whole file, "" if it cannot be used. It tells another recording under the same name.
+    `fingerprint` is the SHA-256 of the whole file, "" if it cannot be used. It tells another recording under the same name. `remark`
+    says what is wrong with the header of a recording that can be used all the same.
     """
 
     duration: float = 0.0
@@ -45,50 +49,70 @@ class Audio:
     channels: int = 0
     reason: str = ""
     fingerprint: str = field(default="", compare=False)
+    remark: str = ""
 
 
 def check_audio(path: str | Path) -> Audio:
     """Check that a file is there, readable, whole, not empty, finite, not silent and not too short."""
+    return check_pieces(path, [(None, None)])[0]
+
+
+def check_pieces(path: str | Path, pieces: Sequence[tuple[float | None, float | None]]) -> list[Audio]:
+    """Check pieces of a recording, each as `check_audio` does. It is opened once, and its fingerprint is taken once.
+
+    Parameters
+    ----------
+    path : of the recording
+    pieces : begin and end of each in seconds; None for those of the recording
+    """
     try:
-        if cut_off := why_cut_off(path):
-            return Audio(reason=cut_off)
-        with soundfile.SoundFile(path) as file:
-            reason = _what_is_wrong(file)
-            found = file.frames / file.samplerate, file.samplerate, file.channels, reason
-        return Audio(*found, fingerprint="" if reason else sha256_of(path))
-    except FileNotFoundError:
-        return Audio(reason="annotation without a wav: no such file")
-    except (soundfile.SoundFileError, OSError, ValueError) as error:
-        return Audio(reason=f"unreadable: {error}".replace(str(path), Path(path).name))
+        with opened(path) as recording:
+            found = [_check_piece(recording, start, end) for start, end in pieces]
+        fingerprint = "" if all(one.reason for one in found) else sha256_of(path)
+        return [one if one.reason else replace(one, fingerprint=fingerprint) for one in found]
+    except NoRecording as error:
+        return [Audio(reason=BEGINNINGS[error.kind] + error.reason)] * len(pieces)
+    except (OSError, ValueError) as error:
+        return [Audio(reason=f"{BEGINNINGS[UNREADABLE]}{error}".replace(str(path), Path(path).name))] * len(pieces)
 
 
-def check_below(data_folder: str | Path, pieces: Sequence[tuple[str, float | None, float | None]]) -> list[Audio]:
-    """Check pieces."""
-    wavs = list(dict.fromkeys(wav for wav, *_ in pieces))
-    found = dict(zip(wavs, _check_below(data_folder, wavs), strict=True))
-    checked = []
-    for wav, start, end in pieces:
-        one = found[wav]
-        if (start, end) != (None, None) and not one.reason:
-            one = replace(one, duration=(one.duration if end is None else end) - (start or 0))
-        checked.append(one)
-    return checked
+def check_below(data_folder: str | Path, pieces: Sequence[Piece | str]) -> list[Audio]:
+    """Check pieces of recordings below a data folder. The answer for a usable one is kept until the file changes.
 
+    Parameters
+    ----------
+    data_folder : of the corpus
+    pieces : (path below the folder, begin, end in seconds) of each, or the path alone for the whole recording; any number of one recording,
+        which is opened and fingerprinted once
 
-def _check_below(data_folder: str | Path, wavs: Sequence[str]) -> list[Audio]:
-    """Check files below a data folder as `check_all` does. The answer for a usable file is kept until the file changes."""
-    cache = AudioCache(data_folder, wavs, _rules())
-    checked = iter(check_all([f"{data_folder}/{wav}" for wav, known in zip(wavs, cache.known, strict=True) if known is None]))
-    found = [next(checked) if known is None else Audio(*known) for known in cache.known]
-    cache.keep([None if one.reason else [one.duration, one.sample_rate, one.channels, "", one.fingerprint] for one in found])
+    Returns
+    -------
+    list of Audio
+        in the order of `pieces`; the duration is that of the piece
+    """
+    pieces = [(piece, None, None) if isinstance(piece, str) else tuple(piece) for piece in pieces]
+    cache = AudioCache(data_folder, pieces, _rules())
+    unknown = dict.fromkeys(wav for (wav, *_), known in zip(pieces, cache.known, strict=True) if known is None)
+    asked: dict[str, dict[tuple, None]] = {wav: {} for wav in unknown}
+    for (wav, *times), known in zip(pieces, cache.known, strict=True):
+        if known is None:
+            asked[wav][tuple(times)] = None
+    answers = check_all([(f"{data_folder}/{wav}", list(times)) for wav, times in asked.items()])
+    new = {
+        (wav, *piece): one
+        for (wav, times), found in zip(asked.items(), answers, strict=True)
+        for piece, one in zip(times, found, strict=True)
+    }
+    found = [new[piece] if known is None else Audio(*known) for piece, known in zip(pieces, cache.known, strict=True)]
+    cache.keep([None if one.reason else list(astuple(one)) for one in found])
     return found
 
 
-def check_all(paths: Sequence[str | Path]) -> list[Audio]:
-    """Check many files, in the order of `paths`, with a progress bar where a person can see it."""
-    tasks = [paths[start : start + FILES_A_TASK] for start in range(0, len(paths), FILES_A_TASK)]
-    results: list[Audio] = []
-    with tqdm(total=len(paths), desc="checking audio", unit="file", disable=None) as bar:
+def check_all(asked: Sequence[tuple[str, Sequence[tuple[float | None, float | None]]]]) -> list[list[Audio]]:
+    """Check pieces of many recordings, as `check_pieces` does, with a progress bar where a person can see it."""
+    tasks = [asked[start : start + FILES_A_TASK] for start in range(0, len(asked), FILES_A_TASK)]
+    results: list[list[Audio]] = []
+    with tqdm(total=len(asked), desc="checking audio", unit="file", disable=None) as bar:
         for checked in _in_workers_where_worth_it(tasks):
             results += checked
             bar.update(len(checked))
@@ -97,11 +121,12 @@ def check_all(paths: Sequence[str | Path]) -> list[Audio]:
 
 def _rules() -> str:
     """Return what an answer depends on besides the file: if the code of a check changes, everything is checked again."""
-    code = [inspect.getsource(sys.modules[name]) for name in (__name__, why_cut_off.__module__)]
+    rooms = sorted(name for name in sys.modules if name.startswith(f"{audio_room.__name__}."))
+    code = [inspect.getsource(sys.modules[name]) for name in (__name__, *rooms)]
     return sha256("".join([soundfile.__libsndfile_version__, *code]).encode()).hexdigest()
 
 
-def _in_workers_where_worth_it(tasks: Sequence[Sequence[str | Path]]) -> Iterator[list[Audio]]:
+def _in_workers_where_worth_it(tasks: Sequence[Sequence]) -> Iterator[list[list[Audio]]]:
     """Yield the results of the tasks, in order. The first task is done here, to see whether the others are worth workers."""
     begun = time.perf_counter()
     yield from map(_check_each, tasks[:1])
@@ -110,35 +135,33 @@ def _in_workers_where_worth_it(tasks: Sequence[Sequence[str | Path]]) -> Iterato
     yield from Parallel(workers, return_as="generator", idle_worker_timeout=IDLE)(delayed(_check_each)(task) for task in tasks[1:])
 
 
-def _check_each(paths: Sequence[str | Path]) -> list[Audio]:
-    return [check_audio(path) for path in paths]
+def _check_each(task: Sequence[tuple[str, Sequence]]) -> list[list[Audio]]:
+    return [check_pieces(path, pieces) for path, pieces in task]
 
 
-def _what_is_wrong(file: soundfile.SoundFile) -> str:
-    """Return what is wrong with the samples of `file`, "" for nothing. It is read only as far as is needed to know.
+def _check_piece(recording: Recording, start: float | None, end: float | None) -> Audio:
+    try:
+        first, last = recording.frames_of(start, end)
+        reason = _what_is_wrong(recording, first, last)
+    except NoRecording as error:
+        first, last, reason = 0, 0, error.reason
+    seconds = (last - first) / recording.sample_rate
+    return Audio(seconds, recording.sample_rate, recording.channels, reason, remark="; ".join(recording.remarks))
 
-    Integer samples of a wav cannot be NaN, and its header tells the size of its data: there the first sound is enough. Any other file
-    is read to its end.
+
+def _what_is_wrong(recording: Recording, first: int, last: int) -> str:
+    """Return what is wrong with the samples of a piece, "" for nothing. They are read only as far as is needed to know.
+
+    Integer samples of a wav cannot be NaN, and the bytes tell how many there are: there the first sound is enough. Any other file is read
+    to its end. What is heard is never silent where a channel has a sound (`mlee_sb.audio.channels.mix_of`).
     """
-    if file.frames == 0:
+    if first == last:
         return "zero samples"
-    if file.frames < round(SHORTEST * file.samplerate):
-        return f"shorter than {SHORTEST * 1000:.0f} ms: {file.frames} samples at {file.samplerate} Hz"
-    first_sound_is_enough = file.format in ("WAV", "WAVEX") and file.subtype.startswith(("PCM", "ULAW", "ALAW"))
-    low, high, frames = np.inf, -np.inf, 0
-    while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):  # [frames, channels]
-        frames += len(block)
-        if wrong := _why_no_sound(block):
-            return wrong
-        mono = block.mean(axis=1) if file.channels > 1 else block
-        low, high = min(low, mono.min()), max(high, mono.max())
-        if first_sound_is_enough and high - low > SILENCE:
+    if last - first < round(SHORTEST * recording.sample_rate):
+        return f"shorter than {SHORTEST * 1000:.0f} ms: {last - first} samples at {recording.sample_rate} Hz"
+    low, high = np.inf, -np.inf
+    for block in recording.blocks(first, last, BLOCK):  # [frames, channels]
+        low, high = np.minimum(low, block.min(axis=0)), np.maximum(high, block.max(axis=0))
+        if recording.is_plain and (high - low).max() > SILENCE:
             return ""
-    if frames < file.frames:
-        return f"truncated: the header promises {file.frames} frames, the file has {frames}"
-    return "" if high - low > SILENCE else "silence only"
-
-
-def _why_no_sound(block: np.ndarray) -> str:
-    """Return what `mlee_sb.wav_faults.why_no_sound` says of all channels of a block [frames, channels]."""
-    return why_no_sound(float(np.abs(block).max()))
+    return "" if (high - low).max() > SILENCE else "silence only"

@@ -2,36 +2,36 @@
 
 import logging
 import math
-import os
 from collections.abc import Iterator
-from contextlib import suppress
-from functools import cache
+from functools import cache, lru_cache
 from numbers import Integral
-from pathlib import Path
-from typing import BinaryIO
 
-import soundfile
 import torch
 import torchaudio
 from torch import Tensor
 
-from mlee_sb.errors import InputError, printable
+from mlee_sb.audio.bytes_of import Source
+from mlee_sb.audio.bytes_of import named as named  # those who read waveforms name, ask and read from one place
+from mlee_sb.audio.channels import only
+from mlee_sb.audio.faults import why_no_sound
+from mlee_sb.audio.reading import heard, opened
+from mlee_sb.audio.reading import n_channels as n_channels
+from mlee_sb.audio.reading import seconds_of as seconds_of
+from mlee_sb.errors import InputError
 from mlee_sb.models.device import upload
 from mlee_sb.models.masking import valid_frames
-from mlee_sb.wav_faults import why_cut_off, why_no_sound
 
 logger = logging.getLogger(__name__)
 
-STANDARD_INPUT = "standard input"
-BLOCK_SECONDS = 10  # length of the part of a recording that is in memory at one time
 RESAMPLED_SECONDS = 0.5  # length of a block that is resampled; a live answer comes later by this time
-LARGEST_FILTER = 5e7  # coefficients: the filter for rates without a common factor would take gigabytes
+LARGEST_FILTER = 2e7  # coefficients: 80 MB; the filter for rates without a common factor would take gigabytes
+KEPT_FILTERS = 8  # pairs of rates
 QUIETEST_DB = -90  # RMS that utterances may be brought to: one step of 16-bit samples
 SILENCE = 1e-30  # RMS below that of any recording: keeps a division finite
 CONTEXT = 8  # zero crossings of the resampling filter that a block has as context on each side (the filter has 6)
 
 
-@cache
+@lru_cache(KEPT_FILTERS)
 def resampler(from_rate: int, to_rate: int) -> torchaudio.transforms.Resample:
     """Return the resampler for a pair of sample rates in Hz. It is kept, because its filter takes time to compute."""
     return torchaudio.transforms.Resample(from_rate, to_rate)
@@ -101,7 +101,7 @@ def check_sound(samples: Tensor, where: str) -> None:
     Raises
     ------
     InputError
-        if a sample is not finite or far beyond full scale (`mlee_sb.wav_faults.LOUDEST`); the message begins with `where`
+        if a sample is not finite or far beyond full scale (`mlee_sb.audio.faults.LOUDEST`); the message begins with `where`
     """
     if samples.numel() and (wrong := why_no_sound(float(torch.stack(samples.aminmax()).abs().max()))):
         raise InputError(f"{where}: {wrong}")
@@ -112,15 +112,20 @@ def to_mono(samples: Tensor) -> Tensor:
     return samples if samples.dim() == 1 else samples.mean(dim=1)
 
 
-def read_blocks(source: str | Path | BinaryIO, sample_rate: int) -> Iterator[Tensor]:
-    """Read a wav, flac, ogg or mp3 file of any length, sample rate and number of channels, block by block.
+def read_blocks(
+    source: Source, sample_rate: int, *, start: float | None = None, end: float | None = None, channel: int | None = None
+) -> Iterator[Tensor]:
+    """Read a recording of any format, length, sample rate and number of channels, or a piece of it, block by block.
 
-    Channels are averaged, and other sample rates are resampled. Each is logged once.
+    Channels with sound are averaged (`mlee_sb.audio.channels.mix_of`), other sample rates are resampled, and a header that is wrong is
+    not believed. Each is logged once.
 
     Parameters
     ----------
     source : the path of a file, or a file that is open for reading bytes
     sample_rate : sample rate of the result in Hz
+    start, end : seconds of a piece of the recording; it is cut at the recording's own rate. None for its begin and its end
+    channel : the number of one channel, from 1; None for those with sound
 
     Yields
     ------
@@ -130,74 +135,31 @@ def read_blocks(source: str | Path | BinaryIO, sample_rate: int) -> Iterator[Ten
     Raises
     ------
     InputError
-        if the file is missing, unreadable or cut off, or if it has no samples, or samples that no recording has (`check_sound`)
+        if the file is missing, unreadable or cut off, or if it has no samples, no such piece or channel, or samples that no recording has
     """
-    path = named(source)
-    if isinstance(source, str | Path):
-        _check_file(Path(source), path)
-    elif not hasattr(source, "read"):
-        raise InputError(f"a {type(source).__name__}: give the path of a file, or a file that is open for reading bytes")
-    n = 0
-    try:
-        with soundfile.SoundFile(_for_libsndfile(source)) as file:
-            if file.channels > 1:
-                _say_once("recordings with several channels: the channels are averaged")
-            if file.samplerate != sample_rate:
-                _say_once(f"recordings at {file.samplerate} Hz: resampled to {sample_rate} Hz")
-            resampling = BlockResampler(file.samplerate, sample_rate)
-            while len(samples := file.read(BLOCK_SECONDS * file.samplerate, dtype="float32", always_2d=True)):
-                n += len(samples)
-                check_sound(torch.from_numpy(samples), path)
-                yield resampling.feed(to_mono(torch.from_numpy(samples)))
-            yield resampling.finish()
-    except soundfile.SoundFileError as error:
-        raise InputError(f"{path}: cannot be read as audio ({error}): give a wav, flac, ogg or mp3 file") from error
-    if n == 0:
-        raise InputError(f"{path}: no samples in the file: give another recording")
+    with opened(source) as recording:
+        first, last = recording.frames_of(start, end)
+        resampling = BlockResampler(recording.sample_rate, sample_rate)
+        mix = heard(recording, source, channel)
+        for message in (*recording.remarks, mix.remark):
+            if message:
+                _say_once(f"{recording.name}: {message}")
+        if len(mix.channels) > 1:
+            _say_once("recordings with several channels: the channels are averaged")
+        if recording.sample_rate != sample_rate:
+            _say_once(f"recordings at {recording.sample_rate} Hz: resampled to {sample_rate} Hz")
+        for block in recording.blocks(first, last):
+            yield resampling.feed(to_mono(torch.from_numpy(only(mix, block))))
+        yield resampling.finish()
+    if first == last:
+        raise InputError(f"{recording.name}: no samples in the file: give another recording")
 
 
-def _for_libsndfile(source: str | Path | BinaryIO) -> bytes | BinaryIO:
-    """Return a path as bytes: soundfile does not open one that is no UTF-8."""
-    return os.fsencode(source) if isinstance(source, str | Path) else source
-
-
-def _check_file(path: Path, name: str) -> None:
-    if not path.is_file():
-        raise InputError(f"{name}: " + ("a folder: give the files in it" if path.is_dir() else "no such file"))
-    with suppress(OSError):  # a file that cannot be opened gets its error when it is read
-        if cut_off := why_cut_off(path):
-            raise InputError(f"{name}: {cut_off}")
-
-
-def named(source: str | Path | BinaryIO) -> str:
-    """Return the name of audio for a person: its path, also for an open file.
-
-    >>> import io, sys
-    >>> named(Path("a.wav")), named(io.BytesIO())
-    ('a.wav', 'unnamed audio')
-    """
-    if isinstance(source, str | Path):
-        return printable(source)
-    name = getattr(source, "name", None)  # a number if the file was opened by its descriptor, as standard input is
-    if name in (0, "<stdin>"):
-        return STANDARD_INPUT
-    return printable(os.fsdecode(name)) if isinstance(name, str | bytes) and name else "unnamed audio"
-
-
-def seconds_of(source: str | Path | BinaryIO) -> float:
-    """Return the seconds of a recording from its header; 0 if the header cannot be read, or if `source` can be read only once."""
-    if not isinstance(source, str | Path):
-        return 0.0
-    try:
-        return soundfile.info(_for_libsndfile(source)).duration
-    except (soundfile.SoundFileError, OSError):
-        return 0.0
-
-
-def load_waveform(source: str | Path | BinaryIO, sample_rate: int, *, start: float | None = None, end: float | None = None) -> Tensor:
-    """Read a whole recording. Return its waveform [samples], float32 in -1 to 1. Parameters and errors are those of `read_blocks`."""
-    whole = torch.cat(list(read_blocks(source, sample_rate)))
-    return whole[round((start or 0) * sample_rate) : None if end is None else round(end * sample_rate)]
+def load_waveform(
+    source: Source, sample_rate: int, *, start: float | None = None, end: float | None = None, channel: int | None = None
+) -> Tensor:
+    """Read a recording, or a piece of it. Return its waveform [samples], float32 in -1 to 1. See `read_blocks` for all else."""
+    return torch.cat(list(read_blocks(source, sample_rate, start=start, end=end, channel=channel)))
 
 
 def check_level(level_db: float | None) -> None:

@@ -95,8 +95,9 @@ def test_what_is_kept_is_all_that_was_found(data, cache):
 
 def test_a_recording_that_cannot_be_used_is_looked_at_again(data, cache, monkeypatch):
     """The disk may have been away for a moment."""
-    check, away = audio.check_audio, True
-    monkeypatch.setattr(audio, "check_audio", lambda path: audio.Audio(reason="unreadable") if away else check(path))
+    check, away = audio.check_pieces, True
+    unreadable = audio.Audio(reason="unreadable")
+    monkeypatch.setattr(audio, "check_pieces", lambda path, pieces: [unreadable] * len(pieces) if away else check(path, pieces))
     assert check_below(data, WAVS)[0].reason == "unreadable"
     away = False
     assert check_below(data, WAVS)[0].reason == ""
@@ -151,7 +152,7 @@ def test_a_user_without_a_home_can_prepare(data, monkeypatch, hashed):
 
 def test_of_two_runs_at_once_neither_breaks_what_the_other_keeps(data, cache, hashed):
     """Both look before either of them writes; the last one leaves what it knows, and what it lacks is computed again."""
-    one, other = (audio_cache.AudioCache(data, [wav], audio._rules()) for wav in WAVS[:2])
+    one, other = (audio_cache.AudioCache(data, [(wav, None, None)], audio._rules()) for wav in WAVS[:2])
     for run, wav in ((one, "a.wav"), (other, "b.wav")):
         run.keep([[1.0, 16_000, 1, "", audio.sha256_of(data / wav)]])
     del hashed[:]

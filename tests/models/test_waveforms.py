@@ -5,8 +5,9 @@ import pytest
 import soundfile
 import torch
 
+from mlee_sb.audio.reading import BLOCK_SECONDS
 from mlee_sb.errors import InputError
-from mlee_sb.models.waveforms import BLOCK_SECONDS, BlockResampler, at_level, load_waveform, read_blocks, resampler
+from mlee_sb.models.waveforms import BlockResampler, at_level, load_waveform, read_blocks, resampler
 
 RATES = [(48000, 16000), (44100, 16000), (8000, 16000), (11025, 16000), (22050, 16000)]
 

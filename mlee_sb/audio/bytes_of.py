@@ -1,0 +1,95 @@
+"""The bytes of a recording: of a file, of a pipe, or of a file that is open."""
+
+import io
+import mmap
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import BinaryIO
+
+from mlee_sb.audio.faults import MISSING, UNREADABLE, NoRecording
+from mlee_sb.audio.layout import Content
+from mlee_sb.errors import InputError, printable
+
+STANDARD_INPUT = "standard input"
+
+Source = str | Path | BinaryIO
+
+
+def named(source: Source) -> str:
+    """Return the name of audio for a person: its path, also for an open file.
+
+    >>> named(Path("a.wav")), named(io.BytesIO())
+    ('a.wav', 'unnamed audio')
+    """
+    if isinstance(source, str | Path):
+        return printable(source)
+    name = getattr(source, "name", None)  # a number if the file was opened by its descriptor, as standard input is
+    if name in (0, "<stdin>"):
+        return STANDARD_INPUT
+    return printable(os.fsdecode(name)) if isinstance(name, str | bytes) and name else "unnamed audio"
+
+
+@contextmanager
+def bytes_of(source: Source) -> Iterator[Content]:
+    """Yield the bytes of a recording, as something that can be sliced. Memory stays small: what comes through a pipe goes to the disk.
+
+    Parameters
+    ----------
+    source : the path of a file or of a named pipe, or a file that is open for reading bytes
+
+    Raises
+    ------
+    InputError
+        if there is no such file, or it is a folder, or it cannot be opened
+    """
+    if not isinstance(source, str | Path):
+        if not hasattr(source, "read"):
+            raise InputError(f"a {type(source).__name__}: give the path of a file, or a file that is open for reading bytes")
+        with _of_open_file(source) as content:
+            yield content
+        return
+    try:
+        file = open(os.fsencode(source), "rb")  # noqa: SIM115  (closed below; an error in the block of the caller is not one of opening)
+    except FileNotFoundError:
+        raise NoRecording(named(source), "no such file", MISSING) from None
+    except IsADirectoryError:
+        raise NoRecording(named(source), "a folder: give the files in it", UNREADABLE) from None
+    except (OSError, ValueError) as error:
+        raise NoRecording(named(source), f"cannot be opened ({error})", UNREADABLE) from error
+    with file, _of_open_file(file) as content:
+        yield content
+
+
+@contextmanager
+def _of_open_file(file: BinaryIO) -> Iterator[Content]:
+    if isinstance(file, io.BytesIO):
+        yield file.getvalue()
+    elif is_on_disk(file):
+        with _mapped(file) as content:
+            yield content
+    else:
+        with TemporaryFile() as copy:
+            shutil.copyfileobj(file, copy)
+            copy.flush()
+            with _mapped(copy) as content:
+                yield content
+
+
+def is_on_disk(file: BinaryIO) -> bool:
+    """Return whether an open file gives what lies on the disk: a pipe does not, nor what is unpacked while it is read."""
+    raw = getattr(file, "raw", file)
+    return isinstance(raw, io.FileIO) and stat.S_ISREG(os.fstat(raw.fileno()).st_mode)
+
+
+@contextmanager
+def _mapped(file: BinaryIO) -> Iterator[Content]:
+    if not os.fstat(file.fileno()).st_size:
+        yield b""  # nothing cannot be mapped
+        return
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        yield content
