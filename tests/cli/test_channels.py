@@ -69,7 +69,7 @@ def test_a_channel_that_there_is_not_is_refused(classifier, call, channel):
         with pytest.raises(InputError, match=f"call.wav: channel {channel!r}: give one from 1 to 2"):
             ask(call, channel=channel)
     with pytest.raises(InputError, match=f"samples: channel {channel!r}: give one from 1 to 1"):
-        classifier.predict(AGENT, sample_rate=RATE, channel=channel if channel != 1.0 else 2.0)
+        classifier.predict(AGENT, sample_rate=RATE, channel=channel)
 
 
 def test_the_command_line_answers_for_one_channel(bundle, call, capsys, expected):
