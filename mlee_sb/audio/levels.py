@@ -32,6 +32,7 @@ def has_sound(block: np.ndarray, sample_rate: int) -> bool:
     frame, lag = round(FRAME_SECONDS * sample_rate), max(1, round(LAG_SECONDS * sample_rate))
     whole = max(1, len(block) // frame)
     frames = block[: whole * frame].reshape(whole, -1, block.shape[1])  # [frames, samples, channels]
-    power = np.square(frames[:, lag:] - frames[:, :-lag], dtype=np.float64).sum(axis=1) / frame
+    steps = frames[:, lag:] - frames[:, :-lag]
+    power = np.einsum("fsc,fsc->fc", steps, steps) / frame
     loud = (power > 10 ** (SILENT_DB / 10)).sum(axis=0)  # [channels]
     return bool((loud >= min(SHORTEST_SOUND, whole)).any())

@@ -11,10 +11,9 @@ import pytest
 import soundfile
 from bundles import RATE, speech, write_bundle
 
-from mlee_sb import EmotionClassifier
+from mlee_sb import EmotionClassifier, Sound
 from mlee_sb.cli.app import main
 from mlee_sb.errors import InputError
-from mlee_sb.inference.audio_input import Sound
 
 AGENT, CALLER = speech(1.2), speech(1.2, seed=1) * np.linspace(1, 0.3, round(1.2 * RATE), dtype=np.float32)
 

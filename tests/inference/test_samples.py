@@ -6,8 +6,8 @@ import soundfile
 import torch
 from bundles import RATE, speech
 
+from mlee_sb import Sound
 from mlee_sb.errors import InputError
-from mlee_sb.inference.audio_input import Sound
 from mlee_sb.inference.samples import MOST_CHANNELS
 
 ONE = speech(0.6)
