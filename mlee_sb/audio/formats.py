@@ -94,7 +94,7 @@ def why_not_audio_content(content: Content, error: Exception | None = None) -> s
         return "cannot be read as audio: it is text, and no recording"
     if not any(content[:SNIFFED]):
         return "cannot be read as audio: it begins with zeros and no header: the copy did not end? copy it again"
-    told = f" ({error})" if error else ""
+    told = f" ({getattr(error, 'error_string', error)})" if error else ""
     return f"cannot be read as audio{told}: give a wav, flac, ogg or mp3 file, or another format that libsndfile or {FFMPEG} reads"
 
 

@@ -30,6 +30,7 @@ class Layout:
 
 
 AS_IT_IS = Layout()
+JOINED = "several recordings joined in one file: all are read"
 
 
 class Parts(io.RawIOBase):

@@ -12,9 +12,10 @@ import soundfile
 from mlee_sb.audio.bytes_of import Source, bytes_of, named
 from mlee_sb.audio.channels import MOST_CHANNELS, Mix, chosen, loudness, mix_of
 from mlee_sb.audio.faults import UNREADABLE, NoRecording, why_no_sound
-from mlee_sb.audio.formats import why_not_audio_content
+from mlee_sb.audio.ffmpeg import decoded
+from mlee_sb.audio.formats import has_ffmpeg, kind_of, why_not_audio_content
 from mlee_sb.audio.layout import TOLERANCE, Content, Parts, missing_seconds
-from mlee_sb.audio.layout_of import layout_of
+from mlee_sb.audio.layout_of import layout_after_junk, layout_of
 
 BLOCK_SECONDS = 10  # length of the part of a recording that is in memory at one time
 LOWEST_RATE, HIGHEST_RATE = 2_000, 384_000  # Hz of recordings that are read [choice]: others are no speech, or a header that lies
@@ -24,6 +25,49 @@ SEEKABLE = ("WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "FLAC")
 """Formats in which the place of a sample is exact."""
 
 EXACT = ("PCM", "FLOAT", "DOUBLE", "ULAW", "ALAW")  # kinds of samples of which each has a place of its own
+
+
+class _Steady(soundfile.SoundFile):
+    """A file that is read on: soundfile seeks after each block, and a decoder of mp3 forgets there what it kept of the frames before."""
+
+    def seekable(self) -> bool:
+        return False
+
+
+class _Link:
+    """One of the recordings that follow one another in a file: mostly the only one."""
+
+    def __init__(self, opens: bytes | Parts):
+        self._opens = opens
+        self.file = _Steady(opens)
+        self.frames = self.file.frames
+        self._at = 0
+        self._is_exact = self.file.format in SEEKABLE and self.file.subtype.startswith(EXACT)
+
+    def __enter__(self) -> "_Link":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
+
+    def go(self, start: int) -> int:
+        """Go to a frame, or to the begin if the format has no exact places; return the place."""
+        wanted = start if self._is_exact else 0
+        if wanted != self._at and self._is_exact:
+            self.file.seek(wanted)
+        elif wanted != self._at:
+            self.file.close()
+            if isinstance(self._opens, Parts):
+                self._opens.seek(0)
+            self.file = _Steady(self._opens)  # no decoder keeps anything of what it read before
+        self._at = wanted
+        return wanted
+
+    def read(self, frames: int) -> np.ndarray:
+        """Read up to a number of frames: [frames, channels]; nothing at the end."""
+        block = self.file.read(frames, dtype="float32", always_2d=True)
+        self._at += len(block)
+        return block
 
 
 @dataclass
@@ -48,8 +92,7 @@ class Recording:
     remarks: list[str]
     is_ogg: bool
     is_plain: bool
-    files: list[soundfile.SoundFile] = field(repr=False)
-    seekable: bool
+    links: list["_Link"] = field(repr=False)
 
     def blocks(self, start: int = 0, end: int | None = None, size: int | None = None) -> Iterator[np.ndarray]:
         """Yield the samples [frames, channels] from frame `start` to before `end`, float32, full scale is 1.
@@ -67,17 +110,16 @@ class Recording:
         size = size or BLOCK_SECONDS * self.sample_rate
         end = self.frames if end is None else min(end, self.frames)
         before = 0  # frames of the links before
-        for file in self.files:
-            if before < end and start < before + file.frames:
-                yield from self._of_link(file, max(start - before, 0), min(end - before, file.frames), size)
-            before += file.frames
+        for link in self.links:
+            if before < end and start < before + link.frames:
+                yield from self._of_link(link, max(start - before, 0), min(end - before, link.frames), size)
+            before += link.frames
 
-    def _of_link(self, file: soundfile.SoundFile, start: int, end: int, size: int) -> Iterator[np.ndarray]:
-        at = start if self.seekable else 0
+    def _of_link(self, link: "_Link", start: int, end: int, size: int) -> Iterator[np.ndarray]:
         try:
-            file.seek(at)
+            at = link.go(start)
             while at < end:
-                block = file.read(min(size, (end if at >= start else start) - at), dtype="float32", always_2d=True)
+                block = link.read(min(size, (end if at >= start else start) - at))
                 if not len(block):
                     break
                 at += len(block)
@@ -143,14 +185,21 @@ def opened(source: Source) -> Iterator[Recording]:
     name = named(source)
     with ExitStack() as stack:
         content = stack.enter_context(bytes_of(source))
+        kind = kind_of(content)
+        if kind and kind.demuxer and has_ffmpeg():
+            source = stack.enter_context(decoded(source, content, kind, name))
+            content = stack.enter_context(bytes_of(source))
         layout = layout_of(content)
         if layout.cut:
             raise NoRecording(name, layout.cut)
         try:
-            files = [stack.enter_context(soundfile.SoundFile(file)) for file in _files(source, content, layout.links)]
+            links = [stack.enter_context(_Link(file)) for file in _files(source, content, layout.links)]
         except soundfile.SoundFileError as error:
-            raise NoRecording(name, why_not_audio_content(content, error), UNREADABLE) from error
-        yield _recording(name, files, layout.remark)
+            layout = layout_after_junk(content)
+            if not layout.links:
+                raise NoRecording(name, why_not_audio_content(content, error), UNREADABLE) from error
+            links = [stack.enter_context(_Link(file)) for file in _files(source, content, layout.links)]
+        yield _recording(name, links, layout.remark)
 
 
 def _files(source: Source, content: Content, links) -> list[bytes | Parts]:
@@ -162,27 +211,25 @@ def _files(source: Source, content: Content, links) -> list[bytes | Parts]:
     return [Parts(content, [(0, len(content))])]
 
 
-def _recording(name: str, files: list[soundfile.SoundFile], remark: str) -> Recording:
-    first = files[0]
-    kinds = {(file.samplerate, file.channels) for file in files}
+def _recording(name: str, links: list["_Link"], remark: str) -> Recording:
+    first = links[0].file
+    kinds = {(link.file.samplerate, link.file.channels) for link in links}
     if len(kinds) > 1:
         told = " and ".join(f"{channels} channels at {rate} Hz" for rate, channels in sorted(kinds))
         raise NoRecording(name, f"recordings of several kinds in one file ({told}): give them one by one")
     if not LOWEST_RATE <= first.samplerate <= HIGHEST_RATE:
         told = f"{first.samplerate} Hz: give a sample rate from {LOWEST_RATE} to {HIGHEST_RATE} Hz: convert it first"
         raise NoRecording(name, told)
-    exact = first.format in SEEKABLE and first.subtype.startswith(EXACT)
     integers = first.format in ("WAV", "WAVEX") and first.subtype.startswith(("PCM", "ULAW", "ALAW"))
     return Recording(
         name,
         first.samplerate,
         first.channels,
-        sum(file.frames for file in files),
+        sum(link.frames for link in links),
         [remark] if remark else [],
         is_ogg=first.format == "OGG",
         is_plain=integers,
-        files=files,
-        seekable=exact,
+        links=links,
     )
 
 
