@@ -122,7 +122,7 @@ def test_processes_share_every_batch_of_one_order_among_them():
 def test_a_process_reads_the_training_set_for_its_statistics_and_half_of_each_batch_to_learn_from(stage, monkeypatch):
     reads = []
     load = data_module.load_waveform
-    monkeypatch.setattr(data_module, "load_waveform", lambda path, rate: reads.append(path.name) or load(path, rate))
+    monkeypatch.setattr(data_module, "load_waveform", lambda path, *how, **piece: reads.append(path.name) or load(path, *how, **piece))
     monkeypatch.setattr("mlee_sb.training.train_stage.processes", lambda: (1, 2))
     monkeypatch.setattr("mlee_sb.training.train_stage._finish", lambda *_: None)
     part = stage("mlee", max_epochs=1, batch_size=4)

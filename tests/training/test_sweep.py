@@ -294,7 +294,10 @@ def alone(corpus, tmp_path_factory):
     return [(part.folder / "predictions.csv").read_bytes() for part in stages]
 
 
-@pytest.mark.parametrize(("backend", "jobs"), [("loky", 1), ("loky", 2), ("ray", 2), ("dask", 2)])
+IN_MANY_PROCESSES = [pytest.param(name, 2, marks=pytest.mark.real) for name in ("ray", "dask")]  # half a minute each to start
+
+
+@pytest.mark.parametrize(("backend", "jobs"), [("loky", 1), ("loky", 2), *IN_MANY_PROCESSES])
 def test_number_of_jobs_and_backend_change_no_figure(alone, corpus, tmp_path, monkeypatch, backend, jobs):
     monkeypatch.setenv("RAY_worker_niceness", "0")  # Ray's workers would wait for all other tests
     stages = [stage_on(corpus, tmp_path, "mlee", fold=fold, **ONE_EPOCH) for fold in (1, 2)[:jobs]]
