@@ -8,6 +8,7 @@
   integers of any size), and a wrong guess would be answered as a recording that is up to 48 dB too quiet.
 """
 
+from array import array
 from collections.abc import Sequence
 from numbers import Number, Real
 
@@ -33,12 +34,13 @@ Numbers = Tensor | np.ndarray | list
 
 def is_samples(given: object) -> bool:
     """Tell whether something is samples in memory, and no file: lists, or what can be an array."""
-    return isinstance(given, list | tuple) or hasattr(given, "__array__")
+    is_text = isinstance(given, str)  # also numpy's, which can be an array
+    return isinstance(given, list | tuple | array | memoryview) or (hasattr(given, "__array__") and not is_text)
 
 
 def is_number(given: object) -> bool:
     """Tell whether something is one sample: a number, or an array of one number without a side."""
-    return isinstance(given, Number) or getattr(given, "ndim", None) == 0
+    return isinstance(given, Number) or (is_samples(given) and getattr(given, "ndim", None) == 0)
 
 
 def is_list_of_recordings(given: object) -> bool:
@@ -61,10 +63,12 @@ def as_samples(given: object, where: str) -> Tensor:
         (`mlee_sb.models.waveforms.check_sound`)
     """
     if isinstance(given, Tensor):
+        if given.is_meta or given.layout is not torch.strided:
+            raise InputError(f"{where}: a tensor on {given.device} with the layout {given.layout}: give a dense one, with values")
         kind, is_float, samples = str(given.dtype).removeprefix("torch."), given.is_floating_point(), given.detach()
     else:
-        array = _as_array(given, where)
-        kind, is_float, samples = str(array.dtype), array.dtype.kind == "f", array
+        samples = _as_array(given, where)
+        kind, is_float = str(samples.dtype), samples.dtype.kind == "f"
     if not is_float:
         remedy = f": of {kind} these are {FLOATS[kind]}" if kind in FLOATS else ""
         raise InputError(f"{where}: a {type(given).__name__} of {kind}: {WANTED}{remedy}")
@@ -82,9 +86,9 @@ def _as_array(given: object, where: str) -> np.ndarray:
         raise InputError(f"{where}: a {type(given).__name__} that is no array ({error}): {WANTED}, in rows of one length") from error
 
 
-def _as_tensor(array: np.ndarray) -> Tensor:
+def _as_tensor(samples: np.ndarray) -> Tensor:
     with np.errstate(over="ignore"):  # a sample that becomes infinite is refused later, as far beyond full scale
-        return torch.from_numpy(np.array(array, dtype=np.float32))  # a copy: a recording program may use its own array again
+        return torch.from_numpy(np.array(samples, dtype=np.float32))  # a copy: a recording program may use its own array again
 
 
 def side_of_channels(shape: Sequence[int], where: str, known: tuple[int, int] | None = None) -> int:

@@ -85,12 +85,19 @@ def test_what_are_no_lengths_is_refused(classifier, lengths):
         classifier.classify_batch(np.zeros((2, 8000)), lengths)
 
 
+def closed(path):
+    with open(path, "rb") as file:
+        return file
+
+
 @pytest.mark.parametrize(
     "ask, message",
     [
         (lambda classifier, hello: classifier.predict(None), "a NoneType: give the path of a file, or a file that is open"),
         (lambda classifier, hello: classifier.predict(bytes(hello)), "a bytes: give the path of a file, or a file that is open"),
         (lambda classifier, hello: classifier.timeline(x for x in ()), "a generator: give the path of a file, or a file that is open"),
+        (lambda classifier, hello: classifier.predict(io.StringIO("a")), "unnamed audio: a file that is open for reading text: .*'rb'"),
+        (lambda classifier, hello: classifier.predict(closed(hello)), "hello.wav: a file that is closed"),
         (lambda classifier, hello: list(classifier.predict_many([hello, None])), "a NoneType: give the path of a file"),
         (lambda classifier, hello: classifier.predict_many(None), "a NoneType: give a list of files or of samples"),
         (lambda classifier, hello: classifier.predict_many(hello.read_bytes()), "this is one file or folder: give a list of files"),

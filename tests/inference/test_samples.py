@@ -1,6 +1,9 @@
 """Samples in memory: the same recording has the same answer, in whatever form and through whatever door it comes."""
 
+from array import array
+
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 import torch
@@ -37,6 +40,9 @@ FORMS_OF_ONE = {
     "doubles": ONE.astype(np.float64),
     "gradients": torch.from_numpy(ONE).requires_grad_(),
     "list": ONE.tolist(),
+    "array of the standard library": array("f", ONE.tolist()),
+    "view of memory": memoryview(ONE),
+    "column of a table": pd.Series(ONE),
     "list of lists": [ONE.tolist(), ONE.tolist()],
     "tuple of arrays": (ONE, ONE),
     "list of tensors without a side": list(torch.from_numpy(ONE)),
@@ -71,6 +77,8 @@ def test_half_precision_is_taken_for_what_it_holds(classifier, ask):
         ((128 + 100 * ONE).astype(np.uint8), "of uint8: give floats .*128"),
         ((ONE * 32767).astype(int).tolist(), "of int64: give floats"),
         (ONE > 0, "of bool: give floats"),
+        (memoryview(b"RIFF"), "of uint8: give floats"),
+        (torch.from_numpy(ONE).to_sparse(), "give a dense one"),
         (ONE * 32768, "beyond full scale.*divide 16-bit ones by 32768"),
         (np.append(ONE, np.nan), "not finite"),
         (np.stack([ONE, np.full_like(ONE, np.inf)]), "not finite"),
@@ -130,6 +138,12 @@ def test_an_array_of_recordings_is_many(classifier):
 def test_one_recording_is_not_many(classifier, one):
     with pytest.raises(InputError, match="samples: these are of one recording: give a list of recordings, or call predict"):
         classifier.predict_many(one, sample_rate=RATE)
+
+
+@pytest.mark.parametrize("many", [pd.Series, np.array, tuple, set, iter])
+def test_names_of_files_may_come_in_anything_that_holds_them(classifier, hello, many):
+    (said,) = classifier.predict_many(many([str(hello)]))
+    assert said == classifier.predict(hello)
 
 
 def test_a_bad_recording_of_many_is_told_by_its_number(classifier):
