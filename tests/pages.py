@@ -27,6 +27,13 @@ def blocks(language: str, page: str | None = None) -> list[str]:
     return list(dict.fromkeys(code for found, code in fenced(text) if found == language))
 
 
+def tables(page: str) -> dict[str, str]:
+    """Return the tables that a page of docs/ shows: the name of the file that it names last before each of them, and the text."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    shown = [found for found in _FENCED.finditer(text) if found[1] == "csv"]
+    return {re.findall(r"`(\w+\.csv)`", text[: found.start()])[-1]: found[2] for found in shown}
+
+
 def plug_ins() -> list[tuple[str, str, str, str, str]]:
     """Return the plug-ins that the pages show: group and name of the entry point, module, class, and the code of the module."""
     found = []

@@ -87,6 +87,15 @@ def write_table(folder: Path, text: str, name: str = "votes.csv") -> Path:
     return folder
 
 
+def write_tables(folder: Path, texts: dict[str, str]) -> None:
+    """Tables of a page, by the names of their files, with recordings of three seconds for pieces to lie in."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+        for wav in {field for line in text.splitlines() for field in line.split(",") if field.endswith(".wav")}:
+            write_wav(folder / wav, seconds=3)
+
+
 FOUR_SPEAKERS = """
     ID,wav,speaker,votes_neu,votes_hap,votes_other
     1,a.wav,anna,2,1,0

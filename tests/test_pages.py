@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 
 import mlee_sb
 from mlee_sb.cli.app import app
+from mlee_sb.corpora.base import corpus_names
 from mlee_sb.experiment import cross_validate, prepare_corpus, table3, train
 from mlee_sb.training.settings import overridable
 
@@ -64,11 +65,12 @@ def text_in(node: ast.AST) -> str:
     return str(node.value) if isinstance(node, ast.Constant) else "…"
 
 
-def test_the_messages_on_the_page_of_faults_are_those_of_the_program():
+@pytest.mark.parametrize(("page", "at_least"), [("faults.md", 20), ("own_corpus.md", 5)])
+def test_the_messages_on_a_page_are_those_of_the_program(page, at_least):
     nodes = [node for file in (ROOT / "mlee_sb").rglob("*.py") for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))]
     texts = {text_in(node) for node in nodes if isinstance(node, ast.JoinedStr | ast.Constant)}
-    told = re.findall(r"^\| `([^`]+)` \|", (ROOT / "docs/faults.md").read_text(encoding="utf-8"), re.MULTILINE)
-    assert len(told) > 20 and not [message for message in told if not any(message in text for text in texts)]
+    told = re.findall(r"^\| `([^`]+ [^`]+)` \|", (ROOT / "docs" / page).read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(told) > at_least and not [message for message in told if not any(message in text for text in texts)]
 
 
 def test_every_block_is_of_a_kind_that_is_run():
@@ -108,7 +110,9 @@ def test_every_flag_on_a_page_is_one_of_a_command(capsys):
     known |= {f"--{file.stem}.{name}" for file in HPARAMS for name in overridable(file)}  # of table3
     for main in (train.main, cross_validate.main):
         known |= flags_of_help(main, [str(HPARAMS[0])], capsys)
-    known |= flags_of_help(table3.main, [], capsys) | flags_of_help(prepare_corpus.main, ["vote_table"], capsys)
+    for corpus in corpus_names():
+        known |= flags_of_help(prepare_corpus.main, [corpus], capsys)
+    known |= flags_of_help(table3.main, [], capsys)
     code = [line for block in blocks("bash") for line in block.splitlines() if line not in other_lines()] + spans()
     used = {
         word.partition("=")[0] for line in code if " -m " not in line and "pip " not in line for word in words(line) if word[:2] == "--"

@@ -7,6 +7,7 @@ from mlee_sb.corpora.manifest.identities import folded
 from mlee_sb.errors import InputError
 
 NAMES_OF_OTHER = ("other", OTHER)
+LONGEST = 64  # characters of a code [choice]: it becomes a part of paths
 LETTERS, DIGITS, MARKS = "L", "N", "M"  # Unicode's categories; many scripts write vowels as marks
 
 
@@ -27,10 +28,11 @@ def is_code(text: str) -> bool:
     """
     kinds = [unicodedata.category(character)[0] for character in text]
     rest = all(kind in (LETTERS, DIGITS, MARKS) or character in "_-" for kind, character in zip(kinds, text, strict=True))
-    return bool(kinds) and kinds[0] in (LETTERS, DIGITS) and rest
+    return 0 < len(kinds) <= LONGEST and kinds[0] in (LETTERS, DIGITS) and rest
 
 
-def refuse_what_is_no_code(code: str, where: str) -> None:
-    """Raise an InputError that begins with `where`, if `code` cannot be a code."""
+def refuse_what_is_no_code(code: str, where: str, remedy: str = "") -> None:
+    """Raise an InputError that begins with `where` and ends with `remedy`, if `code` cannot be a code."""
     if not is_code(code):
-        raise InputError(f"{where}: {code!r} cannot be a code: letters and digits of any script, _ and - only, and not empty")
+        rule = f"letters and digits of any script, _ and - only, at most {LONGEST}, and a letter or digit first"
+        raise InputError(f"{where}: {code!r:.80} cannot be a code: {rule}{remedy}")

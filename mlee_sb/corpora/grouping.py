@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from mlee_sb.corpora.base import SMALLEST_NUMBER_OF_GROUPS, Corpus, Fold, Skipped, Utterance, final_fold
-from mlee_sb.corpora.manifest import stand_in
+from mlee_sb.corpora.manifest import is_stand_in, stand_in
 from mlee_sb.corpora.manifest.columns import SESSION, SPEAKER, SPLIT, SPLITS, TEST, TRAIN, VALID
 from mlee_sb.corpora.own_split import is_own_split
+from mlee_sb.corpora.plugin_check import told_folds
 from mlee_sb.errors import InputError
 
 SHOWN = 5  # names that a message lists
@@ -48,7 +49,7 @@ def make_folds(corpus: Corpus, grouping: str, utterances: Sequence[Utterance], f
         folds = [final_fold(groups, final)]
     else:
         make: dict[str, Callable[[Sequence[str]], list[Fold]]] = {SPEAKER: corpus.folds, SESSION: corpus.session_folds, SPLIT: own_folds}
-        folds = make[grouping](groups)
+        folds = told_folds(corpus, make[grouping](groups))
         _refuse_empty(folds, groups, grouping)
     _refuse_twice(corpus, folds)
     if grouping != SPEAKER:
@@ -121,8 +122,11 @@ def _refuse_twice(corpus: Corpus, folds: Sequence[Fold]) -> None:
 
 
 def _refuse_shared_speakers(folds: Sequence[Fold], grouping: str, utterances: Sequence[Utterance]) -> None:
-    """Refuse a speaker on two sides: training never hears a speaker of its validation or test set."""
-    speakers = values_of(utterances, grouping, SPEAKER)
+    """Refuse a speaker on two sides: training never hears a speaker of its validation or test set.
+
+    A stand-in for an unknown speaker may be on two sides where the corpus's own sets cut a session: that is warned of (`split_sessions`).
+    """
+    speakers = values_of([one for one in utterances if not is_stand_in(one.speaker)], grouping, SPEAKER)
     for fold in folds:
         for one, other in ((TRAIN, TEST), (VALID, TEST), (TRAIN, VALID)):
             shared = _shared(speakers, getattr(fold, one), getattr(fold, other))

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from mlee_sb.corpora.base import OTHER, Check, Corpus, Fold, Skipped, Utterance
+from mlee_sb.corpora.partner_folds import WHO_VALIDATES, Validation, partner_folds
+from mlee_sb.corpora.reasons import DAMAGED, UNKNOWN_LABEL, WITHOUT_ANNOTATION
 from mlee_sb.errors import InputError
 
 EVALUATIONS = "dialog/EmoEvaluation"
@@ -41,6 +43,9 @@ CATEGORIES = re.compile(r"C-(?P<annotator>E\d+):(?P<labels>[^(]*)")
 """``C-E2:<TAB>Neutral; Anger;<TAB>(comment)``. E are external annotators; F and M are the actors' reports on themselves.
 A comment may hold anything, and no label holds a bracket: the labels end where the comment opens."""
 
+LIKE_AN_ANNOTATOR = re.compile(r"\s*C\s*-\s*E", re.IGNORECASE)
+"""How a line of an external annotator begins, also a damaged one (``C-E2 Neutral;``): its vote must not be lost unseen."""
+
 SPEAKER = re.compile(r"(?P<session>Ses\d+)[FM]_.*_(?P<sex>[FM])[X0-9]*\d+")
 """The end of the ID says who speaks. The letter at its start says who wore the markers in that dialog."""
 
@@ -51,7 +56,6 @@ DEMO_MARKER = "DEMO.json"
 """A file of demo releases, which have this layout but are not IEMOCAP."""
 
 NOT_IMPROVISED = "not improvised: a scripted dialog (--dialogs all uses these)"
-WITHOUT_ANNOTATION = "wav without an annotation"
 
 PUBLISHED = {
     "utterances": 10_039,
@@ -71,11 +75,15 @@ PUBLISHED = {
 
 @dataclass
 class Evaluation:
-    """The part of an evaluation file on one utterance: the agreed code, and each annotator's labels as they are written."""
+    """The part of an evaluation file on one utterance: the agreed code, and each annotator's labels as they are written.
+
+    `damaged` are lines that begin as an annotator's and cannot be read, each with its place.
+    """
 
     id: str
     code: str
     labels: list[tuple[str, str]] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)
 
 
 def read_evaluations(path: Path) -> Iterator[Evaluation]:
@@ -85,15 +93,19 @@ def read_evaluations(path: Path) -> Iterator[Evaluation]:
     Python would end a line.
     """
     current = None
-    for line in path.read_bytes().decode("latin-1").split("\n"):
+    for number, line in enumerate(path.read_bytes().decode("latin-1").split("\n"), start=1):
         if line.startswith("["):
             if current:
                 yield current
             summary = SUMMARY.match(line)
             current = Evaluation(summary["id"].strip(), summary["code"].strip()) if summary else None
         elif current and (categories := CATEGORIES.match(line)):
-            labels = (label.strip() for label in categories["labels"].split(";"))
-            current.labels += [(categories["annotator"], label) for label in labels if label]
+            labels = [label.strip() for label in categories["labels"].split(";") if label.strip()]
+            current.labels += [(categories["annotator"], label) for label in labels]
+            if not labels and "(" not in line:
+                current.damaged.append(f"{path.name}, line {number}: {line.strip()!r}")
+        elif current and LIKE_AN_ANNOTATOR.match(line):
+            current.damaged.append(f"{path.name}, line {number}: {line.strip()!r}")
     if current:
         yield current
 
@@ -116,11 +128,7 @@ class Iemocap(Corpus):
         data_folder: str | Path,
         *,
         dialogs: Annotated[Literal["improvised", "all"], "which dialogs to use; the paper uses the improvised ones"] = "improvised",
-        validation: Annotated[
-            Literal["partner", "next"],
-            "[choice] who validates: the other speaker of the test speaker's session, or the next speaker (the partner trains then); with "
-            "--group session the next session validates",
-        ] = "partner",
+        validation: Annotated[Validation, WHO_VALIDATES] = "partner",
     ):
         super().__init__(data_folder)
         self.dialogs, self.validation = dialogs, validation
@@ -151,22 +159,7 @@ class Iemocap(Corpus):
 
     def folds(self, speakers: Sequence[str]) -> list[Fold]:
         """Leave one speaker out in each fold, in the order of `speakers`. The option ``validation`` says who validates [choice]."""
-        folds = []
-        for number, test in enumerate(speakers, start=1):
-            valid = self._partners(test, speakers) if self.validation == "partner" else (speakers[number % len(speakers)],)
-            held_out = {test, *valid}
-            folds.append(Fold(number, tuple(s for s in speakers if s not in held_out), valid, (test,)))
-        return folds
-
-    def _partners(self, test: str, speakers: Sequence[str]) -> tuple[str, ...]:
-        session = test[:-1]
-        partners = tuple(speaker for speaker in speakers if speaker != test and speaker[:-1] == session)
-        if not partners:
-            raise InputError(
-                f"{self.data_folder}: {test} is the only speaker of {session} with usable utterances, so nobody is left to validate on: "
-                "give --validation next to take the next speaker"
-            )
-        return partners
+        return partner_folds(speakers, lambda speaker: speaker[:-1], self.validation, self.data_folder)
 
     @staticmethod
     def text_of(utterance: str) -> str | None:
@@ -193,8 +186,10 @@ class Iemocap(Corpus):
             return Skipped(evaluation.id, wav, "no speaker: the end of the ID does not say who speaks")
         if self.dialogs == "improvised" and not _is_improvised(evaluation.id):
             return Skipped(evaluation.id, wav, NOT_IMPROVISED)
+        if evaluation.damaged:
+            return Skipped(evaluation.id, wav, f"{DAMAGED}: {evaluation.damaged[0]}")
         if unknown:
-            return Skipped(evaluation.id, wav, f"unknown label: {unknown[0]!r}")
+            return Skipped(evaluation.id, wav, f"{UNKNOWN_LABEL}: {unknown[0]!r}")
         if evaluation.code not in (*CODES, OTHER, NO_AGREEMENT):
             return Skipped(evaluation.id, wav, f"unknown code: {evaluation.code!r} in the summary line")
         # An annotator votes for an emotion or not: a label that is there twice is one vote.

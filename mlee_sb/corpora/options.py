@@ -6,7 +6,7 @@
 import argparse
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
@@ -14,6 +14,7 @@ from mlee_sb.corpora.base import KNOWN, Corpus, load_corpus
 from mlee_sb.corpora.labels_file import read_labels
 from mlee_sb.corpora.manifest.columns import GROUPINGS
 from mlee_sb.corpora.manifest.identities import UNKNOWN
+from mlee_sb.corpora.plugin_check import check_class, check_opened, opened
 from mlee_sb.corpora.relabelled import Relabelled
 from mlee_sb.errors import InputError, choose
 
@@ -45,7 +46,8 @@ def corpus_options(corpus_class: type[Corpus]) -> dict[str, Option]:
 
 
 def own_options(corpus_class: type[Corpus]) -> dict[str, Option]:
-    """Return the options that a reader declares itself, by name."""
+    """Return the options that a reader declares itself, by name. What cannot be a reader is refused (InputError)."""
+    check_class(corpus_class)
     hints = get_type_hints(corpus_class.__init__, include_extras=True)
     parameters = inspect.signature(corpus_class).parameters.values()
     return {p.name: _option(p, hints.get(p.name, str)) for p in parameters if p.kind is p.KEYWORD_ONLY}
@@ -119,12 +121,14 @@ def open_corpus(reader: str, data_folder: str | Path, given: Mapping[str, Any]) 
     corpus_class = load_corpus(reader)
     options = all_options(corpus_class, given)
     own = own_options(corpus_class)
-    corpus = corpus_class(data_folder, **{name: value for name, value in options.items() if name in own})
+    corpus = opened(corpus_class, data_folder, {name: value for name, value in options.items() if name in own})
     if SPEAKERS not in own:
         corpus.speakers = options[SPEAKERS]
+    found = OpenCorpus(reader, options, corpus)
+    check_opened(corpus, found.grouping)
     if options[LABELS] and LABELS not in own:
-        corpus = Relabelled(corpus, read_labels(options[LABELS]))
-    return OpenCorpus(reader, options, corpus)
+        return replace(found, corpus=Relabelled(corpus, read_labels(options[LABELS])))
+    return found
 
 
 def add_flags(parser: argparse.ArgumentParser, corpus_class: type[Corpus], only_given: bool = False) -> None:

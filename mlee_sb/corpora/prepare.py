@@ -1,6 +1,7 @@
 """From a raw release to manifests: read, check, split by speaker, write as one folder (contract 1 in the design)."""
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -13,6 +14,7 @@ from mlee_sb.corpora.manifest import SPLIT, SPLITS
 from mlee_sb.corpora.manifest.identities import UNKNOWN
 from mlee_sb.corpora.manifest_writer import csv_lines, manifest_row, others_of, protocol_of, vote_lines, write_manifests
 from mlee_sb.corpora.options import OpenCorpus, open_corpus
+from mlee_sb.corpora.plugin_check import told
 from mlee_sb.corpora.prepare_report import report
 from mlee_sb.corpora.usable import check_told, usable
 from mlee_sb.errors import InputError, choose
@@ -75,7 +77,7 @@ def prepare_opened(
     _refuse_what_is_not_ours(output)
     emotions = _targets(corpus, emotions, min_votes)
 
-    items = list(corpus.utterances())
+    items = told(corpus)
     if corpus.speakers == UNKNOWN:
         items = with_stand_ins(items)
     check_told(corpus, items)
@@ -113,7 +115,9 @@ def _refuse_what_is_not_ours(output: Path) -> None:
 def _targets(corpus: Corpus, emotions: Sequence[str] | None, min_votes: int) -> list[str]:
     if min_votes < 1:
         raise InputError(f"min_votes {min_votes}: an emotion exists from 1 vote on, or more")
-    emotions = list(emotions if emotions is not None else corpus.default_emotions)
+    given = emotions if emotions is not None else corpus.default_emotions
+    # A terminal may decompose letters, and the codes of a table are composed.
+    emotions = [emotion if emotion in corpus.emotions else unicodedata.normalize("NFC", emotion) for emotion in given]
     for emotion in emotions:
         choose(emotion, corpus.emotions, f"emotion of the corpus {corpus.name}")
     twice = [emotion for emotion, n in Counter(emotions).items() if n > 1]

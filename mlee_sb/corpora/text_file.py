@@ -23,11 +23,14 @@ NO_TEXT = {  # first bytes -> what such a file is
     b"SQLite format 3": "a database (SQLite)",
     b"%PDF": "a PDF",
     b"{\\rtf": "a text document (rtf)",
+    b"{": "JSON",
+    b"[{": "JSON",
+    b"<": "HTML or XML",
 }
 SPREADSHEETS = {"xl/": "an Excel workbook (xlsx)", "content.xml": "an OpenDocument spreadsheet (ods)"}  # names in the archive
 LINE_END = re.compile(r"\r\n|\r|\n")
 LOST = "\ufffd"  # what a program writes in the place of a letter that it cannot read
-SHOWN_BYTES = 400  # from which UTF-16 without a mark is told
+FIRST_BYTES = 64  # from which UTF-16 without a mark is told: the names of the first columns
 SHOWN_TEXT = 80  # characters of a line that an error shows
 
 
@@ -55,6 +58,8 @@ def read_text(path: Path, encoding: str = "", flag: str = "") -> tuple[str, str]
     mark = next((mark for mark in MARKS if data.startswith(mark)), b"")
     name = MARKS[mark] if mark else encoding or _without_mark(data)
     try:
+        if mark and encoding and codecs.lookup(encoding).name[:6] != name[:6]:
+            raise InputError(f"{flag} {encoding}: {path} begins with the mark of {name.upper()}: leave the option out")
         text = data[len(mark) :].decode(name)
     except UnicodeDecodeError as error:
         raise InputError(f"{path}, {_what_is_wrong(data[len(mark) :], error, name, flag)}") from error
@@ -79,7 +84,7 @@ def _refuse_what_is_no_text(path: Path, data: bytes) -> None:
 
 def _without_mark(data: bytes) -> str:
     """Return UTF-16 for bytes that are every second one 0, as Latin letters and commas are in it; UTF-8 for all others."""
-    first, second = data[:SHOWN_BYTES:2], data[1:SHOWN_BYTES:2]
+    first, second = data[:FIRST_BYTES:2], data[1:FIRST_BYTES:2]
     if len(data) % 2 == 0 and 2 * second.count(0) > len(second) and not first.count(0):
         return "utf-16-le"
     if len(data) % 2 == 0 and 2 * first.count(0) > len(first) and not second.count(0):

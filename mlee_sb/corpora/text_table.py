@@ -20,6 +20,8 @@ from mlee_sb.errors import InputError
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars (|)"}
 SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[\s,;|]*', re.IGNORECASE)
 COMMENT = "#"
+MOST_BEFORE = 20  # lines in which a header is looked for that is not the first one
+SHOWN = 80  # characters of a line that an error shows
 
 
 @dataclass(frozen=True)
@@ -77,20 +79,22 @@ def read_text_table(path: Path, needed: Collection[str], encoding: str = "", fla
     """
     text, encoding = read_text(path, encoding, flag)
     lines = list(io.StringIO(text, newline=""))  # with their ends: a field in quotes may have some in it
-    told, first = _before_the_header(path, lines)
-    separator = told or _separator(path, lines[first:], needed)
+    told, first = _before_the_header(path, lines, needed)
+    separator = _separator(path, lines[first:], first, needed, told)
     rows = _rows(path, lines[first:], first, separator)
     _, header = next(rows)
     header = [name.strip() for name in header]
     names = _names(path, header)
     numbers, body = _body(path, rows, header)
-    columns = [[cell.strip() for cell in column] for column in zip(*body, strict=True)] if body else [[] for _ in header]
+    if not body:
+        raise InputError(f"{path}: no row after the header")
+    columns = [[cell.strip() for cell in column] for column in zip(*body, strict=True)]
     unnamed = tuple(number for number, (name, column) in enumerate(zip(header, columns, strict=True), 1) if not name and any(column))
     cells = pd.DataFrame({folded_column(n): column for n, column in zip(header, columns, strict=True) if n}, index=numbers, dtype=object)
     return TextTable(path, cells, names, separator, encoding, unnamed)
 
 
-def _before_the_header(path: Path, lines: Sequence[str]) -> tuple[str, int]:
+def _before_the_header(path: Path, lines: Sequence[str], needed: Collection[str]) -> tuple[str, int]:
     """Return the separator that a line ``sep=`` names ("" without one), and the index of the header."""
     told = ""
     for index, line in enumerate(lines):
@@ -100,22 +104,42 @@ def _before_the_header(path: Path, lines: Sequence[str]) -> tuple[str, int]:
                 raise InputError(f"{path}, line {index + 1}: fields between {told!r} cannot be read: export the table with commas")
         elif line.strip() and not line.lstrip().startswith(COMMENT):
             return told, index
+        elif _separators_of(line.lstrip().lstrip(COMMENT), needed):
+            raise InputError(f"{path}, line {index + 1}: it names the columns and is a comment: remove the {COMMENT}")
     raise InputError(f"{path}: the file is empty: its first line must name the columns")
 
 
-def _separator(path: Path, lines: Sequence[str], needed: Collection[str]) -> str:
-    """Return the separator with which the header has the columns that are `needed`; else the one that gives most columns."""
-    headers = {}
-    for separator in SEPARATORS:
-        try:
-            headers[separator] = set(map(folded_column, next(csv.reader(lines, delimiter=separator))))
-        except csv.Error:
-            headers[separator] = set()
-    best = max(SEPARATORS, key=lambda separator: (set(needed) <= headers[separator], len(headers[separator])))
-    if len(headers[best]) < 2:
-        found = lines[0].strip()[:80]
-        raise InputError(f"{path}: its first line is one column, {found!r}: separate the fields by {', '.join(SEPARATORS.values())}")
+def _separator(path: Path, lines: Sequence[str], before: int, needed: Collection[str], told: str) -> str:
+    """Return the separator that was told; else the one with which the header has the columns that are `needed`, or has most columns."""
+    fitting = _separators_of(lines[0], needed)
+    if not fitting:
+        _refuse_a_header_below(path, lines, before, needed)
+    best = told or next(iter(fitting), "") or max(SEPARATORS, key=lambda separator: len(_columns(lines[0], separator)))
+    if len(_columns(lines[0], best)) < 2:
+        found = f"{path}: its header is one column, {lines[0].strip()[:SHOWN]!r}"
+        why = f"and a line before says sep={told}: remove that line" if told else f"separate the fields by {', '.join(SEPARATORS.values())}"
+        raise InputError(f"{found}: {why}")
     return best
+
+
+def _refuse_a_header_below(path: Path, lines: Sequence[str], before: int, needed: Collection[str]) -> None:
+    for number, line in enumerate(lines[1:MOST_BEFORE], before + 2):
+        if _separators_of(line, needed):
+            remedy = f"remove the lines before it, or begin them with {COMMENT}"
+            raise InputError(f"{path}, line {number}: it names the columns, and there are lines before it: {remedy}")
+
+
+def _separators_of(line: str, needed: Collection[str]) -> list[str]:
+    """Return the separators with which a line names the columns that are needed, and others."""
+    columns = {separator: _columns(line, separator) for separator in SEPARATORS}
+    return [separator for separator, found in columns.items() if set(needed) <= found and len(found) > 1]
+
+
+def _columns(line: str, separator: str) -> set[str]:
+    try:
+        return set(map(folded_column, next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])))
+    except csv.Error:
+        return set()
 
 
 def _rows(path: Path, lines: Sequence[str], before: int, separator: str) -> Iterator[tuple[int, list[str]]]:
@@ -154,7 +178,7 @@ def _body(path: Path, rows: Iterator[tuple[int, list[str]]], header: Sequence[st
             continue
         if len(fields) != n:
             hint = "; a field that has the separator in it, as a decimal comma, must be in quotes" if len(fields) > n else ""
-            raise InputError(f"{path}, line {number}: {len(fields)} fields, and the header names {n} columns{hint}")
+            raise InputError(f"{path}, line {number}: {len(fields)} field{'s' * (len(fields) > 1)}, and the header names {n} columns{hint}")
         if fields[0].strip() == header[0] and [field.strip() for field in fields] == header:
             raise InputError(f"{path}, line {number}: the header again; are these two tables in one file? Give one")
         numbers.append(number)

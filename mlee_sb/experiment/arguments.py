@@ -1,6 +1,7 @@
 """What the commands that train have in common: flags, manifests, and how they end."""
 
 import argparse
+import hashlib
 import numbers
 import re
 import shlex
@@ -29,6 +30,7 @@ from mlee_sb.training.stage import Data
 DEMO = "demo"  # the corpus of generated speech
 DEMO_FOLDER = "data/demo_release"
 RESULTS = "results"  # the folder for all results, where none is named
+LONGEST_NAME = 150  # bytes of the name of a folder, before its hash: disks take 255, with what is written beside it
 WRONG_INPUT, STOPPED = 2, 130  # exit statuses; the second is that of a program that Ctrl-C ended
 
 Settings = Mapping[str, tuple[object, str]]  # name -> default and comment, as `overridable` tells them
@@ -225,9 +227,17 @@ def _prepared(given: dict, settings: Mapping) -> Path:
     emotions = opened.corpus.default_emotions if settings["emotions"] is None else settings["emotions"]
     changed = [f"{name}_{value}" for name, value in options.items() if name != OPTION and value != known[name].default]
     words = [*emotions, f"min{settings['min_votes']}", *changed]
-    folder = Path(given["results"], opened.corpus.name, MANIFESTS, "_".join(word.replace("/", "-") for word in words))
+    folder = Path(given["results"], opened.corpus.name, MANIFESTS, _as_name("_".join(word.replace("/", "-") for word in words)))
     prepare_once(opened, folder, emotions, settings["min_votes"])
     return folder
+
+
+def _as_name(text: str) -> str:
+    """Return a text as the name of a folder: a long one is cut, and told apart by a hash."""
+    data = text.encode()
+    if len(data) <= LONGEST_NAME:
+        return text
+    return f"{data[:LONGEST_NAME].decode(errors='ignore')}_{hashlib.sha256(data).hexdigest()[:16]}"
 
 
 def _check_manifests(given: dict, protocol: dict, emotions: list | None, min_votes: int | None) -> None:

@@ -1,15 +1,17 @@
 """Draw the picture of a timeline."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib import colormaps
+from matplotlib import colormaps, rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from mlee_sb.files import written_beside
+from mlee_sb.fonts import font_families, what_is_missing
 
 SIZE = (11, 4.5)  # inches
 GREY = "0.75"
@@ -39,7 +41,16 @@ def plot(
     speech : stretches of speech: start and end in seconds
     caption : what is said above
     """
-    path = Path(path)
+    names = "".join(emotions)
+    families, _ = font_families(names)
+    if boxes := what_is_missing(names):
+        warnings.warn(f"{path}: {boxes}", stacklevel=2)
+    with rc_context({"font.family": families}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # it was said which characters no font has
+        return _draw(Path(path), emotions, seconds, curves, labels, speech)
+
+
+def _draw(path, emotions, seconds, curves, labels, speech) -> tuple[float, float]:
     figure = Figure(figsize=SIZE, layout="constrained")
     FigureCanvasAgg(figure)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[5, 1])

@@ -141,6 +141,13 @@ def test_two_spellings_of_a_session_are_refused(prepared):
         prepared([*PAIRS, ("x", "ses0", "")])
 
 
+def test_sets_of_a_corpus_may_share_a_session_of_unknown_speakers_and_that_is_warned_of(prepared):
+    told = [("", "Ses0", "train"), ("", "Ses0", "test"), ("", "Ses1", "valid"), ("anna", "Ses2", "train")]
+    manifests, said = prepared(told, group="split", speakers="unknown")
+    assert speakers_of(manifests, 1)["test"] == ["unknown:Ses0"]
+    assert sum("WARNING" in line for line in said) == 2  # of unknown speakers, and of the session
+
+
 def test_a_final_fold_of_a_divided_corpus_asks_for_speakers(prepared, monkeypatch):
     monkeypatch.setattr(Told, "grouping", "split")
     with pytest.raises(InputError, match="--final 1: this corpus divides its utterances itself.*--group speaker"):

@@ -77,6 +77,26 @@ def test_a_label_that_nobody_knows_leaves_its_utterance_out_and_says_so(tmp_path
     assert "'Boredom'" in read_one(tmp_path, "C-E2:\tBoredom;\t()").reason
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        *["C-E3 Anger;\t()", "C-E3;\tAnger;\t()", "c-E3:\tAnger;\t()", " C-E3:\tAnger;\t()", "C-E:\tAnger;\t()", "C-E3"],
+        *["C - E3:\tAnger;\t()", "C-E3:", "C-E3:\t", "C-Ex:\tAnger;\t()", "C-E3\t:\tAnger;\t()", "\tC-E3\tAnger"],
+    ],
+)
+def test_a_damaged_line_of_votes_leaves_its_utterance_out_and_says_where(tmp_path, line):
+    found = read_one(tmp_path, "C-E2:\tNeutral;\t()", line, "C-E4:\tNeutral;\t()")
+    assert isinstance(found, Skipped)
+    assert found.reason.startswith("damaged line of votes: Ses01F_impro01.txt, line 5: ")
+
+
+@pytest.mark.parametrize(
+    "line", ["C-E3:\t()", "C-E3:\t;\t()", "C-E3:\t\t(too noisy)", "C-F1:\tAnger", "C-M1 Anger", "A-E3:\tval 2", "% C-E3"]
+)
+def test_a_whole_line_without_labels_and_a_line_of_another_kind_are_no_damage(tmp_path, line):
+    assert read_one(tmp_path, "C-E2:\tNeutral;\t()", line).votes == {"neu": 1}
+
+
 def test_the_dominant_emotion_is_the_summary_line_s_whatever_the_votes(tmp_path):
     assert read_one(tmp_path, "C-E2:\tAnger;\t()", "C-E3:\tAnger;\t()", code="fru").dominant == "fru"
 

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bundles import write_speech
-from pages import MLEE, RECIPE, ROOT, blocks, command_blocks, plug_ins, words
-from releases import write_crema_d, write_label_lines, write_wav
+from msp_releases import write_msp_improv, write_msp_podcast
+from pages import MLEE, RECIPE, ROOT, blocks, command_blocks, plug_ins, tables, words
+from releases import write_crema_d, write_label_lines, write_tables, write_wav
 from upstreams import write_upstream
 
 import mlee_sb
@@ -81,19 +82,21 @@ def place(tmp_path_factory):
     make_demo_release(folder / "corpora/IEMOCAP_full_release", utterances_per_speaker=4, scripted_per_speaker=1)
     clips = {f"{1001 + n // 4}_{sentence}_HAP_XX": CREMA_D_VOTES[n % 4] for n, sentence in enumerate(["IEO", "DFA", "ITS", "TIE"] * 12)}
     write_crema_d(folder / "corpora/CREMA-D", clips)
-    write_my_corpus(folder / "corpora/my_corpus", blocks("csv", "own_corpus.md")[0])
+    write_my_corpus(folder / "corpora/my_corpus", tables("own_corpus.md"))
     (folder / "corpora/merge_exc.csv").write_text(blocks("csv", "folds.md")[0])
     write_label_lines(folder / "corpora/label_lines")
+    write_msp_podcast(folder / "corpora/MSP-PODCAST")
+    write_msp_improv(folder / "corpora/MSP-IMPROV")
     for name, family in UPSTREAMS.items():
         write_upstream(folder / "corpora" / name, family)
     write_wav(folder / "hello.wav", seconds=1, rate=44100, channels=2)
     return folder
 
 
-def write_my_corpus(folder: Path, text: str) -> None:
-    """The table of own_corpus.md, with every speaker in each of its rows: four recordings teach no one anything."""
-    rows = list(csv.DictReader(text.splitlines()))
-    folder.mkdir(parents=True)
+def write_my_corpus(folder: Path, texts: dict[str, str]) -> None:
+    """The tables of own_corpus.md; the first one with every speaker in each of its rows: four recordings teach no one anything."""
+    rows = list(csv.DictReader(texts["votes.csv"].splitlines()))
+    write_tables(folder, texts)
     with open(folder / "votes.csv", "w", newline="") as file:
         table = csv.DictWriter(file, rows[0])
         table.writeheader()

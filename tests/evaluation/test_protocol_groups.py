@@ -8,7 +8,7 @@ from mlee_sb.corpora.base import Corpus, Utterance, grouped_folds
 from mlee_sb.corpora.manifest import UTTERANCES, near_equal, read_protocol
 from mlee_sb.corpora.prepare import prepare
 from mlee_sb.evaluation.protocol import manifests as manifest_check
-from mlee_sb.evaluation.protocol.findings import LEAK, NOTE
+from mlee_sb.evaluation.protocol.findings import LEAK, NOTE, UNCHECKED
 
 CALL = {"session": "", "votes": {"neu": 1}, "n_annotators": 1, "dominant": "neu"}
 
@@ -86,6 +86,13 @@ def test_scripts_of_the_manifests_are_texts(found):
 def test_unknown_speakers_are_noted(found):
     rows = told([{"speaker": ""}, {}, {}, {}])
     assert (NOTE, "speaker", ("unknown:u0",)) in found(rows, speakers="unknown")
+
+
+def test_an_unknown_speaker_on_two_sides_is_not_known_to_be_a_leak_and_its_session_is_one(found):
+    rows = told([{"speaker": "", "session": "Ses0", "split": split} for split in ("train", "test")] + [{"split": "valid"}])
+    of_both = found(rows, group="split", speakers="unknown")
+    assert (UNCHECKED, "speaker", ("unknown:Ses0",)) in of_both
+    assert [(kind, values) for severity, kind, values in of_both if severity == LEAK] == [("session", ("Ses0",))]
 
 
 def test_two_spellings_of_a_speaker_in_manifests_of_an_earlier_version_are_a_leak(found):

@@ -11,8 +11,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
+from mlee_sb import fonts
 from mlee_sb.evaluation.evaluate import evaluate
-from mlee_sb.evaluation.report import fonts
 from mlee_sb.evaluation.report.page import write_report
 from mlee_sb.evaluation.report.plots import all_plots
 from mlee_sb.evaluation.report.style import COLOURS, Plot
@@ -150,7 +150,7 @@ def test_a_font_of_the_system_that_has_the_characters_is_found_and_used(tmp_path
     assert fonts.font_families("neu") == (["DejaVu Sans"], ""), "no font is looked for that is not needed"
     found = found_of(tmp_path, ["喜", "怒", "neu"], rows=["dominant_soft"], train_sets=["all"])
     page = write_report(found, tmp_path / "report").read_text(encoding="utf-8")
-    assert "Plots show boxes" not in page and "Noto Sans CJK JP" in page
+    assert "boxes are shown" not in page and "Noto Sans CJK JP" in page
 
 
 def test_where_no_font_has_a_character_the_report_says_which_and_what_to_do(tmp_path, installed):
@@ -159,7 +159,7 @@ def test_where_no_font_has_a_character_the_report_says_which_and_what_to_do(tmp_
     output = write_report(found, tmp_path / "report").parent
     for name in ("report.html", "report.md"):
         text = (output / name).read_text(encoding="utf-8").replace("\\", "")
-        assert "Plots show boxes for 喜" in text and "install a font" in text
+        assert "In plots, boxes are shown for 喜" in text and "install a font" in text
 
 
 def test_a_name_is_never_read_as_a_formula(tmp_path):

@@ -41,6 +41,23 @@ def test_a_name_that_is_given_stands_in_the_place_of_that_of_the_folder(data, tm
     assert found.protocol["corpus"] == "calls_2026"
 
 
+def test_codes_of_any_script_and_length_make_folders_that_a_disk_takes(tmp_path):
+    codes = [f"{'喜' * 30}{n}" for n in range(4)]
+    text = "wav,speaker," + ",".join(f"votes_{code}" for code in codes) + "".join(f"\n{n}.wav,s{n},1,0,1,2" for n in range(4))
+    folders = set()
+    for emotions in (None, codes[:2], codes[1:]):
+        found, _ = corpus_data(given(tmp_path, write_table(tmp_path / "c", text)), {**SETTINGS, "emotions": emotions}, {})
+        folders.add(found.manifests.name)
+    assert len(folders) == 3 and max(len(name.encode()) for name in folders) < 200
+
+
+def test_a_target_may_be_typed_in_decomposed_letters(tmp_path):
+    text = "wav,speaker,votes_gl\u00fccklich,votes_neu" + "".join(f"\n{n}.wav,s{n},1,1" for n in range(4))
+    emotions = ["glu\u0308cklich", "neu"]
+    _, overrides = corpus_data(given(tmp_path, write_table(tmp_path / "c", text)), {**SETTINGS, "emotions": emotions}, {})
+    assert overrides["emotions"] == ["gl\u00fccklich", "neu"]
+
+
 def test_two_own_corpora_below_one_folder_of_results_do_not_mix(data, tmp_path):
     other = write_table(tmp_path / "elsewhere/my calls", FOUR_SPEAKERS.replace("votes_other", "votes_sad").replace("anna,2,1", "anna,1,2"))
     before, _ = corpus_data(given(tmp_path, data), SETTINGS, {})

@@ -11,6 +11,7 @@ import soundfile
 import torch
 from bundles import EMOTIONS, RATE, speech, write_speech
 
+from mlee_sb import fonts
 from mlee_sb.errors import InputError
 from mlee_sb.inference.answers import NO_SPEECH, Prediction
 from mlee_sb.inference.predictor import Predictor
@@ -225,6 +226,15 @@ def test_it_is_written_as_audacity_csv_and_json_reads_them(timeline, tmp_path):
 def test_it_is_drawn(timeline, tmp_path, ending, begins):
     timeline.plot(tmp_path / f"a{ending}")
     assert (tmp_path / f"a{ending}").read_bytes().startswith(begins)
+
+
+@pytest.mark.parametrize("ending", [".png", ".svg"])
+def test_a_code_that_no_font_has_is_said_once(tmp_path, ending, monkeypatch):
+    monkeypatch.setattr(fonts, "_system_fonts", lambda: [])
+    with pytest.warns(UserWarning) as warned:
+        Timeline([], [], ["生气", "neu"], 1.0).plot(tmp_path / f"a{ending}")
+    (said,) = {str(warning.message) for warning in warned}
+    assert "boxes are shown for 气 生, because no font of this machine has these characters: install a font" in said
 
 
 def test_what_cannot_be_drawn_or_labelled_is_refused(timeline, tmp_path):

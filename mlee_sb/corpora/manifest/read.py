@@ -21,6 +21,7 @@ from mlee_sb.corpora.manifest.columns import (
     VOTES,
 )
 from mlee_sb.corpora.manifest.faults import Fault, faults_of_split, faults_of_utterances, faults_of_votes
+from mlee_sb.corpora.manifest.identities import is_stand_in
 from mlee_sb.corpora.manifest.protocol import VOTES_HASH, fold_numbers, group_column, read_protocol, types_of
 from mlee_sb.errors import InputError, choose
 
@@ -127,7 +128,8 @@ def _splits(folder: Path, fold: int, names: Iterable[str]) -> dict[str, pd.DataF
     _refuse_shared(folder, fold, column, {split: set(entry[split]) for split in SPLITS})
     utterances = _checked_utterances(folder, protocol)
     of_split = {split: utterances[utterances[column].isin(entry[split])].reset_index(drop=True) for split in SPLITS}
-    _refuse_shared(folder, fold, SPEAKER, {split: set(rows[SPEAKER]) for split, rows in of_split.items()})
+    known = {split: {speaker for speaker in rows[SPEAKER] if not is_stand_in(speaker)} for split, rows in of_split.items()}
+    _refuse_shared(folder, fold, SPEAKER, known)
     for split in names:
         path = folder / f"fold{fold}" / f"{split}.csv"
         _refuse(faults_of_split(path, read_table(path, list(utterances)), utterances, column, entry[split]))

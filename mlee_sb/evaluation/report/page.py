@@ -14,12 +14,12 @@ from mlee_sb.evaluation import paper
 from mlee_sb.evaluation.metrics import SCORES
 from mlee_sb.evaluation.report.attention import AttentionFigure
 from mlee_sb.evaluation.report.entries import Table, between, paper_names
-from mlee_sb.evaluation.report.fonts import font_families
 from mlee_sb.evaluation.report.latex import latex_table3
 from mlee_sb.evaluation.report.plots import all_plots, drawn_names
 from mlee_sb.evaluation.report.style import COLOURS, FAINT, INK, ON_DARK, PAPER, SOFT
 from mlee_sb.evaluation.report.tables import all_tables
 from mlee_sb.files import write_json, written_beside
+from mlee_sb.fonts import what_is_missing
 from mlee_sb.targets.hard import HardTarget
 from mlee_sb.version import __version__
 
@@ -164,9 +164,8 @@ def _training_sets(found: dict) -> str:
 
 def _missing_fonts(text: str) -> list[str]:
     """Return that plots cannot show some characters, where no font of this machine has them."""
-    _, missing = font_families(text)
-    remedy = "install a font that has them (on Debian: apt-get install fonts-noto-cjk) and make the report again"
-    return [f"Plots show boxes for {' '.join(missing)}, because no font of this machine has these characters: {remedy}."] * bool(missing)
+    sentence = what_is_missing(text)
+    return [f"In plots, {sentence} and make the report again."] * bool(sentence)
 
 
 def _render(template: str, context: dict, escape: bool) -> str:

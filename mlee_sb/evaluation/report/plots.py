@@ -11,7 +11,6 @@ from matplotlib.ticker import MaxNLocator
 
 from mlee_sb.evaluation.metrics import SCORES
 from mlee_sb.evaluation.report.entries import label_of
-from mlee_sb.evaluation.report.fonts import width_of
 from mlee_sb.evaluation.report.style import (
     COLOURS,
     COLUMN,
@@ -27,6 +26,7 @@ from mlee_sb.evaluation.report.style import (
     style_for,
     wrapped,
 )
+from mlee_sb.fonts import width_of
 from mlee_sb.targets import TRAIN_SETS
 
 MARKERS = ("o", "s", "^", "D")

@@ -12,7 +12,7 @@ from matplotlib import rc_context
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from mlee_sb.evaluation.report.fonts import font_families, width_of
+from mlee_sb.fonts import font_families, width_of
 
 WIDTH = 9.0  # inches of a plot, at most
 PIXELS = 114  # of a page for an inch

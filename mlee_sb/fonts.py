@@ -29,6 +29,13 @@ def font_families(text: str) -> tuple[list[str], str]:
     return families, "".join(sorted(missing))
 
 
+def what_is_missing(text: str) -> str:
+    """Return a sentence on the characters of a text that no font of this machine has; "" if there are none."""
+    _, missing = font_families(text)
+    remedy = "install a font that has them (on Debian: apt-get install fonts-noto-cjk)"
+    return f"boxes are shown for {' '.join(missing)}, because no font of this machine has these characters: {remedy}" if missing else ""
+
+
 def width_of(text: str) -> int:
     """Return how many columns a text is wide: two for each Chinese, Japanese or Korean character.
 
