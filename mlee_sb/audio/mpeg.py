@@ -18,14 +18,15 @@ KILOBITS = {  # a second, by (MPEG 1?, layer)
     (False, 3): (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
 INFO = (b"Xing", b"Info")  # in a first frame that has no sound, and tells how many follow
-HAS_FRAMES = 1  # a flag in it
+HAS_FRAMES, HAS_BYTES = 1, 2  # flags in it
+TAG = 128  # bytes of an old tag at the end
 VBRI_AT = 36  # place of another mark in a frame, with the same meaning
 LAME_DELAYS = 21  # bytes from the name of the encoder to the samples to leave out at the begin and at the end
 
 
 @dataclass(frozen=True)
 class Frame:
-    """A frame: its place and bytes, samples, Hz, channels, the place of an `INFO` in it, and what it shares with its neighbours."""
+    """A frame: its place and bytes, samples, Hz, the place of an `INFO` in it, what it shares with its neighbours, its layer."""
 
     at: int
     size: int
@@ -33,6 +34,7 @@ class Frame:
     rate: int
     info: int
     kind: int
+    layer: int
 
 
 @dataclass
@@ -64,7 +66,7 @@ def frame_at(content: Content, at: int) -> Frame | None:
     size = 4 * (12 * bits // hertz + padding) if layer == 1 else samples // 8 * bits // hertz + padding
     mono = word >> 6 & 3 == 3
     side = (17 if mono else 32) if is_1 else (9 if mono else 17)
-    return Frame(at, size, samples, hertz, at + HEADER + side, (word >> 17 & 15) << 4 | rate << 1 | mono)
+    return Frame(at, size, samples, hertz, at + HEADER + side, (word >> 17 & 15) << 4 | rate << 1 | mono, layer)
 
 
 def mpeg_layout(content: Content, begin: int, least: int = 1) -> Layout:
@@ -78,7 +80,7 @@ def mpeg_layout(content: Content, begin: int, least: int = 1) -> Layout:
     runs, cut = _runs(content, begin)
     if sum(run.frames for run in runs) < least:
         return AS_IT_IS
-    is_plain = len(runs) == 1 and len(runs[0].parts) == 1 and runs[0].first.at == begin
+    is_plain = len(runs) == 1 and len(runs[0].parts) == 1 and runs[0].first.at == begin and len(content) - sum(runs[0].parts[0]) <= TAG
     if is_plain and runs[0].told == runs[0].frames and not cut:
         return AS_IT_IS
     remarks, links = [], []
@@ -88,7 +90,8 @@ def mpeg_layout(content: Content, begin: int, least: int = 1) -> Layout:
         if run.told is not None and run.told < run.frames - 1:
             promised, present = (n * run.first.samples / run.first.rate for n in (run.told, run.frames))
             remarks.append(f"its header promises {promised:.3f} s, and it has {present:.3f} s: all are used")
-        links.append((_info_frame(content, run), *run.parts))
+        is_mp3 = run.first.layer == 3  # for others there is no such frame, and their frames are of one size, from which the length is told
+        links.append((_info_frame(content, run), *run.parts) if is_mp3 else tuple(run.parts))
     if len(runs) > 1:
         remarks.append(JOINED)
     if cut:
@@ -133,9 +136,9 @@ def _frames(content: Content, at: int) -> Iterator[tuple[Frame, bool]]:
 
 def _next_frame(content: Content, at: int) -> int:
     """Return the place of the next frame that is followed by another one of its kind, or by the end; the end where there is none."""
-    if content[at : at + 3] == b"ID3":
-        return after_tag(content, at)
     place, end = at, min(len(content), at + MOST_JUNK)
+    if (tag := _next_tag(content, at, end)) is not None:  # a picture in it may hold what looks like frames
+        end = min(end, tag)
     while (place := content.find(b"\xff", place + 1, end)) >= 0:
         frame = frame_at(content, place)
         if frame is None:
@@ -143,7 +146,15 @@ def _next_frame(content: Content, at: int) -> int:
         follower = frame_at(content, place + frame.size)
         if follower is not None and follower.kind == frame.kind:
             return place
-    return len(content)
+    return len(content) if tag is None else after_tag(content, tag)
+
+
+def _next_tag(content: Content, at: int, end: int) -> int | None:
+    while (at := content.find(b"ID3", at, end)) >= 0:
+        if max(content[at + 6 : at + 10], default=255) < 128 and content[at + 3] < 5:
+            return at
+        at += 1
+    return None
 
 
 def after_tag(content: Content, at: int) -> int:
@@ -166,6 +177,8 @@ def _info_frame(content: Content, run: Run) -> bytes:
     frame = bytearray(content[first.at : first.at + first.size])
     info = first.info - first.at
     struct.pack_into(">I", frame, info + 8, run.frames)
+    if frame[info + 7] & 3 == HAS_FRAMES | HAS_BYTES:
+        struct.pack_into(">I", frame, info + 12, len(frame) + sum(size for _, size in run.parts))
     lame = info + 120 + LAME_DELAYS
     if abs(run.told - run.frames) > 1 and frame[info + 7] & 15 == 15 and lame + 3 <= len(frame):
         frame[lame + 1] &= 0xF0  # twelve bits for the begin, twelve for the end

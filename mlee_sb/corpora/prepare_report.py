@@ -95,7 +95,9 @@ def _of(protocol: dict) -> str:
 def _audio(audio: Sequence[Audio]) -> list[str]:
     rates = Counter(one.sample_rate for one in audio if one.sample_rate != SAMPLE_RATE)
     channels = Counter(one.channels for one in audio if one.channels != 1)
+    remarks = [one.remark for one in audio if one.remark]
     return [
+        *(f"{len(remarks)} recordings hold other samples than they say, and all that is there is used: {first}" for first in remarks[:1]),
         *(f"{n} recordings are at {rate} Hz: they are resampled to {SAMPLE_RATE} Hz when read" for rate, n in sorted(rates.items())),
-        *(f"{n} recordings have {number} channels: they are averaged when read" for number, n in sorted(channels.items())),
+        *(f"{n} recordings have {number} channels: those with sound are averaged when read" for number, n in sorted(channels.items())),
     ]

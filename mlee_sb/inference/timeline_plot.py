@@ -47,10 +47,10 @@ def plot(
         warnings.warn(f"{path}: {boxes}", stacklevel=2)
     with rc_context({"font.family": families}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # it was said which characters no font has
-        return _draw(Path(path), emotions, seconds, curves, labels, speech)
+        return _draw(Path(path), emotions, seconds, curves, labels, speech, caption)
 
 
-def _draw(path, emotions, seconds, curves, labels, speech) -> tuple[float, float]:
+def _draw(path, emotions, seconds, curves, labels, speech, caption) -> tuple[float, float]:
     figure = Figure(figsize=SIZE, layout="constrained")
     FigureCanvasAgg(figure)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[5, 1])

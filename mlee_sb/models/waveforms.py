@@ -3,7 +3,7 @@
 import logging
 import math
 from collections.abc import Iterator
-from functools import cache, lru_cache
+from functools import lru_cache
 from numbers import Integral
 
 import torch
@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 RESAMPLED_SECONDS = 0.5  # length of a block that is resampled; a live answer comes later by this time
 LARGEST_FILTER = 2e7  # coefficients: 80 MB; the filter for rates without a common factor would take gigabytes
 KEPT_FILTERS = 8  # pairs of rates
+KEPT_MESSAGES = 4096  # that are not said again
 QUIETEST_DB = -90  # RMS that utterances may be brought to: one step of 16-bit samples
 SILENCE = 1e-30  # RMS below that of any recording: keeps a division finite
 CONTEXT = 8  # zero crossings of the resampling filter that a block has as context on each side (the filter has 6)
@@ -37,9 +38,9 @@ def resampler(from_rate: int, to_rate: int) -> torchaudio.transforms.Resample:
     return torchaudio.transforms.Resample(from_rate, to_rate)
 
 
-@cache
-def _say_once(message: str) -> None:
-    logger.info(message)
+@lru_cache(KEPT_MESSAGES)
+def _say_once(message: str, level: int = logging.INFO) -> None:
+    logger.log(level, message)
 
 
 class BlockResampler:
@@ -143,7 +144,7 @@ def read_blocks(
         mix = heard(recording, source, channel)
         for message in (*recording.remarks, mix.remark):
             if message:
-                _say_once(f"{recording.name}: {message}")
+                _say_once(f"{recording.name}: {message}", logging.WARNING)
         if len(mix.channels) > 1:
             _say_once("recordings with several channels: the channels are averaged")
         if recording.sample_rate != sample_rate:

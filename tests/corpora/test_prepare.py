@@ -241,7 +241,7 @@ def test_the_report_says_once_for_each_kind_what_will_be_done_to_recordings(data
     prepare("vote_table", data, tmp_path / "out", say=said.append)
     assert [line for line in said if "when read" in line] == [
         "2 recordings are at 8000 Hz: they are resampled to 16000 Hz when read",
-        "1 recordings have 2 channels: they are averaged when read",
+        "1 recordings have 2 channels: those with sound are averaged when read",
     ]
 
 
