@@ -2,7 +2,7 @@
 
 from mlee_sb.version import __version__
 
-__all__ = ["EmotionClassifier", "__version__", "train"]
+__all__ = ["EmotionClassifier", "Sound", "__version__", "train"]
 
 
 def __getattr__(name: str):
@@ -11,6 +11,10 @@ def __getattr__(name: str):
         from mlee_sb.inference.classifier import EmotionClassifier
 
         return EmotionClassifier
+    if name == "Sound":
+        from mlee_sb.inference.audio_input import Sound
+
+        return Sound
     if name == "train":
         from mlee_sb.experiment.train import train
 

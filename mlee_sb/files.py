@@ -1,10 +1,12 @@
 """Write files beside their place and rename them into it, so that nobody ever reads half a file."""
 
 import hashlib
+import io
 import json
 import os
 import platform
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +14,7 @@ from pathlib import Path
 from mlee_sb.errors import InputError
 
 BLOCK = 1 << 17  # bytes read at a time
+ESCAPED = "backslashreplace"  # what is done where a text cannot be encoded: the name of a file may have bytes that are no UTF-8
 
 
 @contextmanager
@@ -56,15 +59,29 @@ def clear_partial(folder: Path, name: str = "*") -> None:
         _remove(left)
 
 
+def write_all_that_is_printed() -> None:
+    """Let nothing that is printed end the program: what the terminal or the pipe cannot take is escaped."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=ESCAPED)
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Write `text` to `path`, whole or not at all."""
     with written_beside(path) as beside:
-        beside.write_text(text, encoding="utf-8", newline="\n")
+        beside.write_text(text, encoding="utf-8", errors=ESCAPED, newline="\n")
 
 
 def json_text(content, indent: int | None = None) -> str:
-    """Return `content` as JSON. Raise a ValueError for NaN: it is not JSON, and other programs cannot read it."""
-    return json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=False)
+    r"""Return `content` as JSON. Raise a ValueError for NaN: it is not JSON, and other programs cannot read it.
+
+    A byte of a file name that is no UTF-8 is escaped, so that whoever reads the JSON with Python has the name again.
+
+    >>> print(json_text("M\udcfcller.wav"))
+    "M\udcfcller.wav"
+    """
+    text = json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8", ESCAPED).decode()
 
 
 def write_json(path: str | Path, content) -> None:

@@ -52,6 +52,9 @@ def bytes_of(source: Source) -> Iterator[Content]:
     if not isinstance(source, str | Path):
         if not hasattr(source, "read"):
             raise InputError(f"a {type(source).__name__}: give the path of a file, or a file that is open for reading bytes")
+        if isinstance(source, io.TextIOBase) or getattr(source, "closed", False):
+            how = "closed" if getattr(source, "closed", False) else "open for reading text"
+            raise InputError(f"{named(source)}: a file that is {how}: open it for reading bytes, with the mode 'rb'")
         with _of_open_file(source) as content:
             yield content
         return

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from mlee_sb.errors import printable_lines
 from mlee_sb.files import json_text
 
 LEAKED, NOT_CHECKED = 1, 3  # exit statuses
@@ -84,7 +85,7 @@ def check_protocol(
     else:
         for severity, colour in ((UNCHECKED, None), (NOTE, typer.colors.YELLOW), (LEAK, typer.colors.RED)):  # the worst is read last
             for line in in_lines(checked.of(severity)):
-                typer.echo(f"{typer.style('not checked' if severity == UNCHECKED else severity, fg=colour)}  {line}")
+                typer.echo(f"{typer.style('not checked' if severity == UNCHECKED else severity, fg=colour)}  {printable_lines(line)}")
         for place in checked.data_folders:
             typer.echo(f"recordings were looked for in {place}")
         typer.echo(checked.summary())

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from mlee_sb.cli.flags import Json, Revision, Source
+from mlee_sb.errors import printable
 from mlee_sb.files import json_text
 
 SOME_WRONG = 1  # exit status
@@ -57,7 +58,7 @@ def verify(source: Source, revision: Revision = None, as_json: Json = False) -> 
     else:
         for check in checks:
             word = typer.style("right", fg="green") if check.passed else typer.style("WRONG", fg="red")
-            typer.echo(f"{word}  {check.name}: {check.seen}")
+            typer.echo(f"{word}  {check.name}: {printable(check.seen)}")
     if not all(check.passed for check in checks):
         raise typer.Exit(SOME_WRONG)
 

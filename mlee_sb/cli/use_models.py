@@ -7,7 +7,6 @@ import typer
 
 from mlee_sb.cli.flags import Csv, Json, Revision, output_form
 from mlee_sb.errors import InputError, choose
-from mlee_sb.files import json_text
 
 SOME_FAILED = 1  # exit status
 
@@ -28,6 +27,10 @@ Coverage = Annotated[float, typer.Option("--coverage", help="how often the domin
 Confidence = Annotated[float, typer.Option("--min_confidence", help="name no dominant emotion below this confidence")]
 GateName = Annotated[str, typer.Option("--gate", help='how speech is found: energy, or silero (pip install "mlee_sb\\[vad]")')]
 
+Channel = Annotated[
+    str | None, typer.Option("--channel", metavar="N", help="hear this channel only, from 1; or each: an answer for each (default: a mix)")
+]
+
 
 def classify(
     files: Annotated[list[str], typer.Argument(metavar="FILES", help="audio files, folders with audio files, or - for standard input")],
@@ -38,6 +41,8 @@ def classify(
     min_confidence: Confidence = 0.0,
     gate: GateName = "energy",
     batch_size: Annotated[int, typer.Option("--batch_size", min=1, help="files that are computed together, at most")] = 16,
+    channel: Channel = None,
+    column: Annotated[str | None, typer.Option("--column", help="of a table on standard input: the column with the files")] = None,
     as_json: Json = False,
     as_csv: Csv = False,
     trust_remote_code: Trust = False,
@@ -45,23 +50,24 @@ def classify(
     """Tell the dominant emotion of each file, which emotions are present, and how sure that is.
 
     Reads wav, flac, ogg and mp3 of any sample rate, up to two minutes each. On standard input comes an audio file, or a list of
-    files, one a line. A file that cannot be read is reported, and the rest goes on.
+    files: one a line, with NUL between them, or a table with a column of them. A file that cannot be read is reported, and the rest
+    goes on.
 
     Exit status: 0 all files classified, 1 some could not be, 2 wrong input.
     """
-    from mlee_sb.cli.audio_files import inputs
+    from mlee_sb.cli.audio_files import sounds
     from mlee_sb.cli.terminal import Rows, progress
     from mlee_sb.inference.classifier import EmotionClassifier
 
-    named = inputs(files)
+    named = sounds(files, column, channel)
     classifier = EmotionClassifier.from_hparams(model, revision, {"device": device}, trust_remote_code)
-    rows = Rows(classifier.emotions, output_form(as_json, as_csv))
+    rows = Rows(classifier.emotions, output_form(as_json, as_csv), with_channel=channel is not None)
     failed = 0
     options = {"batch_size": batch_size, "coverage": coverage, "min_confidence": min_confidence, "gate": gate, "on_error": "return"}
     with progress("classifying", len(named)) as done:
-        answers = classifier.predict_many([file for _, file in named], **options)
-        for number, ((name, _), said) in enumerate(zip(named, answers, strict=True), start=1):
-            rows.add(name, said)
+        answers = classifier.predict_many([sound for _, sound in named], **options)
+        for number, ((name, sound), said) in enumerate(zip(named, answers, strict=True), start=1):
+            rows.add(name, said, sound.channel)
             failed += isinstance(said, InputError)
             done(number)
     rows.finish()
@@ -79,6 +85,7 @@ def timeline(
     coverage: Coverage = 0.9,
     min_confidence: Confidence = 0.0,
     gate: GateName = "energy",
+    channel: Channel = None,
     labels: Annotated[str, typer.Option("--labels", help="dominant, or presence: what the table and Audacity's labels tell")] = "dominant",
     as_json: Json = False,
     as_csv: Csv = False,
@@ -87,35 +94,25 @@ def timeline(
     trust_remote_code: Trust = False,
 ) -> None:
     """Follow the emotions through a recording of any length, window by window, in little memory."""
-    from mlee_sb.cli.audio_files import check_outputs, inputs
-    from mlee_sb.cli.terminal import progress, show, timeline_table
+    from mlee_sb.cli.audio_files import EACH, check_outputs, sounds
+    from mlee_sb.cli.terminal import progress, show_timeline
     from mlee_sb.inference.classifier import EmotionClassifier
-    from mlee_sb.models.waveforms import seconds_of
 
     form = output_form(as_json, as_csv)
     choose(labels, ("dominant", "presence"), "labels")
-    source = _one(file, inputs([file]))
-    check_outputs(source, audacity, plot)
+    if channel == EACH and (audacity or plot):
+        raise InputError(f"--channel {EACH}: --audacity and --plot are of one channel: give its number")
+    found = sounds([file], None, channel)
+    if channel != EACH and len(found) != 1:
+        raise InputError(f"{file}: {len(found)} files, and a timeline is of one: give one after the other")
+    check_outputs(found[0][1].audio, audacity, plot)
     classifier = EmotionClassifier.from_hparams(model, revision, {"device": device}, trust_remote_code)
-    seconds = seconds_of(source) if isinstance(source, Path) else None
-    with progress("listening", seconds, unit=False) as done:
-        asked = {"coverage": coverage, "min_confidence": min_confidence, "gate": gate}
-        found = classifier.timeline(source, window=window, hop=hop, on_progress=done, **asked)
-    if form == "json":
-        typer.echo(json_text(found.as_json()))
-    elif form == "csv":
-        typer.echo(found.as_csv(), nl=False)
-    else:
-        show(timeline_table(found, labels))
-    if not found.speech:
-        typer.echo("no speech was heard", err=True)
+    asked = {"coverage": coverage, "min_confidence": min_confidence, "gate": gate}
+    for number, (_, sound) in enumerate(found):
+        with progress("listening", sound.rough_seconds() or None, unit=False) as done:
+            told = classifier.timeline(sound, window=window, hop=hop, on_progress=done, **asked)
+        show_timeline(told, labels, form, first=number == 0)
     if audacity:
-        found.to_audacity(audacity, labels)
+        told.to_audacity(audacity, labels)
     if plot:
-        found.plot(plot)
-
-
-def _one(word: str, named: list):
-    if len(named) != 1:
-        raise InputError(f"{word}: {len(named)} files, and a timeline is of one: give one after the other")
-    return named[0][1]
+        told.plot(plot)

@@ -8,25 +8,21 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
-import numpy as np
 import soundfile
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from mlee_sb import audio as audio_room
 from mlee_sb.audio.bytes_of import bytes_of
-from mlee_sb.audio.channels import SILENCE
 from mlee_sb.audio.faults import MISSING, UNREADABLE, NoRecording
 from mlee_sb.audio.layout import Content
+from mlee_sb.audio.levels import block_size, has_sound
 from mlee_sb.audio.reading import HIGHEST_RATE, LOWEST_RATE, Recording, opened
 from mlee_sb.audio.riff import plain_wav
 from mlee_sb.corpora.audio_cache import AudioCache
 
 SHORTEST = 0.040
 """Seconds of the shortest recording: the window of the model's spectrogram."""
-
-BLOCK = 2048
-"""Frames read at a time: few, and still enough to hear in most recordings that they are not silent."""
 
 FILES_A_TASK = 256  # a task for every file would cost more than the check of a file
 WORKERS = 2  # processes: threads would fight for the interpreter, and take longer than one alone
@@ -155,9 +151,8 @@ def _heard_at_once(content: Content, pieces: Sequence[tuple[float | None, float 
     plain = plain_wav(content) if list(pieces) == [(None, None)] else None
     if plain is None or plain.frames < round(SHORTEST * plain.sample_rate) or not LOWEST_RATE <= plain.sample_rate <= HIGHEST_RATE:
         return []
-    block = plain.first(BLOCK)
-    heard = np.ptp(block, axis=0).max()
-    return [Audio(plain.frames / plain.sample_rate, plain.sample_rate, plain.channels)] if heard > SILENCE else []
+    heard = has_sound(plain.first(block_size(plain.sample_rate)), plain.sample_rate)
+    return [Audio(plain.frames / plain.sample_rate, plain.sample_rate, plain.channels)] if heard else []
 
 
 def _check_opened(path: str | Path, pieces: Sequence[tuple[float | None, float | None]]) -> list[Audio]:
@@ -185,9 +180,9 @@ def _what_is_wrong(recording: Recording, first: int, last: int) -> str:
         return "zero samples"
     if last - first < round(SHORTEST * recording.sample_rate):
         return f"shorter than {SHORTEST * 1000:.0f} ms: {last - first} samples at {recording.sample_rate} Hz"
-    low, high = np.inf, -np.inf
-    for block in recording.blocks(first, last, BLOCK):  # [frames, channels]
-        low, high = np.minimum(low, block.min(axis=0)), np.maximum(high, block.max(axis=0))
-        if recording.is_plain and (high - low).max() > SILENCE:
+    heard = False
+    for block in recording.blocks(first, last, block_size(recording.sample_rate)):  # [frames, channels]
+        heard = heard or has_sound(block, recording.sample_rate)
+        if heard and recording.is_plain:
             return ""
-    return "" if (high - low).max() > SILENCE else "silence only"
+    return "" if heard else "silence only"

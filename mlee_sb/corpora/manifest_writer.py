@@ -13,12 +13,12 @@ from mlee_sb.corpora.manifest import FINGERPRINTS, PROTOCOL, SKIPPED, SPLITS, UT
 from mlee_sb.corpora.manifest.columns import csv_lines
 from mlee_sb.corpora.manifest.protocol import GROUP, READER, counts_of, group_column, protocol_hash
 from mlee_sb.corpora.options import SPEAKERS, OpenCorpus
-from mlee_sb.files import write_json
+from mlee_sb.files import ESCAPED, write_json
 
 MICROSECONDS = 6  # decimals of a duration in seconds
 
 
-ENCODING = {"encoding": "utf-8", "errors": "backslashreplace"}  # names of files may be no UTF-8
+ENCODING = {"encoding": "utf-8", "errors": ESCAPED}
 
 
 def vote_lines(utterances: Iterable[Utterance]) -> list[str]:

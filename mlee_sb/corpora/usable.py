@@ -125,4 +125,14 @@ def _reasons(utterance: Utterance, ids: set[str], pieces: dict[tuple, str], grou
     for code, count in utterance.votes.items():
         if count > utterance.n_annotators:
             yield f"more votes than annotators: {count} for {code}, of {utterance.n_annotators}"
+    if not _is_utf8(utterance.wav):
+        yield "wav whose name is no UTF-8, which no manifest can hold: rename the file"
     yield why_not_inside(utterance.wav)
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # a byte of the file name that Python could not decode
+        return False
+    return True

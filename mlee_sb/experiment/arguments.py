@@ -16,9 +16,10 @@ from mlee_sb.corpora.options import add_flags, corpus_options, given_options, op
 from mlee_sb.corpora.own_name import OPTION
 from mlee_sb.corpora.prepare_once import check_recordings, prepare_once
 from mlee_sb.demo import make_demo_release
-from mlee_sb.errors import InputError, choose
+from mlee_sb.errors import InputError, choose, error_line
 from mlee_sb.experiment.hparams_files import ENDINGS, find_hparams, rows
 from mlee_sb.experiment.parser import Parser
+from mlee_sb.files import write_all_that_is_printed
 from mlee_sb.stage_folder import MANIFESTS
 from mlee_sb.training.check_settings import SETTINGS
 from mlee_sb.training.distributed import is_main
@@ -37,10 +38,11 @@ Settings = Mapping[str, tuple[object, str]]  # name -> default and comment, as `
 
 def exit_status(work: Callable[[], int]) -> int:
     """Return what `work` returns; 2 after an InputError or OSError, 130 after Ctrl-C, each with a line for a person on stderr."""
+    write_all_that_is_printed()
     try:
         return work()
     except (InputError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(error_line(error), file=sys.stderr)
         return WRONG_INPUT
     except KeyboardInterrupt:
         if is_main():

@@ -13,7 +13,7 @@ from mlee_sb.evaluation.report.attention import OF_THE_PAPER, AttentionFigure, c
 from mlee_sb.evaluation.report.entries import title_of
 from mlee_sb.evaluation.report.page import check_output, write_report
 from mlee_sb.evaluation.results import find_protocols, find_stages
-from mlee_sb.inference.audio_input import load_utterance
+from mlee_sb.inference.audio_input import Sound, load_utterance
 from mlee_sb.inference.classifier import EmotionClassifier
 
 FOLDER = "report"
@@ -110,30 +110,31 @@ def figures(cells: Cells, manifests: Path, data_folder: Path, wanted: Sequence[s
         return [], "The listeners disagreed about no utterance. To see one of another kind, name it with --utterance."
     for ID in ids:
         i = place[ID]
-        wav, *span = pieces[ID]
+        wav, start, end = pieces[ID]
         wav = data_folder / wav
+        sound = Sound(wav, start=start, end=end)
         if not wav.is_file():
             raise InputError(f"{wav}: no such file: is --data_folder the one that was prepared?")
         attention: Attention = {}
         for cell in shown:
-            attention |= _attention(cell, int(cells.fold_of[i]), wav, span, lacking)
+            attention |= _attention(cell, int(cells.fold_of[i]), sound, lacking)
         if not attention:
             break
-        samples = load_utterance(wav, PLAYED, 1, *span).numpy()
+        samples = load_utterance(sound, PLAYED, 1).numpy()
         votes = dict(zip([*utterances.emotions, "other"], utterances.votes[i].astype(int).tolist(), strict=True))
         found.append(AttentionFigure(len(found) + 1, ID, votes, samples, PLAYED, attention))
     return found, "".join(f"There is no attention of {row} to show: {why}. " for row, why in lacking.items()).rstrip()
 
 
-def _attention(cell: Cell, fold: int, wav: Path, span: Sequence[float | None], lacking: dict[str, str]) -> Attention:
-    """Return where each encoder of a cell looks between two seconds, by its name. Note the cell in `lacking` if one of them cannot tell."""
+def _attention(cell: Cell, fold: int, sound: Sound, lacking: dict[str, str]) -> Attention:
+    """Return where each encoder of a cell looks in a sound, by its name. Note the cell in `lacking` if one of them cannot tell."""
     stage, name = next(iter(cell.stages.values()))[fold].folder, OF_THE_PAPER.get(cell.row, title_of(cell.row))
     if cell.row in lacking:
         return {}
     classifier = EmotionClassifier.from_hparams(stage)
     n = len(getattr(classifier.model, "encoders", ""))
     try:
-        weights = [classifier.attention_file(wav, encoder, *span) for encoder in range(n or 1)]
+        weights = [classifier.attention_file(sound, encoder) for encoder in range(n or 1)]
     except NoAttention as error:
         lacking[cell.row] = str(error)
         return {}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from mlee_sb.corpora.base import corpus_names, load_corpus
 from mlee_sb.corpora.options import add_flags
 from mlee_sb.corpora.prepare import prepare
-from mlee_sb.errors import InputError
+from mlee_sb.errors import InputError, error_line
 from mlee_sb.experiment.parser import Parser
 
 
@@ -18,7 +18,7 @@ def main(arguments: Sequence[str], description: str = "", program: str | None = 
         prepare(given.pop("corpus"), **given)
         print(f"written to {given['output']}")
     except (InputError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(error_line(error), file=sys.stderr)
         return 2
     return 0
 

@@ -17,6 +17,7 @@ from mlee_sb.models.emotion_model import not_finite
 from mlee_sb.targets.outputs import Output
 
 MIN_SPEECH = 0.1  # share of a recording that must be speech
+DEMO = "DEMO: the model was trained on generated speech, and its answers mean nothing"  # what people are told beside every answer of one
 NO_SPEECH, NOTHING_EXCLUDED, UNSURE = "no speech", "no emotion can be ruled out", "not confident enough"
 
 
@@ -28,6 +29,7 @@ class AnyModel(Protocol):
     calibration: Calibration | None
     sample_rate: int
     min_samples: int
+    demo: bool
 
     def logits(self, waveforms: Tensor, n_samples: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return logits [batch, K], and logits of existence [batch, K] or None, of waveforms [batch, samples] and their lengths [batch]."""
@@ -52,6 +54,7 @@ class Prediction:
     coverage : the share that was asked for, 0.01 to 0.99
     speech : share of the recording that is speech, 0 to 1
     seconds : length of the recording
+    demo : whether the model was trained on the demo release, so that this answer means nothing
     """
 
     dominant: str | None
@@ -63,6 +66,7 @@ class Prediction:
     coverage: float
     speech: float
     seconds: float
+    demo: bool = False
 
 
 @dataclass(frozen=True)
@@ -111,9 +115,9 @@ class Asked:
         return cls(**options)
 
 
-def prediction_without_speech(asked: Asked, speech: float, seconds: float) -> Prediction:
+def prediction_without_speech(model: AnyModel, asked: Asked, speech: float, seconds: float) -> Prediction:
     """Return the prediction of a recording without speech: the model abstains."""
-    return Prediction(None, NO_SPEECH, 0.0, None, None, None, asked.coverage, speech, seconds)
+    return Prediction(None, NO_SPEECH, 0.0, None, None, None, asked.coverage, speech, seconds, model.demo)
 
 
 def make_predictions(
@@ -131,7 +135,7 @@ def make_predictions(
 
     Parameters
     ----------
-    model : has the emotions and the calibration
+    model : has the emotions and the calibration, and says whether it is a demo
     logits : [n, K]
     presence : logits of existence [n, K], or None if the model does not know existence
     asked : what is asked besides the answer
@@ -161,7 +165,7 @@ def make_predictions(
         why = _why_abstain(candidates, len(model.emotions), sure, asked)
         dominant = None if why else model.emotions[best]
         shown = (None if values is None else dict(zip(model.emotions, values[i].tolist(), strict=True)) for values in (posterior, present))
-        found.append(Prediction(dominant, why, sure, *shown, candidates, asked.coverage, speech[i], seconds[i]))
+        found.append(Prediction(dominant, why, sure, *shown, candidates, asked.coverage, speech[i], seconds[i], model.demo))
     return found
 
 

@@ -11,16 +11,16 @@ from torch import Tensor
 
 from mlee_sb.errors import InputError, NoAttention, choose
 from mlee_sb.inference.answers import AnyModel, Asked, Prediction
-from mlee_sb.inference.audio_input import WAVEFORMS, AudioFile, Numbers, as_batch, check_not_too_short, load_utterance
+from mlee_sb.inference.audio_input import WAVEFORMS, AudioFile, Sound, as_batch, check_not_too_short, load_utterance, sounds_of
 from mlee_sb.inference.box import open_box
-from mlee_sb.inference.many_files import ON_ERROR, RAISE, predict_files
+from mlee_sb.inference.many_files import ON_ERROR, RAISE, predict_sounds
 from mlee_sb.inference.predictor import Predictor
+from mlee_sb.inference.samples import Numbers
 from mlee_sb.inference.source import load
 from mlee_sb.inference.stream import FED, HOP_SECONDS, WINDOW_SECONDS, EmotionStream
 from mlee_sb.inference.timeline import Timeline
 from mlee_sb.models.device import check_usable, upload
 from mlee_sb.models.emotion_model import check_finite
-from mlee_sb.models.waveforms import named, read_blocks
 
 
 class EmotionClassifier:
@@ -84,75 +84,90 @@ class EmotionClassifier:
         """Return the codes of the K emotions, in the order of the outputs."""
         return self.model.emotions
 
-    def predict(self, path: AudioFile, **asked) -> Prediction:
+    @property
+    def demo(self) -> bool:
+        """Tell whether the model was trained on the demo release, so that its answers mean nothing."""
+        return self.model.demo
+
+    def predict(
+        self, audio: AudioFile | Numbers | Sound, *, sample_rate: int | None = None, channel: int | None = None, **asked
+    ) -> Prediction:
         """Predict the emotion of one utterance.
 
         Parameters
         ----------
-        path : a wav, flac, ogg or mp3 file of any sample rate and number of channels, up to 120 s
+        audio : a wav, flac, ogg or mp3 file of any sample rate and number of channels, up to 120 s; or samples in memory, as a tensor,
+            an array or lists of floats in -1 to 1: [n], [channels, n] or [n, channels]
+        sample_rate : Hz of samples in memory, which must be given; a file tells its own
+        channel : the number of the one channel that is heard, from 1; None for the mix of those with sound
         **asked : coverage, min_confidence, gate: see `Asked`
 
         Raises
         ------
         InputError
-            if an argument is unknown or out of its range; if the file cannot be read, is longer than 120 s, is shorter than one window
-            of the model (40 ms), or has samples far beyond full scale (above 64); or if the model's answer is not finite
+            if an argument is unknown, missing or out of its range; if the file cannot be read, or the samples have another form
+            (`mlee_sb.inference.samples`); if the utterance is longer than 120 s, shorter than one window of the model (40 ms), or has
+            samples far beyond full scale (above 64); or if the model's answer is not finite
         """
-        predictor = self._predictor(self.predict, asked)
-        waveform = predictor.load(path)
-        return predictor.predict(waveform, predictor.share_of_speech(waveform), named(path))
+        predictor, sound = self._predictor(self.predict, asked), Sound.of(audio, sample_rate, channel)
+        waveform = predictor.load(sound)
+        return predictor.predict(waveform, predictor.share_of_speech(waveform), sound.name)
 
     def predict_many(
         self,
-        paths: Iterable[str | Path],
+        audio: Iterable[AudioFile | Numbers | Sound],
         batch_size: int = 16,
         *,
+        sample_rate: int | None = None,
+        channel: int | None = None,
         on_error: str = RAISE,
-        on_progress: Callable[[int], None] = lambda files: None,
+        on_progress: Callable[[int], None] = lambda done: None,
         **asked,
     ) -> Iterator[Prediction | InputError]:
-        """Predict many files, each as `predict` does. The predictions come in the order of the files.
+        """Predict many recordings, each as `predict` does. The predictions come in the order of the recordings.
 
-        Files of like length are computed together, which is faster.
+        Recordings of like length are computed together, which is faster.
 
         Parameters
         ----------
-        paths : the files
-        batch_size : how many files are computed together, at most
-        on_error : ``"raise"`` the error of the first file that cannot be used, or ``"return"`` it in the place of its prediction
-        on_progress : called after each batch with the number of its files
+        audio : the recordings, each as for `predict`; a `Sound` tells its own sample rate and channel
+        batch_size : how many recordings are computed together, at most
+        sample_rate, channel : as for `predict`, of those that are samples, and of all
+        on_error : ``"raise"`` the error of the first recording that cannot be used, or ``"return"`` it in the place of its prediction
+        on_progress : called after each batch with the number of its recordings
         **asked : coverage, min_confidence, gate: see `Asked`
 
         Raises
         ------
         InputError
-            at once if an argument is unknown or out of its range, and as `predict` while the files are read
+            at once if an argument is unknown or out of its range, and as `predict` while the recordings are read
         """
         predictor = self._predictor(self.predict_many, asked)
         choose(on_error, ON_ERROR, "on_error")
-        if isinstance(paths, str | Path):
-            raise InputError(f"{paths}: this is one file or folder: give a list of files, or call predict")
+        sounds = sounds_of(audio, sample_rate, channel)
         if not (isinstance(batch_size, Integral) and batch_size >= 1):
             raise InputError(f"batch_size is {batch_size!r}, and must be 1 or more")
-        return predict_files(predictor, paths, batch_size, on_error, on_progress)
+        return predict_sounds(predictor, sounds, batch_size, on_error, on_progress)
 
     def timeline(
         self,
-        path: AudioFile,
+        audio: AudioFile | Numbers | Sound,
         window: float = WINDOW_SECONDS,
         hop: float = HOP_SECONDS,
         *,
+        sample_rate: int | None = None,
+        channel: int | None = None,
         on_progress: Callable[[float], None] = lambda seconds: None,
         **asked,
     ) -> Timeline:
         """Predict the emotions over a recording of any length, window by window.
 
-        The recording is read block by block, so memory does not grow with its length. If it is shorter than a window, the one
+        A file is read block by block, so memory does not grow with its length. If it is shorter than a window, the one
         prediction is that of `predict`.
 
         Parameters
         ----------
-        path : as for `predict`, but of any length
+        audio, sample_rate, channel : as for `predict`, but of any length
         window : length of a window in seconds
         hop : seconds from the beginning of a window to the beginning of the next one
         on_progress : called with the number of seconds that are done
@@ -161,20 +176,20 @@ class EmotionClassifier:
         Raises
         ------
         InputError
-            as `predict`, for a file of any length; or if the window or the hop is out of its range
+            as `predict`, for a recording of any length; or if the window or the hop is out of its range
         """
-        rate = self.model.sample_rate
-        stream = self._stream(self._predictor(self.timeline, asked), rate, window, hop, named(path))
+        rate, sound = self.model.sample_rate, Sound.of(audio, sample_rate, channel)
+        stream = self._stream(self._predictor(self.timeline, asked), rate, window, hop, sound.name)
         segments, n_samples = [], 0
-        for block in read_blocks(path, rate):
+        for block in sound.blocks(rate):
             segments += stream.feed(block)
             n_samples += len(block)
             on_progress(n_samples / rate)
-        check_not_too_short(path, n_samples, rate, self.model.min_samples)
+        check_not_too_short(sound, n_samples, rate, self.model.min_samples)
         segments += stream.finish()
         seconds = n_samples / rate
         speech = [(start, min(end, seconds)) for start, end in stream.stretches.found]  # the last frame may reach beyond the end
-        return Timeline(segments, speech, self.emotions, seconds)
+        return Timeline(segments, speech, self.emotions, seconds, self.demo, sound.channel)
 
     def stream(self, sample_rate: int, window: float = WINDOW_SECONDS, hop: float = HOP_SECONDS, **asked) -> EmotionStream:
         """Return a stream for live audio: call `feed` with samples as they come, and `finish` at the end.
@@ -200,9 +215,10 @@ class EmotionClassifier:
 
         Parameters
         ----------
-        wavs : [batch, samples] padded at the end, or [samples]; floats in -1 to 1 as a tensor, an array or lists
+        wavs : [batch, samples] padded at the end, or [samples]; floats in -1 to 1 as a tensor, an array or lists. Or a list of
+            recordings of any lengths, each as for `predict`; they are padded
         wav_lens : [batch], the length of each waveform without padding: samples (integers), or the share of the longest one (floats up
-            to 1); None if nothing is padded
+            to 1); None if nothing is padded, or for a list of recordings
 
         Returns
         -------
@@ -226,24 +242,22 @@ class EmotionClassifier:
         """Classify waveforms, given as for `encode_batch`. Return out_prob, score, index, text_lab (see the class)."""
         return self._classify(wavs, wav_lens, WAVEFORMS)
 
-    def classify_file(self, path: AudioFile) -> tuple[Tensor, Tensor, Tensor, list[str]]:
+    def classify_file(self, path: AudioFile | Sound) -> tuple[Tensor, Tensor, Tensor, list[str]]:
         """Classify one utterance, a file as for `predict`. Return what `classify_batch` returns; raise what `predict` raises."""
-        return self._classify(self._load(path), None, named(path))
+        sound = Sound.of(path)
+        return self._classify(self._load(sound), None, sound.name)
 
-    def attention_file(
-        self, path: AudioFile, encoder: int = 0, start: float | None = None, end: float | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def attention_file(self, path: AudioFile | Sound, encoder: int = 0) -> tuple[np.ndarray, np.ndarray]:
         """Compute where an encoder looks in a recording (figure 3 of the paper).
 
         Parameters
         ----------
-        path : as for `classify_file`
+        path : as for `classify_file`; a `Sound` may be a piece or a channel of a file
         encoder : the number of the encoder in a fusion, from 0
-        start, end : seconds of a piece of the recording; None for its beginning and its end
 
         Returns
         -------
-        seconds : [steps], the middle of each step, from `start`
+        seconds : [steps], the middle of each step
         weights : [steps], attention weights with the sum 1
 
         Raises
@@ -257,8 +271,9 @@ class EmotionClassifier:
         looking = encoders[encoder] if encoder < len(encoders) else None
         if not getattr(looking, "has_attention", False):
             raise NoAttention(f"encoder {encoder} of this model has no attention to show")
-        weights, seconds = looking.attention(upload(self._load(path, start, end), self.device))
-        check_finite(weights, named(path))
+        sound = Sound.of(path)
+        weights, seconds = looking.attention(upload(self._load(sound), self.device))
+        check_finite(weights, sound.name)
         return seconds.cpu().numpy(), weights.cpu().numpy()
 
     def _predictor(self, method: Callable, options: dict) -> Predictor:
@@ -277,5 +292,5 @@ class EmotionClassifier:
         score, index = out_prob.max(dim=-1)
         return out_prob, score, index, [self.emotions[i] for i in index.tolist()]
 
-    def _load(self, path: AudioFile, start: float | None = None, end: float | None = None) -> Tensor:
-        return load_utterance(path, self.model.sample_rate, self.model.min_samples, start, end)
+    def _load(self, sound: Sound) -> Tensor:
+        return load_utterance(sound, self.model.sample_rate, self.model.min_samples)

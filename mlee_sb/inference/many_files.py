@@ -1,42 +1,42 @@
-"""Predict many files: those of like length are computed together, and the predictions come in the order of the files."""
+"""Predict many recordings: those of like length are computed together, and the predictions come in the order of the recordings."""
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from pathlib import Path
 
 from torch import Tensor
 
 from mlee_sb.errors import InputError
 from mlee_sb.inference.answers import MIN_SPEECH, Prediction
+from mlee_sb.inference.audio_input import Sound
 from mlee_sb.inference.predictor import Predictor
-from mlee_sb.models.waveforms import named, pad, seconds_of
+from mlee_sb.models.waveforms import pad
 
-POOL = 512  # files that are sorted by length together
+POOL = 512  # recordings that are sorted by length together
 BATCH_SECONDS = {"cpu": 12, "cuda": 240}  # of a batch, padding included: a larger batch does not fit into the cache of a CPU
 RAISE, RETURN = ON_ERROR = ("raise", "return")
 
 
-def predict_files(
+def predict_sounds(
     predictor: Predictor,
-    files: Iterable[str | Path],
+    sounds: Iterable[Sound],
     batch_size: int,
     on_error: str,
-    on_progress: Callable[[int], None] = lambda files: None,
+    on_progress: Callable[[int], None] = lambda done: None,
 ) -> Iterator[Prediction | InputError]:
-    """Yield the prediction of each file, in the order of the files.
+    """Yield the prediction of each recording, in their order.
 
     Parameters
     ----------
     predictor : makes the predictions
-    files : any number of them; they are taken `POOL` at a time
-    batch_size : files that are computed together, at most
-    on_error : `RAISE` the error of a file that cannot be used, or `RETURN` it in the place of its prediction
-    on_progress : called after each batch with the number of its files
+    sounds : any number of recordings; they are taken `POOL` at a time
+    batch_size : recordings that are computed together, at most
+    on_error : `RAISE` the error of a recording that cannot be used, or `RETURN` it in the place of its prediction
+    on_progress : called after each batch with the number of its recordings
     """
-    files, most_seconds = iter(files), BATCH_SECONDS[predictor.device.split(":")[0]]
-    while pool := list(islice(files, POOL)):
+    sounds, most_seconds = iter(sounds), BATCH_SECONDS[predictor.device.split(":")[0]]
+    while pool := list(islice(sounds, POOL)):
         found: list[Prediction | InputError | None] = [None] * len(pool)
-        for batch in batches_of_like_length([seconds_of(file) for file in pool], batch_size, most_seconds):
+        for batch in batches_of_like_length([sound.rough_seconds() for sound in pool], batch_size, most_seconds):
             for i, prediction in _predict_batch(predictor, {i: pool[i] for i in batch}):
                 if on_error == RAISE and isinstance(prediction, InputError):
                     raise prediction
@@ -69,21 +69,21 @@ def batches_of_like_length(seconds: list[float], batch_size: int, most_seconds: 
         yield batch
 
 
-def _predict_batch(predictor: Predictor, files: dict[int, str | Path]) -> Iterator[tuple[int, Prediction | InputError]]:
-    """Yield (number, prediction or error) of each numbered file; only those with speech are computed, together."""
+def _predict_batch(predictor: Predictor, sounds: dict[int, Sound]) -> Iterator[tuple[int, Prediction | InputError]]:
+    """Yield (number, prediction or error) of each numbered recording; only those with speech are computed, together."""
     with_speech: list[tuple[int, Tensor, float]] = []
-    for number, file in files.items():
+    for number, sound in sounds.items():
         try:
-            waveform = predictor.load(file)
+            waveform = predictor.load(sound)
         except InputError as error:
             yield number, error
             continue
-        speech = predictor.share_of_speech(waveform)  # an error here is of the gate, not of this file: it is raised
+        speech = predictor.share_of_speech(waveform)  # an error here is of the gate, not of this recording: it is raised
         if speech < MIN_SPEECH:
             yield number, predictor.without_speech(waveform, speech)
         else:
             with_speech.append((number, waveform, speech))
     if with_speech:
         numbers, waveforms, speech = zip(*with_speech, strict=True)
-        names = [named(files[number]) for number in numbers]
+        names = [sounds[number].name for number in numbers]
         yield from zip(numbers, predictor.predict_batch(*pad(list(waveforms)), speech, names), strict=True)

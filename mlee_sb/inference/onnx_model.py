@@ -60,6 +60,7 @@ class OnnxModel:
             raise InputError(f"{path}: an ONNX file that `mlee export` did not write")
         config = parse_config(noted[CONFIG_KEY], path)
         self.emotions, self.output, self.calibration = list(config.emotions), OUTPUTS[config.output], config.calibration
+        self.demo = config.demo
         self.sample_rate, self.min_samples = (_count(noted, key, path) for key in (RATE_KEY, LEAST_KEY))
 
     def logits(self, waveforms: Tensor, n_samples: Tensor) -> tuple[Tensor, Tensor | None]:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from mlee_sb.errors import InputError
 from mlee_sb.inference.answers import MIN_SPEECH, AnyModel, Asked, Prediction, make_predictions, prediction_without_speech
-from mlee_sb.inference.audio_input import AudioFile, load_utterance
+from mlee_sb.inference.audio_input import Sound, load_utterance
 from mlee_sb.inference.speech_gate import Gate, make_gate, share_of_speech
 from mlee_sb.models.device import upload
 
@@ -28,9 +28,9 @@ class Predictor:
     device: str
     asked: Asked
 
-    def load(self, file: AudioFile) -> Tensor:
-        """Read the file of one utterance, as `load_utterance` does: waveform [samples] at the model's sample rate."""
-        return load_utterance(file, self.model.sample_rate, self.model.min_samples)
+    def load(self, sound: Sound) -> Tensor:
+        """Read one utterance, as `load_utterance` does: waveform [samples] at the model's sample rate."""
+        return load_utterance(sound, self.model.sample_rate, self.model.min_samples)
 
     def new_gate(self) -> Gate:
         """Return a new gate of the kind that was asked for, at the model's sample rate."""
@@ -64,7 +64,7 @@ class Predictor:
 
     def without_speech(self, waveform: Tensor, speech: float) -> Prediction:
         """Return the prediction of a waveform [samples] with too little speech: the model is not asked."""
-        return prediction_without_speech(self.asked, speech, len(waveform) / self.model.sample_rate)
+        return prediction_without_speech(self.model, self.asked, speech, len(waveform) / self.model.sample_rate)
 
     @torch.no_grad()
     def predict_batch(

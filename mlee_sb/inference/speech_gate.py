@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mlee_sb.audio.levels import FRAME_SECONDS, LAG_SECONDS, SHORTEST_SOUND
 from mlee_sb.errors import InputError, choose
 
-FRAME_SECONDS = 0.02  # of the energy gate
-LAG_SECONDS = 0.0005  # of the energy gate: the difference of samples this far apart leaves a voice, and takes out hum, rumble and offset
 ABOVE_NOISE_DB = 6.0  # of the energy gate: speech is this far above the noise
 BELOW_LOUDEST_DB = 40.0  # and not further than this below the loudest frame
 CONTRAST_DB = 10.0  # the loudest frame is this far above the noise where somebody speaks; steady noise has less
 QUIETEST_SPEECH_DB = -85.0  # the loudest frame is above this where somebody speaks: two steps of 16-bit samples
+QUIETEST_ALONE_DB = -70.0  # the same, of a window that is too short to be compared with its own noise
 SILENCE_DB = -200.0  # what digital silence counts as: a level must be finite
 NOISE_SHARE = 0.1  # share of a window, without its digital silence, that is not louder than its noise
 SHORTEST_SECONDS = 0.5  # of a window whose noise can be told from speech: a shorter one may have no pause
@@ -68,13 +68,14 @@ class EnergyGate(Gate):
 
     The noise is what a tenth of the frames does not exceed. Frames of digital silence are not counted: they are gaps between recordings.
     A frame is speech if it is `ABOVE_NOISE_DB` louder, and within `BELOW_LOUDEST_DB` of the loudest frame. Where the loudest frame is not
-    `CONTRAST_DB` above the noise, nobody speaks: silence, noise and hum are steady, and a voice is not. What it cannot do:
+    `CONTRAST_DB` above the noise, nobody speaks: silence, noise and hum are steady, and a voice is not. What is shorter than
+    `SHORTEST_SOUND` frames is a click or a step of an offset. What it cannot do:
 
     - It takes all that rises and falls for speech: music, keys, a rumble below 100 Hz.
     - It misses speech that is less than `CONTRAST_DB` louder than the noise, and a whisper in one window with a shout, if it is further
       than `BELOW_LOUDEST_DB` below it.
-    - It takes all that is not silent for speech in less than `SHORTEST_SECONDS` of audio without its digital silence, where there may be
-      no pause to compare with.
+    - It takes all that is not nearly silent for speech in less than `SHORTEST_SECONDS` of audio without its digital silence, where there
+      may be no pause to compare with.
 
     Parameters
     ----------
@@ -93,9 +94,10 @@ class EnergyGate(Gate):
         audible = levels[levels > SILENCE_DB]  # a gap of digital silence is no noise that something else could be louder than
         long_enough = len(audible) * self.frame_seconds >= SHORTEST_SECONDS
         noise, loudest = np.quantile(audible, NOISE_SHARE) if long_enough else SILENCE_DB, levels.max()
-        if loudest < max(noise + CONTRAST_DB, QUIETEST_SPEECH_DB):
+        quietest = QUIETEST_SPEECH_DB if long_enough else QUIETEST_ALONE_DB
+        if loudest < max(noise + CONTRAST_DB, quietest):
             return [False] * len(heard)
-        return (levels > max(noise + ABOVE_NOISE_DB, loudest - BELOW_LOUDEST_DB)).tolist()
+        return _without_clicks(levels > max(noise + ABOVE_NOISE_DB, loudest - BELOW_LOUDEST_DB))
 
     def _hear(self, frames: Tensor) -> list[float]:
         """Return the level of each of the frames [n, samples] in dB of full scale."""
@@ -104,6 +106,12 @@ class EnergyGate(Gate):
 
     def _hear_last(self, rest: Tensor) -> list[float]:
         return self._hear(rest.unsqueeze(0))
+
+
+def _without_clicks(speech: np.ndarray) -> list[bool]:
+    """Return which frames [n] are speech, without those that have too little speech around them; a window may be shorter than that."""
+    around = np.convolve(speech, np.ones(2 * SHORTEST_SOUND - 1), mode="full")[SHORTEST_SOUND - 1 :][: len(speech)]
+    return (speech & (around >= min(SHORTEST_SOUND, len(speech)))).tolist()
 
 
 class SileroGate(Gate):

@@ -1,6 +1,7 @@
 """A model that only its hyperparams.yaml can build. That file is a program: see `trust_remote_code`."""
 
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 
 from mlee_sb.errors import InputError
 from mlee_sb.models.bundle_files import HYPERPARAMS
+from mlee_sb.models.config import read_config
 from mlee_sb.targets.outputs import SOFTMAX
 
 
@@ -23,11 +25,14 @@ class SpeechBrainModel(nn.Module):
     output = SOFTMAX
     calibration = None
     min_samples = 1
+    demo = False
 
     def __init__(self, folder: Path):
         super().__init__()
         if not (folder / HYPERPARAMS).is_file():
             raise InputError(f"{folder}: no {HYPERPARAMS} in it either")
+        with suppress(InputError):  # a model of others has no config.json, or another one
+            self.demo = read_config(folder).demo
         self.savedir = tempfile.TemporaryDirectory()  # a savedir that was used before gives an old model back
         self.theirs = EncoderClassifier.from_hparams(source=str(folder), savedir=self.savedir.name)
         self.sample_rate = int(self.theirs.audio_normalizer.sample_rate)

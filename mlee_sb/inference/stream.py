@@ -11,8 +11,9 @@ from torch import Tensor
 
 from mlee_sb.errors import InputError
 from mlee_sb.inference.answers import Prediction
+from mlee_sb.inference.samples import as_channels
 from mlee_sb.inference.speech_gate import Gate, Stretches, share_of_speech
-from mlee_sb.models.waveforms import BlockResampler, as_samples, to_mono
+from mlee_sb.models.waveforms import BlockResampler, to_mono
 
 WINDOW_SECONDS = 4.0  # about a sentence, as the paper's utterances are
 HOP_SECONDS = 2.0
@@ -74,6 +75,7 @@ class EmotionStream:
             raise InputError(f"window {window} s, hop {hop} s: the window must be {least}, the hop above 0 and no longer than it")
         self.predict, self.gate, self.rate, self.min_samples = predict, gate, model_rate, min_samples
         self.resampling = BlockResampler(sample_rate, model_rate)
+        self.channels: tuple[int, int] | None = None  # the side of the channels in what was fed, and how many there are
         self.audio, self.begins = torch.zeros(0), 0  # the audio that is held, and the number of its first sample in all audio
         self.heard: list[float] = []  # by the gate, of the frames that are held; the first one has the sample `begins` in it
         self.stretches = Stretches(gate.frame_seconds)
@@ -85,17 +87,19 @@ class EmotionStream:
 
         Parameters
         ----------
-        samples : [n] or [n, channels], floats in -1 to 1 as an array, a tensor or lists; channels are averaged
+        samples : [n], [channels, n] or [n, channels], floats in -1 to 1 as an array, a tensor or lists. The shorter side is that of the
+            channels, and it is the same in all that is fed: a short block may have more channels than samples, but not the first one
 
         Raises
         ------
         InputError
-            if the samples have another shape, are not floats, are not finite or far beyond full scale; if the stream is finished; or if
-            the model's answer is not finite
+            if the samples have another form (`mlee_sb.inference.samples`), are not finite or far beyond full scale; if the stream is
+            finished; or if the model's answer is not finite
         """
         if self.finished:
             raise InputError("this stream is finished: make another one for other audio")
-        self._take(self.resampling.feed(_checked(samples)))
+        channels, self.channels = as_channels(samples, FED, self.channels)
+        self._take(self.resampling.feed(to_mono(channels)))
         return list(self._complete())
 
     def finish(self) -> list[Segment]:
@@ -143,14 +147,6 @@ class EmotionStream:
         self.stretches.feed(speech[self.stretches.frames - first :])  # the other frames were in the window before this one, too
         waveform = self.audio[start - self.begins : end - self.begins]
         return Segment(start / self.rate, end / self.rate, self.predict(waveform, share_of_speech(speech)))
-
-
-def _checked(samples: np.ndarray | Tensor | list) -> Tensor:
-    """Return samples that were fed as mono [n], float32, on the CPU."""
-    samples = as_samples(samples, FED).cpu()
-    if samples.dim() not in (1, 2) or (samples.dim() == 2 and samples.shape[1] == 0):
-        raise InputError(f"{FED}: samples of shape {list(samples.shape)}: give [n] or [n, channels]")
-    return to_mono(samples)
 
 
 def _samples_in(seconds: float, rate: int) -> int:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from mlee_sb.errors import InputError, choose
 from mlee_sb.files import json_text, write_text
-from mlee_sb.inference.answers import NO_SPEECH, Prediction
+from mlee_sb.inference.answers import DEMO, NO_SPEECH, Prediction
 from mlee_sb.inference.stream import Segment
 from mlee_sb.stage_folder import EXISTENCE_PROBABILITY, prediction_columns
 
@@ -40,13 +40,14 @@ def check_plot(path: str | Path) -> None:
 
 def table_columns(emotions: list[str]) -> list[str]:
     """Return the names of the columns that `columns_of` gives."""
-    return [*COLUMNS, *prediction_columns(emotions), *prediction_columns(emotions, EXISTENCE_PROBABILITY)]
+    return [*COLUMNS, *prediction_columns(emotions), *prediction_columns(emotions, EXISTENCE_PROBABILITY), "demo"]
 
 
 def columns_of(prediction: Prediction, emotions: list[str]) -> dict:
     """Return a prediction as one row of a table, with the columns of `table_columns`.
 
-    p_<emotion> is the posterior and e_<emotion> the presence, to `DECIMALS` decimals; None if the prediction has none.
+    p_<emotion> is the posterior and e_<emotion> the presence, to `DECIMALS` decimals; None if the prediction has none. demo is True
+    where the answer means nothing.
     """
     values: list = [
         prediction.dominant or "",
@@ -57,7 +58,7 @@ def columns_of(prediction: Prediction, emotions: list[str]) -> dict:
     ]
     for by_emotion in (prediction.posterior, prediction.presence):
         values += [None if by_emotion is None else round(by_emotion[emotion], DECIMALS) for emotion in emotions]
-    return dict(zip(table_columns(emotions), values, strict=True))
+    return dict(zip(table_columns(emotions), [*values, prediction.demo], strict=True))
 
 
 def as_dict(prediction: Prediction) -> dict:
@@ -75,30 +76,38 @@ class Timeline:
     speech : stretches of speech, (start, end) in seconds
     emotions : codes of the emotions, in the order of the model
     seconds : length of the recording
+    demo : whether the model was trained on the demo release, so that these answers mean nothing
+    channel : the number of the one channel that was heard, from 1; None for the mix of those with sound
     """
 
     segments: list[Segment]
     speech: list[tuple[float, float]]
     emotions: list[str]
     seconds: float
+    demo: bool = False
+    channel: int | None = None
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row for each window: start and end in seconds, and the columns of `columns_of` (NaN without speech)."""
-        rows = [{"start": s.start, "end": s.end, **columns_of(s.prediction, self.emotions)} for s in self.segments]
+        """Return one row for each window: start and end in seconds, and the columns of `columns_of` (NaN without speech).
+
+        A timeline of one channel has its number in a column before them.
+        """
+        rows = [{**self._channel(), "start": s.start, "end": s.end, **columns_of(s.prediction, self.emotions)} for s in self.segments]
         return pd.DataFrame(rows)
 
     def to_csv(self, path: str | Path) -> None:
         """Write the table of `to_frame` as CSV."""
         write_text(path, self.as_csv())
 
-    def as_csv(self) -> str:
-        """Return the table of `to_frame` as the text of a CSV file."""
-        return self.to_frame().to_csv(index=False, lineterminator="\n")
+    def as_csv(self, header: bool = True) -> str:
+        """Return the table of `to_frame` as the text of a CSV file; `header` says whether it begins with the names of the columns."""
+        return self.to_frame().to_csv(index=False, header=header, lineterminator="\n")
 
     def as_json(self) -> dict:
         """Return everything as a dict, for JSON."""
         segments = [{"start": s.start, "end": s.end, **as_dict(s.prediction)} for s in self.segments]
-        return {"seconds": self.seconds, "emotions": self.emotions, "speech": [list(part) for part in self.speech], "segments": segments}
+        known = {**self._channel(), "seconds": self.seconds, "demo": self.demo, "emotions": self.emotions}
+        return {**known, "speech": [list(part) for part in self.speech], "segments": segments}
 
     def to_json(self, path: str | Path) -> None:
         """Write the dict of `as_json` as JSON."""
@@ -131,8 +140,9 @@ class Timeline:
         return sorted((start, end, label) for label, parts in tracks.items() for start, end in parts)
 
     def to_audacity(self, path: str | Path, of: str = "dominant") -> None:
-        """Write the stretches of `labels` as a label track for Audacity."""
-        write_text(path, "".join(f"{start:.6f}\t{end:.6f}\t{label}\n" for start, end, label in self.labels(of)))
+        """Write the stretches of `labels` as a label track for Audacity; that of a demo has a label that says so over all of it."""
+        whole = [(0.0, self.seconds, DEMO)] if self.demo else []
+        write_text(path, "".join(f"{start:.6f}\t{end:.6f}\t{label}\n" for start, end, label in [*whole, *self.labels(of)]))
 
     def plot(self, path: str | Path) -> tuple[float, float]:
         """Write a picture: probabilities over time, speech, and the dominant emotion. The ending (`PLOTS`) says the format.
@@ -142,7 +152,10 @@ class Timeline:
         check_plot(path)
         from mlee_sb.inference.timeline_plot import plot  # matplotlib takes a while to import
 
-        return plot(path, self.emotions, self.seconds, self._curves(), self.labels(), self.speech)
+        return plot(path, self.emotions, self.seconds, self._curves(), self.labels(), self.speech, DEMO if self.demo else "")
+
+    def _channel(self) -> dict[str, int]:
+        return {} if self.channel is None else {"channel": self.channel}
 
     def _curves(self) -> tuple[str, list[float], np.ndarray]:
         """Return presence if the model knows it, else the posterior: its name, times [n], probabilities [n, K]."""
@@ -150,7 +163,7 @@ class Timeline:
         times = [(s.start + s.end) / 2 for s in self.segments]
         found = [(s.prediction.presence if knows else s.prediction.posterior) or {} for s in self.segments]
         values = [[probabilities.get(emotion, np.nan) for emotion in self.emotions] for probabilities in found]
-        return "P(present)" if knows else "posterior", times, np.reshape(values, (len(times), len(self.emotions)))
+        return "presence" if knows else "posterior", times, np.reshape(values, (len(times), len(self.emotions)))
 
     def _own_parts(self) -> Iterator[tuple[float, float, Prediction]]:
         middles = [(s.start + s.end) / 2 for s in self.segments]

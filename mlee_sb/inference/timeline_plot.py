@@ -25,6 +25,7 @@ def plot(
     curves: tuple[str, Sequence[float], np.ndarray],
     labels: Sequence[tuple[float, float, str]],
     speech: Sequence[tuple[float, float]],
+    caption: str = "",
 ) -> tuple[float, float]:
     """Draw probabilities over time, with speech and the dominant emotion below.
 
@@ -38,6 +39,7 @@ def plot(
     curves : name of the probabilities, times [n] in seconds, and probabilities [n, K] (NaN without speech)
     labels : stretches with a dominant emotion: start and end in seconds, code
     speech : stretches of speech: start and end in seconds
+    caption : what is said above
     """
     names = "".join(emotions)
     families, _ = font_families(names)
@@ -45,10 +47,10 @@ def plot(
         warnings.warn(f"{path}: {boxes}", stacklevel=2)
     with rc_context({"font.family": families}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # it was said which characters no font has
-        return _draw(Path(path), emotions, seconds, curves, labels, speech)
+        return _draw(Path(path), emotions, seconds, curves, labels, speech, caption)
 
 
-def _draw(path, emotions, seconds, curves, labels, speech) -> tuple[float, float]:
+def _draw(path, emotions, seconds, curves, labels, speech, caption) -> tuple[float, float]:
     figure = Figure(figsize=SIZE, layout="constrained")
     FigureCanvasAgg(figure)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[5, 1])
@@ -57,6 +59,7 @@ def _draw(path, emotions, seconds, curves, labels, speech) -> tuple[float, float
     for k, emotion in enumerate(emotions):
         above.plot(times, probabilities[:, k], color=colours[emotion], label=emotion, marker=".")
     above.set(ylim=(0, 1), ylabel=quantity)
+    above.set_title(caption, loc="left", fontsize="medium")
     figure.legend(loc="outside upper center", ncols=min(len(emotions), IN_A_LINE), frameon=False)
     for start, end, label in labels:
         below.axvspan(start, end, 0.5, 1, color=colours.get(label, GREY))

@@ -166,7 +166,8 @@ def build_model(config: Architecture, places: Sequence[Path] = ()) -> EmotionMod
             raise InputError(
                 f"{name}: made for {head.settings}, but there are {below.embedding_size} dimensions and {len(config.emotions)} emotions"
             )
-    return EmotionModel(encoder, classifier, config.emotions, OUTPUTS[config.output], presence, getattr(config, "calibration", None))
+    known = {name: getattr(config, name) for name in ("calibration", "demo") if hasattr(config, name)}  # of a whole config.json
+    return EmotionModel(encoder, classifier, config.emotions, OUTPUTS[config.output], presence, **known)
 
 
 def _build_encoder(config: EncoderConfig, whole: Architecture, places: Sequence[Path]) -> Encoder:

@@ -54,6 +54,7 @@ class EmotionModel(nn.Module):
     output : what the logits mean
     presence : the head of the MLEE stage whose encoder this model froze; None without such a stage
     calibration : its calibration; None before it is fitted
+    demo : whether it was trained on the demo release
     """
 
     def __init__(
@@ -64,11 +65,12 @@ class EmotionModel(nn.Module):
         output: Output,
         presence: PresenceHead | None = None,
         calibration: Calibration | None = None,
+        demo: bool = False,
     ):
         super().__init__()
         self.encoder, self.classifier, self.presence = encoder, classifier, presence
         self.emotions = list(emotions)
-        self.output, self.calibration = output, calibration
+        self.output, self.calibration, self.demo = output, calibration, demo
 
     @property
     def sample_rate(self) -> int:

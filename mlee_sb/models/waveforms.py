@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from functools import lru_cache
 from numbers import Integral
 
-import numpy as np
 import torch
 import torchaudio
 from torch import Tensor
@@ -28,7 +27,6 @@ RESAMPLED_SECONDS = 0.5  # length of a block that is resampled; a live answer co
 LARGEST_FILTER = 2e7  # coefficients: 80 MB; the filter for rates without a common factor would take gigabytes
 KEPT_FILTERS = 8  # pairs of rates
 KEPT_MESSAGES = 4096  # that are not said again
-WANTED = "give floats in -1 to 1, as a tensor, an array or lists (a file is for predict, classify_file or timeline)"
 QUIETEST_DB = -90  # RMS that utterances may be brought to: one step of 16-bit samples
 SILENCE = 1e-30  # RMS below that of any recording: keeps a division finite
 CONTEXT = 8  # zero crossings of the resampling filter that a block has as context on each side (the filter has 6)
@@ -96,39 +94,6 @@ class BlockResampler:
 
     def _out(self, samples: int) -> int:
         return samples * self.new // self.old
-
-
-def as_samples(given, where: str) -> Tensor:
-    """Return samples that a person gives as a tensor of float32 of the same shape, without gradients.
-
-    Parameters
-    ----------
-    given : a tensor, an array, or (nested) lists of numbers; floats, full scale is 1
-    where : the name of the samples in an error
-
-    Raises
-    ------
-    InputError
-        if they are of another kind, rows of different lengths, integers (the model would take them for very loud samples), or samples
-        that no recording has (`check_sound`)
-    """
-    samples = given.detach() if isinstance(given, Tensor) else _of_numpy(given, where)
-    if not samples.is_floating_point():
-        raise InputError(f"{where}: samples of kind {samples.dtype}: {WANTED}")
-    samples = samples.float()
-    check_sound(samples, where)
-    return samples
-
-
-def _of_numpy(given, where: str) -> Tensor:
-    try:
-        array = np.asarray(given)
-    except (ValueError, TypeError, RuntimeError) as error:  # from numpy, or from tensors in a list
-        raise InputError(f"{where}: a {type(given).__name__} that is no array ({error}): {WANTED}, in rows of one length") from error
-    if array.dtype.kind != "f":
-        raise InputError(f"{where}: a {type(given).__name__} of {array.dtype}: {WANTED}")
-    with np.errstate(over="ignore"):  # a sample that becomes infinite is refused later, as far beyond full scale
-        return torch.from_numpy(np.array(array, dtype=np.float32))  # a copy: a recording program may use its own array again
 
 
 def check_sound(samples: Tensor, where: str) -> None:

@@ -37,9 +37,10 @@ async def asked(
     coverage: Annotated[float, Form(description="how often the dominant emotion is among the candidates")] = Asked.coverage,
     min_confidence: Annotated[float, Form(description="no dominant emotion is named below this confidence")] = Asked.min_confidence,
     gate: Annotated[str, Form(description="how speech is found: energy or silero")] = Asked.gate,
+    channel: Annotated[int | None, Form(ge=1, description="hear this channel only; by default a mix")] = None,
 ) -> dict:
-    """Take the fields of a form that `mlee_sb.inference.answers.Asked` has."""
-    return {"coverage": coverage, "min_confidence": min_confidence, "gate": gate}
+    """Take the fields of a form that `mlee_sb.inference.answers.Asked` has, and the channel."""
+    return {"coverage": coverage, "min_confidence": min_confidence, "gate": gate, "channel": channel}
 
 
 class Api:
@@ -92,7 +93,7 @@ class Api:
         def work(check: Check) -> list[FileAnswer | FileError]:
             with self._kept(file) as recordings:
                 said = self.desk.classify(chosen, recordings, check, **options)
-                return [self._told(chosen, *one, attention, check) for one in zip(recordings, said, strict=True)]
+                return [self._told(chosen, *one, attention, options["channel"], check) for one in zip(recordings, said, strict=True)]
 
         answers = await self.turns.take(request, work)
         if all(isinstance(answer, FileError) for answer in answers):
@@ -150,11 +151,11 @@ class Api:
         return self.shelf.ready(name) or await self.loads.take(request, lambda check: self.shelf.get_for_a_visitor(name))
 
     def _told(
-        self, model: Model, recording: Recording, said: Prediction | InputError, attention: bool, check: Check
+        self, model: Model, recording: Recording, said: Prediction | InputError, attention: bool, channel: int | None, check: Check
     ) -> FileAnswer | FileError:
         if isinstance(said, InputError):
             return FileError(file=recording.name, error=told(said, [recording]))
-        looked = self.desk.attention(model, recording, check) if attention else None
+        looked = self.desk.attention(model, recording, check, channel) if attention else None
         return FileAnswer(file=recording.name, attention=looked, **as_dict(said))
 
     def _kept(self, uploads: list[UploadFile]) -> AbstractContextManager[list[Recording]]:

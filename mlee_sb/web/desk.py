@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from mlee_sb.errors import InputError, NoAttention
 from mlee_sb.inference.answers import Prediction
+from mlee_sb.inference.audio_input import Sound
 from mlee_sb.inference.classifier import EmotionClassifier
 from mlee_sb.inference.timeline import Timeline
 from mlee_sb.models.waveforms import seconds_of
@@ -25,7 +26,7 @@ class Desk:
 
         Parameters
         ----------
-        **asked : see `mlee_sb.inference.answers.Asked`
+        **asked : see `mlee_sb.inference.answers.Asked`, and ``channel``
 
         Raises
         ------
@@ -35,10 +36,10 @@ class Desk:
         paths = [one.path for one in recordings]
         return list(model.classifier.predict_many(paths, on_error="return", on_progress=lambda files: check(), **asked))
 
-    def attention(self, model: Model, recording: Recording, check: Check) -> list[Attention]:
-        """Compute where each encoder of a model looks, for those that can tell."""
+    def attention(self, model: Model, recording: Recording, check: Check, channel: int | None = None) -> list[Attention]:
+        """Compute where each encoder of a model looks in a recording, or in one of its channels, for those that can tell."""
         check()
-        return list(_attention(model.classifier, recording))
+        return list(_attention(model.classifier, Sound(recording.path, channel=channel)))
 
     def timeline(self, model: Model, recording: Recording, window: float, hop: float, check: Check, **asked) -> Timeline:
         """Predict the emotions over a long recording.
@@ -46,7 +47,7 @@ class Desk:
         Parameters
         ----------
         window, hop : in seconds
-        **asked : see `mlee_sb.inference.answers.Asked`
+        **asked : see `mlee_sb.inference.answers.Asked`, and ``channel``
 
         Raises
         ------
@@ -63,10 +64,10 @@ class Desk:
         return model.classifier.timeline(recording.path, window, hop, on_progress=check_length, **asked)
 
 
-def _attention(classifier: EmotionClassifier, recording: Recording) -> Iterator[Attention]:
+def _attention(classifier: EmotionClassifier, sound: Sound) -> Iterator[Attention]:
     for encoder in range(len(getattr(classifier.model, "encoders", []))):
         try:
-            seconds, weights = classifier.attention_file(recording.path, encoder)
+            seconds, weights = classifier.attention_file(sound, encoder)
         except NoAttention:
             continue
         yield Attention(encoder=encoder, seconds=seconds.tolist(), weights=weights.tolist())

@@ -9,8 +9,8 @@ from threading import Lock
 import numpy as np
 from jinja2 import Environment, StrictUndefined
 
-from mlee_sb.inference.answers import Prediction
-from mlee_sb.inference.audio_input import load_utterance
+from mlee_sb.inference.answers import DEMO, Prediction
+from mlee_sb.inference.audio_input import Sound, load_utterance
 from mlee_sb.inference.timeline import NOT_SURE, Timeline, clock
 from mlee_sb.inference.timeline_plot import colours_of
 from mlee_sb.version import __version__
@@ -37,7 +37,7 @@ def page_html(shelf: Shelf, limits: Limits) -> str:
 
 def answer_html(model: Model, recording: Recording, said: Prediction, attention: list[Attention]) -> str:
     """Return what the page shows of a short recording: the dominant emotion, the presence of each, and where the encoders looked."""
-    sound = load_utterance(recording.path, model.classifier.model.sample_rate, model.classifier.model.min_samples).numpy()
+    sound = load_utterance(Sound(recording.path), model.classifier.model.sample_rate, model.classifier.model.min_samples).numpy()
     drawings = [(look.encoder + 1, _area(look, said.seconds)) for look in attention]
     return _render("answer.html.j2", model=model, said=said, bars=_bars(said, model), waveform=_waveform(sound), drawings=drawings)
 
@@ -131,5 +131,6 @@ def _data_uri(content: bytes, kind: str) -> str:
 def _render(template: str, **context) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"clock": clock, "percent": "{:.0%}".format, "word": lambda emotion: WORDS.get(emotion, emotion)}
+    environment.globals |= {"demo_words": DEMO}
     source = (files("mlee_sb.web") / "templates" / template).read_text(encoding="utf-8")
     return environment.from_string(source).render(context)

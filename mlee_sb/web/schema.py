@@ -57,15 +57,19 @@ class TimelineAnswer(BaseModel):
     Attributes
     ----------
     seconds : length of the recording
+    demo : whether the model was trained on the demo release, so that these answers mean nothing
     emotions : codes, in the order of the model
+    channel : the one that was asked for, from 1
     speech : stretches of speech, [start, end] in seconds
     segments : windows with overlap, in the order of time
     """
 
     seconds: float
+    demo: bool
     emotions: list[str]
     speech: list[tuple[float, float]]
     segments: list[WindowAnswer]
+    channel: int | None = None
 
 
 class Offered(BaseModel):

@@ -54,9 +54,10 @@ def piped(bundle, content: bytes, *words):
 def test_files_and_folders_are_told_in_a_table(bundle, folder, capsys):
     status, out, err = run(capsys, "classify", folder, folder / "a.wav", "--model", bundle)
     lines = out.splitlines()
-    assert status == 0 and err == "" and len(lines) == 5
-    assert lines[0].split()[:4] == ["file", "dominant", "sure", "candidates"] and "P(hap)" in lines[0]
-    assert [line.split()[0] for line in lines[1:]] == [str(folder / name) for name in ("a.wav", "b.FLAC", "deeper/c.ogg", "a.wav")]
+    assert status == 0 and err == f"{folder}: files passed over: .txt: no ending of a recording (1)\n" and len(lines) == 6
+    assert lines[0].split() == ["posterior", "presence"]
+    assert lines[1].split() == ["file", "dominant", "sure", "candidates", "p_neu", "p_hap", "p_sad", "e_neu", "e_hap", "e_sad"]
+    assert [line.split()[0] for line in lines[2:]] == [str(folder / name) for name in ("a.wav", "b.FLAC", "deeper/c.ogg", "a.wav")]
 
 
 def test_json_is_one_object_a_line_and_csv_a_table(bundle, folder, capsys):
@@ -100,7 +101,7 @@ def test_audio_or_a_list_of_files_comes_through_a_pipe(bundle, folder):
 @pytest.mark.parametrize(
     "words, message",
     [
-        (["classify", "FOLDER/empty", "--model", "MODEL"], "no .wav, .flac, .ogg, .mp3 file in this folder"),
+        (["classify", "FOLDER/empty", "--model", "MODEL"], "empty: no recording in this folder"),
         (["classify", "FOLDER", "--model", "nowhere"], "nowhere: no such folder"),
         (["classify", "FOLDER", "--model", "MODEL", "--json", "--csv"], "--json and --csv: choose one"),
         (["classify", "FOLDER", "--model", "MODEL", "--coverage", "1"], "coverage is 1.0"),
@@ -153,7 +154,7 @@ def test_a_timeline_is_told_and_written_in_every_form(bundle, tmp_path, capsys):
     path = write_speech(tmp_path / "long.wav", 5.2)
     options = ["--model", bundle, "--window", "1", "--hop", "0.5"]
     status, out, _ = run(capsys, "timeline", path, *options, "--audacity", tmp_path / "a.txt", "--plot", tmp_path / "a.png")
-    assert status == 0 and out.splitlines()[0].split() == ["from", "to", "emotion"] and "0:00:05.2" in out
+    assert status == 0 and out.splitlines()[0].split() == ["from", "to", "dominant"] and "0:00:05.2" in out
     labels = [line.split("\t") for line in (tmp_path / "a.txt").read_text().splitlines()]
     assert float(labels[0][0]) == 0 and float(labels[-1][1]) == pytest.approx(5.2)
     assert (tmp_path / "a.png").stat().st_size > 5000

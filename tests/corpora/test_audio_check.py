@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import soundfile
+from bundles import speech
 from joblib import Parallel
 from releases import write_wav
 
@@ -123,7 +124,7 @@ def test_channels_that_cancel_each_other_are_no_silence_as_one_of_them_is_heard(
 
 
 def test_a_sound_after_a_long_silence_is_heard(tmp_path):
-    assert check_audio(write_samples(tmp_path / "a.wav", np.append(np.zeros(5 * RATE), noise(0.01)), "PCM_16")).reason == ""
+    assert check_audio(write_samples(tmp_path / "a.wav", np.append(np.zeros(5 * RATE), noise(0.1)), "PCM_16")).reason == ""
 
 
 def test_forty_milliseconds_are_the_shortest(tmp_path):
@@ -153,3 +154,35 @@ def test_no_files_are_no_results():
 
 def test_the_silent_clip_of_crema_d_is_found(crema_d_folder):
     assert check_audio(crema_d_folder / "AudioWAV" / "1076_MTI_SAD_XX.wav").reason == "silence only"
+
+
+NO_SOUND = {
+    "an offset and noise at -80 dB": lambda time, noise: 0.005 + noise,
+    "a large offset": lambda time, noise: 0.7 + 0 * noise,
+    "drift": lambda time, noise: -0.2 + 0.1 * time + noise,
+    "a wander of half a hertz": lambda time, noise: 0.05 * np.sin(np.pi * time) + noise,
+    "a step": lambda time, noise: 0.1 * (time > 1.5) + noise,
+    "steps": lambda time, noise: 0.02 * (np.floor(8 * time) % 2) + noise,
+    "it begins after digital silence": lambda time, noise: (0.3 + noise) * (time > 1),
+    "a spike": lambda time, noise: 0.005 + noise + 0.5 * (np.arange(len(time)) == 9000),
+    "clicks": lambda time, noise: 0.005 + noise + 0.5 * (np.arange(len(time)) % 4000 == 9),
+    "an offset in each channel": lambda time, noise: np.stack([0.1 + noise, -0.3 + noise[::-1]], axis=1),
+    "offsets that cancel": lambda time, noise: np.stack([0.1 + noise, -0.1 - noise], axis=1),
+}
+
+
+@pytest.mark.parametrize("rate", [8000, RATE, 44100])
+@pytest.mark.parametrize("subtype", ["PCM_16", "FLOAT"])
+@pytest.mark.parametrize("make", NO_SOUND.values(), ids=NO_SOUND)
+def test_an_offset_with_the_noise_of_a_sound_card_is_silence(tmp_path, make, subtype, rate):
+    time = np.arange(3 * rate) / rate
+    samples = make(time, 1e-4 * np.random.default_rng(0).standard_normal(len(time)))
+    soundfile.write(tmp_path / "a.wav", samples, rate, subtype=subtype)
+    assert check_audio(tmp_path / "a.wav").reason == "silence only"
+
+
+@pytest.mark.parametrize("gain_db", [0, -20, -40])
+@pytest.mark.parametrize("offset", [0.0, 0.005, -0.3])
+def test_speech_on_an_offset_is_no_silence(tmp_path, offset, gain_db):
+    soundfile.write(tmp_path / "a.wav", offset + 10 ** (gain_db / 20) * speech(3.0), RATE)
+    assert check_audio(tmp_path / "a.wav").reason == ""

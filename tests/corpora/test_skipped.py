@@ -1,10 +1,14 @@
 """What cannot be used of a release is left out, and skipped.csv says why."""
 
+import os
+
 import pandas as pd
 import pytest
-from releases import FOUR_SPEAKERS, block, prepare_quietly, skipped_of, write_dialog, write_iemocap, write_table, write_wav
+from releases import FOUR_SPEAKERS, block, prepare_quietly, skipped_of, write_crema_d, write_dialog, write_iemocap, write_table, write_wav
 
+from mlee_sb.corpora.base import Utterance
 from mlee_sb.corpora.manifest import read_utterances
+from mlee_sb.corpora.usable import usable
 
 
 def test_every_utterance_that_is_not_used_is_in_skipped_csv_with_its_reason(tmp_path):
@@ -67,3 +71,19 @@ def test_a_second_row_with_the_same_id_is_skipped(tmp_path):
     prepare_quietly("vote_table", data, tmp_path / "out")
     assert skipped_of(tmp_path / "out") == {"1": "duplicated ID: the first one is used"}
     assert read_utterances(tmp_path / "out").set_index("ID").loc["1", "wav"] == "a.wav"
+
+
+def test_names_that_are_no_utf8_end_no_release(tmp_path):
+    data = write_crema_d(tmp_path / "data")
+    for name in (b"1099_\xfc_ANG_HI.wav", b"\xff\xfe.wav", b"a\x1b[2J.wav"):
+        (data / "AudioWAV" / os.fsdecode(name)).write_bytes((data / "AudioWAV/1001_IEO_HAP_XX.wav").read_bytes())
+    prepare_quietly("crema_d", data, tmp_path / "out")
+    assert {r"1099_\udcfc_ANG_HI", r"\udcff\udcfe"} <= set(skipped_of(tmp_path / "out"))
+
+
+def test_a_recording_that_no_manifest_can_name_is_skipped_and_said(tmp_path):
+    (tmp_path / os.fsdecode(b"M\xfcller.wav")).write_bytes(write_wav(tmp_path / "a.wav").read_bytes())
+    told = [Utterance(wav, f"{wav}.wav", "s1", "", {"neu": 1}, 1, "neu") for wav in ("a", "M\udcfcller")]
+    found, _, skipped = usable(told, tmp_path, "speaker")
+    assert [one.id for one in found] == ["a"]
+    assert [one.reason for one in skipped] == ["wav whose name is no UTF-8, which no manifest can hold: rename the file"]

@@ -51,16 +51,20 @@ def test_floats_are_taken_as_people_have_them(classifier, ask, taken):
 @pytest.mark.parametrize(
     "samples, words",
     [
-        (np.zeros(9000, np.int16), "a ndarray of int16: give floats in -1 to 1"),
-        (torch.zeros(9000, dtype=torch.int16), "samples of kind torch.int16: give floats"),
+        (np.zeros(9000, np.int16), "a ndarray of int16: give floats in -1 to 1.*: of int16 these are samples / 32768$"),
+        (torch.zeros(9000, dtype=torch.int16), "a Tensor of int16: give floats"),
+        (np.zeros(9000, np.uint8), "a ndarray of uint8: give floats"),
         ([0] * 9000, "a list of int64: give floats"),
-        ([[0.0] * 9000, [0.0] * 8000], "a list that is no array .*, in rows of one length"),
-        (None, "a NoneType of object: give floats"),
-        ("hello.wav", "a str of <U9: give floats .*a file is for predict"),
+        (None, "a NoneType: give floats"),
+        ("hello.wav", "a str: give floats .*a file is for predict"),
+        (b"RIFF", "a bytes: give floats"),
+        ((sample for sample in (0.1, 0.2)), "a generator: give floats"),
+        (["a.wav", "b.wav"], "a list of <U5: give floats"),
         (np.zeros(9000, complex), "a ndarray of complex128: give floats"),
         (np.full(9000, 1e300), "not finite"),
         (np.zeros((2, 2, 2)), r"of shape \[2, 2, 2\]: give"),
-        (0.5, r"of shape \[\]: give"),
+        (0.5, "a float: give floats"),
+        (np.float64(0.5), r"of shape \[\]: give"),
     ],
 )
 def test_what_are_no_such_samples_is_refused_by_what_they_are(classifier, ask, samples, words):
@@ -81,10 +85,23 @@ def test_what_are_no_lengths_is_refused(classifier, lengths):
         classifier.classify_batch(np.zeros((2, 8000)), lengths)
 
 
+def closed(path):
+    with open(path, "rb") as file:
+        return file
+
+
 @pytest.mark.parametrize(
     "ask, message",
     [
-        (lambda classifier, hello: classifier.predict(np.zeros(16000)), "ndarray: give a file; samples are for classify_batch"),
+        (lambda classifier, hello: classifier.predict(None), "a NoneType: give the path of a file, or a file that is open"),
+        (lambda classifier, hello: classifier.predict(bytes(hello)), "a bytes: give the path of a file, or a file that is open"),
+        (lambda classifier, hello: classifier.timeline(x for x in ()), "a generator: give the path of a file, or a file that is open"),
+        (lambda classifier, hello: classifier.predict(io.StringIO("a")), "unnamed audio: a file that is open for reading text: .*'rb'"),
+        (lambda classifier, hello: classifier.predict(closed(hello)), "hello.wav: a file that is closed"),
+        (lambda classifier, hello: list(classifier.predict_many([hello, None])), "a NoneType: give the path of a file"),
+        (lambda classifier, hello: classifier.predict_many(None), "a NoneType: give a list of files or of samples"),
+        (lambda classifier, hello: classifier.predict_many(hello.read_bytes()), "this is one file or folder: give a list of files"),
+        (lambda classifier, hello: classifier.predict(hello, sample_rate=RATE), "hello.wav: sample_rate 16000 is for samples"),
         (lambda classifier, hello: classifier.predict(hello.parent), "a folder: give the files in it"),
         (lambda classifier, hello: classifier.predict_many(str(hello)), "give a list of files"),
         (lambda classifier, hello: classifier.stream(0), "sample_rate 0: give a whole number of Hz"),

@@ -124,6 +124,7 @@ class Broken(torch.nn.Module):
         self.value = (torch.nan if what == "logits" else torch.inf) if value is None else value
         self.emotions, self.output, self.calibration = model.emotions, model.output, model.calibration
         self.sample_rate, self.min_samples, self.log_probabilities = model.sample_rate, model.min_samples, model.log_probabilities
+        self.demo = model.demo
 
     def logits(self, waveforms, n_samples):
         answers = {name: x.double() for name, x in zip(("logits", "presence"), self.model.logits(waveforms, n_samples), strict=True)}

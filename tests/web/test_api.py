@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
 import soundfile
 from bundles import EMOTIONS, RATE, speech, write_bundle, write_speech
@@ -69,6 +70,24 @@ def test_it_tells_where_the_encoders_look(address, classifier, tmp_path):
     for look in answer["attention"]:
         seconds, weights = classifier.attention_file(file, look["encoder"])
         assert look["seconds"] == pytest.approx(seconds) and look["weights"] == pytest.approx(weights)
+
+
+def test_it_hears_the_channel_that_is_asked_for(address, classifier, tmp_path):
+    both = np.stack([speech(1.5), 0.3 * speech(1.5, seed=1)], axis=1)
+    soundfile.write(tmp_path / "call.wav", both, RATE, subtype="FLOAT")
+    content = ("call.wav", (tmp_path / "call.wav").read_bytes())
+    for channel in (1, 2):
+        _, found = post(address, "/api/classify", content, channel=channel, attention="true")
+        (answer,) = found["answers"]
+        alone = both[:, channel - 1]
+        assert answer["posterior"] == pytest.approx(classifier.predict(alone, sample_rate=RATE).posterior, abs=1e-6)
+        soundfile.write(tmp_path / "alone.wav", alone, RATE, subtype="FLOAT")
+        assert answer["attention"][0]["weights"] == pytest.approx(classifier.attention_file(tmp_path / "alone.wav")[1])
+        _, found = post(address, "/api/timeline", content, channel=channel, window=1, hop=1)
+        assert found["channel"] == channel
+    status, found = post(address, "/api/classify", content, channel=3)
+    assert status == 400 and found["answers"][0]["error"] == "call.wav: channel 3: give one from 1 to 2, the channels that it has"
+    assert post(address, "/api/classify", content, channel=0)[0] == 422
 
 
 def test_what_it_answers_is_described(address):

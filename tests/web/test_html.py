@@ -3,8 +3,10 @@
 import re
 from pathlib import Path
 
-from bundles import write_speech
+from bundles import write_bundle, write_speech
 
+from mlee_sb import EmotionClassifier
+from mlee_sb.inference.answers import DEMO
 from mlee_sb.web.models import Model
 from mlee_sb.web.page import answer_html, page_html, timeline_html
 from mlee_sb.web.recordings import Recording
@@ -19,6 +21,15 @@ class HostileShelf:
     names = [HOSTILE]
     hub = True
     in_the_box = HOSTILE
+
+
+def test_an_answer_of_a_demo_says_so_and_that_of_another_model_does_not(classifier, tmp_path):
+    path = write_speech(tmp_path / "a.wav", 1.3)
+    other = EmotionClassifier.from_hparams(write_bundle(tmp_path / "other"))
+    for one, expected in ((classifier, True), (other, False)):
+        model, recording = Model("a", "a model", one), Recording("a.wav", path)
+        pieces = answer_html(model, recording, one.predict(path), []), timeline_html(model, recording, one.timeline(path, 0.5, 0.25))
+        assert [DEMO in piece for piece in pieces] == [expected, expected]
 
 
 def test_names_of_models_and_recordings_are_text(classifier, tmp_path):
