@@ -48,6 +48,15 @@ def test_without_speeds_a_recording_is_handed_on_as_it_is(frame, tmp_path):
     np.testing.assert_array_equal(data[[0]].inputs[0].numpy(), soundfile.read(tmp_path / "0.wav", dtype="float32")[0])
 
 
+def test_a_piece_of_a_recording_is_heard_alone_at_each_speed(frame, tmp_path):
+    pieces = frame.assign(wav="0.wav", start=[0.0, 0.25, np.nan], end=[0.25, np.nan, 0.1], duration=[0.25, 0.25, 0.1])
+    whole = soundfile.read(tmp_path / "0.wav", dtype="float32")[0]
+    data = WaveformDataset(pieces, tmp_path, Encoder, torch.eye(3), [1.0, 1.1])
+    for item, expected in enumerate((whole[:4000], whole[4000:], whole[:1600])):
+        np.testing.assert_array_equal(data[[item]].inputs[0].numpy(), expected)
+        assert len(data[[item + 3]].inputs[0]) == pytest.approx(len(expected) / 1.1, abs=2)
+
+
 def test_the_shortest_recording_spoken_faster_still_fills_a_window(frame, tmp_path):
     (waveform,) = WaveformDataset(frame, tmp_path, Encoder, torch.eye(3), [1.1])[[2]].inputs
     assert len(waveform) == Encoder.min_samples

@@ -118,6 +118,22 @@ def test_only_what_hangs_on_a_changed_recording_is_computed_again(folder, reads)
     assert len(values_of(folder)["c0"]) == 30
 
 
+def test_another_piece_of_a_recording_has_values_of_its_own(folder, reads):
+    """A table with c0.wav as a whole, then one with its beginning alone: the ID and the recording are the same."""
+    computed(folder)
+    whole = values_of(folder)["c0"].clone()
+    table = folder / "release/votes.csv"
+    header, *rows = table.read_text().splitlines()
+    rows = [f"{row},{row.partition('.')[0]}{',0,0.05' if row.startswith('c0.wav') else ',,'}" for row in rows]
+    table.write_text("\n".join([f"{header},ID,start,end", *rows]) + "\n")
+    shutil.rmtree(folder / "manifests")
+    prepare("vote_table", folder / "release", folder / "manifests", EMOTIONS, say=lambda line: None, group="speaker")
+    reads.clear()
+    computed(folder)
+    piece = values_of(folder)["c0"]
+    assert "c0.wav" in reads and len(piece) == 5 < len(whole) and torch.equal(piece, whole[:5])
+
+
 def test_long_speakers_have_several_files(folder, monkeypatch):
     monkeypatch.setattr(fixed_values, "FILE_SECONDS", 0.2)
     computed(folder)
