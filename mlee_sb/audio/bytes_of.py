@@ -16,6 +16,7 @@ from mlee_sb.audio.layout import Content
 from mlee_sb.errors import InputError, printable
 
 STANDARD_INPUT = "standard input"
+SMALL = 1 << 18  # bytes
 
 Source = str | Path | BinaryIO
 
@@ -27,7 +28,8 @@ def named(source: Source) -> str:
     ('a.wav', 'unnamed audio')
     """
     if isinstance(source, str | Path):
-        return printable(source)
+        text = str(source)
+        return text if text.isprintable() else printable(text)
     name = getattr(source, "name", None)  # a number if the file was opened by its descriptor, as standard input is
     if name in (0, "<stdin>"):
         return STANDARD_INPUT
@@ -91,8 +93,9 @@ def is_on_disk(file: BinaryIO) -> bool:
 
 @contextmanager
 def _mapped(file: BinaryIO) -> Iterator[Content]:
-    if not os.fstat(file.fileno()).st_size:
-        yield b""  # nothing cannot be mapped
+    size = os.fstat(file.fileno()).st_size
+    if size < SMALL:  # nothing at all cannot be mapped, and little is read sooner
+        yield os.pread(file.fileno(), size, 0)
         return
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         yield content

@@ -23,7 +23,7 @@ CUT_OFF = ("partial file", "ended prematurely", "truncat", "moov atom not found"
 
 @contextmanager
 def decoded(source: Source, content: Content, kind: Kind, name: str) -> Iterator[Path]:
-    """Decode a recording into a file of floats of its own rate and channels, and remove that at the end of the block.
+    """Yield a recording decoded into a file of floats of its own rate and channels, which is removed at the end of the block.
 
     ffmpeg gets no network, and only the reader for what the bytes of the file are: no playlist that names other files.
 

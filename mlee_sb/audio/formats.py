@@ -19,6 +19,7 @@ ENDINGS = frozenset({f".{name.lower()}" for name in soundfile.available_formats(
 OF_FFMPEG = ".m4a .m4b .mp4 .webm .amr .awb .wma .aac .mkv .mka .mov .3gp .3g2 .ac3 .ape .wv"
 FFMPEG_ENDINGS = frozenset(OF_FFMPEG.split())
 FFMPEG = "ffmpeg"
+WANTED = f"give a wav, flac, ogg or mp3 file, or another format that libsndfile or {FFMPEG} reads"
 INSTALL = f"install {FFMPEG} (https://ffmpeg.org, or your system's package), or convert it to wav or flac"
 
 
@@ -59,6 +60,7 @@ SIGNATURES = (  # place in the file, bytes there, what it is
     (257, b"ustar", Kind("a tar archive: unpack it")),
     (8, b"AVI ", Kind("a film (AVI)")),
 )
+OF_LIBSNDFILE = (b"RIFF", b"fLaC", b"OggS")  # first bytes of most recordings
 BRANDS = {b"M4A": "m4a (AAC)", b"M4B": "m4b (AAC)", b"qt ": "mov", b"3gp": "3gp", b"3g2": "3g2"}  # of files of the family of mp4
 SNIFFED = 512  # bytes
 
@@ -77,11 +79,17 @@ def kind_of(content: Content) -> Kind | None:
     return next((kind for place, magic, kind in SIGNATURES if first[place : place + len(magic)] == magic), None)
 
 
+def kind_for_ffmpeg(content: Content) -> Kind | None:
+    """Return what a file is, if ffmpeg is asked to read it; None if libsndfile is."""
+    kind = None if bytes(content[:4]) in OF_LIBSNDFILE else kind_of(content)
+    return kind if kind and kind.demuxer else None
+
+
 def why_not_audio_content(content: Content, error: Exception | None = None) -> str:
     """Return why bytes cannot be read as a recording, by what they are and not by the name of the file, and what to do.
 
     >>> why_not_audio_content(b"%PDF-1.4")
-    'a PDF, and no recording'
+    'a PDF, and no recording: give a wav, flac, ogg or mp3 file, or another format that libsndfile or ffmpeg reads'
     """
     if not len(content):
         return "cannot be read as audio: an empty file: get the recording again"
@@ -89,13 +97,13 @@ def why_not_audio_content(content: Content, error: Exception | None = None) -> s
     if kind and kind.demuxer:
         return f"{kind.name}, which is read through {FFMPEG}, and {FFMPEG} is not installed: {INSTALL}"
     if kind:
-        return f"{kind.name}" if ":" in kind.name else f"{kind.name}, and no recording"
+        return kind.name if ":" in kind.name else f"{kind.name}, and no recording: {WANTED}"
     if _is_text(bytes(content[:SNIFFED])):
-        return "cannot be read as audio: it is text, and no recording"
+        return f"cannot be read as audio: it is text, and no recording: {WANTED}"
     if not any(content[:SNIFFED]):
         return "cannot be read as audio: it begins with zeros and no header: the copy did not end? copy it again"
     told = f" ({getattr(error, 'error_string', error)})" if error else ""
-    return f"cannot be read as audio{told}: give a wav, flac, ogg or mp3 file, or another format that libsndfile or {FFMPEG} reads"
+    return f"cannot be read as audio{told}: {WANTED}"
 
 
 def _is_text(first: bytes) -> bool:

@@ -13,7 +13,7 @@ from mlee_sb.audio.bytes_of import Source, bytes_of, named
 from mlee_sb.audio.channels import MOST_CHANNELS, Mix, chosen, loudness, mix_of
 from mlee_sb.audio.faults import UNREADABLE, NoRecording, why_no_sound
 from mlee_sb.audio.ffmpeg import decoded
-from mlee_sb.audio.formats import has_ffmpeg, kind_of, why_not_audio_content
+from mlee_sb.audio.formats import has_ffmpeg, kind_for_ffmpeg, why_not_audio_content
 from mlee_sb.audio.layout import TOLERANCE, Content, Parts, missing_seconds
 from mlee_sb.audio.layout_of import layout_after_junk, layout_of
 
@@ -51,7 +51,7 @@ class _Link:
         self.file.close()
 
     def go(self, start: int) -> int:
-        """Go to a frame, or to the begin if the format has no exact places; return the place."""
+        """Take a frame as the next one, or the first one if the format has no exact places; return which."""
         wanted = start if self._is_exact else 0
         if wanted != self._at and self._is_exact:
             self.file.seek(wanted)
@@ -185,8 +185,7 @@ def opened(source: Source) -> Iterator[Recording]:
     name = named(source)
     with ExitStack() as stack:
         content = stack.enter_context(bytes_of(source))
-        kind = kind_of(content)
-        if kind and kind.demuxer and has_ffmpeg():
+        if (kind := kind_for_ffmpeg(content)) and has_ffmpeg():
             source = stack.enter_context(decoded(source, content, kind, name))
             content = stack.enter_context(bytes_of(source))
         layout = layout_of(content)

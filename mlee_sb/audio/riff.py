@@ -2,12 +2,16 @@
 
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
+
+import numpy as np
 
 from mlee_sb.audio.layout import Content
 from mlee_sb.audio.sized import Samples
 
 CHUNK = struct.Struct("<4sI")
+PLAIN = struct.Struct("<4sIHHIIHH")  # the chunk that tells the kind of samples
 FIRST = 12  # bytes before the first chunk: RIFF, size, WAVE
 IN_DS64 = 0xFFFFFFFF  # a size that stands in 64 bits elsewhere
 NOT_TOLD = 0x7FFFF000
@@ -30,6 +34,34 @@ def riff_samples(content: Content) -> Samples | None:
             promised = _promised(content, size, at, ds64)
             return Samples(at, promised, byte_rate, align, partial(_head, content, at, ds64), partial(_is_more, content))
     return None
+
+
+@dataclass(frozen=True)
+class PlainWav:
+    """A wav of 16-bit integers whose header is right: Hz, channels, frames, and its bytes from the first sample."""
+
+    sample_rate: int
+    channels: int
+    frames: int
+    content: Content
+    at: int
+
+    def first(self, frames: int) -> np.ndarray:
+        """Return the first samples [frames, channels], full scale is 1."""
+        part = self.content[self.at : self.at + 2 * self.channels * frames]
+        return np.frombuffer(part, "<i2").reshape(-1, self.channels) / np.float32(2**15)
+
+
+def plain_wav(content: Content) -> PlainWav | None:
+    """Return what a plain wav tells, the most frequent recording of a corpus, where its header is right; None for all others."""
+    if content[:4] != b"RIFF" or content[12:16] != b"fmt " or len(content) < PLAIN.size + FIRST:
+        return None
+    _, size, kind, channels, rate, byte_rate, align, bits = PLAIN.unpack_from(content, FIRST)
+    samples = riff_samples(content)
+    if (size, kind, bits, align, byte_rate) != (16, 1, 16, 2 * channels, 2 * channels * rate) or not channels or samples is None:
+        return None
+    frames, rest = divmod(len(content) - samples.at, align)
+    return PlainWav(rate, channels, frames, content, samples.at) if samples.promised == frames * align and not rest else None
 
 
 def _promised(content: Content, size: int, at: int, ds64: int | None) -> int | None:

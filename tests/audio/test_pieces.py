@@ -62,18 +62,16 @@ def test_a_piece_may_end_a_moment_after_the_recording(tmp_path):
 
 
 @pytest.fixture
-def opened_once(monkeypatch, tmp_path):
-    """The recordings that are opened, and those whose fingerprint is taken; nothing is kept from before."""
+def read_once(monkeypatch, tmp_path):
+    """The recordings whose bytes are read; nothing is kept from before."""
     monkeypatch.setenv("MLEE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("mlee_sb.corpora.audio_cache.SETTLED", -(10**18))
-    names = {"opened": [], "sha256_of": []}
-    for name, found in names.items():
-        real = getattr(audio_headers, name)
-        monkeypatch.setattr(audio_headers, name, lambda path, real=real, found=found: found.append(str(path)[-5:]) or real(path))
+    names, bytes_of = [], audio_headers.bytes_of
+    monkeypatch.setattr(audio_headers, "bytes_of", lambda path: names.append(str(path)[-5:]) or bytes_of(path))
     return names
 
 
-def test_each_piece_has_its_own_answer_and_the_recording_is_read_once(tmp_path, opened_once):
+def test_each_piece_has_its_own_answer_and_the_recording_is_read_once(tmp_path, read_once):
     samples = sound(3.0)
     samples[16_000:32_000] = 0
     soundfile.write(tmp_path / "a.wav", samples, 16_000)
@@ -91,14 +89,25 @@ def test_each_piece_has_its_own_answer_and_the_recording_is_read_once(tmp_path, 
         "",
     ]
     assert found[0].fingerprint == found[3].fingerprint == found[6].fingerprint != ""
-    assert opened_once == {"opened": ["a.wav", "b.wav"], "sha256_of": ["a.wav", "b.wav"]}
+    assert read_once == ["a.wav", "b.wav"]
 
 
-def test_the_answer_for_a_piece_is_kept_and_is_not_that_of_another(tmp_path, opened_once):
+def test_the_answer_for_a_piece_is_kept_and_is_not_that_of_another(tmp_path, read_once):
     soundfile.write(tmp_path / "a.wav", sound(3.0), 16_000)
     first = check_below(tmp_path, [("a.wav", 0, 1)])
     assert check_below(tmp_path, [("a.wav", 0, 1)]) == first
-    assert opened_once["opened"] == ["a.wav"]
+    assert read_once == ["a.wav"]
     assert check_below(tmp_path, [("a.wav", 0, 2), ("a.wav", 0, 1)])[0].duration == 2
     assert check_below(tmp_path, ["a.wav"])[0].duration == 3
-    assert opened_once["opened"] == ["a.wav"] * 3
+    assert read_once == ["a.wav"] * 3
+
+
+@pytest.mark.parametrize("seconds", [0.04, 0.1, 3.0])
+@pytest.mark.parametrize("channels", [1, 2, 6])
+@pytest.mark.parametrize("rate", [8000, 44_100])
+def test_a_plain_wav_has_the_answer_that_a_decoder_gives(seconds, channels, rate, tmp_path, monkeypatch):
+    soundfile.write(tmp_path / "a.wav", sound(seconds, rate=rate, channels=channels), rate)
+    found = audio_headers.check_audio(tmp_path / "a.wav")
+    monkeypatch.setattr(audio_headers, "plain_wav", lambda content: None)
+    decoded = audio_headers.check_audio(tmp_path / "a.wav")
+    assert found == decoded and found.fingerprint == decoded.fingerprint and found.reason == ""

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from os.path import splitext
 
+from mlee_sb.audio.formats import is_recording_name
 from mlee_sb.corpora.manifest.identities import listed, near_equal
 from mlee_sb.corpora.own_split import own_split
 from mlee_sb.corpora.vote_table.columns import END, FOLD, SPLIT, START, Rows
 from mlee_sb.corpora.vote_table.numbers import numbers, seconds
-from mlee_sb.corpora.vote_table.wavs import is_audio
 from mlee_sb.errors import InputError
 
 NO_TIME = "is no time from 0 on: give seconds, minutes:seconds or hours:minutes:seconds"
@@ -75,7 +75,7 @@ def default_ids(wavs: Sequence[str], starts: Times, ends: Times) -> list[str]:
     >>> default_ids(["wavs/a.wav", "wavs/a.wav"], [None, 1.5], [None, 2.0])
     ['wavs/a', 'wavs/a_1.5-2']
     """
-    stems = {wav: splitext(wav)[0] if is_audio(wav) else wav for wav in dict.fromkeys(wavs)}
+    stems = {wav: splitext(wav)[0] if is_recording_name(wav) else wav for wav in dict.fromkeys(wavs)}
     return [f"{stems[wav]}{_piece(start, end)}" for wav, start, end in zip(wavs, starts, ends, strict=True)]
 
 

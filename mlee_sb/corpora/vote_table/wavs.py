@@ -5,12 +5,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import unquote
 
+from mlee_sb.audio.formats import is_recording_name
 from mlee_sb.corpora.manifest.columns import why_not_inside
 from mlee_sb.corpora.manifest.identities import folded
 from mlee_sb.corpora.vote_table.columns import words
 from mlee_sb.errors import InputError
-
-AUDIO_ENDINGS = (".wav", ".flac", ".ogg", ".mp3")
 
 
 class Recordings:
@@ -69,14 +68,14 @@ class Recordings:
     def _is_there(self, wav: str) -> bool:
         folder, name = os.path.split(wav)
         # A folder may be called as a recording without its ending is.
-        return name in self.names(folder) and (is_audio(name) or not (self.data_folder / wav).is_dir())
+        return name in self.names(folder) and (is_recording_name(name) or not (self.data_folder / wav).is_dir())
 
     def _near(self, cell: str, wav: str, exact: set[str], path: Path) -> str:
         """Return the one recording that a cell can mean."""
         folder, name = os.path.split(wav)
         folder = self._folder(folder)
         files = self._keys(folder)
-        taken = exact if is_audio(name) else set()
+        taken = exact if is_recording_name(name) else set()
         for key in (_key(name), _stem(name)):
             found = [_joined(folder, file) for file in files.get(key, []) if is_recording(file)]
             found = [file for file in found if file not in taken]
@@ -109,12 +108,7 @@ class Recordings:
 
 def is_recording(name: str) -> bool:
     """Tell whether a file of this name is taken for a recording: hidden files are not."""
-    return is_audio(name) and not name.startswith(".")
-
-
-def is_audio(name: str) -> bool:
-    """Tell whether a name ends as recordings do."""
-    return name.lower().endswith(AUDIO_ENDINGS)
+    return is_recording_name(name) and not name.startswith(".")
 
 
 def _joined(folder: str, name: str) -> str:
@@ -127,4 +121,4 @@ def _key(name: str) -> str:
 
 def _stem(name: str) -> str:
     """Return the key of a name without its ending, with a sign that no name of a file has."""
-    return _key(os.path.splitext(name)[0] if is_audio(name) else name) + "/"
+    return _key(os.path.splitext(name)[0] if is_recording_name(name) else name) + "/"
