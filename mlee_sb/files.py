@@ -1,5 +1,6 @@
 """Write files beside their place and rename them into it, so that nobody ever reads half a file."""
 
+import codecs
 import hashlib
 import io
 import json
@@ -14,7 +15,18 @@ from pathlib import Path
 from mlee_sb.errors import InputError
 
 BLOCK = 1 << 17  # bytes read at a time
-ESCAPED = "backslashreplace"  # what is done where a text cannot be encoded: the name of a file may have bytes that are no UTF-8
+ESCAPED = "mlee_sb.escaped"  # what is done where a text cannot be encoded: a file name may have bytes that are no UTF-8
+
+
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    r"""Replace what cannot be encoded by the escapes of JSON, \uXXXX, so that JSON stays JSON whatever a terminal or a pipe takes."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    units = error.object[error.start : error.end].encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[i : i + 4]}" for i in range(0, len(units), 4)), error.end
+
+
+codecs.register_error(ESCAPED, _escaped)
 
 
 @contextmanager

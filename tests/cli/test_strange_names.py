@@ -15,6 +15,7 @@ from rich.console import Console
 from mlee_sb.cli.app import main
 from mlee_sb.cli.terminal import facts_table, show, show_predictions
 from mlee_sb.errors import InputError, error_line, printable
+from mlee_sb.files import ESCAPED, json_text, write_json
 from mlee_sb.inference.answers import Prediction
 
 STRANGE = {  # bytes of a file name -> how it is shown
@@ -57,9 +58,9 @@ def test_a_name_is_shown_on_one_line_that_commands_nothing(name):
 
 
 def by_mlee(*words: object) -> subprocess.CompletedProcess:
-    """`mlee` in a process, with its output to a pipe that takes UTF-8 and nothing else, as a terminal has it."""
+    """`mlee` in a process, with its output to a pipe that takes ASCII and nothing else."""
     code = "from mlee_sb.cli.app import main; raise SystemExit(main())"
-    environment = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii:strict"}
     return subprocess.run([sys.executable, "-c", code, *map(str, words)], capture_output=True, env=environment)
 
 
@@ -74,9 +75,16 @@ def test_a_folder_of_strange_names_is_told_to_its_end(bundle, folder, capsys):
 
 def test_json_gives_the_name_by_which_the_file_is_opened_again(bundle, folder):
     done = by_mlee("classify", folder, "--model", bundle, "--json")
-    lines = done.stdout.decode("utf-8").splitlines()
+    lines = done.stdout.decode("ascii").splitlines()
     assert (done.returncode, done.stderr) == (0, b"")
     assert sorted(os.fsencode(Path(json.loads(line)["file"]).name) for line in lines) == NAMES
+
+
+def test_json_is_utf8_whatever_the_name(tmp_path):
+    name = "\U0001f600 M\udcfcller.wav"
+    write_json(tmp_path / "a.json", {"name": name})
+    assert json.loads((tmp_path / "a.json").read_bytes().decode("utf-8"))["name"] == name
+    assert json.loads(json_text(name).encode("utf-8")) == name == json.loads(json_text(name).encode("ascii", ESCAPED))
 
 
 def test_what_is_wrong_with_a_strange_file_is_shown_so_too(bundle, tmp_path, capsys):
