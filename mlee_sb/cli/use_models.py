@@ -28,7 +28,10 @@ Confidence = Annotated[float, typer.Option("--min_confidence", help="name no dom
 GateName = Annotated[str, typer.Option("--gate", help='how speech is found: energy, or silero (pip install "mlee_sb\\[vad]")')]
 
 Channel = Annotated[
-    str | None, typer.Option("--channel", metavar="N", help="hear this channel only, from 1; or each: an answer for each (default: a mix)")
+    str | None,
+    typer.Option(
+        "--channel", "--channels", metavar="N", help="hear this channel only, from 1; or each: an answer for each (default: a mix)"
+    ),
 ]
 
 

@@ -102,7 +102,7 @@ def test_the_command_line_answers_for_each_channel_in_every_form(bundle, call, t
 
 def test_audio_in_a_pipe_has_channels_too(bundle, call, capsys, monkeypatch):
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(call.read_bytes())))
-    _, out, _ = run(capsys, "classify", "-", "--model", bundle, "--channel", "each", "--json")
+    _, out, _ = run(capsys, "classify", "-", "--model", bundle, "--channels", "each", "--json")
     assert [json.loads(line)["channel"] for line in out.splitlines()] == [1, 2]
 
 
