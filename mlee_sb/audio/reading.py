@@ -24,6 +24,9 @@ KEPT_MIXES = 4096  # recordings with several channels whose mix is remembered, f
 SEEKABLE = ("WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "FLAC")
 """Formats in which the place of a sample is exact."""
 
+BELIEVED = (b".mp3", b".au", b".snd", b".vox", b".gsm")
+"""Endings of names that libsndfile believes more than the bytes of a file: they are not shown to it."""
+
 EXACT = ("PCM", "FLOAT", "DOUBLE", "ULAW", "ALAW")  # kinds of samples of which each has a place of its own
 
 
@@ -205,7 +208,7 @@ def _files(source: Source, content: Content, links) -> list[bytes | Parts]:
     """Return what libsndfile opens: a path where it can, which is the fastest way."""
     if links:
         return [Parts(content, parts) for parts in links]
-    if isinstance(source, str | Path) and Path(source).is_file():
+    if isinstance(source, str | Path) and Path(source).is_file() and not os.fsencode(source).lower().endswith(BELIEVED):
         return [os.fsencode(source)]  # soundfile does not open a str that is no UTF-8
     return [Parts(content, [(0, len(content))])]
 

@@ -177,7 +177,14 @@ def test_ffmpeg_is_given_the_file_and_the_kind_that_its_content_says_and_nothing
     assert called[called.index("-f") + 1] == FFMPEG[content][1] and called[called.index("-protocol_whitelist") + 1] == "file"
     given = called[called.index("-i") + 1]
     assert given == f"file:{path}" if door == "path" else given.startswith("file:/")
+    assert called[called.index(given) :].count("wav") == 1  # libsndfile reads its floats of many channels, and not those of its w64
     assert not Path(called[-1].removeprefix("file:")).exists()
+
+
+def test_a_reason_of_ffmpeg_is_the_same_each_time(tmp_path, program):
+    program("print(f'[aist#0:0/aac @ {hex(id(output))}] [dec:aac @ 0x55cb7b9c9f40] Invalid data [1 of 2]', file=sys.stderr)")
+    (tmp_path / "a.m4a").write_bytes(M4A)
+    assert check_audio(tmp_path / "a.m4a").reason.endswith("(ffmpeg: Invalid data [1 of 2]): copy it again")
 
 
 @pytest.mark.parametrize(
@@ -219,6 +226,24 @@ def test_ffmpeg_itself_reads_them(ending, demuxer, tmp_path):
     made.write_bytes(made.read_bytes()[:-2000])
     with pytest.raises(InputError, match="truncated"):
         load_waveform(made, RATE)
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
+def test_ffmpeg_itself_reads_all_channels(tmp_path):
+    tone = 0.1 * np.sin(np.arange(2 * RATE) * 0.3)
+    soundfile.write(tmp_path / "a.wav", np.stack([(n + 1) / 6 * tone for n in range(6)], axis=1), RATE)
+    os.spawnlp(
+        os.P_WAIT, "ffmpeg", "ffmpeg", "-v", "error", "-i", str(tmp_path / "a.wav"), "-ac", "6", "-c:a", "flac", str(tmp_path / "a.mkv")
+    )
+    peaks = [float(load_waveform(tmp_path / "a.mkv", RATE, channel=n + 1).abs().max()) for n in range(6)]
+    assert peaks == pytest.approx([0.1 * (n + 1) / 6 for n in range(6)], abs=1e-3)
+
+
+@pytest.mark.parametrize("ending", ["au", "snd", "vox", "gsm", "mp3"])
+def test_noise_is_no_recording_because_its_name_has_an_ending(ending, tmp_path):
+    path = tmp_path / f"a.{ending}"
+    path.write_bytes(np.random.default_rng(0).bytes(9000))
+    assert "cannot be read as audio (" in why_not_audio(path)
 
 
 @pytest.mark.parametrize("rate", [1, 100, LOWEST_RATE - 1, HIGHEST_RATE + 1, 768_000])

@@ -221,3 +221,11 @@ def test_the_last_frame_of_a_flac_tells_its_samples(rate, channels, bits):
     content[22:26] = bytes(4)
     layout = flac_layout(bytes(content), 0)
     assert int.from_bytes(layout.links[0][0][22:26], "big") == len(samples)
+
+
+@pytest.mark.parametrize("junk", [bytes(3000), b"<html>moved</html>" * 30], ids=["zeros", "text"])
+def test_an_mp3_after_other_bytes_is_whole_though_libsndfile_believes_the_ending_of_its_name(junk, tmp_path):
+    content = junk + b"".join(mp3_frames(encoded("MP3", samples=np.concatenate([0 * sound(1.0), sound(3.0)])))[1])
+    (tmp_path / "a.mp3").write_bytes(content)
+    found = load_waveform(tmp_path / "a.mp3", RATE)
+    assert len(found) > 4 * RATE and np.array_equal(found, load_waveform(io.BytesIO(content), RATE))
