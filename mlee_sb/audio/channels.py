@@ -17,6 +17,9 @@ CANCELLED_DB = 10.0
 """Channels cancel each other if their mean is quieter than that of unrelated sounds would be by more than this [choice]: for two channels,
 a correlation below -0.9, as of two microphones of which one has its wires exchanged."""
 
+CENTER_DB = 20.0
+"""A center of 5.1 that is quieter than the loudest other channel by more than this holds no voices [choice]: they are elsewhere."""
+
 MOST_CHANNELS = 64  # that are mixed [choice]; one of more can be chosen
 SURROUND = {6: "5.1", 8: "7.1"}  # channels -> layout, with a center of voices and a channel of deep noises
 CENTER, DEEP = 2, 3  # in the order of wav: left, right, center, deep, ...
@@ -60,8 +63,8 @@ def loudness(blocks: Iterable[np.ndarray], channels: int) -> Loudness:
 def mix_of(found: Loudness, is_ogg: bool = False) -> Mix:
     """Choose the channels of a whole recording that are heard: the rule of training, preparation and inference [choice].
 
-    Silent channels are left out. Of 5.1 and 7.1, the center is heard, where the voices are, or if it is silent all others but the one
-    of deep noises. Where channels cancel each other, the loudest is heard.
+    Silent channels are left out. Of 5.1 and 7.1, the center is heard, where the voices are, or if it is silent or far quieter than another
+    one (`CENTER_DB`) all but the one of deep noises. Where channels cancel each other, the loudest is heard.
 
     Parameters
     ----------
@@ -79,13 +82,12 @@ def mix_of(found: Loudness, is_ogg: bool = False) -> Mix:
         return Mix(tuple(range(n)))
     if n in SURROUND:
         center, deep = (CENTER_OF_OGG, n - 1) if is_ogg else (CENTER, DEEP)
-        if heard[center]:
+        others = np.delete(power, deep).max()
+        if heard[center] and power[center] > others * 10 ** (-CENTER_DB / 10):
             return Mix((center,), f"{SURROUND[n]} sound: its center is heard, channel {center + 1} of {n}")
         heard[deep] = heard.sum() == 1 and heard[deep]
     kept = np.flatnonzero(heard)
-    of_mean = found.covariance[np.ix_(kept, kept)].sum() / len(kept) ** 2
-    unrelated = power[kept].sum() / len(kept) ** 2
-    if of_mean < unrelated * 10 ** (-CANCELLED_DB / 10):
+    if _cancel(found.covariance[np.ix_(kept, kept)]):
         loudest = int(kept[power[kept].argmax()])
         told = f"the {len(kept)} channels cancel each other (is one inverted?): channel {loudest + 1}, the loudest, is heard"
         return Mix((loudest,), told)
@@ -93,7 +95,15 @@ def mix_of(found: Loudness, is_ogg: bool = False) -> Mix:
     if not left_out:
         return Mix(tuple(range(n)))
     told = f"channel {left_out[0]} of {n} is" if len(left_out) == 1 else f"channels {', '.join(left_out)} of {n} are"
-    return Mix(tuple(kept.tolist()), f"{told} silent and {'is' if len(left_out) == 1 else 'are'} left out of the mix")
+    why = "silent, or of deep noises," if n in SURROUND else "silent"
+    return Mix(tuple(kept.tolist()), f"{told} {why} and {'is' if len(left_out) == 1 else 'are'} left out of the mix")
+
+
+def _cancel(covariance: np.ndarray) -> bool:
+    """Return whether channels cancel each other: as they are, or all brought to one loudness, as one inverted channel has its own gain."""
+    loudness_of = np.sqrt(covariance.diagonal())
+    correlation = covariance / np.outer(loudness_of, loudness_of)
+    return any(matrix.sum() < matrix.trace() * 10 ** (-CANCELLED_DB / 10) for matrix in (covariance, correlation))
 
 
 def chosen(channel: int, channels: int, name: str) -> Mix:
