@@ -3,11 +3,14 @@
 import codecs
 import csv
 import io
+import logging
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from mlee_sb.errors import InputError, choose
+
+logger = logging.getLogger(__name__)
 
 MARKS = (  # at the beginning of a text; that of UTF-32 begins as that of UTF-16
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -17,6 +20,7 @@ MARKS = (  # at the beginning of a text; that of UTF-32 begins as that of UTF-16
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 FILE_COLUMNS = ("file", "path", "wav", "filename", "file_name", "filepath", "file_path", "audio", "recording")  # names of the column
+OF_PIECES = ("start", "end", "channel", "begin", "stop", "offset", "duration")  # columns that say which part of a recording is meant
 DELIMITERS = ",;\t"
 DIALECT = re.compile("sep=.", re.IGNORECASE)  # the first line of a table that Excel wrote
 QUOTES = "\"'"
@@ -37,7 +41,7 @@ def is_text(content: bytes) -> bool:
 def files_in(content: bytes, where: str, column: str | None = None) -> list[str]:
     """Return the names of files in a list.
 
-    - Text is UTF-8, or UTF-16 or UTF-32 with a byte order mark. In UTF-8, other bytes stay as they are: file names may have them.
+    - Text is UTF-8, UTF-16, or UTF-32 with a byte order mark. In UTF-8, other bytes stay as they are: file names may have them.
     - With NUL between the names, as ``find -print0`` writes it, each is taken as it is.
     - A table (commas, semicolons or tabs) has a line of names first. The column of files is `column`, or the first of `FILE_COLUMNS`.
     - Otherwise each line is a name. One that is there is taken as it is. Of others, blanks and quotes around them are left out, and what
@@ -52,28 +56,40 @@ def files_in(content: bytes, where: str, column: str | None = None) -> list[str]
     Raises
     ------
     InputError
-        if it cannot be decoded, `column` is not in the table, or nobody can tell which column of a table has files
+        if it cannot be decoded or names no file, `column` is not in the table, or nobody can tell which column of a table has files
 
     >>> files_in(b"file,label\\na.wav,1\\n", "list"), files_in(b"a.wav\\0b c.wav\\0", "list"), files_in(b'"a.wav"\\r\\n', "list")
     (['a.wav'], ['a.wav', 'b c.wav'], ['a.wav'])
     """
-    text = _decoded(content, where)
+    names = [name for name in _names(_decoded(content, where), where, column) if name]
+    if not names:
+        raise InputError(f"{where}: a list without a file in it: give one name a line")
+    return names
+
+
+def _names(text: str, where: str, column: str | None) -> list[str]:
     if "\0" in text:
-        return [name for name in text.split("\0") if name]
+        return text.split("\0")
     lines = [line for line in re.split(r"\r\n|\r|\n", text) if line.strip()]
     table = _table(lines, column, where)
-    if table is not None:
-        return table
-    named = [_name(line) for line in lines]
-    return [name for name in named if name]
+    return [_name(line) for line in lines] if table is None else table
 
 
 def _decoded(content: bytes, where: str) -> str:
-    encoding = next((name for mark, name in MARKS if content.startswith(mark)), "utf-8")
+    encoding = next((name for mark, name in MARKS if content.startswith(mark)), None) or _without_mark(content)
     try:
         return content.decode(encoding, errors="strict" if encoding.startswith(("utf-16", "utf-32")) else "surrogateescape")
     except UnicodeDecodeError as error:
         raise InputError(f"{where}: a list that begins as {encoding}, and is not ({error}): write it as UTF-8") from error
+
+
+def _without_mark(content: bytes) -> str:
+    """Return the encoding of a list without a mark. In UTF-16, every second byte of the letters that most names have is NUL."""
+    if len(content) % 2 == 0 and content.count(0) > len(content) / 3:
+        for encoding, place in (("utf-16-le", 1), ("utf-16-be", 0)):
+            if content[place::2].count(0) > len(content) / 3 and not any(byte == 0 for byte in content[1 - place :: 2]):
+                return encoding
+    return "utf-8"
 
 
 def _name(line: str) -> str:
@@ -110,6 +126,8 @@ def _table(lines: Sequence[str], column: str | None, where: str) -> list[str] | 
         if len(names) > 1 and not any("." in name or "/" in name for name in names):
             raise InputError(f"{where}: a table with the columns {', '.join(names)}: name the one with the files by --column")
         return None
+    if pieces := [name for name in names if name.casefold() in OF_PIECES]:
+        logger.warning(f"{where}: not used: {', '.join(pieces)}; the answers are of whole recordings (pieces: Sound in Python)")
     place = names.index(column)
     found = csv.reader(io.StringIO("\n".join(rows[1:])), delimiter=delimiter)
-    return [row[place].strip() for row in found if len(row) > place and row[place].strip()]
+    return [row[place].strip() for row in found if len(row) > place]

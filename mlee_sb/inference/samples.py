@@ -8,6 +8,7 @@
   integers of any size), and a wrong guess would be answered as a recording that is up to 48 dB too quiet.
 """
 
+import logging
 from array import array
 from collections.abc import Sequence
 from numbers import Number, Real
@@ -18,7 +19,7 @@ from torch import Tensor
 
 from mlee_sb.audio.channels import chosen, loudness, mix_of
 from mlee_sb.errors import InputError
-from mlee_sb.models.waveforms import BlockResampler, check_sound, to_mono
+from mlee_sb.models.waveforms import BlockResampler, check_sound, say_once, to_mono
 
 MOST_CHANNELS = 8  # [choice] of a recording, those of 7.1. More are a batch, which must not be mixed into one recording
 SAMPLES = "samples"  # what an error calls a recording that has no file
@@ -150,6 +151,8 @@ def mixed(samples: Tensor, where: str, channel: int | None = None) -> Tensor:
         return samples[:, 0]
     else:
         mix = mix_of(loudness([samples.numpy()], found))
+        if mix.remark:
+            say_once(f"{where}: {mix.remark}", logging.WARNING)
     return to_mono(samples[:, list(mix.channels)])
 
 
@@ -170,7 +173,7 @@ def as_waveform(given: object, sample_rate: int | None, model_rate: int, where: 
         as `as_channels`; or if the sample rate is missing or is none, or there is no sample or no such channel
     """
     if sample_rate is None:
-        raise InputError(f"{where}: samples do not tell their rate: give it in Hz, for example sample_rate=16000")
+        raise InputError(f"{where}: samples do not tell their rate: give it in Hz, for example sample_rate=16000, or Sound(samples, 16000)")
     resampling = BlockResampler(sample_rate, model_rate)
     samples, _ = as_channels(given, where)
     if len(samples) == 0:

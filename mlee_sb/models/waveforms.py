@@ -39,7 +39,8 @@ def resampler(from_rate: int, to_rate: int) -> torchaudio.transforms.Resample:
 
 
 @lru_cache(KEPT_MESSAGES)
-def _say_once(message: str, level: int = logging.INFO) -> None:
+def say_once(message: str, level: int = logging.INFO) -> None:
+    """Say something in the log, unless it was said before: a recording is read many times."""
     logger.log(level, message)
 
 
@@ -144,11 +145,11 @@ def read_blocks(
         mix = heard(recording, source, channel)
         for message in (*recording.remarks, mix.remark):
             if message:
-                _say_once(f"{recording.name}: {message}", logging.WARNING)
+                say_once(f"{recording.name}: {message}", logging.WARNING)
         if len(mix.channels) > 1:
-            _say_once("recordings with several channels: the channels are averaged")
+            say_once("recordings with several channels: the channels are averaged")
         if recording.sample_rate != sample_rate:
-            _say_once(f"recordings at {recording.sample_rate} Hz: resampled to {sample_rate} Hz")
+            say_once(f"recordings at {recording.sample_rate} Hz: resampled to {sample_rate} Hz")
         for block in recording.blocks(first, last):
             yield resampling.feed(to_mono(torch.from_numpy(only(mix, block))))
         yield resampling.finish()

@@ -25,6 +25,8 @@ LISTS = {
     "UTF-16, little end first": b"\xff\xfe" + LINES.encode("utf-16-le"),
     "UTF-16, big end first": b"\xfe\xff" + LINES.encode("utf-16-be"),
     "UTF-16 with lines of Windows": LINES.replace("\n", "\r\n").encode("utf-16"),
+    "UTF-16 without a mark": LINES.encode("utf-16-le"),
+    "UTF-16 without a mark, big end first": LINES.encode("utf-16-be"),
     "UTF-32": LINES.encode("utf-32"),
     "NUL between them, as find -print0 writes": LINES.replace("\n", "\0").encode(),
     "NUL in UTF-16": LINES.replace("\n", "\0").encode("utf-16"),
@@ -67,6 +69,17 @@ def test_the_column_may_be_named():
 def test_a_table_of_which_nobody_can_tell_the_column_is_refused():
     with pytest.raises(InputError, match="list: a table with the columns clip, label: name the one with the files by --column"):
         files_in(b"clip,label\na.wav,hap\n", "list")
+
+
+def test_columns_that_tell_of_a_piece_are_not_passed_over_in_silence(caplog):
+    assert files_in(b"wav,Start,end,label\na.wav,1,2,hap\n", "list") == ["a.wav"]
+    assert "list: not used: Start, end; the answers are of whole recordings" in caplog.text
+
+
+@pytest.mark.parametrize("content", [b"wav\n\n", b"\0\0", b"# nothing yet\n", b"wav,n\n,1\n"])
+def test_a_list_without_a_file_is_refused(content):
+    with pytest.raises(InputError, match="list: a list without a file in it"):
+        files_in(content, "list")
 
 
 def test_a_text_that_is_cut_off_is_refused():

@@ -12,6 +12,7 @@ from bundles import RATE, speech
 from mlee_sb import Sound
 from mlee_sb.errors import InputError
 from mlee_sb.inference.samples import MOST_CHANNELS
+from mlee_sb.models.waveforms import say_once
 
 ONE = speech(0.6)
 OTHER = speech(0.6, seed=1)
@@ -60,6 +61,19 @@ def test_a_recording_has_one_answer_in_whatever_form_it_comes(classifier, ask, f
 def test_channels_are_mixed_whichever_side_they_are_on(classifier, ask):
     mixed = ask(classifier, (ONE + OTHER) / 2)
     assert ask(classifier, BOTH) == ask(classifier, BOTH.T) == ask(classifier, torch.from_numpy(BOTH).double()) == mixed
+
+
+def test_channels_that_are_not_heard_are_told_as_those_of_a_file(classifier, caplog):
+    say_once.cache_clear()
+    classifier.predict(np.stack([ONE, -ONE]), sample_rate=RATE)
+    classifier.classify_batch([ONE, np.stack([ONE, 0 * ONE])])
+    assert "samples: the 2 channels cancel each other" in caplog.text and "waveforms: channel 2 of 2 is silent" in caplog.text
+
+
+def test_a_door_without_a_rate_takes_a_sound(classifier):
+    with pytest.raises(InputError, match=r"or Sound\(samples, 16000\)"):
+        classifier.classify_file(ONE)
+    assert classifier.classify_file(Sound(ONE, RATE))[3] == classifier.classify_batch(ONE)[3]
 
 
 @EACH_DOOR
