@@ -8,7 +8,7 @@ from mlee_sb.audio.layout import AS_IT_IS, JOINED, Content, Layout, Part
 from mlee_sb.audio.mpeg import after_tag, frame_at, mpeg_layout
 from mlee_sb.audio.ogg import MARK as OGG
 from mlee_sb.audio.ogg import ogg_layout
-from mlee_sb.audio.riff import riff_samples, wave64_samples
+from mlee_sb.audio.riff import mp3_in_wav, riff_samples, wave64_samples
 from mlee_sb.audio.sized import Samples, second_recording, settled
 
 FRAMES_AFTER_JUNK = 8  # of an mp3: bytes of anything else look like a few frames, and not like so many
@@ -27,6 +27,8 @@ SIZED = {
 def layout_of(content: Content) -> Layout:
     """Return how the bytes of a recording are to be read; `AS_IT_IS` for those of an unknown format."""
     mark = bytes(content[:4])
+    if mark == b"RIFF" and (mp3 := mp3_in_wav(content)):
+        return _of_mp3_in_wav(content, *mp3)
     if mark in SIZED:
         samples = SIZED[mark](content)
         return AS_IT_IS if samples is None else _of_sized(content, samples)
@@ -45,6 +47,12 @@ def _of_sized(content: Content, samples: Samples) -> Layout:
     rest = layout_of(content[second:])
     links = rest.links or (((0, len(content) - second),),)
     return Layout((((0, second),), *(tuple(_moved(part, second) for part in link) for link in links)), JOINED, rest.cut)
+
+
+def _of_mp3_in_wav(content: Content, place: int, size: int) -> Layout:
+    found = mpeg_layout(content[place : place + size], 0)
+    links = found.links or (((0, size),),)
+    return Layout(tuple(tuple(_moved(part, place) for part in link) for link in links), found.remark, found.cut)
 
 
 def _moved(part: Part, by: int) -> Part:

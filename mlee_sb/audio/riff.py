@@ -19,6 +19,7 @@ NOT_TOLD = 0x7FFFF000
 0x80000000 or 0xffffffff. 0 is written, too."""
 
 MOST = 1 << 62  # bytes; a larger size says that nobody knew it
+MP3_KIND = b"\x55\x00"  # the kind of samples of an mp3 in a wav, of which libsndfile estimates the length
 WAVE64 = 24  # bytes of a name (16) and a size that counts them, too
 
 
@@ -33,6 +34,17 @@ def riff_samples(content: Content) -> Samples | None:
         elif name == b"data" and byte_rate and align:
             promised = _promised(content, size, at, ds64)
             return Samples(at, promised, byte_rate, align, partial(_head, content, at, ds64), partial(_is_more, content))
+    return None
+
+
+def mp3_in_wav(content: Content) -> tuple[int, int] | None:
+    """Return the place and the bytes of an mp3 that has the head of a wav; None for all others."""
+    is_mp3 = False
+    for name, size, at in _chunks(content, FIRST):
+        if name == b"fmt ":
+            is_mp3 = content[at : at + 2] == MP3_KIND
+        elif name == b"data":
+            return (at, min(size or len(content), len(content) - at)) if is_mp3 else None
     return None
 
 

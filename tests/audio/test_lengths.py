@@ -229,3 +229,24 @@ def test_an_mp3_after_other_bytes_is_whole_though_libsndfile_believes_the_ending
     (tmp_path / "a.mp3").write_bytes(content)
     found = load_waveform(tmp_path / "a.mp3", RATE)
     assert len(found) > 4 * RATE and np.array_equal(found, load_waveform(io.BytesIO(content), RATE))
+
+
+@pytest.mark.parametrize("ends", [0, 40], ids=["whole", "cut off"])
+def test_an_mp3_with_the_head_of_a_wav_is_as_long_as_its_frames(ends, tmp_path):
+    mp3 = b"".join(FRAMES)
+    head = struct.pack("<HHIIHHHHIHHH", 0x55, 1, RATE, 3000, 1, 0, 12, 1, 2, 144, 1, 1105)
+    chunks = (
+        b"WAVEfmt "
+        + struct.pack("<I", len(head))
+        + head
+        + b"fact"
+        + struct.pack("<II", 4, 5 * RATE)
+        + b"data"
+        + struct.pack("<I", len(mp3))
+    )
+    content = b"RIFF" + struct.pack("<I", len(chunks) + len(mp3)) + chunks + mp3[: len(mp3) - ends]
+    (tmp_path / "a.wav").write_bytes(content)
+    if ends:
+        assert "truncated" in check_audio(tmp_path / "a.wav").reason
+    else:
+        assert np.array_equal(load_waveform(tmp_path / "a.wav", RATE), load_waveform(io.BytesIO(mp3), RATE))
