@@ -31,6 +31,11 @@ WAVEFORMS = "waveforms"  # what an error calls samples that come without a file 
 AudioFile = str | Path | BinaryIO
 
 
+def is_file(audio: object) -> bool:
+    """Tell whether something is the path of a file, or a file that is open."""
+    return isinstance(audio, str | Path) or hasattr(audio, "read")
+
+
 @dataclass(frozen=True)
 class Sound:
     """A recording as somebody gives it: a file, or samples in memory, and which channel or piece of it is meant.
@@ -92,7 +97,7 @@ class Sound:
         """
         piece = {"start": self.start, "end": self.end}
         if not is_samples(self.audio):
-            if self.sample_rate is not None:
+            if self.sample_rate is not None and is_file(self.audio):
                 raise InputError(f"{self.name}: sample_rate {self.sample_rate!r} is for samples; a file tells its own: leave it out")
             yield from read_blocks(self.audio, model_rate, channel=self.channel, **piece)
             return
@@ -115,8 +120,10 @@ def sounds_of(audio: Iterable, sample_rate: int | None, channel: int | None) -> 
     InputError
         if it is one recording, or nothing that can be iterated over
     """
-    if isinstance(audio, str | bytes | Path) or hasattr(audio, "read"):
+    if is_file(audio) or isinstance(audio, bytes):
         raise InputError(f"{Sound(audio).name}: this is one file or folder: give a list of files, or call predict")
+    if is_number(audio):
+        raise InputError(f"a {type(audio).__name__}: give a list of files or of samples")
     if is_samples(audio) and is_number(next(iter(audio), None)):
         raise InputError(f"{SAMPLES}: these are of one recording: give a list of recordings, or call predict")
     if not isinstance(audio, Iterable):

@@ -235,3 +235,16 @@ def test_a_stream_keeps_to_the_side_of_the_channels_in_short_blocks(classifier):
 def test_a_stream_that_has_nothing_now_goes_on(classifier, nothing):
     stream = classifier.stream(RATE, 0.5, 0.25)
     assert stream.feed(nothing) == [] and stream.feed(ONE) == classifier.stream(RATE, 0.5, 0.25).feed(ONE) != []
+
+
+@pytest.mark.parametrize("given", [None, 0.5, b"RIFF", {"array": ONE}])
+def test_what_is_neither_a_file_nor_samples_is_told_by_what_it_is(classifier, given):
+    for ask in (classifier.predict, classifier.timeline):
+        with pytest.raises(InputError, match=f"a {type(given).__name__}: give the path of a file"):
+            ask(given, sample_rate=RATE)
+
+
+@pytest.mark.parametrize("one", [np.float32(0.5), torch.tensor(0.5), 0.5])
+def test_one_number_is_not_many_recordings(classifier, one):
+    with pytest.raises(InputError, match=f"a {type(one).__name__}: give a list of files or of samples"):
+        classifier.predict_many(one, sample_rate=RATE)
