@@ -29,14 +29,18 @@ MAY_IMPORT = {
     "calibration": set(),
     "fonts": set(),
     "hub_errors": set(),
-    "hub_files": {"hub_errors"},
+    "hub_requests": set(),
+    "hub_files": {"hub_errors", "hub_requests"},
+    "hub_cache": {"hub_errors", "hub_files", "hub_requests"},
     "corpora": {"labels"},
     "demo": {"corpora"},  # writes a release in IEMOCAP's layout
-    "models": {"calibration", "hub_errors", "hub_files", "targets.outputs"},
+    "models": {"calibration", "hub_cache", "hub_errors", "hub_files", "targets.outputs"},
     "training": {"calibration", "models", "noted_upstreams", "targets", "stage_folder", "corpora.manifest"},
     "evaluation": {"calibration", "fonts", "targets", "stage_folder", "corpora.manifest"},
     "testing": {"models"},
-    "inference": {"calibration", "fonts", "hub_errors", "hub_files", "models", "noted_upstreams", "targets.outputs", "stage_folder"},
+    "inference": {
+        *("calibration", "fonts", "hub_cache", "hub_errors", "hub_files", "models", "noted_upstreams", "stage_folder", "targets.outputs"),
+    },
     # What recipes/ and `mlee` call.
     "experiment": {"demo", "corpora", "training", "evaluation", "inference", "targets", "stage_folder", "models.bundle_files"},
     "web": {"hub_errors", "inference", "models.bundle_files", "models.waveforms", "stage_folder"},

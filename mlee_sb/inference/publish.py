@@ -10,7 +10,7 @@ from huggingface_hub import HfApi, ModelCard
 
 from mlee_sb.errors import InputError
 from mlee_sb.files import write_text
-from mlee_sb.hub_errors import hub_errors_explained, is_repository
+from mlee_sb.hub_errors import hub_errors_explained, is_repository, odd_answers_explained
 from mlee_sb.inference.card import card_text, parameters_of, read_scores, tested_scores
 from mlee_sb.inference.hub import Place
 from mlee_sb.inference.source import find, load_at
@@ -71,7 +71,7 @@ def push(
         _check_upstreams(folder, bundle.config)
         card = card_to_publish(place, bundle, licence, name)
         staged = _copy_to_publish(place, card, Path(temporary) / MODEL)
-        with hub_errors_explained(name):
+        with hub_errors_explained(name), odd_answers_explained(name):
             api = HfApi()
             repository = api.create_repo(name, private=private, exist_ok=True)
             message = f"{bundle.config.labels.row} on {bundle.config.labels.corpus}"
