@@ -15,8 +15,9 @@ PACKAGE = Path(__file__).resolve().parents[1] / "mlee_sb"
 FILES = sorted(PACKAGE.rglob("*.py"))
 FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
 
-BELOW = {"errors", "files", "wav_faults", "plugins", "version"}  # what every room stands on
+BELOW = {"disk", "errors", "files", "wav_faults", "plugins", "version"}  # what every room stands on
 MAY_IMPORT = {
+    "disk": set(),
     "errors": set(),
     "files": set(),
     "wav_faults": set(),
@@ -42,16 +43,28 @@ MAY_IMPORT = {
     "cli": {"corpora", "labels", "models", "training", "evaluation", "inference", "experiment", "stage_folder", "web"},
     "__init__": {"inference", "experiment"},
 }
-WITHOUT_TORCH = ("errors", "files", "wav_faults", "plugins", "stage_folder", "labels", "calibration", "demo", "corpora", "evaluation")
+WITHOUT_TORCH = (
+    "disk",
+    "errors",
+    "files",
+    "wav_faults",
+    "plugins",
+    "stage_folder",
+    "labels",
+    "calibration",
+    "demo",
+    "corpora",
+    "evaluation",
+)
 TORCH = {"torch", "torchaudio", "speechbrain", "safetensors"}
 DISTRIBUTIONS = {"sklearn": "scikit-learn", "ruamel": "ruamel.yaml", "pyworld": "pyworld-prebuilt"}  # where the import has another name
 SHOWS_VALUES = {"stage_folder.py"}  # in an error, of settings that differ
 
 # The docstring of a function begins with one of these. Add a verb that is missing.
 VERBS = """
-    answer build calculate calibrate call check classify compare compute count describe draw embed end evaluate export fetch fill find
+    answer build calculate calibrate call check classify clear compare compute count describe draw embed end evaluate export fetch fill find
     fit follow give import join keep lay leave let load look make name normalise note offer parse predict prepare print publish raise
-    read recognise refuse remove resolve resume return run save say score serve set show speak split start take tell train turn use wait
+    read recognise refuse remove rename resolve resume return run save say score serve set show speak split start take tell train turn use wait
     write yield
 """
 

@@ -22,8 +22,9 @@ from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from mlee_sb.corpora.manifest import pieces_of
+from mlee_sb.disk import FULL, DiskError
 from mlee_sb.errors import InputError
-from mlee_sb.files import clear_partial, written_beside
+from mlee_sb.files import clear_left, written_beside
 from mlee_sb.models.device import upload
 from mlee_sb.models.waveforms import pad
 from mlee_sb.training.data import FixedDataset, WaveformDataset
@@ -37,7 +38,6 @@ FILE_SECONDS = 120  # [choice] of speech in a file. A file is in memory while it
 MAPPED = 1 << 27  # [choice] bytes of the files that are mapped at one time
 MARGIN = 1.05  # [choice] free space that is asked for, as a multiple of what the values take
 WAIT = 0.5  # seconds until a run looks again whether another one has finished a file
-FULL = (errno.ENOSPC, errno.EDQUOT)
 
 Wanted = Sequence[tuple[pd.DataFrame, Sequence[float]]]
 
@@ -227,7 +227,7 @@ def _in_turn(files: Sequence[_File], found: Callable[[_File], object]) -> Iterat
                 if file.is_kept:
                     found(file)
                 else:
-                    clear_partial(file.path.parent, file.path.name)  # of a killed run
+                    clear_left(file.path.parent, file.path.name, alone=True)  # of a killed run
                     yield file
             finally:
                 lock.release()
@@ -298,12 +298,13 @@ def _told_if_full(part: FixedPart, size: float) -> Iterator[None]:
     """Turn the error of a full disk, or of a used up quota, into an InputError."""
     try:
         yield
-    except OSError as error:
-        if error.errno not in FULL:
+    except (OSError, DiskError) as error:
+        refused = error.__cause__ if isinstance(error, DiskError) else error
+        if getattr(refused, "errno", None) not in FULL:
             raise
         free = shutil.disk_usage(part.folder.anchor if not part.folder.exists() else part.folder).free
         raise InputError(
-            f"{part.folder}: the {part.name} needs about {_shown(size)} here, and {_shown(free)} are free ({error.strerror}): "
+            f"{part.folder}: the {part.name} needs about {_shown(size)} here, and {_shown(free)} are free ({refused.strerror}): "
             f"free some space and begin again (finished files are kept), or give a folder on another disk with --results"
         ) from error
 

@@ -8,7 +8,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from mlee_sb.errors import InputError
-from mlee_sb.files import clear_partial, json_text
+from mlee_sb.files import clear_left, json_text
 from mlee_sb.models.device import check_usable
 from mlee_sb.noted_upstreams import note_upstream
 from mlee_sb.stage_folder import above_rows
@@ -160,7 +160,8 @@ def _try_to_enter(stage: Stage, lock: FileLock, seconds: float) -> bool | None:
         lock.acquire(timeout=seconds)
     except Timeout:
         return None
-    clear_partial(stage.folder)
+    clear_left(stage.folder, alone=True)
+    clear_left(stage.files.save, alone=True)
     return _finished(stage)
 
 
