@@ -62,10 +62,10 @@ SHOWS_VALUES = {"stage_folder.py"}  # in an error, of settings that differ
 
 # The docstring of a function begins with one of these. Add a verb that is missing.
 VERBS = """
-    answer build calculate calibrate call check classify clear compare compute count describe draw embed end evaluate export fetch fill find
-    fit follow give import join keep lay leave let load look make name normalise note offer parse predict prepare print publish raise
-    read recognise refuse remove rename resolve resume return run save say score serve set show speak split start take tell train turn use wait
-    write yield
+    answer build calculate calibrate call check classify clear compare compute count describe draw embed end evaluate export fetch fill
+    find fit follow give import join keep lay leave let load look make name normalise note offer parse predict prepare print publish raise
+    read recognise refuse remove rename resolve resume return run save say score serve set show speak split start take tell train turn use
+    wait write yield
 """
 
 LONGEST_FILE, LONGEST_FUNCTION = 400, 50  # lines; of a function without its docstring
