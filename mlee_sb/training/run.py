@@ -21,6 +21,7 @@ from mlee_sb.training.fixed_values import keep
 from mlee_sb.training.inputs import stage_inputs
 from mlee_sb.training.stage import Stage, plan
 from mlee_sb.training.train_stage import check_encoder_of, train_stage
+from mlee_sb.whole_stage import damaged_file
 
 WAIT = 600  # seconds between two messages among the processes of a run that waits for another run
 
@@ -135,6 +136,8 @@ def run_one(stage: Stage, device: str, score: Callable[[Path], None], say: Calla
         if _entered(stage, lock, waits):
             say(f"{step}: finished before, reused")
         else:
+            if stage.files.summary.is_file() and (damaged := damaged_file(stage.files)):
+                say(f"{step}: {damaged} is not as it was written: trained again")
             together = f" and {processes()[1] - 1} more" if processes()[1] > 1 else ""
             say(f"{step}: training on {device}{together}")
             train_stage(stage, device, say)
@@ -162,6 +165,7 @@ def _try_to_enter(stage: Stage, lock: FileLock, seconds: float) -> bool | None:
         return None
     clear_left(stage.folder, alone=True)
     clear_left(stage.files.save, alone=True)
+    stage.mend_identity()
     return _finished(stage)
 
 
