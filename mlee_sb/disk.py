@@ -22,7 +22,7 @@ REFUSALS = {
     **dict.fromkeys((errno.EACCES, errno.EPERM), NO_RIGHT),
     **dict.fromkeys((errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP), NO_LOCKS),
 }
-PROBE = 1 << 16  # bytes that are written to see whether a disk takes them
+PROBE = 1 << 20  # bytes that are written to see whether a disk takes them
 
 
 class DiskError(InputError):
@@ -76,6 +76,15 @@ def _about(error: OSError, folder: Path) -> DiskError | None:
     here = folder.absolute()
     elsewhere = named and not named.is_relative_to(here) and not here.is_relative_to(named)
     return None if elsewhere else refusal(error, folder)
+
+
+def check_writable(folder: str | Path) -> None:
+    """Write a few bytes to a folder, and remove them again. Raise a DiskError if the disk refuses."""
+    folder = Path(folder)
+    with told(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    if said := _refused_now(folder):
+        raise said
 
 
 def _refused_now(folder: Path) -> DiskError | None:

@@ -15,13 +15,14 @@ PACKAGE = Path(__file__).resolve().parents[1] / "mlee_sb"
 FILES = sorted(PACKAGE.rglob("*.py"))
 FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
 
-BELOW = {"disk", "errors", "files", "wav_faults", "plugins", "version"}  # what every room stands on
+BELOW = {"disk", "errors", "files", "wav_faults", "plugins", "start", "version"}  # what every room stands on
 MAY_IMPORT = {
     "disk": set(),
     "errors": set(),
     "files": set(),
     "wav_faults": set(),
     "plugins": set(),
+    "start": set(),
     "version": set(),
     "labels": set(),
     "targets": {"labels"},

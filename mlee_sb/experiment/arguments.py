@@ -5,7 +5,7 @@ import numbers
 import re
 import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -20,7 +20,6 @@ from mlee_sb.experiment.hparams_files import ENDINGS, find_hparams, rows
 from mlee_sb.experiment.parser import Parser
 from mlee_sb.stage_folder import MANIFESTS
 from mlee_sb.training.check_settings import SETTINGS
-from mlee_sb.training.distributed import is_main
 from mlee_sb.training.hparams_tree import ENCODER, encoder_names, encoder_settings
 from mlee_sb.training.settings import nested, overridable
 from mlee_sb.training.stage import Data
@@ -28,22 +27,9 @@ from mlee_sb.training.stage import Data
 DEMO = "demo"  # the corpus of generated speech
 DEMO_FOLDER = "data/demo_release"
 RESULTS = "results"  # the folder for all results, where none is named
-WRONG_INPUT, STOPPED = 2, 130  # exit statuses; the second is that of a program that Ctrl-C ended
+GOES_ON = "stopped; the same command goes on from the last finished epoch"  # after Ctrl-C
 
 Settings = Mapping[str, tuple[object, str]]  # name -> default and comment, as `overridable` tells them
-
-
-def exit_status(work: Callable[[], int]) -> int:
-    """Return what `work` returns; 2 after an InputError or OSError, 130 after Ctrl-C, each with a line for a person on stderr."""
-    try:
-        return work()
-    except (InputError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return WRONG_INPUT
-    except KeyboardInterrupt:
-        if is_main():
-            print("stopped; the same command goes on from the last finished epoch", file=sys.stderr)
-        return STOPPED
 
 
 def make_parser(description: str, program: str | None) -> Parser:

@@ -7,6 +7,7 @@ import pandas as pd
 import torch
 from filelock import FileLock, Timeout
 
+from mlee_sb.disk import told
 from mlee_sb.errors import InputError
 from mlee_sb.files import clear_left, json_text
 from mlee_sb.models.device import check_usable
@@ -130,6 +131,11 @@ def run_one(stage: Stage, device: str, score: Callable[[Path], None], say: Calla
     device : as `check_device` returns it
     step : the beginning of each line for a person
     """
+    with told(stage.folder):
+        _run_one(stage, device, score, say, step)
+
+
+def _run_one(stage: Stage, device: str, score: Callable[[Path], None], say: Callable[[str], None], step: str) -> None:
     lock = FileLock(stage.files.save / ".lock")  # keeps out other runs that require the same stage; a killed run leaves the lock open
     waits = lambda: say(f"{step}: another run trains it, waiting for that")  # noqa: E731
     try:
