@@ -26,7 +26,10 @@ PROBE = 1 << 20  # bytes that are written to see whether a disk takes them
 
 
 class DiskError(InputError):
-    """A disk refused to take or to give something."""
+    """A disk refused to take or to give something: `number` is the one of the error of the system, `place` the file or folder."""
+
+    number: int
+    place: str | Path
 
 
 def refusal(error: OSError, place: str | Path | None = None) -> DiskError | None:
@@ -40,10 +43,13 @@ def refusal(error: OSError, place: str | Path | None = None) -> DiskError | None
     >>> str(refusal(OSError(errno.EROFS, "Read-only file system"), "results"))
     'results: the disk is read-only: give a folder that can be written'
     """
-    if error.errno not in REFUSALS:
-        return None
-    place = place or error.filename or "standard output"
-    return DiskError(f"{place if isinstance(place, Path) else os.fsdecode(place)}: {REFUSALS[error.errno]}")
+    return _disk_error(error.errno, place or error.filename or "standard output") if error.errno in REFUSALS else None
+
+
+def _disk_error(number: int, place: str | Path) -> DiskError:
+    said = DiskError(f"{place if isinstance(place, Path) else os.fsdecode(place)}: {REFUSALS[number]}")
+    said.number, said.place = number, place
+    return said
 
 
 def line_for(error: Exception) -> str:
@@ -56,11 +62,16 @@ def told(folder: str | Path) -> Iterator[None]:
     """Turn what a disk refuses in the block into a `DiskError` that names `folder`.
 
     Some libraries hide the error of the system in one of their own ("file write failed"). So after an error that is not for people a few
-    bytes are written to the folder: if the disk refuses these, too, that was the reason.
+    bytes are written to the folder: if the disk refuses these, too, that was the reason. Of blocks in one another, the outer one names its
+    folder where it holds the other: it is the one that a person knows.
     """
     folder = Path(folder)
     try:
         yield
+    except DiskError as error:
+        if Path(error.place).absolute().is_relative_to(folder.absolute()):
+            raise _disk_error(error.number, folder) from error
+        raise
     except InputError:
         raise
     except Exception as error:

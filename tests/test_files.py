@@ -123,6 +123,15 @@ def test_a_disk_that_refuses_is_named_with_what_to_do_and_the_old_file_stays(tmp
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"] and (tmp_path / "a.txt").read_text() == "before"
 
 
+def test_the_folder_that_a_person_knows_is_named_and_not_the_hidden_one_in_it(tmp_path, monkeypatch):
+    def refuse(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(DiskError, match=f"^{tmp_path}: the disk is full"), folder_beside(tmp_path / "a") as beside:
+        write_text(beside / "b" / "c.txt", "x")
+
+
 def test_a_name_that_is_too_long_is_told(tmp_path):
     with pytest.raises(DiskError, match="name is too long"):
         write_text(tmp_path / ("a" * 300), "x")

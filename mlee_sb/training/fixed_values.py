@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import math
+import os
 import shutil
 import sys
 import time
@@ -299,12 +300,12 @@ def _told_if_full(part: FixedPart, size: float) -> Iterator[None]:
     try:
         yield
     except (OSError, DiskError) as error:
-        refused = error.__cause__ if isinstance(error, DiskError) else error
-        if getattr(refused, "errno", None) not in FULL:
+        number = error.number if isinstance(error, DiskError) else error.errno
+        if number not in FULL:
             raise
         free = shutil.disk_usage(part.folder.anchor if not part.folder.exists() else part.folder).free
         raise InputError(
-            f"{part.folder}: the {part.name} needs about {_shown(size)} here, and {_shown(free)} are free ({refused.strerror}): "
+            f"{part.folder}: the {part.name} needs about {_shown(size)} here, and {_shown(free)} are free ({os.strerror(number)}): "
             f"free some space and begin again (finished files are kept), or give a folder on another disk with --results"
         ) from error
 
