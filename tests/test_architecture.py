@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "mlee_sb"
 FILES = sorted(PACKAGE.rglob("*.py"))
 FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
 
-BELOW = {"disk", "errors", "files", "wav_faults", "plugins", "start", "version"}  # what every room stands on
+BELOW = {"disk", "errors", "files", "wav_faults", "plugins", "start", "version", "workers"}  # what every room stands on
 MAY_IMPORT = {
     "disk": set(),
     "errors": set(),
@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "plugins": set(),
     "start": set(),
     "version": set(),
+    "workers": set(),
     "labels": set(),
     "targets": {"labels"},
     "stage_folder": {"corpora.manifest", "models.bundle_files"},

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from mlee_sb.corpora.audio_cache import AudioCache
 from mlee_sb.files import sha256_of
 from mlee_sb.wav_faults import why_cut_off, why_no_sound
+from mlee_sb.workers import leave_with_the_starter
 
 SHORTEST = 0.040
 """Seconds of the shortest recording: the window of the model's spectrogram."""
@@ -107,7 +108,9 @@ def _in_workers_where_worth_it(tasks: Sequence[Sequence[str | Path]]) -> Iterato
     yield from map(_check_each, tasks[:1])
     seconds_left = (time.perf_counter() - begun) * (len(tasks) - 1)
     workers = WORKERS if seconds_left > WORTH_WORKERS else 1
-    yield from Parallel(workers, return_as="generator", idle_worker_timeout=IDLE)(delayed(_check_each)(task) for task in tasks[1:])
+    yield from Parallel(workers, return_as="generator", idle_worker_timeout=IDLE, initializer=leave_with_the_starter)(
+        delayed(_check_each)(task) for task in tasks[1:]
+    )
 
 
 def _check_each(paths: Sequence[str | Path]) -> list[Audio]:
