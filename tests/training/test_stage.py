@@ -8,12 +8,11 @@ from dataclasses import replace
 import pytest
 
 from mlee_sb.errors import InputError
-from mlee_sb.files import write_json
-from mlee_sb.models.bundle_files import WEIGHTS
-from mlee_sb.stage_folder import Summary
 from mlee_sb.training import source_code
 from mlee_sb.training.stage import make_stage, plan
 from mlee_sb.whole_stage import note_files
+
+from .conftest import finished
 
 
 def test_a_fusion_needs_the_existence_model_and_then_the_dominant_model(stage):
@@ -265,17 +264,6 @@ def test_checkpoints_of_nobody_knows_which_settings_are_not_gone_on_with(stage):
     part.files.identity.write_text("{")
     part.check_folder()
     assert "begins anew" in part.begin_on_its_encoders() and not checkpoint.exists()
-
-
-def finished(part):
-    """A stage that looks as if it had been trained, on encoders that are not there."""
-    settings, names = part.settings, ("row", "train_set", "fold", "seed", "target")
-    rest = {"class_weights": None, "losses": {}, "epochs": 1, "seconds": 1.0, "output": "softmax", "demo": False, "protocol_hash": "1"}
-    part.files.write_summary(Summary(**{name: settings[name] for name in names}, variant="", corpus="calls", **rest))
-    for path in (part.files.predictions, part.files.hyperparams, part.files.config, part.files.model / WEIGHTS):
-        write_json(path, {})
-    part.files.write_identity(part.identity)
-    return part
 
 
 # Emotions of the manifests, and variants
