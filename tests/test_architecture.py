@@ -15,11 +15,12 @@ PACKAGE = Path(__file__).resolve().parents[1] / "mlee_sb"
 FILES = sorted(PACKAGE.rglob("*.py"))
 FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
 
-BELOW = {"disk", "errors", "files", "wav_faults", "plugins", "start", "version", "workers"}  # what every room stands on
+BELOW = {"disk", "errors", "files", "locks", "wav_faults", "plugins", "start", "version", "workers"}  # what every room stands on
 MAY_IMPORT = {
     "disk": set(),
     "errors": set(),
     "files": set(),
+    "locks": set(),
     "wav_faults": set(),
     "plugins": set(),
     "start": set(),

@@ -26,6 +26,7 @@ from mlee_sb.corpora.manifest import pieces_of
 from mlee_sb.disk import FULL, DiskError
 from mlee_sb.errors import InputError
 from mlee_sb.files import clear_left, written_beside
+from mlee_sb.locks import check_lockable
 from mlee_sb.models.device import upload
 from mlee_sb.models.waveforms import pad
 from mlee_sb.training.data import FixedDataset, WaveformDataset
@@ -209,16 +210,16 @@ def _in_turn(files: Sequence[_File], found: Callable[[_File], object]) -> Iterat
     Each file has its own lock, which this run holds until it asks for the next file. `found` is called with each file that another
     run finished.
 
-    The lock is flock on a file: the system opens it when a process ends in any way, so what lies around afterwards does no harm. On
-    network folders (NFS 4, CIFS, CephFS, Lustre with the option `flock`) it also holds between machines. Where it holds within a machine
-    only, two machines compute the same file, and the second replaces it by the same values: the work is lost, and nothing else. A lock
-    that is a file which exists would work everywhere, but a killed run would leave it closed.
+    Where a lock (`mlee_sb.locks`) holds within a machine only, two machines compute the same file, and the second replaces it by the
+    same values: the work is lost, and nothing else. A lock that is a file which exists would work everywhere, but a killed run would
+    leave it closed.
     """
     waiting = list(files)
     while waiting:
         held = []
         for file in waiting:
             lock = FileLock(file.path.with_name(f".{file.path.name}.lock"))
+            check_lockable(lock.lock_file)
             try:
                 lock.acquire(timeout=0)
             except Timeout:

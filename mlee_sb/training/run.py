@@ -10,6 +10,7 @@ from filelock import FileLock, Timeout
 from mlee_sb.disk import told
 from mlee_sb.errors import InputError
 from mlee_sb.files import clear_left, json_text
+from mlee_sb.locks import check_lockable
 from mlee_sb.models.device import check_usable
 from mlee_sb.noted_upstreams import note_upstream
 from mlee_sb.stage_folder import above_rows
@@ -164,7 +165,9 @@ def _entered(stage: Stage, lock: FileLock, waits: Callable[[], None]) -> bool:
 
 def _try_to_enter(stage: Stage, lock: FileLock, seconds: float) -> bool | None:
     """Return whether the stage is finished; None if another run still uses its folder. Otherwise the main process then holds the lock."""
-    stage.files.save.mkdir(parents=True, exist_ok=True)
+    with told(stage.folder):
+        stage.files.save.mkdir(parents=True, exist_ok=True)
+        check_lockable(lock.lock_file)
     try:
         lock.acquire(timeout=seconds)
     except Timeout:

@@ -28,6 +28,7 @@ from mlee_sb.training.inputs import stage_inputs
 from mlee_sb.training.run import run
 from mlee_sb.training.stage import plan
 from mlee_sb.training.train_stage import train_stage
+from mlee_sb.whole_stage import note_files
 
 from .conftest import prepared, stage_on
 
@@ -320,6 +321,7 @@ def change_weights_of(stage):
     other = load_bundle(stage.model_folder)
     other.model.encoder.network.blstm.weight_ih_l0.data.mul_(2)
     save_bundle(stage.model_folder, other.model, other.config.labels.model_dump(), demo=False)
+    note_files(stage.files)
 
 
 def test_a_head_that_is_trained_again_is_scored_again(fusion):
