@@ -20,6 +20,7 @@ from mlee_sb.audio.levels import block_size, has_sound
 from mlee_sb.audio.reading import HIGHEST_RATE, LOWEST_RATE, Recording, opened
 from mlee_sb.audio.riff import plain_wav
 from mlee_sb.corpora.audio_cache import AudioCache
+from mlee_sb.workers import leave_with_the_starter
 
 SHORTEST = 0.040
 """Seconds of the shortest recording: the window of the model's spectrogram."""
@@ -134,7 +135,9 @@ def _in_workers_where_worth_it(tasks: Sequence[Sequence]) -> Iterator[list[list[
     yield from map(_check_each, tasks[:1])
     seconds_left = (time.perf_counter() - begun) * (len(tasks) - 1)
     workers = WORKERS if seconds_left > WORTH_WORKERS else 1
-    yield from Parallel(workers, return_as="generator", idle_worker_timeout=IDLE)(delayed(_check_each)(task) for task in tasks[1:])
+    yield from Parallel(workers, return_as="generator", idle_worker_timeout=IDLE, initializer=leave_with_the_starter)(
+        delayed(_check_each)(task) for task in tasks[1:]
+    )
 
 
 def _check_each(task: Sequence[tuple[str, Sequence]]) -> list[list[Audio]]:

@@ -152,7 +152,7 @@ def _write(bundle: Bundle, path: Path) -> None:
         config = json_text(bundle.config.as_json())
         program.model.metadata_props.update({CONFIG_KEY: config, RATE_KEY: str(model.sample_rate), LEAST_KEY: str(model.min_samples)})
         program.save(path, external_data=False)
-    except InputError:
+    except (InputError, OSError):  # a full disk is not the fault of the model
         raise
     except Exception as error:  # of the exporter: it has one for each thing that it cannot do
         raise _not_exportable(model, error) from error

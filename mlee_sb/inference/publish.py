@@ -8,6 +8,7 @@ from pathlib import Path
 
 from huggingface_hub import HfApi, ModelCard
 
+from mlee_sb.disk import told
 from mlee_sb.errors import InputError
 from mlee_sb.files import write_text
 from mlee_sb.hub_errors import hub_errors_explained, is_repository, odd_answers_explained
@@ -65,7 +66,7 @@ def push(
     bundle = load_at(place)
     if bundle.config.demo and not demo:
         raise InputError(f"{folder}: DEMO: trained on generated speech, so of no use to anybody; --demo publishes it all the same")
-    with tempfile.TemporaryDirectory() as temporary:
+    with tempfile.TemporaryDirectory() as temporary, told(temporary):
         if self_contained and any(not upstream.here for upstream in bundle.config.upstreams):
             place, bundle = self_contained_bundle(place, bundle, Path(temporary) / SELF_CONTAINED)
         _check_upstreams(folder, bundle.config)
