@@ -66,7 +66,9 @@ def check_pieces(path: str | Path, pieces: Sequence[tuple[float | None, float | 
     """
     try:
         with bytes_of(path) as content:
-            found = _heard_at_once(content, pieces) or _check_opened(path, pieces)
+            if heard := _heard_at_once(content, pieces):
+                return [heard]
+            found = _check_opened(path, pieces)
             fingerprint = "" if all(one.reason for one in found) else fingerprint_of(content)
         return [one if one.reason else replace(one, fingerprint=fingerprint) for one in found]
     except NoRecording as error:
@@ -149,13 +151,14 @@ def fingerprint_of(content: Content) -> str:
     return sha256(content).hexdigest()
 
 
-def _heard_at_once(content: Content, pieces: Sequence[tuple[float | None, float | None]]) -> list[Audio]:
-    """Return the answer for a plain wav that begins with a sound, without a decoder: it takes longer than all else. Nothing for others."""
+def _heard_at_once(content: Content, pieces: Sequence[tuple[float | None, float | None]]) -> Audio | None:
+    """Return the answer for a plain wav that begins with a sound, without a decoder: it takes longer than all else. None for others."""
     plain = plain_wav(content) if list(pieces) == [(None, None)] else None
     if plain is None or plain.frames < round(SHORTEST * plain.sample_rate) or not LOWEST_RATE <= plain.sample_rate <= HIGHEST_RATE:
-        return []
-    heard = has_sound(plain.first(block_size(plain.sample_rate)), plain.sample_rate)
-    return [Audio(plain.frames / plain.sample_rate, plain.sample_rate, plain.channels)] if heard else []
+        return None
+    if not has_sound(plain.first(block_size(plain.sample_rate)), plain.sample_rate):
+        return None
+    return Audio(plain.frames / plain.sample_rate, plain.sample_rate, plain.channels, fingerprint=fingerprint_of(content))
 
 
 def _check_opened(path: str | Path, pieces: Sequence[tuple[float | None, float | None]]) -> list[Audio]:
