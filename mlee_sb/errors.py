@@ -40,7 +40,7 @@ def printable_lines(text: object) -> str:
     return "\n".join(printable(line) for line in str(text).split("\n"))
 
 
-def error_line(error: Exception) -> str:
+def error_line(error: Exception | str) -> str:
     """Return what a person is told of an error on stderr; a message may have several lines."""
     return printable_lines(f"error: {error}")
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 
-from huggingface_hub import constants
+from huggingface_hub import constants, get_session
 from huggingface_hub.errors import (
     EntryNotFoundError,
     GatedRepoError,
     HfHubHTTPError,
     HFValidationError,
-    LocalEntryNotFoundError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
@@ -18,8 +18,11 @@ from huggingface_hub.utils import validate_repo_id
 from mlee_sb.errors import InputError
 
 LOG_IN = "log in with `hf auth login`, or set HF_TOKEN"
+SILENCE = 60.0  # seconds
 SERVER_FAULT = 500  # HTTP statuses from here on are faults of the hub, not of the request
 HTTP_ERROR = next(base for base in HfHubHTTPError.__mro__ if base.__name__ == "HTTPError")  # of the HTTP library that huggingface_hub uses
+NO_ADDRESS = import_module(HTTP_ERROR.__module__.split(".")[0]).InvalidURL  # the library's error for what is no address
+NO_ANSWER = (ValueError, TypeError, KeyError, AttributeError, IndexError, AssertionError)  # of huggingface_hub, where an answer is odd
 
 
 def is_repository(name: str) -> bool:
@@ -41,6 +44,38 @@ def cannot_be_asked(error: Exception) -> bool:
     return status >= SERVER_FAULT or (not status and _is_of_the_network(error))
 
 
+def broke_off(error: Exception) -> bool:
+    """Return whether an error says that a connection broke, so that it is worth another try at once."""
+    return isinstance(error, HTTP_ERROR) and not _status(error)
+
+
+def not_in_the_cache(name: str, revision: str | None = None) -> InputError:
+    """Return the error for a model that is not in the cache of the hub, and cannot be fetched now."""
+    at = f" at revision {revision!r}" if revision else ""
+    return InputError(f"{name}: not in the cache{at}, and {constants.ENDPOINT} cannot be reached: try again with a network")
+
+
+@contextmanager
+def odd_answers_explained(name: str) -> Iterator[None]:
+    """Turn what huggingface_hub raises for an answer that no hub gives (no JSON, or without what belongs in it) into an InputError.
+
+    It also waits forever by default: within the block, a connection without a byte for `SILENCE` seconds is broken. And it tells the hub
+    what this machine is, after it asked the hub for a list of what to look for: within the block it does not.
+    """
+    session = get_session()
+    before = session.timeout, constants.HF_HUB_DISABLE_TELEMETRY
+    session.timeout, constants.HF_HUB_DISABLE_TELEMETRY = SILENCE, True
+    try:
+        yield
+    except InputError:
+        raise
+    except NO_ANSWER as error:
+        kind = type(error).__name__
+        raise InputError(f"{name}: {constants.ENDPOINT} answers as no hub does ({kind}: {_first_line(error)!a}): is it a hub?") from error
+    finally:
+        session.timeout, constants.HF_HUB_DISABLE_TELEMETRY = before
+
+
 @contextmanager
 def hub_errors_explained(name: str, revision: str | None = None) -> Iterator[None]:
     """Turn errors of the hub or of the network about the model `name` into an InputError with a remedy."""
@@ -48,7 +83,6 @@ def hub_errors_explained(name: str, revision: str | None = None) -> Iterator[Non
     explained = {  # the first class that fits is taken: some are subclasses of others
         RevisionNotFoundError: f"no revision {revision!r} of it at {where}",
         GatedRepoError: f"its owner must let you in: ask on its page at {where}, then {LOG_IN}",
-        LocalEntryNotFoundError: f"not in the cache{at}, and {where} cannot be reached: try again with a network",
         RepositoryNotFoundError: f"no such model at {where}, or one that you may not see or change: {LOG_IN}",
         EntryNotFoundError: f"incomplete at {where}{at}",
     }
@@ -56,14 +90,19 @@ def hub_errors_explained(name: str, revision: str | None = None) -> Iterator[Non
         yield
     except InputError:
         raise
+    except NO_ADDRESS as error:
+        raise InputError(f"{name}: {where} redirects to what is no address ({_first_line(error)!a}): is it a hub?") from error
     except Exception as error:
+        if isinstance(error, OSError) and error.filename and not _status(error):  # of the cache
+            remedy = "free some space there, or name another folder for the cache with HF_HUB_CACHE"
+            raise InputError(f"{name}: {error.filename}: {error.strerror}: {remedy}") from error
         if not (status := _status(error)) and not _is_of_the_network(error):
             raise
         words = next((words for kind, words in explained.items() if isinstance(error, kind)), None)
         if words is None:
             answered = f"{where} answers {status}" if status else f"the connection to {where} broke"
             remedy = LOG_IN if status in (401, 403) else "nothing was left half done, try again"
-            words = f"{answered} ({_first_line(error)}): {remedy}"
+            words = f"{answered} ({_first_line(error)!a}): {remedy}"
         raise InputError(f"{name}: {words}") from error
 
 

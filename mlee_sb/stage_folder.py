@@ -12,12 +12,13 @@ import pandas as pd
 
 from mlee_sb.corpora.manifest import SPLIT, existence_columns, test_sets_in, vote_columns_in
 from mlee_sb.errors import InputError, choose
-from mlee_sb.files import read_json, sha256_of, write_json, written_beside
+from mlee_sb.files import is_hidden, read_json, sha256_of, write_json, written_beside
 from mlee_sb.models.bundle_files import CONFIG, HYPERPARAMS, SCORES, WEIGHTS
 
 PREDICTIONS, TRAIN_LOG, RUN_LOG = "predictions.csv", "train_log.txt", "run.log"
 MODEL, SAVE, USED, EMBEDDINGS, INNER, TENSORBOARD = "model", "save", "used", "embeddings", "inner", "tensorboard"
 SUMMARY, IDENTITY, ENCODERS, DATA_FOLDER = "summary.json", "identity.json", "encoders.json", "data_folder.json"  # in the folder `SAVE`
+DIGESTS = "files.json"  # in the folder `SAVE`: the sha256 of each file that training wrote
 CROSS_VALIDATED, TRAINED_ON = "cross_validated", "trained_on"  # entries of scores.json of a final model: what is known of it
 CHECKPOINTS = "CKPT*"  # SpeechBrain's name for the folders of checkpoints, in the folder `SAVE`
 UPSTREAM = "upstream"  # the folder below the results of a corpus for fixed parts of encoders that all stages share
@@ -152,7 +153,8 @@ def prediction_columns(emotions: Sequence[str], prefix: str = POSTERIOR) -> list
 
 def folders_below(results: str | Path, holding: str = SUMMARY) -> list["StageFolder"]:
     """Return the folders of stages below a folder, sorted: all finished stages, or with `IDENTITY` all that were begun."""
-    return [StageFolder(path.parents[1]) for path in sorted(Path(results).rglob(f"{SAVE}/{holding}"))]
+    found = sorted(Path(results).rglob(f"{SAVE}/{holding}"))
+    return [StageFolder(path.parents[1]) for path in found if not is_hidden(path, Path(results))]
 
 
 @dataclass(frozen=True)
@@ -241,6 +243,10 @@ class StageFolder:
         return self.save / IDENTITY
 
     @property
+    def digests(self) -> Path:
+        return self.save / DIGESTS
+
+    @property
     def checkpoints(self) -> list[Path]:
         """The folders of the checkpoints."""
         return list(self.save.glob(CHECKPOINTS))
@@ -254,11 +260,6 @@ class StageFolder:
     def begun(self) -> bool:
         """Whether the folder holds anything that a training wrote."""
         return self.summary.is_file() or bool(self.checkpoints)
-
-    @property
-    def whole(self) -> bool:
-        """Whether the folder has all files of a finished training."""
-        return all(path.is_file() for path in (self.summary, self.predictions, self.config, self.model / WEIGHTS))
 
     @property
     def weights(self) -> str | None:

@@ -8,7 +8,7 @@ Stopped with Ctrl-C or killed, the same command goes on where it was, and reuses
 
 import sys
 
-from mlee_sb.experiment.make_model import main
+from mlee_sb.start import start
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], description=__doc__))
+    sys.exit(start("mlee_sb.experiment.make_model", sys.argv[1:], description=__doc__))

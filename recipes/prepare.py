@@ -11,7 +11,7 @@ python recipes/prepare.py crema_d /data/CREMA-D --output data/crema_d --emotions
 
 import sys
 
-from mlee_sb.experiment.prepare_corpus import main
+from mlee_sb.start import start
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], description=__doc__))
+    sys.exit(start("mlee_sb.experiment.prepare_corpus", sys.argv[1:], description=__doc__))

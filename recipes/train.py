@@ -11,7 +11,7 @@ Started again, the same command goes on where it was stopped, and reuses what is
 
 import sys
 
-from mlee_sb.experiment.train import main
+from mlee_sb.start import start
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], description=__doc__))
+    sys.exit(start("mlee_sb.experiment.train", sys.argv[1:], description=__doc__))

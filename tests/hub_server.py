@@ -4,7 +4,8 @@ import base64
 import hashlib
 import json
 import threading
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote, urlsplit
@@ -46,6 +47,16 @@ class Hub:
     breaks_uploads: bool = False
     claimed_sizes: dict[str, int] = field(default_factory=dict)  # of files that it lies about
     fails_with: int = 0  # an HTTP status for every question
+    answers: dict[str, bytes] = field(default_factory=dict)  # beginning of a path -> the body of its answer, instead of the right one
+    headers: dict[str, str] = field(default_factory=dict)  # of files, instead of the right ones
+    elsewhere: str = ""  # the address of another host that sends the files
+    always_elsewhere: bool = False  # also where that is no host
+    drips: bool = False  # answers come, but hardly
+    ranges: list[str | None] = field(default_factory=list)  # parts of files that were asked for
+    endless: bool = False  # files do not end
+    breaks_after: int = 0  # bytes of an answer with a file, after which the connection breaks once
+    secrets: list[tuple[str, str | None]] = field(default_factory=list)  # host and path that were asked, and the token
+    sent: int = 0  # bytes of endless files
 
 
 @contextmanager
@@ -59,7 +70,7 @@ def running_hub():
     Handler.hub = hub
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     hub.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield hub
@@ -132,9 +143,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.hub.asked.append((self.command, self.path))
         self.hub.received.append(body)
         self.hub.agents.append(self.headers.get("User-Agent", ""))
-        self.refused = bool(self.hub.fails_with)
-        if self.refused:
+        self.hub.secrets.append((self.headers["Host"] + self.path, self.headers.get("Authorization")))
+        if self.hub.drips:
+            self._drip()
+        other = next((other for start, other in self.hub.answers.items() if self.path.startswith(start)), None)
+        self.refused = bool(self.hub.fails_with) or other is not None
+        if self.hub.fails_with:
             self._answer(self.hub.fails_with, {"error": "out of order"})
+        elif other is not None:
+            self._send(200, other, {"Content-Type": "application/json"})
         return body
 
     def _repository(self, name: str) -> Repository | None:
@@ -173,7 +190,40 @@ class _Handler(BaseHTTPRequestHandler):
             if path not in files:
                 self._answer(404, {"error": "Entry not found"}, {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": sha})
                 return
-            self._send(200, files[path], {"ETag": f'"{_oid(files[path])}"', "X-Repo-Commit": sha})
+            headers = {"ETag": f'"{_oid(files[path])}"', "X-Repo-Commit": sha, **self.hub.headers}
+            if self.hub.always_elsewhere or (self.hub.elsewhere and not self.hub.elsewhere.endswith(self.headers["Host"])):
+                own = {"ETag": '"of the other host"', "X-Linked-ETag": headers["ETag"], "Location": self.hub.elsewhere + self.path}
+                self._send(302, b"", {**headers, **own})
+            elif self.hub.endless and self.command == "GET":
+                self._send_without_end(headers)
+            else:
+                self._send_part(files[path], headers)
+
+    def _drip(self):
+        with suppress(OSError):
+            while self.hub.drips:
+                self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                time.sleep(0.02)
+
+    def _send_part(self, content: bytes, headers: dict):
+        self.hub.ranges.append(self.headers.get("Range"))
+        start = int((self.headers.get("Range") or "bytes=0-")[len("bytes=") : -1])
+        status, content = (206, content[start:]) if start else (200, content)
+        if self.hub.breaks_after and self.command == "GET" and len(content) > self.hub.breaks_after:
+            self._send(status, content, headers, self.hub.breaks_after)
+            self.hub.breaks_after, self.close_connection = 0, True
+        else:
+            self._send(status, content, headers)
+
+    def _send_without_end(self, headers: dict):
+        self.send_response(200)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.close_connection = True
+        with suppress(OSError):
+            while self.hub.sent < 2**28:
+                self.hub.sent += self.wfile.write(bytes(2**16))
 
     def _create(self, wanted: dict):
         name = "/".join(part for part in (wanted.get("organization"), wanted["name"]) if part)
@@ -202,13 +252,13 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, status: int, content, headers: dict | None = None):
         self._send(status, json.dumps(content).encode(), {"Content-Type": "application/json", **(headers or {})})
 
-    def _send(self, status: int, content: bytes, headers: dict):
+    def _send(self, status: int, content: bytes, headers: dict, most: int | None = None):
         self.send_response(status)
         for name, value in {**headers, "Content-Length": str(len(content))}.items():
             self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(content)
+            self.wfile.write(content[:most])
 
 
 def _mode(path: str) -> str:

@@ -15,44 +15,53 @@ PACKAGE = Path(__file__).resolve().parents[1] / "mlee_sb"
 FILES = sorted(PACKAGE.rglob("*.py"))
 FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
 
-BELOW = {"audio", "errors", "files", "plugins", "version"}  # what every room stands on
+BELOW = {"audio", "disk", "errors", "files", "locks", "plugins", "start", "version", "workers"}  # what every room stands on
 MAY_IMPORT = {
+    "disk": set(),
     "errors": set(),
     "files": set(),
     "audio": set(),
+    "locks": set(),
     "plugins": set(),
+    "start": set(),
     "version": set(),
+    "workers": set(),
     "labels": set(),
     "targets": {"labels"},
     "stage_folder": {"corpora.manifest", "models.bundle_files"},
     "noted_upstreams": {"stage_folder"},
+    "whole_stage": {"stage_folder", "models.bundle_files"},
     "calibration": set(),
     "fonts": set(),
     "hub_errors": set(),
-    "hub_files": {"hub_errors"},
+    "hub_requests": set(),
+    "hub_files": {"hub_errors", "hub_requests"},
+    "hub_cache": {"hub_errors", "hub_files", "hub_requests"},
     "corpora": {"labels"},
     "demo": {"corpora"},  # writes a release in IEMOCAP's layout
-    "models": {"calibration", "hub_errors", "hub_files", "targets.outputs"},
-    "training": {"calibration", "models", "noted_upstreams", "targets", "stage_folder", "corpora.manifest"},
+    "models": {"calibration", "hub_cache", "hub_errors", "hub_files", "targets.outputs"},
+    "training": {"calibration", "models", "noted_upstreams", "targets", "stage_folder", "whole_stage", "corpora.manifest"},
     "evaluation": {"calibration", "fonts", "targets", "stage_folder", "corpora.manifest"},
     "testing": {"models"},
-    "inference": {"calibration", "fonts", "hub_errors", "hub_files", "models", "noted_upstreams", "targets.outputs", "stage_folder"},
+    "inference": {
+        *("calibration", "fonts", "hub_cache", "hub_errors", "hub_files", "models", "noted_upstreams", "stage_folder", "targets.outputs"),
+    },
     # What recipes/ and `mlee` call.
     "experiment": {"demo", "corpora", "training", "evaluation", "inference", "targets", "stage_folder", "models.bundle_files"},
     "web": {"hub_errors", "inference", "models.bundle_files", "models.waveforms", "stage_folder"},
     "cli": {"corpora", "labels", "models", "training", "evaluation", "inference", "experiment", "stage_folder", "web"},
     "__init__": {"inference", "experiment"},
 }
-WITHOUT_TORCH = ("audio", "errors", "files", "plugins", "stage_folder", "labels", "calibration", "demo", "corpora", "evaluation")
+WITHOUT_TORCH = ("audio", "disk", "errors", "files", "plugins", "stage_folder", "labels", "calibration", "demo", "corpora", "evaluation")
 TORCH = {"torch", "torchaudio", "speechbrain", "safetensors"}
 DISTRIBUTIONS = {"sklearn": "scikit-learn", "ruamel": "ruamel.yaml", "pyworld": "pyworld-prebuilt"}  # where the import has another name
 SHOWS_VALUES = {"stage_folder.py"}  # in an error, of settings that differ
 
 # The docstring of a function begins with one of these. Add a verb that is missing.
 VERBS = """
-    answer build calculate calibrate call check choose classify compare compute count describe draw embed end evaluate export fetch
+    answer build calculate calibrate call check choose clear classify compare compute count describe draw embed end evaluate export fetch
     fill find fit follow give import join keep lay leave let load look make name normalise note offer open parse predict prepare print
-    publish raise read recognise refuse remove resolve resume return run save say score serve set show speak split start take tell
+    publish raise read recognise refuse remove rename resolve resume return run save say score serve set show speak split start take tell
     train turn use wait write yield
 """
 

@@ -173,19 +173,15 @@ def test_stages_are_found_by_their_summaries_or_by_what_was_begun(tmp_path):
     assert folders_below(tmp_path, IDENTITY) == [finished, begun]
 
 
-def test_a_stage_is_whole_with_all_that_a_finished_training_leaves(stage):
-    paths = [stage.summary, stage.predictions, stage.config, stage.model / "model.safetensors"]
-    for path in paths:
-        assert not stage.whole
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"")
-    assert stage.whole and stage.begun
+def test_what_a_killed_run_left_holds_no_stage(tmp_path):
+    StageFolder(tmp_path / ".all.host.1.partial/seed1/fold1").write_summary(SUMMARY)
+    assert folders_below(tmp_path) == []
 
 
 def test_a_checkpoint_alone_is_something_that_was_begun(stage):
     assert not stage.begun and stage.weights is None
-    (stage.save / "CKPT+2026-11-26+10-00-00+00").mkdir(parents=True)
-    assert stage.begun and not stage.whole
+    (stage.save / "CKPT+000001").mkdir(parents=True)
+    assert stage.begun
 
 
 def test_predictions_are_read_to_the_bit_with_target_and_output_in_each_row(stage):

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -12,11 +13,8 @@ from mlee_sb.cli.serve_models import serve
 from mlee_sb.cli.share_models import export, info, push, verify
 from mlee_sb.cli.train_models import cross_validate, demo, hparams, prepare, table3, train
 from mlee_sb.cli.use_models import classify, timeline
-from mlee_sb.errors import InputError, error_line
-from mlee_sb.files import write_all_that_is_printed
+from mlee_sb.start import exit_status
 from mlee_sb.version import __version__
-
-WRONG_INPUT = 2  # exit status
 
 GROUPS = {
     "Use a model": (classify, timeline, serve),
@@ -50,12 +48,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that `arguments` (by default the program's own) ask for, and return the exit status."""
     if not sys.stderr.isatty():
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # the hub's library would show them in a pipe, too
-    write_all_that_is_printed()
+    return exit_status(partial(_run, arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     try:
         app(arguments, prog_name="mlee")
-    except (InputError, OSError) as error:
-        print(error_line(error), file=sys.stderr)
-        return WRONG_INPUT
     except SystemExit as done:  # typer's way of saying it is done
         return done.code or 0
     return 0

@@ -59,8 +59,9 @@ def demo(results: Annotated[str, typer.Option("--results", help="the folder for 
     It shows that everything works. Speech is generated and annotators are simulated: the figures say nothing about the method.
     """
     from mlee_sb.cli.use_models import classify
-    from mlee_sb.experiment.arguments import exit_status
+    from mlee_sb.experiment.arguments import GOES_ON
     from mlee_sb.experiment.demo_run import train_demo
+    from mlee_sb.start import exit_status
 
     def train_and_classify() -> int:
         model, file = train_demo(results)
@@ -68,7 +69,7 @@ def demo(results: Annotated[str, typer.Option("--results", help="the folder for 
         classify([str(file)], str(model))
         return 0
 
-    raise typer.Exit(exit_status(train_and_classify))
+    raise typer.Exit(exit_status(train_and_classify, GOES_ON))
 
 
 def _as_recipe(main: Callable, context: typer.Context) -> None:

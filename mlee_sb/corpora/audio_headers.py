@@ -20,6 +20,7 @@ from mlee_sb.audio.levels import block_size, has_sound
 from mlee_sb.audio.reading import HIGHEST_RATE, LOWEST_RATE, Recording, opened
 from mlee_sb.audio.riff import plain_wav
 from mlee_sb.corpora.audio_cache import AudioCache
+from mlee_sb.workers import leave_with_the_starter
 
 SHORTEST = 0.040
 """Seconds of the shortest recording: the window of the model's spectrogram."""
@@ -65,7 +66,9 @@ def check_pieces(path: str | Path, pieces: Sequence[tuple[float | None, float | 
     """
     try:
         with bytes_of(path) as content:
-            found = _heard_at_once(content, pieces) or _check_opened(path, pieces)
+            if heard := _heard_at_once(content, pieces):
+                return [heard]
+            found = _check_opened(path, pieces)
             fingerprint = "" if all(one.reason for one in found) else fingerprint_of(content)
         return [one if one.reason else replace(one, fingerprint=fingerprint) for one in found]
     except NoRecording as error:
@@ -134,7 +137,9 @@ def _in_workers_where_worth_it(tasks: Sequence[Sequence]) -> Iterator[list[list[
     yield from map(_check_each, tasks[:1])
     seconds_left = (time.perf_counter() - begun) * (len(tasks) - 1)
     workers = WORKERS if seconds_left > WORTH_WORKERS else 1
-    yield from Parallel(workers, return_as="generator", idle_worker_timeout=IDLE)(delayed(_check_each)(task) for task in tasks[1:])
+    yield from Parallel(workers, return_as="generator", idle_worker_timeout=IDLE, initializer=leave_with_the_starter)(
+        delayed(_check_each)(task) for task in tasks[1:]
+    )
 
 
 def _check_each(task: Sequence[tuple[str, Sequence]]) -> list[list[Audio]]:
@@ -146,13 +151,14 @@ def fingerprint_of(content: Content) -> str:
     return sha256(content).hexdigest()
 
 
-def _heard_at_once(content: Content, pieces: Sequence[tuple[float | None, float | None]]) -> list[Audio]:
-    """Return the answer for a plain wav that begins with a sound, without a decoder: it takes longer than all else. Nothing for others."""
+def _heard_at_once(content: Content, pieces: Sequence[tuple[float | None, float | None]]) -> Audio | None:
+    """Return the answer for a plain wav that begins with a sound, without a decoder: it takes longer than all else. None for others."""
     plain = plain_wav(content) if list(pieces) == [(None, None)] else None
     if plain is None or plain.frames < round(SHORTEST * plain.sample_rate) or not LOWEST_RATE <= plain.sample_rate <= HIGHEST_RATE:
-        return []
-    heard = has_sound(plain.first(block_size(plain.sample_rate)), plain.sample_rate)
-    return [Audio(plain.frames / plain.sample_rate, plain.sample_rate, plain.channels)] if heard else []
+        return None
+    if not has_sound(plain.first(block_size(plain.sample_rate)), plain.sample_rate):
+        return None
+    return Audio(plain.frames / plain.sample_rate, plain.sample_rate, plain.channels, fingerprint=fingerprint_of(content))
 
 
 def _check_opened(path: str | Path, pieces: Sequence[tuple[float | None, float | None]]) -> list[Audio]:

@@ -5,6 +5,7 @@ mean (votes for a category that nobody named, counts that are none, two spelling
 """
 
 import inspect
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from pathlib import Path
@@ -177,7 +178,8 @@ def _is_number(value: Any) -> bool:
 
 
 def _are_votes(value: Any) -> bool:
-    return isinstance(value, Mapping) and all(map(_is_text, value)) and all(map(_is_number, value.values()))
+    is_mapping = type(value) in (dict, Counter) or isinstance(value, Mapping)
+    return is_mapping and all(map(_is_text, value)) and all(map(_is_number, value.values()))
 
 
 def _are_annotations(value: Any) -> bool:

@@ -1,6 +1,6 @@
 """Manifests that stand already: results keep the ones that they were trained on, and the recordings are still those that were prepared."""
 
-import tempfile
+import errno
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -11,6 +11,9 @@ from mlee_sb.corpora.options import OpenCorpus
 from mlee_sb.corpora.own_name import OPTION
 from mlee_sb.corpora.prepare import prepare_opened
 from mlee_sb.errors import InputError
+from mlee_sb.files import folder_beside, put_in_place, sync
+
+NOT_EMPTY = (errno.ENOTEMPTY, errno.EEXIST)
 
 
 def check_recordings(manifests: str | Path, data_folder: str | Path) -> None:
@@ -52,23 +55,59 @@ def prepare_once(
         as `prepare`; if the corpus gives other manifests now; or if the manifests beside `output` are of another corpus of the same name
     """
     output = Path(output)
-    output.parent.mkdir(parents=True, exist_ok=True)
     report_lines: list[str] = []
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as beside:
-        new = Path(beside) / output.name
+    with folder_beside(output) as beside:
+        new = beside / output.name
         now = prepare_opened(opened, new, emotions, min_votes, report_lines.append)
         _refuse_another_corpus(new, output.parent, opened)
         try:
             new.rename(output)  # fails on a full folder: of two runs at once, one is first
-        except OSError:
-            there = manifest.read_protocol(output)
-            if there["hash"] != now["hash"]:
-                raise InputError(_what_changed(output, new, opened, there, now)) from None
+        except OSError as error:
+            if error.errno not in NOT_EMPTY:
+                raise
+            if damaged := _damaged_file(output, new, now):
+                put_in_place(new, output)
+                say(f"{damaged} was damaged: the manifests in {output} are written again")
+            else:
+                _refuse_another_protocol(output, new, opened, now)
         else:
+            sync(output.parent, whole=False)
             for line in report_lines:
                 say(line)
             say(f"written to {output}")
     return now
+
+
+def _damaged_file(output: Path, new: Path, now: dict) -> Path | None:
+    """Return a file of the manifests that stand at `output` which is not as it was written; None if there is none.
+
+    Without a protocol it is not known what they were. They are damaged manifests of the same data if what is left of them says no other
+    thing than the `new` ones.
+    """
+    try:
+        there = manifest.read_protocol(output)
+    except InputError as error:
+        tables = (manifest.UTTERANCES, manifest.FINGERPRINTS)
+        if all((new / name).read_bytes().startswith(_what_is_left(output / name)) for name in tables):
+            return output / manifest.PROTOCOL
+        raise InputError(
+            f"{error}; or give a new folder with --results: the data have changed since these manifests were written"
+        ) from error
+    if there["hash"] != now["hash"]:
+        return None
+    hashed = [path.relative_to(new) for path in sorted(new.rglob("*.csv")) if path.name != manifest.SKIPPED]
+    return next((output / name for name in hashed if _what_is_left(output / name) != (new / name).read_bytes()), None)
+
+
+def _what_is_left(path: Path) -> bytes:
+    """Return the content of a file without the zeros that a power loss can leave in the place of its end; nothing if it is missing."""
+    return path.read_bytes().rstrip(b"\0") if path.is_file() else b""
+
+
+def _refuse_another_protocol(output: Path, new: Path, opened: OpenCorpus, now: dict) -> None:
+    there = manifest.read_protocol(output)
+    if there["hash"] != now["hash"]:
+        raise InputError(_what_changed(output, new, opened, there, now))
 
 
 def _refuse_another_corpus(new: Path, place: Path, opened: OpenCorpus) -> None:
@@ -80,7 +119,11 @@ def _refuse_another_corpus(new: Path, place: Path, opened: OpenCorpus) -> None:
         return
     recordings = set(manifest.read_fingerprints(new)["fingerprint"])
     for path in sorted(place.glob(f"[!.]*/{manifest.FINGERPRINTS}")):
-        if recordings.isdisjoint(manifest.read_fingerprints(path.parent)["fingerprint"]):
+        try:
+            there = manifest.read_fingerprints(path.parent)["fingerprint"]
+        except InputError:  # damaged: they tell nothing
+            continue
+        if recordings.isdisjoint(there):
             raise InputError(
                 f"{opened.corpus.data_folder}: another corpus is called {opened.corpus.name} in {place.parent} (it has none of these "
                 f"recordings): give this one another name with --{OPTION}, or give a new folder with --results"

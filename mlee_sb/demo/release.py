@@ -18,6 +18,7 @@ from mlee_sb.demo.plan import Settings, Turn, plan_release
 from mlee_sb.demo.voice import SAMPLE_RATE, import_vocoder, speak
 from mlee_sb.errors import InputError
 from mlee_sb.files import write_json, written_beside
+from mlee_sb.workers import leave_with_the_starter
 
 README = """DEMO: generated speech. No real person speaks or listens here.
 
@@ -110,4 +111,4 @@ def say(turn: Turn) -> np.ndarray:
 
 def _all_said(turns: list[Turn]) -> Iterable[np.ndarray] | Iterator[np.ndarray]:
     jobs = 1 if len(turns) <= FEW else cpu_count()
-    return Parallel(n_jobs=jobs, return_as="generator")(delayed(say)(turn) for turn in turns)
+    return Parallel(n_jobs=jobs, return_as="generator", initializer=leave_with_the_starter)(delayed(say)(turn) for turn in turns)

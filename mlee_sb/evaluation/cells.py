@@ -129,7 +129,7 @@ def row_names(stages: Sequence[StageResult]) -> dict[Key, str]:
 def learning_curve(stage: StageResult) -> pd.DataFrame:
     """Return the losses of each epoch of a stage, from the log of its training: columns epoch, train, valid."""
     log = stage.files.train_log
-    lines = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else []
     rows = [(int(m[1]), float(m[2]), float(m[3])) for line in lines if (m := CURVE.match(line))]
     return pd.DataFrame(rows, columns=["epoch", "train", "valid"])
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mlee_sb.corpora.manifest import PROTOCOL, RUN_PREPARE, read_protocol
 from mlee_sb.errors import InputError
-from mlee_sb.files import read_json
+from mlee_sb.files import is_hidden, read_json
 from mlee_sb.stage_folder import AGAIN, MANIFESTS, REQUIRED, StageFolder, Summary, above_rows, folders_below, key_of, shown
 
 DECIDES = ("corpus", "demo", "emotions", "rules", "min_votes", "options", "folds")  # what makes two protocols differ, if not the data
@@ -136,7 +136,7 @@ def one_protocol(stages: Iterable[StageResult]) -> str:
 def find_protocols(folder: str | Path) -> dict[str, tuple[Path, dict]]:
     """Return the prepared manifests below a folder: hash -> folder of the manifests, and their protocol as it stands in the file."""
     found = {}
-    for path in sorted(Path(folder).rglob(PROTOCOL)):
+    for path in sorted(path for path in Path(folder).rglob(PROTOCOL) if not is_hidden(path, Path(folder))):
         protocol = read_json(path, RUN_PREPARE)
         found.setdefault(str(protocol.get("hash")), (path.parent, protocol))
     return found

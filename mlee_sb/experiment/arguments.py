@@ -6,7 +6,7 @@ import numbers
 import re
 import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -16,13 +16,11 @@ from mlee_sb.corpora.options import add_flags, corpus_options, given_options, op
 from mlee_sb.corpora.own_name import OPTION
 from mlee_sb.corpora.prepare_once import check_recordings, prepare_once
 from mlee_sb.demo import make_demo_release
-from mlee_sb.errors import InputError, choose, error_line
+from mlee_sb.errors import InputError, choose
 from mlee_sb.experiment.hparams_files import ENDINGS, find_hparams, rows
 from mlee_sb.experiment.parser import Parser
-from mlee_sb.files import write_all_that_is_printed
 from mlee_sb.stage_folder import MANIFESTS
 from mlee_sb.training.check_settings import SETTINGS
-from mlee_sb.training.distributed import is_main
 from mlee_sb.training.hparams_tree import ENCODER, encoder_names, encoder_settings
 from mlee_sb.training.settings import nested, overridable
 from mlee_sb.training.stage import Data
@@ -31,23 +29,9 @@ DEMO = "demo"  # the corpus of generated speech
 DEMO_FOLDER = "data/demo_release"
 RESULTS = "results"  # the folder for all results, where none is named
 LONGEST_NAME = 150  # bytes of the name of a folder, before its hash: disks take 255, with what is written beside it
-WRONG_INPUT, STOPPED = 2, 130  # exit statuses; the second is that of a program that Ctrl-C ended
+GOES_ON = "stopped; the same command goes on from the last finished epoch"  # after Ctrl-C
 
 Settings = Mapping[str, tuple[object, str]]  # name -> default and comment, as `overridable` tells them
-
-
-def exit_status(work: Callable[[], int]) -> int:
-    """Return what `work` returns; 2 after an InputError or OSError, 130 after Ctrl-C, each with a line for a person on stderr."""
-    write_all_that_is_printed()
-    try:
-        return work()
-    except (InputError, OSError) as error:
-        print(error_line(error), file=sys.stderr)
-        return WRONG_INPUT
-    except KeyboardInterrupt:
-        if is_main():
-            print("stopped; the same command goes on from the last finished epoch", file=sys.stderr)
-        return STOPPED
 
 
 def make_parser(description: str, program: str | None) -> Parser:

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from functools import partial
 
-from mlee_sb.experiment.arguments import corpus_data, exit_status, make_parser, parse_row
+from mlee_sb.experiment.arguments import GOES_ON, corpus_data, make_parser, parse_row
 from mlee_sb.experiment.many_stages import add_sweep_flags, chosen_folds, output_of, train_all
+from mlee_sb.start import exit_status
 from mlee_sb.training.run import check_device
 from mlee_sb.training.settings import read_settings
 from mlee_sb.training.stage import make_stage
@@ -12,7 +13,7 @@ from mlee_sb.training.stage import make_stage
 
 def main(arguments: Sequence[str], description: str = "", program: str | None = None) -> int:
     """Train what `arguments` ask for. Return the exit status: 0, 1 if a stage or report failed, 2 for wrong input, 130 after Ctrl-C."""
-    return exit_status(partial(_cross_validate, arguments, description, program))
+    return exit_status(partial(_cross_validate, arguments, description, program), GOES_ON)
 
 
 def _cross_validate(arguments: Sequence[str], description: str, program: str | None) -> int:

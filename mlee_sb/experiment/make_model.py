@@ -12,7 +12,7 @@ from mlee_sb.corpora.prepare import prepare
 from mlee_sb.errors import InputError
 from mlee_sb.evaluation.cross_validated import cross_validated
 from mlee_sb.evaluation.scores import format_scores
-from mlee_sb.experiment.arguments import exit_status
+from mlee_sb.experiment.arguments import GOES_ON
 from mlee_sb.experiment.parser import Parser
 from mlee_sb.experiment.train import Trained, train
 from mlee_sb.files import read_json, write_json, write_text, written_beside
@@ -23,6 +23,7 @@ from mlee_sb.inference.publish import self_contained_bundle
 from mlee_sb.inference.source import find, load_at
 from mlee_sb.models.bundle_files import CARD, SCORES
 from mlee_sb.stage_folder import CROSS_VALIDATED, MANIFESTS, TRAINED_ON
+from mlee_sb.start import exit_status
 
 # What the model is. All of it is [choice]; the settings that are not here are those of the files in hparams.
 CORPUS, EMOTIONS, VALIDATE = "crema_d", ["neu", "hap", "sad", "fea", "ang", "dis"], 8  # the last one: speakers that choose the epoch
@@ -37,7 +38,7 @@ AGAIN = "make the model again"
 
 def main(arguments: Sequence[str], description: str = "", program: str | None = None) -> int:
     """Make the model as `arguments` ask for. Return the exit status: 0, 2 for a wrong input, 130 after Ctrl-C."""
-    return exit_status(partial(_main, arguments, description, program))
+    return exit_status(partial(_main, arguments, description, program), GOES_ON)
 
 
 def _main(arguments: Sequence[str], description: str, program: str | None) -> int:

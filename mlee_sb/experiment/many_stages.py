@@ -8,6 +8,7 @@ from functools import partial
 import pandas as pd
 
 from mlee_sb.corpora.manifest import fold_numbers
+from mlee_sb.disk import DiskError, check_writable
 from mlee_sb.errors import InputError, choose
 from mlee_sb.evaluation.predictions import read_predictions, tests_nobody
 from mlee_sb.evaluation.scores import scores
@@ -71,7 +72,8 @@ def chosen_folds(words: Sequence[str], protocol: dict) -> list[int]:
 def train_all(wanted: Iterable[Stage], given: dict) -> int:
     """Show the plan of the stages that are wanted, and train them unless it is a dry run.
 
-    Return the exit status: 0, or 1 if a stage failed or the report could not be written.
+    Return the exit status: 0, or 1 if a stage failed or the report could not be written. Raise a DiskError if a stage failed because the
+    disk of the results refuses to write.
     """
     if launched():
         raise InputError("started by torchrun, each of its processes would train everything: start it with python, and give --jobs")
@@ -93,6 +95,8 @@ def train_all(wanted: Iterable[Stage], given: dict) -> int:
         say(f"training on {device} with {workers.jobs} jobs; Ctrl-C stops, and the same command goes on")
         outcomes = sweep(stages, workers, device, finish, given["threads"], say)
     print("\n".join(_end_lines(wanted, outcomes)))
+    if any(outcome.state == FAILED for outcome in outcomes):
+        check_writable(above_rows(wanted[0].folder))  # a full disk is for a person to mend, and not the fault of a stage
     reported = _report(wanted, outcomes, given["command"])
     return 0 if reported and all(outcome.stands for outcome in outcomes) else 1
 
@@ -158,6 +162,8 @@ def _report(wanted: list[Stage], outcomes: list[Outcome], command: str) -> bool:
     data, only = wanted[0].data, stands & {stage.folder for stage in wanted}
     try:
         page = make_report(results, output, data.data_folder, data.manifests, only=only, progress=sys.stderr.isatty(), command=command)
+    except DiskError:
+        raise
     except (InputError, OSError) as error:
         print(f"no report: {error}\n  the stages that are finished stand; the same command tries the report again")
         return False

@@ -1,25 +1,25 @@
 """The command line of `prepare`."""
 
 import argparse
-import sys
 from collections.abc import Sequence
+from functools import partial
 
 from mlee_sb.corpora.base import corpus_names, load_corpus
 from mlee_sb.corpora.options import add_flags
 from mlee_sb.corpora.prepare import prepare
-from mlee_sb.errors import InputError, error_line
 from mlee_sb.experiment.parser import Parser
+from mlee_sb.start import exit_status
 
 
 def main(arguments: Sequence[str], description: str = "", program: str | None = None) -> int:
     """Prepare a corpus as `arguments` say; return the exit status: 0, or 2 where the input cannot be used."""
-    try:
-        given = vars(_parser(arguments, description, program).parse_args(arguments))
-        prepare(given.pop("corpus"), **given)
-        print(f"written to {given['output']}")
-    except (InputError, OSError) as error:
-        print(error_line(error), file=sys.stderr)
-        return 2
+    return exit_status(partial(_prepare, arguments, description, program), "stopped: nothing was written")
+
+
+def _prepare(arguments: Sequence[str], description: str, program: str | None) -> int:
+    given = vars(_parser(arguments, description, program).parse_args(arguments))
+    prepare(given.pop("corpus"), **given)
+    print(f"written to {given['output']}")
     return 0
 
 

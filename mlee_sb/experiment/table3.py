@@ -7,10 +7,10 @@ from pathlib import Path
 
 from mlee_sb.errors import choose
 from mlee_sb.experiment.arguments import (
+    GOES_ON,
     add_settings,
     chosen_encoders,
     corpus_data,
-    exit_status,
     first_look,
     make_parser,
     of_other_encoders,
@@ -19,6 +19,7 @@ from mlee_sb.experiment.arguments import (
 )
 from mlee_sb.experiment.hparams_files import HPARAMS, find_hparams
 from mlee_sb.experiment.many_stages import add_sweep_flags, chosen_folds, output_of, train_all
+from mlee_sb.start import exit_status
 from mlee_sb.targets import SOFTMAX, TRAIN_SETS, find_target, target_names
 from mlee_sb.training.hparams_tree import ENCODER, encoder_settings
 from mlee_sb.training.run import check_device
@@ -35,7 +36,7 @@ OF_ALL_ROWS = (*(name for name in SHARED if name not in OF_THE_GRID), *OF_ITS_TA
 
 def main(arguments: Sequence[str], description: str = "", program: str | None = None) -> int:
     """Train what `arguments` ask for. Return the exit status: 0, 1 if a stage or report failed, 2 for wrong input, 130 after Ctrl-C."""
-    return exit_status(partial(_table3, arguments, description, program))
+    return exit_status(partial(_table3, arguments, description, program), GOES_ON)
 
 
 def _table3(arguments: Sequence[str], description: str, program: str | None) -> int:

@@ -9,11 +9,12 @@ from mlee_sb.corpora.base import load_corpus
 from mlee_sb.corpora.options import corpus_options
 from mlee_sb.errors import choose
 from mlee_sb.evaluation.scores import format_scores
-from mlee_sb.experiment.arguments import RESULTS, corpus_data, exit_status, make_parser, parse_row, typed
+from mlee_sb.experiment.arguments import GOES_ON, RESULTS, corpus_data, make_parser, parse_row, typed
 from mlee_sb.experiment.finish import finish
 from mlee_sb.experiment.hparams_files import find_hparams
 from mlee_sb.files import read_json
 from mlee_sb.stage_folder import AGAIN
+from mlee_sb.start import exit_status
 from mlee_sb.training.distributed import on_main, process_group
 from mlee_sb.training.hparams_tree import ENCODER
 from mlee_sb.training.run import check_device, run
@@ -39,7 +40,7 @@ class Trained:
 
 def main(arguments: Sequence[str], description: str = "", program: str | None = None) -> int:
     """Train what `arguments` ask for. Return the exit status: 0, 2 for a wrong input, 130 after Ctrl-C."""
-    return exit_status(partial(_main, arguments, description, program))
+    return exit_status(partial(_main, arguments, description, program), GOES_ON)
 
 
 def _main(arguments: Sequence[str], description: str, program: str | None) -> int:

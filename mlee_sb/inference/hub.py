@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from huggingface_hub import snapshot_download
-
-from mlee_sb.hub_errors import hub_errors_explained
+from mlee_sb.hub_cache import cached, fetch
+from mlee_sb.hub_errors import hub_errors_explained, not_in_the_cache
 from mlee_sb.hub_files import files_on_hub
 from mlee_sb.models.bundle_files import CARD, CONFIG, FILES, GOLDEN, SCORES
 from mlee_sb.models.config import LARGEST_CONFIG, LARGEST_TEXT, LARGEST_WEIGHTS
@@ -46,5 +45,9 @@ def pull(name: str, revision: str | None = None) -> Place:
         found = files_on_hub(name, revision)
         if found is not None:
             found.check_sizes({file: LARGEST.get(file, LARGEST_WEIGHTS) for file in FILES})
-        folder = Path(snapshot_download(name, revision=revision, allow_patterns=list(FILES), local_files_only=found is None))
+            folder = fetch(found, FILES, revision)
+        else:
+            folder = cached(name, revision)
+    if folder is None:
+        raise not_in_the_cache(name, revision)
     return Place(folder, folder.parents[1])  # the cache keeps files beside the snapshots and links to them

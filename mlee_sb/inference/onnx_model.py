@@ -1,4 +1,4 @@
-"""A model as one ONNX file: written from a bundle and held against it, run by onnxruntime (extra ``export``)."""
+"""A model as one ONNX file: written from a bundle and held against it, run by onnxruntime (extra ``export``) in a process of its own."""
 
 import logging
 import math
@@ -13,16 +13,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mlee_sb.errors import InputError
+from mlee_sb.errors import InputError, NeedsCode
 from mlee_sb.files import json_text, written_beside
+from mlee_sb.inference.onnx_process import INSTALL, RUNTIME, OnnxProcess
 from mlee_sb.models.bundle import Bundle
-from mlee_sb.models.config import LARGEST_CONFIG, parse_config
-from mlee_sb.models.emotion_model import EmotionModel
+from mlee_sb.models.config import LARGEST_AUDIO, LARGEST_CONFIG, BundleConfig, parse_config
+from mlee_sb.models.emotion_model import EmotionModel, check_finite
 from mlee_sb.models.export.encoders import exportable
-from mlee_sb.models.weights import LARGEST_WEIGHTS
+from mlee_sb.models.golden import tone
+from mlee_sb.models.registry import build
+from mlee_sb.plugins import FRONT_ENDS
 from mlee_sb.targets.outputs import OUTPUTS, SIGMOID
 
-INSTALL = 'pip install "mlee_sb[export]"'
 CONFIG_KEY, RATE_KEY, LEAST_KEY = "mlee_sb.config", "mlee_sb.sample_rate", "mlee_sb.min_samples"  # in the metadata of the file
 WAVEFORMS, SAMPLES, LOGITS, PRESENCE = "waveforms", "n_samples", "logits", "presence"  # names of inputs and outputs
 LARGEST_FILE = 2 * 1024**3  # bytes; a limit of protobuf, in which ONNX is written
@@ -34,6 +36,8 @@ CHECKED_BATCHES = (1, 3, 2)
 class OnnxModel:
     """What `EmotionClassifier` asks of a model, answered by onnxruntime on the CPU.
 
+    The file may come from a stranger: see `mlee_sb.inference.onnx_process`.
+
     Parameters
     ----------
     path : a file of `export`
@@ -41,34 +45,35 @@ class OnnxModel:
     Raises
     ------
     InputError
-        if onnxruntime is not installed, or the file is damaged or of something else
+        if onnxruntime is not installed, or if the file is damaged or of something else, says other things than its config, gives a test
+        tone an answer of another shape or one that is not finite, or takes more time or memory for it than any model
     """
 
     def __init__(self, path: Path):
-        runtime = _imported("onnxruntime")
-        if path.stat().st_size > LARGEST_WEIGHTS:
-            raise InputError(f"{path}: {path.stat().st_size:,} bytes, and at most {LARGEST_WEIGHTS:,} are taken")
-        options = runtime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
-        options.log_severity_level = 3  # errors
-        try:
-            self.session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime has a type for each kind of damage
-            raise InputError(f"{path}: no ONNX file that can be run ({str(error)[:200]}); export the model again") from error
-        noted = self.session.get_modelmeta().custom_metadata_map
+        if path.stat().st_size > LARGEST_FILE:
+            raise InputError(f"{path}: {path.stat().st_size:,} bytes, and at most {LARGEST_FILE:,} are taken")
+        self.path, self.process = path, OnnxProcess(path, torch.get_num_threads())
+        noted = self.process.metadata
         if not {CONFIG_KEY, RATE_KEY, LEAST_KEY} <= noted.keys() or len(noted[CONFIG_KEY]) > LARGEST_CONFIG:
             raise InputError(f"{path}: an ONNX file that `mlee export` did not write")
         config = parse_config(noted[CONFIG_KEY], path)
         self.emotions, self.output, self.calibration = list(config.emotions), OUTPUTS[config.output], config.calibration
         self.demo = config.demo
         self.sample_rate, self.min_samples = (_count(noted, key, path) for key in (RATE_KEY, LEAST_KEY))
+        _check_rates(path, config, self.sample_rate, self.min_samples)
+        self.n_outputs = 1 if config.presence is None else 2
+        samples = tone(self.sample_rate, self.min_samples)
+        logits, presence = self.logits(samples.unsqueeze(0), torch.tensor([len(samples)]))
+        check_finite(logits + 0 * (logits if presence is None else presence), f"{path}: a test tone")
 
     def logits(self, waveforms: Tensor, n_samples: Tensor) -> tuple[Tensor, Tensor | None]:
         """Compute both answers in one pass, as `mlee_sb.models.emotion_model.EmotionModel.logits` does."""
         if int(n_samples.min()) < self.min_samples:
             raise InputError(f"an utterance of {int(n_samples.min())} samples: the model needs {self.min_samples} or more")
-        fed = {WAVEFORMS: waveforms.cpu().numpy().astype(np.float32), SAMPLES: n_samples.cpu().numpy().astype(np.int64)}
-        logits, *presence = (torch.from_numpy(values) for values in self.session.run(None, fed))
+        shapes = [(len(waveforms), len(self.emotions))] * self.n_outputs
+        fed = waveforms.cpu().numpy().astype(np.float32), n_samples.cpu().numpy().astype(np.int64)
+        found = self.process.ask(*fed, self.sample_rate, (WAVEFORMS, SAMPLES), shapes)
+        logits, *presence = (torch.from_numpy(values.copy()) for values in found)
         if self.output.knows_existence:
             return logits, logits
         return logits, presence[0] if presence else None
@@ -96,7 +101,7 @@ def export(bundle: Bundle, path: str | Path) -> float:
     InputError
         if the extra is not installed, an encoder cannot be exported, or the file would answer otherwise than the model
     """
-    _imported("onnxscript"), _imported("onnxruntime")
+    _imported("onnxscript"), _imported(RUNTIME)
     path = Path(path)
     if path.suffix != ".onnx":
         raise InputError(f"{path}: the name of an ONNX file ends in .onnx")
@@ -147,7 +152,7 @@ def _write(bundle: Bundle, path: Path) -> None:
         config = json_text(bundle.config.as_json())
         program.model.metadata_props.update({CONFIG_KEY: config, RATE_KEY: str(model.sample_rate), LEAST_KEY: str(model.min_samples)})
         program.save(path, external_data=False)
-    except InputError:
+    except (InputError, OSError):  # a full disk is not the fault of the model
         raise
     except Exception as error:  # of the exporter: it has one for each thing that it cannot do
         raise _not_exportable(model, error) from error
@@ -200,10 +205,29 @@ def _compare(bundle: Bundle, exported: OnnxModel) -> float:
     return worst
 
 
+def _check_rates(path: Path, config: BundleConfig, rate: int, least: int) -> None:
+    """Refuse a sample rate and a smallest length that are not those of the front ends and upstreams that the config describes."""
+    known = []
+    for encoder in config.whole_encoders:
+        if encoder.front_end is not None:
+            try:
+                known.append(build(FRONT_ENDS, **encoder.front_end.model_dump()))
+            except NeedsCode:  # of a package that is not installed here, and need not be
+                continue
+        elif encoder.upstream is not None:
+            known.append(config.upstreams[encoder.upstream])
+    if any(part.sample_rate != rate for part in known):
+        raise InputError(f"{path}: {RATE_KEY} is {rate}, but {CONFIG_KEY} says {known[0].sample_rate}; export the model again")
+    if len(known) == len(config.encoders) and (said := max(part.min_samples for part in known)) != least:
+        raise InputError(f"{path}: {LEAST_KEY} is {least}, but {CONFIG_KEY} says {said}; export the model again")
+
+
 def _count(noted: dict[str, str], key: str, path: Path) -> int:
     if not re.fullmatch("[1-9][0-9]{0,8}", noted[key]):
-        raise InputError(f"{path}: {key} is {noted[key]!r:.50}, and must be a whole number above 0; export the model again")
-    return int(noted[key])
+        raise InputError(f"{path}: {key} is {noted[key]!a:.50}, and must be a whole number above 0; export the model again")
+    if (value := int(noted[key])) > LARGEST_AUDIO:
+        raise InputError(f"{path}: {key} is {value:,}, and at most {LARGEST_AUDIO:,} is allowed; export the model again")
+    return value
 
 
 def _imported(name: str):

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from huggingface_hub import HfApi, ModelCard
 
+from mlee_sb.disk import told
 from mlee_sb.errors import InputError
 from mlee_sb.files import write_text
-from mlee_sb.hub_errors import hub_errors_explained, is_repository
+from mlee_sb.hub_errors import hub_errors_explained, is_repository, odd_answers_explained
 from mlee_sb.inference.card import card_text, parameters_of, read_scores, tested_scores
 from mlee_sb.inference.hub import Place
 from mlee_sb.inference.source import find, load_at
@@ -65,13 +66,13 @@ def push(
     bundle = load_at(place)
     if bundle.config.demo and not demo:
         raise InputError(f"{folder}: DEMO: trained on generated speech, so of no use to anybody; --demo publishes it all the same")
-    with tempfile.TemporaryDirectory() as temporary:
+    with tempfile.TemporaryDirectory() as temporary, told(temporary):
         if self_contained and any(not upstream.here for upstream in bundle.config.upstreams):
             place, bundle = self_contained_bundle(place, bundle, Path(temporary) / SELF_CONTAINED)
         _check_upstreams(folder, bundle.config)
         card = card_to_publish(place, bundle, licence, name)
         staged = _copy_to_publish(place, card, Path(temporary) / MODEL)
-        with hub_errors_explained(name):
+        with hub_errors_explained(name), odd_answers_explained(name):
             api = HfApi()
             repository = api.create_repo(name, private=private, exist_ok=True)
             message = f"{bundle.config.labels.row} on {bundle.config.labels.corpus}"

@@ -7,7 +7,8 @@ EncoderClassifier only, which runs hyperparams.yaml.
 import json
 import math
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -23,6 +24,7 @@ from mlee_sb.models.dense_classifier import DenseClassifier
 from mlee_sb.models.emotion_model import EmotionModel, PresenceHead
 from mlee_sb.models.encoders.base import Encoder
 from mlee_sb.models.encoders.frozen import FrozenEncoders
+from mlee_sb.models.estimate import check_model
 from mlee_sb.models.golden import check_golden, golden_answer
 from mlee_sb.models.registry import build, describe
 from mlee_sb.models.upstreams.carried import PREFIX, stored_weights, take_carried, upstreams_of
@@ -258,18 +260,27 @@ def load_bundle(folder: str | Path, root: Path | None = None, places: Sequence[P
 
 def _load(folder: Path, root: Path | None = None, places: Sequence[Path] = ()) -> tuple[EmotionModel, BundleConfig]:
     config, path = read_config(folder, root), folder / WEIGHTS
-    try:
+    with _described_by(folder / CONFIG):
         like = _without_memory(config)
         check_memory(like, path)
-        model = build_model(config, places)
-    except InputError as error:
-        raise type(error)(f"{folder / CONFIG}: {error}") from error
-    except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:  # wrong settings of modules that are no plug-ins
-        raise InputError(f"{folder / CONFIG}: incomplete or misspelt ({error}); get the bundle again") from error
+        check_model(like)
     weights = load_weights(path, like, config.emotions, config.weights_sha256, root)
+    with _described_by(folder / CONFIG):
+        model = build_model(config, places)  # takes memory, and only now it is sure that there are weights for it
     take_carried(model, weights)
     model.load_state_dict({name: tensor for name, tensor in weights.items() if not name.startswith(PREFIX)}, strict=True)
     return model.eval(), config
+
+
+@contextmanager
+def _described_by(path: Path) -> Iterator[None]:
+    """Turn the errors of building what a config.json describes into InputErrors that name it."""
+    try:
+        yield
+    except InputError as error:
+        raise type(error)(f"{path}: {error}") from error
+    except (TypeError, ValueError, ArithmeticError, RuntimeError, MemoryError) as error:  # wrong settings of modules that are no plug-ins
+        raise InputError(f"{path}: incomplete or misspelt ({error}); get the bundle again") from error
 
 
 def label_encoder_text(emotions: Sequence[str]) -> str:

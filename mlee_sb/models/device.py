@@ -1,11 +1,22 @@
 """Devices: check that one can be used, and put tensors on it."""
 
+import os
+
 import torch
 from torch import Tensor
 
 from mlee_sb.errors import InputError, choose
 
 DEVICES = ("cpu", "cuda")
+
+
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+if hasattr(os, "register_at_fork"):
+    # A fork has none of the threads with which torch has computed in its parent, and would wait for them for ever.
+    os.register_at_fork(after_in_child=_one_thread)
 
 
 def check_usable(device: str) -> str:

@@ -67,9 +67,15 @@ class LogPowerSpectrogram(nn.Module):
         """The number of samples of the shortest waveform that has a frame."""
         return self.window_samples
 
-    def n_frames(self, n_samples: Tensor) -> Tensor:
-        """Return the number of frames for a number of samples (both are integers)."""
-        return 1 + torch.div(n_samples - self.window_samples, self.shift_samples, rounding_mode="floor")
+    def n_frames(self, n_samples):
+        """Return the number of frames for a number of samples (an integer, or a tensor of integers)."""
+        return 1 + (n_samples - self.window_samples) // self.shift_samples
+
+    def work(self, n_samples: int) -> tuple[int, int]:
+        """Return numbers in memory and products for one utterance, as `mlee_sb.models.encoders.base.Encoder.work` does."""
+        frames = self.n_frames(n_samples)
+        block = min(frames, BLOCK_FRAMES) * self.dft_length
+        return frames * (self.window_samples + self.n_features) + 2 * block, frames * self.dft_length * self.dft_length.bit_length()
 
     def frame_times(self, n_frames: int) -> Tensor:
         """Return the middle of each frame in seconds, [n_frames]."""

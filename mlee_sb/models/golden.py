@@ -55,7 +55,12 @@ def check_golden(model: EmotionModel, folder: Path, root: Path | None = None) ->
         noted = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not JSON ({error}); {AGAIN}") from error
-    said = golden_answer(model)
+    try:
+        said = golden_answer(model)
+    except InputError as error:
+        raise type(error)(f"{path}: the model cannot answer the tone: {error}") from error
+    except Exception as error:  # of any kind: settings that fit together may still make a model that cannot compute
+        raise InputError(f"{path}: the model cannot answer the tone ({type(error).__name__}: {error!s:.200}); {AGAIN}") from error
     if not isinstance(noted, Mapping) or noted.keys() != said.keys() or not all(isinstance(part, Mapping) for part in noted.values()):
         raise InputError(f"{path}: must hold {', '.join(said)}; {AGAIN}")
     worst = 0.0

@@ -6,12 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from speechbrain.utils.checkpoints import Checkpointer, mark_as_loader, mark_as_saver, register_checkpoint_hooks
+from speechbrain.utils.checkpoints import CKPT_PREFIX, Checkpointer, mark_as_loader, mark_as_saver, register_checkpoint_hooks
 from speechbrain.utils.epoch_loop import EpochCounterWithStopper
 
+from mlee_sb.disk import told
+from mlee_sb.errors import InputError
+from mlee_sb.files import read_json, sha256_of, sync, write_json
+from mlee_sb.stage_folder import CHECKPOINTS
 from mlee_sb.training.distributed import on_main
 
 UNFINISHED = "unfinished"
+DIGESTS = "sha256.json"  # in the folder of a checkpoint: the sha256 of each other file in it
+NEWEST = 2  # checkpoints that are kept: where the disk has damaged the newest one, training goes on from the one before
 
 
 class AtomicCheckpointer(Checkpointer):
@@ -21,24 +27,62 @@ class AtomicCheckpointer(Checkpointer):
     """
 
     def save_epoch(self, meta: dict, best_by: str) -> None:
-        """Save a checkpoint in the main process. Keep the newest one, and the one with the smallest value `best_by` in `meta`."""
-        # SpeechBrain's default list of importance keys grows at every call, and it sorts by all of them: each epoch would take longer.
-        on_main(self.save_and_keep_only, meta=meta, min_keys=[best_by], importance_keys=[])
+        """Save a checkpoint in the main process. Keep the newest ones, and those with the smallest value `best_by` in `meta`.
+
+        The best one before the newest is kept, too: a run that goes on without the newest one must not have lost it.
+        """
+        on_main(self._save_epoch, meta, best_by)
+
+    def _save_epoch(self, meta: dict, best_by: str) -> None:
+        self.save_checkpoint(meta=meta)
+        newest_first = self.find_checkpoints()
+        best = [min(some, key=lambda one: one.meta[best_by]).path for some in (newest_first, newest_first[1:]) if some]
+        for checkpoint in newest_first[NEWEST:]:
+            if checkpoint.path not in best:
+                shutil.rmtree(checkpoint.path)
 
     def save_checkpoint(self, *args, **kwargs):
         """Save a checkpoint. Arguments and result are those of `Checkpointer.save_checkpoint`."""
         home = Path(self.checkpoints_dir)
-        self.checkpoints_dir = home / UNFINISHED
-        shutil.rmtree(self.checkpoints_dir, ignore_errors=True)
-        self.checkpoints_dir.mkdir()
-        try:
-            saved = super().save_checkpoint(*args, **kwargs)
-        finally:
-            self.checkpoints_dir = home
-        path = self._new_checkpoint_dirpath()
-        saved.path.rename(path)
-        (home / UNFINISHED).rmdir()
+        with told(home):
+            self.checkpoints_dir = home / UNFINISHED
+            shutil.rmtree(self.checkpoints_dir, ignore_errors=True)
+            self.checkpoints_dir.mkdir()
+            try:
+                saved = super().save_checkpoint(*args, **kwargs)
+            finally:
+                self.checkpoints_dir = home
+            write_json(saved.path / DIGESTS, _digests(saved.path))
+            sync(saved.path)
+            path = self._new_checkpoint_dirpath()
+            saved.path.rename(path)
+            sync(home, whole=False)
+            (home / UNFINISHED).rmdir()
         return saved._replace(path=path, paramfiles={name: path / file.name for name, file in saved.paramfiles.items()})
+
+    def drop_damaged(self) -> list[Path]:
+        """Remove the first checkpoint that is not as it was written, and all after it, whose best one may be lost with it. Return them."""
+        checkpoints = sorted(Path(self.checkpoints_dir).glob(CHECKPOINTS))
+        first = next((number for number, path in enumerate(checkpoints) if not _is_whole(path)), len(checkpoints))
+        for path in checkpoints[first:]:
+            shutil.rmtree(path)
+        return checkpoints[first:]
+
+    def _new_checkpoint_dirpath(self) -> Path:
+        """Return a path for the next checkpoint. SpeechBrain's names tell the time of day, by which nobody can sort when a clock is set."""
+        numbers = [int(path.name.rpartition("+")[2]) for path in self.checkpoints_dir.glob(f"{CKPT_PREFIX}+*")]
+        return self.checkpoints_dir / f"{CKPT_PREFIX}+{max(numbers, default=0) + 1:06d}"
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    return {path.name: sha256_of(path) for path in sorted(folder.iterdir()) if path.name != DIGESTS}
+
+
+def _is_whole(folder: Path) -> bool:
+    try:
+        return read_json(folder / DIGESTS, "") == _digests(folder)
+    except (InputError, OSError):
+        return False
 
 
 @register_checkpoint_hooks

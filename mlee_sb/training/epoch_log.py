@@ -53,7 +53,7 @@ class EpochLog:
 
     def _forget_after(self, epoch: int) -> None:
         if self.path.is_file():
-            lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
+            lines = self.path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
             write_text(self.path, "".join(lines[:epoch]))
         if self.folder and epoch == 0:
             shutil.rmtree(self.folder, ignore_errors=True)  # of another training in this folder

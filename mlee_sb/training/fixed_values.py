@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import math
+import os
 import shutil
 import sys
 import time
@@ -22,8 +23,10 @@ from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from mlee_sb.corpora.manifest import pieces_of
+from mlee_sb.disk import FULL, DiskError
 from mlee_sb.errors import InputError
-from mlee_sb.files import clear_partial, written_beside
+from mlee_sb.files import clear_left, written_beside
+from mlee_sb.locks import check_lockable
 from mlee_sb.models.device import upload
 from mlee_sb.models.waveforms import pad
 from mlee_sb.training.data import FixedDataset, WaveformDataset
@@ -37,7 +40,6 @@ FILE_SECONDS = 120  # [choice] of speech in a file. A file is in memory while it
 MAPPED = 1 << 27  # [choice] bytes of the files that are mapped at one time
 MARGIN = 1.05  # [choice] free space that is asked for, as a multiple of what the values take
 WAIT = 0.5  # seconds until a run looks again whether another one has finished a file
-FULL = (errno.ENOSPC, errno.EDQUOT)
 
 Wanted = Sequence[tuple[pd.DataFrame, Sequence[float]]]
 
@@ -208,16 +210,16 @@ def _in_turn(files: Sequence[_File], found: Callable[[_File], object]) -> Iterat
     Each file has its own lock, which this run holds until it asks for the next file. `found` is called with each file that another
     run finished.
 
-    The lock is flock on a file: the system opens it when a process ends in any way, so what lies around afterwards does no harm. On
-    network folders (NFS 4, CIFS, CephFS, Lustre with the option `flock`) it also holds between machines. Where it holds within a machine
-    only, two machines compute the same file, and the second replaces it by the same values: the work is lost, and nothing else. A lock
-    that is a file which exists would work everywhere, but a killed run would leave it closed.
+    Where a lock (`mlee_sb.locks`) holds within a machine only, two machines compute the same file, and the second replaces it by the
+    same values: the work is lost, and nothing else. A lock that is a file which exists would work everywhere, but a killed run would
+    leave it closed.
     """
     waiting = list(files)
     while waiting:
         held = []
         for file in waiting:
             lock = FileLock(file.path.with_name(f".{file.path.name}.lock"))
+            check_lockable(lock.lock_file)
             try:
                 lock.acquire(timeout=0)
             except Timeout:
@@ -227,7 +229,7 @@ def _in_turn(files: Sequence[_File], found: Callable[[_File], object]) -> Iterat
                 if file.is_kept:
                     found(file)
                 else:
-                    clear_partial(file.path.parent, file.path.name)  # of a killed run
+                    clear_left(file.path.parent, file.path.name, alone=True)  # of a killed run
                     yield file
             finally:
                 lock.release()
@@ -298,12 +300,13 @@ def _told_if_full(part: FixedPart, size: float) -> Iterator[None]:
     """Turn the error of a full disk, or of a used up quota, into an InputError."""
     try:
         yield
-    except OSError as error:
-        if error.errno not in FULL:
+    except (OSError, DiskError) as error:
+        number = error.number if isinstance(error, DiskError) else error.errno
+        if number not in FULL:
             raise
         free = shutil.disk_usage(part.folder.anchor if not part.folder.exists() else part.folder).free
         raise InputError(
-            f"{part.folder}: the {part.name} needs about {_shown(size)} here, and {_shown(free)} are free ({error.strerror}): "
+            f"{part.folder}: the {part.name} needs about {_shown(size)} here, and {_shown(free)} are free ({os.strerror(number)}): "
             f"free some space and begin again (finished files are kept), or give a folder on another disk with --results"
         ) from error
 

@@ -24,7 +24,7 @@ import pandas as pd
 import speechbrain as sb
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
@@ -309,4 +309,5 @@ def _read(path: Path, key: str) -> tuple[dict[str, Tensor], list[str]] | None:
 
 def _write(path: Path, key: str, weights: dict[str, Tensor], heard: list[str]) -> None:
     with written_beside(path) as beside:
-        save_file(weights, beside, metadata={NOTED: json_text({KEY: key, HEARD: heard})})
+        # Not save_file: only the owner may read its files, and a group may work on one folder.
+        beside.write_bytes(save(weights, metadata={NOTED: json_text({KEY: key, HEARD: heard})}))

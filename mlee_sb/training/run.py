@@ -7,8 +7,10 @@ import pandas as pd
 import torch
 from filelock import FileLock, Timeout
 
+from mlee_sb.disk import told
 from mlee_sb.errors import InputError
-from mlee_sb.files import clear_partial, json_text
+from mlee_sb.files import clear_left, json_text
+from mlee_sb.locks import check_lockable
 from mlee_sb.models.device import check_usable
 from mlee_sb.noted_upstreams import note_upstream
 from mlee_sb.stage_folder import above_rows
@@ -21,6 +23,7 @@ from mlee_sb.training.fixed_values import keep
 from mlee_sb.training.inputs import stage_inputs
 from mlee_sb.training.stage import Stage, plan
 from mlee_sb.training.train_stage import check_encoder_of, train_stage
+from mlee_sb.whole_stage import damaged_file
 
 WAIT = 600  # seconds between two messages among the processes of a run that waits for another run
 
@@ -129,12 +132,19 @@ def run_one(stage: Stage, device: str, score: Callable[[Path], None], say: Calla
     device : as `check_device` returns it
     step : the beginning of each line for a person
     """
+    with told(stage.folder):
+        _run_one(stage, device, score, say, step)
+
+
+def _run_one(stage: Stage, device: str, score: Callable[[Path], None], say: Callable[[str], None], step: str) -> None:
     lock = FileLock(stage.files.save / ".lock")  # keeps out other runs that require the same stage; a killed run leaves the lock open
     waits = lambda: say(f"{step}: another run trains it, waiting for that")  # noqa: E731
     try:
         if _entered(stage, lock, waits):
             say(f"{step}: finished before, reused")
         else:
+            if stage.files.summary.is_file() and (damaged := damaged_file(stage.files)):
+                say(f"{step}: {damaged} is not as it was written: trained again")
             together = f" and {processes()[1] - 1} more" if processes()[1] > 1 else ""
             say(f"{step}: training on {device}{together}")
             train_stage(stage, device, say)
@@ -155,12 +165,16 @@ def _entered(stage: Stage, lock: FileLock, waits: Callable[[], None]) -> bool:
 
 def _try_to_enter(stage: Stage, lock: FileLock, seconds: float) -> bool | None:
     """Return whether the stage is finished; None if another run still uses its folder. Otherwise the main process then holds the lock."""
-    stage.files.save.mkdir(parents=True, exist_ok=True)
+    with told(stage.folder):
+        stage.files.save.mkdir(parents=True, exist_ok=True)
+        check_lockable(lock.lock_file)
     try:
         lock.acquire(timeout=seconds)
     except Timeout:
         return None
-    clear_partial(stage.folder)
+    clear_left(stage.folder, alone=True)
+    clear_left(stage.files.save, alone=True)
+    stage.mend_identity()
     return _finished(stage)
 
 

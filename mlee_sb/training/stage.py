@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +20,7 @@ from mlee_sb.training.check_settings import TENSORBOARD, of_other_targets
 from mlee_sb.training.hparams_tree import ENCODER, encoder_settings
 from mlee_sb.training.settings import SHARED, read_settings
 from mlee_sb.training.source_code import code_of
+from mlee_sb.whole_stage import damaged_file, holds
 
 NO_RESULT = ("num_workers", TENSORBOARD, "requires")  # settings that change no result; a required stage has its own identity
 OF_THE_ROW = ("row", "train_set", "target")  # settings in the path of a stage, from which others follow
@@ -134,7 +136,7 @@ class Stage:
     @property
     def finished(self) -> bool:
         """Whether the training is finished, all files are there, and its frozen encoders are still the same."""
-        return self.files.whole and self.stands_on_its_encoders
+        return damaged_file(self.files) is None and self.stands_on_its_encoders
 
     @property
     def stands_on_its_encoders(self) -> bool:
@@ -142,22 +144,33 @@ class Stage:
 
         An encoder whose weights are missing counts as the same.
         """
-        noted = self.files.noted_encoders()
+        noted = self._noted_encoders
         return all(stage.files.weights in (None, noted.get(name)) for name, stage in self.requires.items())
+
+    @property
+    def _noted_encoders(self) -> dict[str, str]:
+        with suppress(InputError):  # a damaged note counts as absent
+            return self.files.noted_encoders()
+        return {}
 
     def begin_on_its_encoders(self) -> str:
         """Note the weights of the frozen encoders. Remove what was trained on other encoders, and return why; "" if there is nothing.
 
+        The same goes for checkpoints beside an identity that cannot be read.
+
         The summary is removed first: without it the stage does not count as finished, whenever the process is killed.
         """
         files = self.files
-        noted, now = files.noted_encoders(), {name: stage.files.weights for name, stage in self.requires.items()}
+        noted, now = self._noted_encoders, {name: stage.files.weights for name, stage in self.requires.items()}
+        unknown = files.begun and self._identity_there() is None
         stale = noted != now and files.begun
         files.summary.unlink(missing_ok=True)
-        if stale:
+        if stale or unknown:
             files.remove_checkpoints()
         files.scores.unlink(missing_ok=True)  # from an earlier training; the stage is scored again when it is finished
         files.note_encoders(now)
+        if unknown:
+            return f"{files.identity}: cannot be read: this stage begins anew"
         why = "its encoder was trained again since" if noted else "which encoder it stood on is not known"
         return f"{why}: this stage begins anew" if stale else ""
 
@@ -169,20 +182,37 @@ class Stage:
         except (OSError, ValueError):
             return False
 
+    def _identity_there(self) -> dict | None:
+        """Return the identity in the folder; None where it is missing or damaged."""
+        try:
+            return self.files.read_identity()
+        except InputError:
+            return None
+
+    def mend_identity(self) -> None:
+        """Write the identity of a finished stage again where it cannot be read, and the other notes tell that it was this one."""
+        if self.files.begun and self._identity_there() is None and holds(self.files, self.identity):
+            self.files.write_identity(self.identity)
+
     def check_folder(self) -> None:
         """Refuse to go on in a folder that holds another stage.
+
+        Where the identity cannot be read, a training that was not finished begins anew, and loses nothing but its time.
 
         Raises
         ------
         InputError
-            if the settings differ (the message names them), or if the folder does not say which stage it holds
+            if the settings differ (the message names them), or if the folder does not say which finished stage it holds
         """
         files = self.files
         if not files.begun:
             return
-        if not files.identity.is_file():
-            raise InputError(f"{files.identity}: missing, so it is not known which settings the results in {self.folder} have: {AGAIN}")
-        there = files.read_identity()
+        there = self._identity_there()
+        if there is None:
+            if not files.summary.is_file() or holds(files, self.identity):
+                return
+            what = "damaged" if files.identity.is_file() else "missing"
+            raise InputError(f"{files.identity}: {what}, so it is not known which settings the results in {self.folder} have: {AGAIN}")
         here = json.loads(json.dumps(self.identity))
         differing = [name for name in sorted({*there, *here}) if there.get(name) != here.get(name)]
         if UPSTREAM in differing:

@@ -63,6 +63,8 @@ def train_stage(stage: Stage, device: str, say: Callable[[str], None] = print) -
     keep(parts, wanted, stage.data, device, say)  # in every process: they share the work
 
     checkpointer = AtomicCheckpointer(stage.files.save, allow_partial_load=False)
+    if dropped := on_main(checkpointer.drop_damaged):
+        say(f"  {dropped[0]}: damaged: the training goes on from the epoch before it")
     latest = checkpointer.find_checkpoint()  # from a run that was stopped
     if latest:
         start -= latest.meta[SECONDS]

@@ -14,6 +14,7 @@ from mlee_sb.models.emotion_model import EmotionModel, PresenceHead
 from mlee_sb.stage_folder import Summary
 from mlee_sb.training.inputs import StageInputs
 from mlee_sb.training.stage import Stage
+from mlee_sb.whole_stage import note_files
 
 
 def presence_head(models: Iterable[EmotionModel]) -> PresenceHead | None:
@@ -47,7 +48,7 @@ def write_results(
     best: dict,
     seconds: float,
 ) -> None:
-    """Calibrate a trained model, and write its bundle, its predictions and, as the last file, its summary.
+    """Calibrate a trained model, and write its bundle, its predictions what they are as files and, as the last file, its summary.
 
     Parameters
     ----------
@@ -66,6 +67,7 @@ def write_results(
     existence = probabilities if output.knows_existence else _existence_of_required(stage)
     save_bundle(files.model, model, label_rules(stage), stage.data.protocol["demo"])
     files.write_predictions(inputs.test, emotions, stage.settings["target"], output.name, probabilities, existence)
+    note_files(files)
     files.write_summary(_summary(stage, inputs, best, seconds))
 
 

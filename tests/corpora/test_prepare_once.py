@@ -1,6 +1,8 @@
 """What changed since manifests were written is named, and results keep the manifests that they were trained on."""
 
+import errno
 import json
+from pathlib import Path
 
 import pytest
 from releases import files_of, prepare_quietly, replace_the_last_sound, without_the_hash_of_votes, write_wav
@@ -41,6 +43,43 @@ def test_a_recording_that_changed_since_is_named(data, tmp_path):
     replace_the_last_sound(data / "b.wav")
     with pytest.raises(InputError, match="the corpus has changed since .* '2' has another recording.: bring the old data back"):
         once(data, tmp_path / "manifests")
+
+
+DAMAGE = {"empty": lambda content: b"", "half": lambda content: content[: len(content) // 2], "zeros": lambda content: bytes(len(content))}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("file", ["protocol.json", "utterances.csv", "fingerprints.csv", "fold1/train.csv"])
+def test_manifests_that_are_damaged_are_written_again_and_that_is_said(data, tmp_path, file, damage):
+    manifests, said = tmp_path / "manifests", []
+    once(data, manifests)
+    before = files_of(manifests)
+    (manifests / file).write_bytes(DAMAGE[damage]((manifests / file).read_bytes()))
+    once(data, manifests, say=said.append)
+    assert said == [f"{manifests / file} was damaged: the manifests in {manifests} are written again"]
+    assert files_of(manifests) == before and sorted(path.name for path in tmp_path.iterdir()) == ["data", "manifests"]
+
+
+def test_damaged_manifests_of_other_data_stay(data, tmp_path):
+    once(data, tmp_path / "manifests")
+    (tmp_path / "manifests" / "protocol.json").write_text("{")
+    before = files_of(tmp_path / "manifests")
+    (data / "votes.csv").write_text((data / "votes.csv").read_text().replace("anna,2,1,0", "anna,1,2,0"))
+    with pytest.raises(InputError, match="protocol.json: damaged.*give a new folder with --results: the data have changed"):
+        once(data, tmp_path / "manifests")
+    assert files_of(tmp_path / "manifests") == before
+
+
+def test_manifests_on_a_disk_that_refuses_them_are_not_taken_for_others(data, tmp_path, monkeypatch):
+    def refuse(path, target):
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    opened = open_corpus("vote_table", data, {})
+    monkeypatch.setattr("mlee_sb.corpora.prepare_once.prepare_opened", lambda _, new, *__: new.mkdir())
+    monkeypatch.setattr("mlee_sb.corpora.prepare_once._refuse_another_corpus", lambda *_: None)
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(InputError, match=f"^{tmp_path}: the disk is read-only: give a folder that can be written$"):
+        prepare_once(opened, tmp_path / "manifests")
 
 
 def without_categories(manifests):

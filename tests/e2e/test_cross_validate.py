@@ -103,6 +103,5 @@ def test_without_a_data_folder_the_plan_is_that_of_the_demo_and_says_so(tmp_path
 def test_torchrun_is_refused_where_every_process_would_train_everything(tones, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("RANK", "0")
     monkeypatch.setenv("LOCAL_RANK", "0")
-    monkeypatch.setattr("mlee_sb.experiment.arguments.is_main", lambda: True)
     assert cross_validate.main(["hparams/mlee.yaml", *of_tones(tones, tmp_path)]) == 2
     assert "started by torchrun" in capsys.readouterr().err

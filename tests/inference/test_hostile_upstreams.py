@@ -1,7 +1,6 @@
 """A model from a stranger, with an upstream that is a trap: whatever is said of it, it is refused, and takes no memory."""
 
 import json
-import resource
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,6 @@ from mlee_sb.inference.source import load_at
 from mlee_sb.models.config import read_config
 from mlee_sb.models.upstreams import find
 
-ENOUGH = 2**30  # bytes that loading may take besides what is taken already
 SHA = "0" * 64
 
 
@@ -34,16 +32,6 @@ def made(tmp_path_factory):
         place = Place(referring, referring)
         self_contained_bundle(place, load_at(place), home / "carrying")
         yield {"referring": referring, "carrying": home / "carrying"}
-
-
-@pytest.fixture
-def little_memory():
-    """Whatever takes much of it is an error that is no InputError."""
-    taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    before = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (taken + ENOUGH, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 def spoilt(made, name, tmp_path, change) -> Path:

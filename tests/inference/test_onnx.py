@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from bundles import EMOTIONS, RATE, small_existence, write_bundle, write_speech
+from bundles import RATE, small_existence, write_bundle, write_speech
 
 from mlee_sb import EmotionClassifier
 from mlee_sb.errors import InputError
@@ -125,24 +125,15 @@ def test_without_the_extra_the_remedy_is_told(bundle, tmp_path, monkeypatch, exp
             use()
 
 
-def test_an_onnx_file_that_answers_nan_answers_nothing(tmp_path, exported, hello):
-    onnx, path = pytest.importorskip("onnx"), tmp_path / "model.onnx"
-    model = onnx.load(exported)
-    (bias,) = [tensor for tensor in model.graph.initializer if tensor.name.endswith("model.classifier.output.bias")]
-    bias.CopyFrom(onnx.numpy_helper.from_array(np.full(len(EMOTIONS), np.nan, dtype=np.float32), bias.name))
-    onnx.save(model, path)
-    classifier = EmotionClassifier.from_hparams(path)
-    for ask in (classifier.predict, classifier.timeline, classifier.classify_file):
-        with pytest.raises(InputError, match=r"hello.wav: the answer of the model"):
-            ask(hello)
-
-
 @pytest.mark.parametrize(
     "key, value, words",
     [
         (CONFIG_KEY, None, "calibration.temperature"),
         (RATE_KEY, "nan", "mlee_sb.sample_rate is 'nan'"),
         (RATE_KEY, "0", "mlee_sb.sample_rate is '0'"),
+        (RATE_KEY, "999999999", "mlee_sb.sample_rate is 999,999,999, and at most 1,048,576"),
+        (RATE_KEY, "44100", "mlee_sb.sample_rate is 44100, but mlee_sb.config says 16000"),
+        (LEAST_KEY, "1", "mlee_sb.min_samples is 1, but mlee_sb.config says 640"),
         (LEAST_KEY, "-1", "mlee_sb.min_samples is '-1'"),
     ],
 )

@@ -7,6 +7,9 @@ from releases import write_table, write_wav
 
 from mlee_sb.corpora.manifest import read_protocol
 from mlee_sb.corpora.prepare import prepare
+from mlee_sb.files import write_json
+from mlee_sb.models.bundle_files import WEIGHTS
+from mlee_sb.stage_folder import Summary
 from mlee_sb.training.stage import Data, Stage, make_stage
 
 EMOTIONS = ["neu", "hap"]
@@ -33,6 +36,17 @@ def prepared(folder: Path, votes=VOTES, min_votes: int = 1) -> Data:
 def stage_on(data: Data, results: Path, hparams: str, **overrides) -> Stage:
     """The stage of an hparams file, on fold 1."""
     return make_stage(Path("hparams") / f"{hparams}.yaml", {"emotions": EMOTIONS, "fold": 1, **overrides}, data, results)
+
+
+def finished(part):
+    """A stage that looks as if it had been trained, on encoders that are not there."""
+    settings, names = part.settings, ("row", "train_set", "fold", "seed", "target")
+    rest = {"class_weights": None, "losses": {}, "epochs": 1, "seconds": 1.0, "output": "softmax", "demo": False, "protocol_hash": "1"}
+    part.files.write_summary(Summary(**{name: settings[name] for name in names}, variant="", corpus="calls", **rest))
+    for path in (part.files.predictions, part.files.hyperparams, part.files.config, part.files.model / WEIGHTS):
+        write_json(path, {})
+    part.files.write_identity(part.identity)
+    return part
 
 
 @pytest.fixture

@@ -47,6 +47,51 @@ def test_the_best_and_the_latest_are_kept(tmp_path):
     assert module.weight.item() == 2.5
 
 
+def test_the_newest_two_are_kept_and_the_best_of_them_all_and_of_those_before_the_newest(tmp_path):
+    checkpointer = AtomicCheckpointer(tmp_path, {"module": torch.nn.Linear(1, 1)})
+    for loss in (3.0, 1.0, 4.0, 2.0, 2.5, 0.5):
+        checkpointer.save_epoch({"loss": loss}, best_by="loss")
+    assert [checkpoint.meta["loss"] for checkpoint in checkpointer.find_checkpoints()] == [0.5, 2.5, 1.0]
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+def half(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def zeros(path):
+    path.write_bytes(bytes(path.stat().st_size))
+
+
+def gone(path):
+    path.unlink()
+
+
+@pytest.mark.parametrize("damage", [empty, half, zeros, gone])
+@pytest.mark.parametrize("file", ["module.ckpt", "CKPT.yaml", "sha256.json"])
+def test_a_damaged_checkpoint_counts_as_absent(tmp_path, damage, file):
+    checkpointer = AtomicCheckpointer(tmp_path, {"module": torch.nn.Linear(1, 1)})
+    for loss in (2.0, 1.0):
+        checkpointer.save_epoch({"loss": loss}, best_by="loss")
+    newest = max(tmp_path.iterdir())
+    assert not checkpointer.drop_damaged()
+    damage(newest / file)
+    assert checkpointer.drop_damaged() == [newest]
+    assert checkpointer.recover_if_possible().meta["loss"] == 2.0
+
+
+def test_what_was_trained_after_a_damaged_best_checkpoint_is_trained_again(tmp_path):
+    checkpointer = AtomicCheckpointer(tmp_path, {"module": torch.nn.Linear(1, 1)})
+    for loss in (3.0, 1.0, 4.0, 2.0):
+        checkpointer.save_epoch({"loss": loss}, best_by="loss")
+    best = checkpointer.find_checkpoint(min_key="loss").path
+    empty(best / "module.ckpt")
+    assert checkpointer.drop_damaged()[0] == best and checkpointer.find_checkpoint() is None
+
+
 def epochs_after(stopper, checkpointer, losses) -> list[int]:
     """Run epochs with these validation losses, saved after each; the epochs that ran."""
     ran = []

@@ -1,5 +1,6 @@
 """What makes two stages the same, and what a stage needs first."""
 
+import json
 import shutil
 import zipfile
 from dataclasses import replace
@@ -7,10 +8,11 @@ from dataclasses import replace
 import pytest
 
 from mlee_sb.errors import InputError
-from mlee_sb.files import write_json
-from mlee_sb.models.bundle_files import WEIGHTS
 from mlee_sb.training import source_code
 from mlee_sb.training.stage import make_stage, plan
+from mlee_sb.whole_stage import note_files
+
+from .conftest import finished
 
 
 def test_a_fusion_needs_the_existence_model_and_then_the_dominant_model(stage):
@@ -221,30 +223,47 @@ def test_a_change_in_our_own_code_is_another_stage(stage, tmp_path, monkeypatch,
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "null", ""])
-@pytest.mark.parametrize("file", ["encoders.json", "identity.json"])
-def test_a_damaged_note_of_a_finished_stage_is_named(stage, file, content):
+def test_a_damaged_note_of_the_encoders_counts_as_absent(stage, content):
     part = finished(stage("mlee_fusion"))
-    (part.files.save / file).write_text(content)
-    with pytest.raises(InputError, match=f"{file}: damaged.*move the folder of this stage away"):
-        part.check_folder()
-        assert part.finished
+    assert part.finished
+    for required in part.requires.values():
+        finished(required)
+    part.files.note_encoders({name: required.files.weights for name, required in part.requires.items()})
+    assert part.finished
+    (part.files.save / "encoders.json").write_text(content)
+    assert not part.finished and "is not known: this stage begins anew" in part.begin_on_its_encoders()
 
 
-def test_results_without_an_identity_are_not_taken_for_those_of_these_settings(stage):
+@pytest.mark.parametrize("content", ["{", "[]", "null", "", None])
+def test_results_without_a_readable_identity_are_not_taken_for_those_of_these_settings(stage, content):
     part = finished(stage("mlee_fusion"))
     part.check_folder()
     part.files.identity.unlink()
-    with pytest.raises(InputError, match="identity.json: missing, so it is not known"):
+    if content is not None:
+        part.files.identity.write_text(content)
+    with pytest.raises(InputError, match="identity.json: (missing|damaged), so it is not known.*move the folder of this stage away"):
         part.check_folder()
 
 
-def finished(part):
-    """A stage that looks as if it had been trained, on encoders that are not there."""
-    for path in (part.files.summary, part.files.predictions, part.files.config):
-        write_json(path, {})
-    (part.files.model / WEIGHTS).write_bytes(b"")
+def test_an_identity_that_cannot_be_read_is_written_again_where_the_digests_tell_what_was_in_it(stage):
+    part = finished(stage("mlee_fusion"))
+    note_files(part.files)
+    part.files.identity.write_text("")
+    part.check_folder()
+    assert not part.finished
+    part.mend_identity()
+    assert part.finished and part.files.read_identity() == json.loads(json.dumps(part.identity))
+
+
+def test_checkpoints_of_nobody_knows_which_settings_are_not_gone_on_with(stage):
+    part = stage("mlee")
+    checkpoint = part.files.save / "CKPT+000001"
+    checkpoint.mkdir(parents=True)
     part.files.write_identity(part.identity)
-    return part
+    assert part.begin_on_its_encoders() == "" and checkpoint.is_dir()
+    part.files.identity.write_text("{")
+    part.check_folder()
+    assert "begins anew" in part.begin_on_its_encoders() and not checkpoint.exists()
 
 
 # Emotions of the manifests, and variants

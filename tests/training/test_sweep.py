@@ -21,7 +21,7 @@ from mlee_sb.training.sweeps.backends import Workers, open_backend
 from mlee_sb.training.sweeps.process import DIED, FAILED, FINISHED, Ending, make_task, train_in_own_process
 from mlee_sb.training.sweeps.sweep import REUSED, SKIPPED, kind, sweep, waves
 
-from .conftest import prepared, stage_on
+from .conftest import finished, prepared, stage_on
 
 ONE_EPOCH = {"max_epochs": 1, "batch_size": 4, "speeds": [1.0]}
 FOLDS = (1, 2, 3, 4)
@@ -120,11 +120,8 @@ def test_a_stage_that_is_killed_again_has_failed(fusion):
 
 
 def test_what_is_finished_is_reused_and_what_is_only_trained_is_scored(fusion):
-    trained = ["save/summary.json", "predictions.csv", "model/config.json", "model/model.safetensors"]
-    for part, files in ((fusion[0], [*trained, "scores.json"]), (fusion[1], trained)):
-        for name in files:
-            (part.folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (part.folder / name).write_text("{}")
+    finished(fusion[0]).files.scores.write_text("{}")
+    finished(fusion[1])
     workers = FakeWorkers()
     assert run_sweep(fusion, workers)["mlee"].state == REUSED
     assert workers.begun[0] == [fusion[1].name]

@@ -28,6 +28,7 @@ from mlee_sb.training.inputs import stage_inputs
 from mlee_sb.training.run import run
 from mlee_sb.training.stage import plan
 from mlee_sb.training.train_stage import train_stage
+from mlee_sb.whole_stage import note_files
 
 from .conftest import prepared, stage_on
 
@@ -185,6 +186,32 @@ def test_what_was_taken_away_from_a_finished_stage_comes_back_from_its_checkpoin
     assert (part.folder / "train_log.txt").read_text() == log  # nothing was learnt anew
 
 
+@pytest.mark.parametrize("lost", ["model/golden.json", "save/summary.json"])
+def test_a_finished_stage_with_an_empty_file_is_trained_again_and_that_is_said(stage, lost):
+    part, said = train(stage("mlee", **ONE_EPOCH)), []
+    before = {path: path.read_bytes() for path in (part.files.predictions, part.files.model / "model.safetensors")}
+    (part.folder / lost).write_bytes(b"")
+    run(part, "cpu", lambda folder: None, said.append)
+    assert f"{part.folder / lost} is not as it was written: trained again" in said[0]
+    assert part.finished and {path: path.read_bytes() for path in before} == before
+
+
+@pytest.mark.parametrize("damaged", [1, 3])
+def test_a_run_whose_newest_checkpoint_was_damaged_ends_as_if_it_had_not_been_stopped(data, tmp_path, monkeypatch, damaged):
+    on, said = data(), []
+    whole, part = (stage_on(on, tmp_path / name, "mlee", **ONE_EPOCH | {"max_epochs": 3}) for name in ("whole", "stopped"))
+    train(whole)
+    monkeypatch.setattr("mlee_sb.training.train_stage._finish", lambda *_: None)  # as if it had been killed before it wrote anything
+    train(part)
+    monkeypatch.undo()
+    for checkpoint in sorted(part.files.checkpoints)[-damaged:]:
+        (checkpoint / "classifier.ckpt").write_bytes(b"")
+    train_stage(part, "cpu", said.append)
+    assert "damaged: the training goes on from the epoch before" in said[0]
+    assert part.files.predictions.read_bytes() == whole.files.predictions.read_bytes()
+    assert part.files.train_log.read_text() == whole.files.train_log.read_text()
+
+
 def test_scores_that_are_damaged_are_made_anew(stage):
     part, scored = train(stage("mlee", **ONE_EPOCH)), []
     for text in ("{", "{}"):
@@ -294,6 +321,7 @@ def change_weights_of(stage):
     other = load_bundle(stage.model_folder)
     other.model.encoder.network.blstm.weight_ih_l0.data.mul_(2)
     save_bundle(stage.model_folder, other.model, other.config.labels.model_dump(), demo=False)
+    note_files(stage.files)
 
 
 def test_a_head_that_is_trained_again_is_scored_again(fusion):

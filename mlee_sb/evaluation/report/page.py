@@ -1,6 +1,5 @@
 """Write the report: one HTML file that needs no other file, a Markdown file with its plots beside it, table 3 in LaTeX, and all numbers."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 
+from mlee_sb.disk import check_writable
 from mlee_sb.errors import InputError
 from mlee_sb.evaluation import paper
 from mlee_sb.evaluation.metrics import SCORES
@@ -108,15 +108,9 @@ def check_output(output: Path) -> None:
     Raises
     ------
     InputError
-        if `output` is a file, or a folder that holds other things, or its parent cannot be written
+        if `output` is a file, or a folder that holds other things, or its disk refuses to write
     """
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        writable = os.access(output.parent, os.W_OK)
-    except OSError:
-        writable = False
-    if not writable:
-        raise InputError(f"{output}: cannot be written: give another --output")
+    check_writable(output.parent)
     if output.exists() and (not output.is_dir() or (any(output.iterdir()) and not (output / NUMBERS).is_file())):
         raise InputError(f"{output}: holds something that is not a report, and it would be replaced: give another --output")
 

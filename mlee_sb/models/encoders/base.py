@@ -88,6 +88,13 @@ class Encoder(nn.Module):
         """
         return self
 
+    def work(self, n_samples: int) -> tuple[int, int]:
+        """Return about how many numbers are in memory at one time, and how many products are computed, for one utterance.
+
+        A model of a stranger is refused by them before it is used. By default both are 0: nothing is known.
+        """
+        return 0, 0
+
     @property
     def keeps_fixed(self) -> bool:
         """Whether `fixed` computes something. Its results are then kept on disk."""

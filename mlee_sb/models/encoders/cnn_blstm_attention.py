@@ -10,8 +10,9 @@ from torch.nn.utils.rnn import pack_sequence, pad_packed_sequence
 from mlee_sb.errors import InputError
 from mlee_sb.models.device import upload
 from mlee_sb.models.encoders.feature_encoder import FeatureEncoder
+from mlee_sb.models.features import LogPowerSpectrogram
 from mlee_sb.models.masking import WholeBatchNorm2d, valid_frames
-from mlee_sb.models.packed_frames import in_rows, joined, out_of_rows
+from mlee_sb.models.packed_frames import filled_up, in_rows, joined, out_of_rows
 
 
 class CnnLayer(nn.Module):
@@ -48,6 +49,18 @@ class CnnLayer(nn.Module):
     def pooled_frames(self, n):
         """Return the number of frames after pooling for n frames before the layer (an integer, or a tensor of integers)."""
         return (n + self.time_stride - 1) // self.time_stride // self.pool
+
+    def work(self, frames: int, bins: int) -> tuple[int, int]:
+        """Return numbers in memory and products for one utterance of some frames and bins (`Encoder.work`)."""
+        conv = self.conv
+        rows, columns = filled_up(frames + sum(self.time)), bins + sum(self.bins)
+        places = -(-rows // conv.stride[0]) * -(-columns // conv.stride[1])
+        taps = conv.in_channels * conv.kernel_size[0] * conv.kernel_size[1]
+        return rows * columns * conv.in_channels + places * (taps + conv.out_channels), places * taps * conv.out_channels
+
+    def pooled_bins(self, bins: int) -> int:
+        """Return the number of bins after pooling for a number of bins before the layer."""
+        return -(-bins // self.conv.stride[1]) // self.pool
 
     def pooled(self, x: Tensor) -> Tensor:
         """Normalise and pool the result of the convolution [rows, channels, frames, bins]."""
@@ -100,15 +113,27 @@ class CnnBlstmAttention(nn.Module):
         self.cnn = nn.ModuleList()
         in_channels, bins, self.frames_per_step = 1, n_features, 1
         for out_channels, kernel, stride in zip(channels, kernels, strides, strict=True):
-            self.cnn.append(CnnLayer(in_channels, out_channels, kernel, stride, pool))
-            in_channels, bins = out_channels, -(-bins // stride[0]) // pool
+            layer = CnnLayer(in_channels, out_channels, kernel, stride, pool)
+            self.cnn.append(layer)
+            in_channels, bins = out_channels, layer.pooled_bins(bins)
             self.frames_per_step *= stride[1] * pool
         if bins < 1:
             raise InputError(f"encoder: {n_features} features are too few for {len(channels)} CNN layers with strides {strides}")
         self.cnn.to(memory_format=torch.channels_last)  # the same numbers, in about half the time on a CPU
         self.blstm = nn.LSTM(in_channels * bins, lstm_size, batch_first=True, bidirectional=True)
         self.attention = SelfAttention(2 * lstm_size, attention_size)
-        self.embedding_size = 2 * lstm_size
+        self.embedding_size, self.n_features = 2 * lstm_size, n_features
+
+    def work(self, frames: int) -> tuple[int, int]:
+        """Return numbers in memory and products for one utterance of some frames (`Encoder.work`)."""
+        frames, bins = max(frames, self.frames_per_step), self.n_features
+        numbers, products = frames * bins, 0
+        for layer in self.cnn:
+            of_layer = layer.work(frames, bins)
+            numbers, products = max(numbers, of_layer[0]), products + of_layer[1]
+            frames, bins = layer.pooled_frames(frames), layer.pooled_bins(bins)
+        weights = sum(weight.numel() for weight in self.blstm.parameters())
+        return max(numbers, frames * (self.blstm.input_size + 8 * self.blstm.hidden_size)), products + frames * weights
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
         """Embed a padded batch.
@@ -176,6 +201,13 @@ class PaperEncoder(FeatureEncoder):
             "attention_size": attention_size,
         }
         super().__init__(front_end, CnnBlstmAttention(front_end.n_features, **settings), min_std, settings)
+
+    def work(self, n_samples: int) -> tuple[int, int]:
+        """Return numbers in memory and products for one utterance; (0, 0) for a front end that does not tell its own."""
+        if not isinstance(self.front_end, LogPowerSpectrogram):
+            return super().work(n_samples)
+        of_network = self.network.work(self.front_end.n_frames(n_samples))
+        return tuple(sum(parts) for parts in zip(self.front_end.work(n_samples), of_network, strict=True))
 
     @torch.no_grad()
     def attention(self, waveform: Tensor) -> tuple[Tensor, Tensor]:

@@ -10,6 +10,7 @@ from torch.utils.checkpoint import checkpoint
 
 from mlee_sb.errors import InputError
 from mlee_sb.models.config import MODEL_TYPE, MOST_LAYERS
+from mlee_sb.models.estimate import check_estimate
 from mlee_sb.models.masking import valid_frames
 
 FINAL_NORM = "final_norm"  # entry of a config: False where layers were cut away, and with them the norm after the last layer
@@ -116,7 +117,15 @@ class Network(nn.Module):
             state = layer(state, attention_mask=mask)
             yield state
 
+    def _work(self, n_samples: int) -> tuple[int, int]:
+        """Return numbers in memory and products of an utterance before the first layer, with the numbers of one attention."""
+        raise NotImplementedError
+
     # What all have
+
+    def _check_work(self) -> None:
+        """Refuse settings with which a second of audio takes much more than with those of any published model."""
+        check_estimate(f"{self.config} with {self.processor}", *self._work(max(self.sample_rate, self.min_samples)))
 
     @property
     def n_layers(self) -> int:

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from huggingface_hub import ModelCard, constants, snapshot_download
+from huggingface_hub import ModelCard, constants
 from pydantic import ValidationError
 
 from mlee_sb.errors import InputError
 from mlee_sb.files import sha256_of
-from mlee_sb.hub_errors import hub_errors_explained, is_repository
+from mlee_sb.hub_cache import cached, fetch
+from mlee_sb.hub_errors import hub_errors_explained, is_repository, not_in_the_cache
 from mlee_sb.hub_files import files_on_hub
 from mlee_sb.models.bundle_files import CARD
 from mlee_sb.models.config import LARGEST_TEXT, LONGEST_LICENCE, UpstreamConfig, UpstreamFiles, read_bounded
@@ -127,13 +128,8 @@ def _on_a_hub(weights: UpstreamFiles) -> bool:
 
 
 def _in_the_cache(weights: UpstreamFiles) -> list[Path]:
-    if not _on_a_hub(weights):
-        return []
-    try:
-        known = [*DESCRIBING, *weights.files]  # without them, a cache that does not have all files of the model is of no use to the hub
-        return [Path(snapshot_download(weights.name, revision=weights.commit, local_files_only=True, allow_patterns=known))]
-    except OSError:  # LocalEntryNotFoundError among them
-        return []
+    folder = cached(weights.name, weights.commit) if _on_a_hub(weights) else None
+    return [] if folder is None else [folder]
 
 
 def _fetch(name: str, commit: str | None) -> Path:
@@ -147,7 +143,7 @@ def _fetch(name: str, commit: str | None) -> Path:
     with hub_errors_explained(name, commit):
         found = files_on_hub(name, commit)
         if found is None:
-            return _complete(Path(snapshot_download(name, revision=commit, local_files_only=True, allow_patterns=list(DESCRIBING))), name)
+            return _complete(cached(name, commit), name, commit)
         if WEIGHTS not in found.sizes and SHARDS not in found.sizes:
             raise InputError(
                 f"{name}: no safetensors at {constants.ENDPOINT}, only weights that can run code when they are read: take a revision that "
@@ -156,16 +152,18 @@ def _fetch(name: str, commit: str | None) -> Path:
             )
         remedy = f"not fetched. If you trust it, download it (hf download {name} --local-dir FOLDER), and name the folder"
         found.check_sizes(dict.fromkeys(DESCRIBING, LARGEST_TEXT), remedy)
-        folder = Path(snapshot_download(name, revision=commit, allow_patterns=list(DESCRIBING)))  # the cache notes what main means
+        folder = fetch(found, DESCRIBING, commit)  # the cache notes what main means
         network_of(folder)  # refuses what cannot be used
         weights = [WEIGHTS] if WEIGHTS in found.sizes else shard_names(folder)
         if (size := sum(found.sizes.get(file, 0) for file in weights)) > LARGEST_UPSTREAM:
             raise InputError(f"{name}: its weights have {size:,} bytes, but at most {LARGEST_UPSTREAM:,} are allowed: {remedy}")
-        return Path(snapshot_download(name, revision=found.commit, allow_patterns=weights))
+        return fetch(found, weights, found.commit)
 
 
-def _complete(folder: Path, name: str) -> Path:
-    """Return a folder of the hub's cache. Raise an InputError if weights are missing in it: they are fetched last."""
+def _complete(folder: Path | None, name: str, commit: str | None) -> Path:
+    """Return a folder of the hub's cache. Raise an InputError if it is missing, or if weights are missing in it: they are fetched last."""
+    if folder is None:
+        raise not_in_the_cache(name, commit)
     weights = shard_names(folder) if (folder / SHARDS).is_file() and not (folder / WEIGHTS).is_file() else [WEIGHTS]
     if not all((folder / file).is_file() for file in weights):
         raise InputError(f"{name}: not in the cache completely, and {constants.ENDPOINT} cannot be reached: try again with a network")

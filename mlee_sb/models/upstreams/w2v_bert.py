@@ -33,6 +33,7 @@ class W2vBertNetwork(Network):
             raise InputError(f"processor: {given} give {self.stride * bins} numbers a step, and the network takes {wanted}")
         self.step_seconds = self.stride * HOP / self.sample_rate
         self.min_samples = WINDOW + HOP * (max(self.stride, 2) - 1)  # one frame alone has no deviation
+        self._check_work()
         with torch.device("cpu"):
             self.register_buffer("window", torch.hann_window(WINDOW, periodic=False, dtype=torch.float64) ** 0.85, persistent=False)
             self.register_buffer("filters", self._mel_filters(bins), persistent=False)  # [frequencies, bins]
@@ -51,6 +52,12 @@ class W2vBertNetwork(Network):
         shape = {"num_frequency_bins": DFT // 2 + 1, "num_mel_filters": bins, "sampling_rate": self.sample_rate}
         scale = {"min_frequency": LOWEST_HZ, "max_frequency": self.sample_rate // 2, "norm": None, "mel_scale": "kaldi"}
         return torch.from_numpy(mel_filter_bank(**shape, **scale, triangularize_in_mel_space=True))
+
+    def _work(self, n_samples):
+        frames, steps = self._n_frames(n_samples), self.n_steps(n_samples)
+        heads = self.config["num_attention_heads"]
+        attention = steps**2 * (heads + self.size // heads)  # it knows distances, each by a vector of the size of a head
+        return max(4 * frames * DFT, attention, steps * self.config["intermediate_size"]), frames * DFT * self.processor["num_mel_bins"]
 
     @property
     def _takes_masks(self):

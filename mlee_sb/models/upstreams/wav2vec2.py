@@ -28,6 +28,7 @@ class Wav2Vec2Network(Network):
         self.min_samples = 1
         for kernel, stride in reversed(self._convolutions):
             self.min_samples = (self.min_samples - 1) * stride + kernel
+        self._check_work()
 
     def _build(self, config):
         made_config, made_model = self._classes()
@@ -39,6 +40,14 @@ class Wav2Vec2Network(Network):
         from transformers import Wav2Vec2Config, Wav2Vec2Model
 
         return Wav2Vec2Config, Wav2Vec2Model
+
+    def _work(self, n_samples):
+        most, products, channels = n_samples, 0, 1
+        for (kernel, stride), size in zip(self._convolutions, self.config["conv_dim"], strict=True):
+            n_samples = (n_samples - kernel) // stride + 1
+            most = max(most, n_samples * (size + channels * kernel))
+            products, channels = products + n_samples * size * channels * kernel, size
+        return max(most, self.config["num_attention_heads"] * n_samples**2, n_samples * self.config["intermediate_size"]), products
 
     @property
     def _convolutions(self) -> list[tuple[int, int]]:

@@ -17,6 +17,7 @@ CONTEXTS = (CUT, PADDED)  # cut: a clip has its own frames and positions; padded
 FRAMES_PER_STEP = 2  # stride of the second convolution
 TOP_HZ, LOWEST_POWER, DECADES = 8000.0, 1e-10, 8.0  # of the log mel spectrum: largest frequency, floor, and range below the maximum
 LONGEST_WINDOW, MOST_POSITIONS = 2**14, 2**13  # samples, and steps of a piece: a config may come from a stranger, and both take memory
+MOST_PIECES = 8  # of a second of audio; published models have one of 30 s
 
 
 class WhisperNetwork(Network):
@@ -48,6 +49,7 @@ class WhisperNetwork(Network):
         self.step_seconds = self.step_samples / self.sample_rate
         self.longest = self.config["max_source_positions"] * self.step_samples  # samples of a piece: 30 s
         self.min_samples = max(self.step_samples, self.window_samples // 2 + 1)  # half a window is reflected at each end
+        self._check_work()
         with torch.device("cpu"):
             self.register_buffer("window", torch.hann_window(self.window_samples), persistent=False)
             shape = {"n_freqs": self.window_samples // 2 + 1, "n_mels": wanted, "sample_rate": self.sample_rate}
@@ -57,6 +59,14 @@ class WhisperNetwork(Network):
     def _build(self, config):
         made = {**self.SETTINGS, **config}
         return SimpleNamespace(**made), WhisperEncoder(made)
+
+    def _work(self, n_samples):
+        if MOST_PIECES * self.longest < n_samples or self.longest < self.min_samples:
+            given = f"max_source_positions {self.config['max_source_positions']} and hop_length {self.hop}"
+            raise InputError(f"{given} make pieces of {self.longest} samples: at most {MOST_PIECES} may make a second")
+        bins, frames = self.processor["feature_size"], self.longest // self.hop + 1  # a shorter clip may be filled up
+        spectrum = frames * (self.window_samples + 2 * bins)
+        return self.longest + 2 * spectrum + frames * self.size, -(-n_samples // self.longest) * spectrum * bins
 
     @property
     def _body(self):

@@ -14,6 +14,7 @@ from joblib.externals.loky import get_reusable_executor
 
 from mlee_sb.errors import InputError, choose
 from mlee_sb.training.sweeps.process import DIED, Ending, Task, train_in_own_process
+from mlee_sb.workers import leave_with_the_starter
 
 ANSWERS_WITHIN = "30s"  # how long to wait for a scheduler, which may run on a busy machine
 
@@ -93,7 +94,7 @@ def _one_ctrl_c_is_enough() -> Iterator[None]:
 
 @contextmanager
 def _loky(jobs: int, threads: int, device: str, address: None) -> Iterator[Workers]:
-    with parallel_config(THIS_MACHINE, initializer=_leave_ctrl_c_alone):
+    with parallel_config(THIS_MACHINE, initializer=_begin_worker):
         try:
             yield Workers(jobs)
         finally:
@@ -166,6 +167,7 @@ def _installed(module: str, extra: str) -> ModuleType:
         raise InputError(f"--backend {extra} needs a package that is not installed: pip install 'mlee_sb[{extra}]' ({error})") from error
 
 
-def _leave_ctrl_c_alone() -> None:
-    """Ignore Ctrl-C in a worker. It reaches every process of a terminal, but the command stops its workers itself."""
+def _begin_worker() -> None:
+    """Ignore Ctrl-C in a worker: it reaches every process of a terminal, but the command stops its workers itself, and they end with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    leave_with_the_starter()

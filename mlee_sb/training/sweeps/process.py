@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mlee_sb.disk import told
 from mlee_sb.training.stage import Stage
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -67,7 +68,8 @@ def train_in_own_process(task: Task, import_path: list[str], command: int) -> En
     command : the process of the command. A worker ends when whoever started it has ended; the command itself does not
     """
     start, folder = time.monotonic(), task.stage.folder
-    folder.mkdir(parents=True, exist_ok=True)
+    with told(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     kind = task.threads, import_path, os.getcwd(), dict(os.environ)
     ending = None
     while ending is None and (waiting := _take_waiting(kind)):

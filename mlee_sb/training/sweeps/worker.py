@@ -38,7 +38,11 @@ def _asked(idle: float) -> bool:
 
 
 def _can_fork(task: Task) -> bool:
-    """Tell whether a task can be trained in a fork. A GPU cannot, and the libraries of other systems than Linux need not."""
+    """Tell whether a task can be trained in a fork. A GPU cannot, and the libraries of other systems than Linux need not.
+
+    A fork of a process with threads may wait for them for ever. This process has none of its own or of torch, because it has used nothing.
+    With more than one CPU thread there are those of OpenBLAS, which expects forks and ends them before one.
+    """
     return task.device == "cpu" and sys.platform == "linux"
 
 

@@ -1,0 +1,112 @@
+"""What a disk refuses: the one place that turns an error of the system into a message with the folder and what to do about it."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from mlee_sb.errors import InputError
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+AGAIN = "give the same command again (what is finished is kept), or give a folder on another disk"
+NO_RIGHT = "this user may not do that there: ask its owner for the right (docs/clusters.md), or give another folder"
+NO_LOCKS = "the disk has no locks (flock), which keep two runs apart: give a folder on a local disk, or mount this one with locks"
+REFUSALS = {
+    errno.ENOSPC: f"the disk is full: free some space and {AGAIN}",
+    errno.EDQUOT: f"your quota of this disk is used up: free some of it and {AGAIN}",
+    errno.EFBIG: f"a file here may not be so large: raise the limit (ulimit -f) and {AGAIN}",
+    errno.EIO: f"the disk reports errors: save what is on it, and {AGAIN}",
+    errno.EROFS: "the disk is read-only: give a folder that can be written",
+    errno.ENAMETOOLONG: "the name is too long for this disk: give a folder with a shorter path",
+    **dict.fromkeys((errno.EACCES, errno.EPERM), NO_RIGHT),
+    **dict.fromkeys((errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP), NO_LOCKS),
+}
+PROBE = 1 << 20  # bytes that are written to see whether a disk takes them
+
+
+class DiskError(InputError):
+    """A disk refused to take or to give something: `number` is the one of the error of the system, `place` the file or folder."""
+
+    number: int
+    place: str | Path
+
+
+def refusal(error: OSError, place: str | Path | None = None) -> DiskError | None:
+    """Return the message for an error of the system; None if it is not about a disk.
+
+    Parameters
+    ----------
+    error : the error
+    place : the file or folder that was to be written; by default the one that the error names
+
+    >>> str(refusal(OSError(errno.EROFS, "Read-only file system"), "results"))
+    'results: the disk is read-only: give a folder that can be written'
+    """
+    return _disk_error(error.errno, place or error.filename or "standard output") if error.errno in REFUSALS else None
+
+
+def _disk_error(number: int, place: str | Path) -> DiskError:
+    said = DiskError(f"{place if isinstance(place, Path) else os.fsdecode(place)}: {REFUSALS[number]}")
+    said.number, said.place = number, place
+    return said
+
+
+def line_for(error: Exception) -> str:
+    """Return an error as a line for a person: what the disk refused, where it was that, or else what the error says itself."""
+    return str((isinstance(error, OSError) and refusal(error)) or error)
+
+
+@contextmanager
+def told(folder: str | Path) -> Iterator[None]:
+    """Turn what a disk refuses in the block into a `DiskError` that names `folder`.
+
+    Some libraries hide the error of the system in one of their own ("file write failed"). So after an error that is not for people a few
+    bytes are written to the folder: if the disk refuses these, too, that was the reason. Of blocks in one another, the outer one names its
+    folder where it holds the other: it is the one that a person knows.
+    """
+    folder = Path(folder)
+    try:
+        yield
+    except DiskError as error:
+        if Path(error.place).absolute().is_relative_to(folder.absolute()):
+            raise _disk_error(error.number, folder) from error
+        raise
+    except InputError:
+        raise
+    except Exception as error:
+        numbered = isinstance(error, OSError) and error.errno
+        if said := _about(error, folder) if numbered else _refused_now(folder):
+            raise said from error
+        raise
+
+
+def _about(error: OSError, folder: Path) -> DiskError | None:
+    """Return the message if the error can be about `folder`: that a file elsewhere may not be read is another matter."""
+    named = isinstance(error.filename, str) and Path(error.filename).absolute()
+    here = folder.absolute()
+    elsewhere = named and not named.is_relative_to(here) and not here.is_relative_to(named)
+    return None if elsewhere else refusal(error, folder)
+
+
+def check_writable(folder: str | Path) -> None:
+    """Write a few bytes to a folder, and remove them again. Raise a DiskError if the disk refuses."""
+    folder = Path(folder)
+    with told(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    if said := _refused_now(folder):
+        raise said
+
+
+def _refused_now(folder: Path) -> DiskError | None:
+    probe = folder / f".probe.{os.getpid()}.partial"
+    try:
+        with open(probe, "wb", buffering=0) as file:
+            file.write(bytes(PROBE))
+            os.fsync(file.fileno())
+    except OSError as error:
+        return refusal(error, folder)
+    finally:
+        with suppress(OSError):
+            probe.unlink(missing_ok=True)
+    return None
