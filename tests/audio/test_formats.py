@@ -120,7 +120,7 @@ def test_the_endings_are_those_of_libsndfile_and_what_people_use():
     names = {f".{name.lower()}" for name in soundfile.available_formats()}
     assert names - ENDINGS == {".raw"} and not ENDINGS & FFMPEG_ENDINGS
     assert all(map(is_recording_name, ("a.wav", "b/c.OPUS", Path("d.aif"), "e.m4a", "f.g.mp3")))
-    assert not any(map(is_recording_name, ("wav", "a.wav.txt", "a", ".wav", "a.")))
+    assert not any(map(is_recording_name, ("wav", "a.wav.txt", "a", ".wav", "a/.wav", "a.")))
 
 
 @pytest.mark.parametrize(
