@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlee_sb.corpora.manifest.columns import OTHER, SPEAKER
+from mlee_sb.corpora.manifest.columns import OTHER, SESSION, SPEAKER
 from mlee_sb.errors import InputError
 from mlee_sb.plugins import CORPORA, load_plugin, registered
 
@@ -150,7 +150,7 @@ class Corpus:
 
         Each session is left out once. [choice] The next one validates.
         """
-        return grouped_folds(sessions, len(sessions))
+        return grouped_folds(sessions, len(sessions), SESSION)
 
     def remarks(self) -> list[str]:
         """Return what a person must know of how the corpus was read, a sentence each. Called after `utterances`."""
@@ -177,11 +177,11 @@ def plurality(votes: Mapping[str, int]) -> str:
     return winners[0] if most > 0 and len(winners) == 1 else ""
 
 
-def grouped_folds(speakers: Iterable[str], n_groups: int) -> list[Fold]:
+def grouped_folds(speakers: Iterable[str], n_groups: int, called: str = SPEAKER) -> list[Fold]:
     """Return folds over groups of speakers (or of sessions): the i-th one in sorted order (from 1) belongs to group i mod `n_groups`.
 
     Fold k tests group k and validates on group k+1 [choice] (the last fold on the first group); the other groups train. If there are
-    no more speakers than groups, each speaker is a group: leave-one-speaker-out.
+    no more speakers than groups, each speaker is a group: leave-one-speaker-out. `called` is what the error calls them.
 
     Raises
     ------
@@ -194,7 +194,7 @@ def grouped_folds(speakers: Iterable[str], n_groups: int) -> list[Fold]:
     speakers = sorted(speakers)
     if len(speakers) < SMALLEST_NUMBER_OF_GROUPS:
         found = ", ".join(speakers) or "none"
-        raise InputError(f"training, validation and test need a speaker each, but the usable utterances are of {len(speakers)} ({found})")
+        raise InputError(f"training, validation and test need a {called} each, but the usable utterances are of {len(speakers)} ({found})")
     if n_groups < SMALLEST_NUMBER_OF_GROUPS:
         raise InputError(f"folds: {n_groups} is too few: training, validation and test need at least {SMALLEST_NUMBER_OF_GROUPS}")
     n_groups = min(n_groups, len(speakers))

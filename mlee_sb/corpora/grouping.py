@@ -6,13 +6,22 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from mlee_sb.corpora.base import SMALLEST_NUMBER_OF_GROUPS, Corpus, Fold, Skipped, Utterance, final_fold
-from mlee_sb.corpora.manifest import is_stand_in, stand_in
+from mlee_sb.corpora.manifest import is_stand_in, names_nobody, stand_in
 from mlee_sb.corpora.manifest.columns import SESSION, SPEAKER, SPLIT, SPLITS, TEST, TRAIN, VALID
 from mlee_sb.corpora.own_split import is_own_split
 from mlee_sb.corpora.plugin_check import told_folds
 from mlee_sb.errors import InputError
 
 SHOWN = 5  # names that a message lists
+
+
+def without_nobodies(items: Iterable[Utterance | Skipped]) -> list[Utterance | Skipped]:
+    """Take the speaker off each utterance whose speaker is called `unknown` or the like: these are many people, and no speaker.
+
+    >>> without_nobodies([Utterance("a1", "a.wav", "Unknown", "", {"neu": 1}, 1)])[0].speaker
+    ''
+    """
+    return [replace(item, speaker="") if isinstance(item, Utterance) and names_nobody(item.speaker) else item for item in items]
 
 
 def with_stand_ins(items: Iterable[Utterance | Skipped]) -> list[Utterance | Skipped]:

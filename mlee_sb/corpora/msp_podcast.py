@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Annotated
 
 from mlee_sb.corpora.base import OTHER, Check, Corpus, Fold, Skipped, Utterance, grouped_folds
-from mlee_sb.corpora.manifest.columns import SPLIT
-from mlee_sb.corpora.manifest.identities import UNKNOWN
+from mlee_sb.corpora.manifest.columns import SESSION, SPLIT
+from mlee_sb.corpora.manifest.identities import UNKNOWN, names_nobody
 from mlee_sb.corpora.msp_votes import (
     ALL,
     LABELS,
@@ -126,7 +126,7 @@ class MspPodcast(Corpus):
 
     def session_folds(self, sessions: Sequence[str]) -> list[Fold]:
         """Make groups of podcasts (with ``--group session``). There are too many to leave out each by itself."""
-        return grouped_folds(sessions, N_GROUPS)
+        return grouped_folds(sessions, N_GROUPS, SESSION)
 
     def remarks(self) -> list[str]:
         """Return why the release is not compared with published counts, where it is not, and how many ratings were there twice."""
@@ -190,7 +190,7 @@ class MspPodcast(Corpus):
         return Utterance(
             id=name,
             wav=wav,
-            speaker="" if speaker.casefold() == UNKNOWN else speaker,
+            speaker="" if names_nobody(speaker) else speaker,
             session=podcast["podcast"] if podcast else "",
             votes=heard.votes,
             n_annotators=heard.n_annotators,

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from mlee_sb.corpora.base import KNOWN, Corpus, load_corpus
 from mlee_sb.corpora.labels_file import read_labels
-from mlee_sb.corpora.manifest.columns import GROUPINGS
+from mlee_sb.corpora.manifest.columns import GROUPINGS, SESSION, SPEAKER
 from mlee_sb.corpora.manifest.identities import UNKNOWN
 from mlee_sb.corpora.plugin_check import check_class, check_opened, opened
 from mlee_sb.corpora.relabelled import Relabelled
@@ -126,9 +126,22 @@ def open_corpus(reader: str, data_folder: str | Path, given: Mapping[str, Any]) 
         corpus.speakers = options[SPEAKERS]
     found = OpenCorpus(reader, options, corpus)
     check_opened(corpus, found.grouping)
+    _refuse_idle(found, own)
     if options[LABELS] and LABELS not in own:
         return replace(found, corpus=Relabelled(corpus, read_labels(options[LABELS])))
     return found
+
+
+def _refuse_idle(opened: OpenCorpus, own: Mapping[str, Option]) -> None:
+    """Refuse an option of folds that nothing reads, because the folds are made of something else than speakers."""
+    corpus = opened.corpus
+    of_sessions = opened.grouping == SESSION and type(corpus).session_folds is not Corpus.session_folds  # a reader's own may read them
+    for name in () if opened.grouping == SPEAKER or of_sessions else corpus.fold_options:
+        if opened.options[name] != own[name].default:
+            raise InputError(
+                f"--{name} {opened.options[name]}: it changes folds of {SPEAKER}s, and these are of {opened.grouping}s: leave it out, or "
+                f"give --{GROUP} {SPEAKER}"
+            )
 
 
 def add_flags(parser: argparse.ArgumentParser, corpus_class: type[Corpus], only_given: bool = False) -> None:

@@ -22,6 +22,10 @@ OPTION_TYPES = (str, int)
 DATA_FOLDER = "data_folder"  # the attribute that the __init__ of `Corpus` sets
 
 
+class ReaderFault(InputError):
+    """A fault of the code of a reader, and not of its corpus."""
+
+
 def check_class(reader: Any) -> None:
     """Check that what an entry point names can be a reader: a subclass of `Corpus` with the members that it cannot do without.
 
@@ -209,4 +213,4 @@ OF_SKIPPED: dict[str, tuple[Callable[[Any], bool], str]] = {
 def _refuse(reader: Any, what: str) -> NoReturn:
     kind = reader if isinstance(reader, type) or not isinstance(reader, Corpus) else type(reader)
     name = f"{getattr(kind, '__module__', '?')}.{getattr(kind, '__qualname__', repr(kind))}"
-    raise InputError(f"corpus reader {name}: {what} (see {PAGE})")
+    raise ReaderFault(f"corpus reader {name}: {what} (see {PAGE})")

@@ -9,14 +9,14 @@ from pathlib import Path
 
 from mlee_sb.corpora import manifest
 from mlee_sb.corpora.base import Corpus, Fold, Skipped, Utterance
-from mlee_sb.corpora.grouping import make_folds, with_stand_ins
+from mlee_sb.corpora.grouping import make_folds, with_stand_ins, without_nobodies
 from mlee_sb.corpora.manifest import SPLIT, SPLITS
 from mlee_sb.corpora.manifest.identities import UNKNOWN
 from mlee_sb.corpora.manifest_writer import csv_lines, manifest_row, others_of, protocol_of, vote_lines, write_manifests
 from mlee_sb.corpora.options import OpenCorpus, open_corpus
-from mlee_sb.corpora.plugin_check import told
+from mlee_sb.corpora.plugin_check import ReaderFault, told
 from mlee_sb.corpora.prepare_report import report
-from mlee_sb.corpora.usable import check_told, usable
+from mlee_sb.corpora.usable import check_told, first_reason, usable
 from mlee_sb.errors import InputError, choose
 from mlee_sb.files import written_beside
 
@@ -77,12 +77,12 @@ def prepare_opened(
     _refuse_what_is_not_ours(output)
     emotions = _targets(corpus, emotions, min_votes)
 
-    items = told(corpus)
+    items = without_nobodies(told(corpus))
     if corpus.speakers == UNKNOWN:
         items = with_stand_ins(items)
     check_told(corpus, items)
     utterances, audio, skipped = usable(items, corpus.data_folder, opened.grouping)
-    folds = make_folds(corpus, opened.grouping, utterances, final)
+    folds = _folds(opened, utterances, skipped, final)
     utterances, skipped = _without_strangers(utterances, skipped, folds, opened.grouping)
     utterances = [_with_script(utterance, corpus) for utterance in utterances]
 
@@ -96,6 +96,16 @@ def prepare_opened(
         write_manifests(folder, protocol, utterances, lines, fingerprints, votes, skipped)
     report(corpus, protocol, items, utterances, [audio[utterance.id] for utterance in utterances], say)
     return protocol
+
+
+def _folds(opened: OpenCorpus, utterances: Sequence[Utterance], skipped: Sequence[Skipped], final: int | None) -> list[Fold]:
+    """Return the folds; where they cannot be made, say of which folder, and what is skipped: that may be why."""
+    try:
+        return make_folds(opened.corpus, opened.grouping, utterances, final)
+    except ReaderFault:
+        raise
+    except InputError as error:
+        raise InputError(f"{error} (in {opened.corpus.data_folder}, {len(skipped)} are skipped{first_reason(skipped)})") from error
 
 
 def _refuse_what_is_not_ours(output: Path) -> None:

@@ -94,9 +94,13 @@ def usable(
             found.append(utterance)
             audio[utterance.id] = checked
     if not found:
-        first = f"; the first reason: {skipped[0].id}: {skipped[0].reason}" if skipped else ""
-        raise InputError(f"{data_folder}: no usable utterance in it ({len(skipped)} are skipped{first})")
+        raise InputError(f"{data_folder}: no usable utterance in it ({len(skipped)} are skipped{first_reason(skipped)})")
     return sorted(found, key=lambda utterance: utterance.id), audio, skipped
+
+
+def first_reason(skipped: Sequence[Skipped]) -> str:
+    """Return in words why the first one is skipped, "" for none: an error must say it, because no skipped.csv is written then."""
+    return f"; the first reason: {skipped[0].id}: {skipped[0].reason}" if skipped else ""
 
 
 def piece_of(utterance: Utterance) -> tuple[str, float | None, float | None]:

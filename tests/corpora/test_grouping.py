@@ -163,3 +163,38 @@ def test_iemocap_has_five_folds_of_sessions(tmp_path):
     assert folds[4]["valid"] == ["Ses01F", "Ses01M"] and len(folds[4]["train"]) == 6
     with pytest.raises(InputError, match="no usable utterance in it.*no split"):
         prepare_quietly("iemocap", tmp_path / "data", tmp_path / "other", group="split")
+
+
+@pytest.mark.parametrize("name", ["unknown", "Unknown", " UNKNOWN", "unk", "n/a", "N/A", "nan", "NULL", "None", "?"])
+def test_a_speaker_who_is_called_unknown_is_no_person(prepared, name):
+    told = [(name, "Ses0", ""), (name, "Ses1", ""), ("anna", "Ses2", ""), ("bert", "Ses3", ""), ("NA", "Ses4", "")]
+    manifests, said = prepared(told)
+    assert read_utterances(manifests)["speaker"].tolist() == ["anna", "bert", "NA"]
+    assert any("2 no speaker" in line for line in said) and any("--speakers unknown" in line for line in said)
+    manifests, said = prepared(told, speakers="unknown")
+    assert read_utterances(manifests)["speaker"].tolist() == ["unknown:Ses0", "unknown:Ses1", "anna", "bert", "NA"]
+    assert any("2 utterances are of unknown speakers" in line for line in said)
+
+
+def test_where_folds_cannot_be_made_the_error_says_where_and_what_was_skipped(prepared, tmp_path):
+    with pytest.raises(InputError) as refused:
+        prepared([("anna", "", ""), ("bert", "", ""), ("", "", "")])
+    assert "need a speaker each, but the usable utterances are of 2 (anna, bert)" in str(refused.value)
+    assert f"(in {tmp_path / 'data'}, 1 are skipped; the first reason: u2: no speaker)" in str(refused.value)
+    with pytest.raises(InputError, match="need a session each, but the usable utterances are of 2 .S1, S2. .in .*, 0 are skipped"):
+        prepared([("anna", "S1", ""), ("bert", "S2", "")], group="session")
+
+
+@pytest.mark.parametrize("given", [{"group": "session"}, {"group": "split"}])
+def test_an_option_of_folds_of_speakers_is_not_ignored_where_folds_are_of_something_else(tmp_path, given):
+    header, data = "wav,speaker,session,split,votes_neu,votes_hap", tmp_path / "in"
+    rows = [f"{name}.wav,{name},of_{name},{split},1,2" for name, split in (("a", "train"), ("b", "valid"), ("c", "test"))]
+    for row in rows:
+        write_wav(data / row.split(",")[0])
+    (data / "votes.csv").write_text("\n".join([header, *rows]))
+    with pytest.raises(
+        InputError, match="--folds 3: it changes folds of speakers, and these are of (session|split)s: leave it out, or give"
+    ):
+        prepare_quietly("vote_table", data, tmp_path / "out", folds=3, **given)
+    prepare_quietly("vote_table", data, tmp_path / "out", **given)
+    prepare_quietly("vote_table", data, tmp_path / "speakers", folds=3, group="speaker")

@@ -13,8 +13,8 @@ from mlee_sb.files import sha256_of
 TABLE = """
     ID,wav,speaker,votes_neu,votes_hap,votes_other
     001,a.wav,007,2,1,0
-    NA,b.wav,null,1,1,0
-    null,c.wav,nan,0,3,0
+    NA,b.wav,true,1,1,0
+    null,c.wav,inf,0,3,0
     1e5,d.wav,NA,3,0,0
 """
 
@@ -34,7 +34,7 @@ def change(path, old, new):
 def test_texts_stay_texts_and_numbers_are_numbers(folder):
     frame = read_utterances(folder).set_index("ID")
     assert sorted(frame.index) == ["001", "1e5", "NA", "null"]
-    assert frame["speaker"].to_dict() == {"001": "007", "NA": "null", "null": "nan", "1e5": "NA"}
+    assert frame["speaker"].to_dict() == {"001": "007", "NA": "true", "null": "inf", "1e5": "NA"}
     assert frame.loc["NA", "dominant"] == frame.loc["NA", "session"] == ""
     assert frame["votes_neu"].sum() == 6
     assert frame["duration"].tolist() == [0.1] * 4
@@ -108,7 +108,7 @@ def test_a_speaker_of_another_split_is_refused(folder):
 
 
 def test_a_row_of_a_fold_that_is_not_the_row_of_the_utterances_is_named_with_both_values(folder):
-    change(folder / "fold1" / "train.csv", "nan,,,,3,0,3,0", "nan,,,,3,77,3,0")
+    change(folder / "fold1" / "train.csv", "inf,,,,3,0,3,0", "inf,,,,3,77,3,0")
     with pytest.raises(InputError, match=r"train\.csv: 'null': votes_neu is '77', and '0' in utterances\.csv; run mlee prepare"):
         read_fold(folder, 1)
 

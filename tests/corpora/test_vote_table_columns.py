@@ -235,3 +235,51 @@ def test_the_speakers_may_be_missing_only_if_they_are_said_to_be_unknown(tmp_pat
         prepare_quietly("vote_table", tmp_path / "in", tmp_path / "out")
     prepare_quietly("vote_table", tmp_path / "in", tmp_path / "out", speakers="unknown")
     assert set(pd.read_csv(tmp_path / "out/utterances.csv")["speaker"]) == {"unknown:s0", "unknown:s1", "unknown:s2"}
+
+
+@pytest.mark.parametrize(
+    ("column", "nearest"),
+    [
+        ("sad_votes", "votes_<code>"),
+        ("SadVotes", "votes_<code>"),
+        ("vote count", "votes_<code>"),
+        ("num_votes", "n_annotators"),
+        ("StartTime", "start"),
+        ("segment_end", "end"),
+        ("segmentEnd", "end"),
+        ("cv_fold", "fold"),
+        ("CV-Fold", "fold"),
+        ("dataset_split", "split"),
+        ("Recording Session", "session"),
+        ("sess", "session"),
+        ("reading script", "script"),
+        ("is_dominant", "dominant"),
+        ("utterance_id", "ID"),
+    ],
+)
+def test_a_column_that_has_one_that_is_read_as_a_word_is_refused_until_a_person_decides(tmp_path, column, nearest):
+    text = f"wav,speaker,votes_neu,votes_hap,{column}\na.wav,anna,2,1,1"
+    with pytest.raises(InputError) as refused:
+        read(tmp_path, text)
+    assert f"the column {column!r} is not read; did you mean {nearest!r}? Rename it, or give --ignore" in str(refused.value)
+    read(tmp_path, text, ignore=column)
+
+
+@pytest.mark.parametrize("column", ["weekend", "trend", "transcripts", "thousandfold", "devotes", "emotion_label", "speaker_name"])
+def test_a_column_that_has_another_one_within_a_word_is_told_and_not_refused(tmp_path, column):
+    corpus, _ = read(tmp_path, f"wav,speaker,votes_neu,votes_hap,{column}\na.wav,anna,2,1,1")
+    assert corpus.remarks() == [f"votes.csv: columns that are not used: {column}"]
+
+
+def test_a_column_of_folds_may_hold_names_of_sets(tmp_path):
+    text = "wav,speaker,votes_neu,votes_hap,fold\na.wav,anna,2,1,Train\nb.wav,bert,2,1,dev\nc.wav,carl,2,1,test 2\nd.wav,dora,1,1,"
+    _, items = read(tmp_path, text)
+    assert [item.split for item in items] == ["train", "valid", "test2", ""]
+    with pytest.raises(InputError, match="votes.csv, line 3: split 'tset'"):
+        read(tmp_path, text.replace("dev", "tset"))
+
+
+@pytest.mark.parametrize(("one", "other"), [("1", "01"), ("2", "2.0")])
+def test_two_spellings_of_the_number_of_a_fold_are_refused(tmp_path, one, other):
+    with pytest.raises(InputError, match="votes.csv: names of folds that differ in nothing but how they are written"):
+        read(tmp_path, f"wav,speaker,votes_neu,votes_hap,fold\na.wav,anna,2,1,{one}\nb.wav,bert,2,1,{other}\nc.wav,carl,2,1,3")

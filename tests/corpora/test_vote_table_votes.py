@@ -259,3 +259,27 @@ def test_codes_of_any_script_reach_the_manifests(tmp_path):
     text = wide(*["生气,glu\u0308cklich"] * 4, columns="annotator_1,annotator_2")
     prepare_quietly("vote_table", write_table(tmp_path / "in", text), tmp_path / "out")
     assert {"votes_生气", "votes_gl\u00fccklich", "exist_生气"} <= set(pd.read_csv(tmp_path / "out/utterances.csv"))
+
+
+def test_whole_votes_that_all_add_up_to_100_may_be_percentages_so_a_person_must_say(tmp_path):
+    text = "wav,speaker,votes_neu,votes_hap\na.wav,anna,67,33\nb.wav,bert,0,100\nc.wav,carl,33,66"
+    with pytest.raises(InputError, match="votes.csv: the votes of each utterance add up to 100: .*--votes counts, or with --votes percent"):
+        list(VoteTable(write_table(tmp_path, text)).utterances())
+    counted = list(VoteTable(tmp_path, votes="counts").utterances())
+    assert [(u.votes["neu"], u.n_annotators) for u in counted] == [(67, 100), (0, 100), (33, 99)]
+    parts = list(VoteTable(tmp_path, votes="percent", n_annotators=3).utterances())
+    assert [(u.votes["neu"], u.n_annotators) for u in parts] == [(2, 3), (0, 3), (1, 3)]
+
+
+@pytest.mark.parametrize(
+    ("part", "n", "votes"), [("0.66", 3, 2), ("0.33", 3, 1), ("0.16", 6, 1), ("0.83", 6, 5), ("0.14", 7, 1), ("0.97", 49, 48)]
+)
+def test_a_proportion_may_be_cut_and_not_rounded(tmp_path, part, n, votes):
+    _, (only,) = read(tmp_path, wide(f"{part},0"), n_annotators=n)
+    assert only.votes["neu"] == votes
+
+
+@pytest.mark.parametrize(("part", "n"), [("0.65", 3), ("0.68", 3), ("0.33", 4)])
+def test_a_proportion_of_another_number_of_annotators_is_refused(tmp_path, part, n):
+    with pytest.raises(InputError, match=f"line 2: votes_neu '{part}' is no proportion of {n} annotators"):
+        read(tmp_path, wide(f"{part},0"), n_annotators=n)

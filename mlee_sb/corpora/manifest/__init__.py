@@ -27,7 +27,7 @@ from mlee_sb.corpora.manifest.columns import (
     why_not_inside,
 )
 from mlee_sb.corpora.manifest.faults import Fault, changed_rows, faults_of_utterances, faults_of_votes
-from mlee_sb.corpora.manifest.identities import UNKNOWN_SPEAKERS, is_stand_in, listed, near_equal, stand_in
+from mlee_sb.corpora.manifest.identities import UNKNOWN_SPEAKERS, is_stand_in, listed, names_nobody, near_equal, stand_in
 from mlee_sb.corpora.manifest.protocol import (
     GROUP,
     VOTES_HASH,
@@ -80,6 +80,7 @@ __all__ = [
     "group_column",
     "is_stand_in",
     "listed",
+    "names_nobody",
     "near_equal",
     "pieces_of",
     "read_fingerprints",

@@ -6,6 +6,9 @@ from collections.abc import Iterable
 SHOWN = 5  # groups of spellings that an error lists
 UNKNOWN = "unknown"
 
+NOBODY = (UNKNOWN, "unk", "n/a", "nan", "null", "none", "?")
+"""What tables write for a speaker that is not known, folded. "NA" is not among them: people have such initials."""
+
 UNKNOWN_SPEAKERS = (
     "Each session (or recording, where there is none) counts as one speaker. A person may be heard in training and in test, so scores "
     "may be too good; intervals take sessions for people, and may be too narrow."
@@ -23,6 +26,15 @@ def folded(name: str) -> str:
         return " ".join(name.lower().split())
     visible = "".join(c for c in unicodedata.normalize("NFKC", name) if unicodedata.category(c) != "Cf")
     return " ".join(unicodedata.normalize("NFKC", visible.casefold()).split())
+
+
+def names_nobody(speaker: str) -> bool:
+    """Tell whether the name of a speaker says that nobody knows who speaks: all who are called so would count as one person.
+
+    >>> names_nobody("Unknown"), names_nobody("nan"), names_nobody("anna")
+    (True, True, False)
+    """
+    return folded(speaker) in NOBODY
 
 
 def near_equal(names: Iterable[str]) -> list[tuple[str, ...]]:

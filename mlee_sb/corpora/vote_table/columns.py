@@ -26,14 +26,16 @@ OTHER_WORDS = {  # what other tables call these columns: to say it is better tha
     **dict.fromkeys(("file", "filename", "file_name", "path", "audio", "clip"), WAV),
     **dict.fromkeys(("begin", "onset", "from"), START),
     **dict.fromkeys(("stop", "offset", "finish", "to"), END),
-    **dict.fromkeys(("spk", "actor", "talker"), SPEAKER),
-    **dict.fromkeys(("dialog", "dialogue", "conversation"), SESSION),
+    **dict.fromkeys(("spk", "spkr", "actor", "talker", "subject", "participant"), SPEAKER),
+    **dict.fromkeys(("sess", "dialog", "dialogue", "conversation"), SESSION),
+    **dict.fromkeys(("utt_id", "utterance_id", "segment_id", "clip_id"), ID),
     **dict.fromkeys(("partition", "subset", "set"), SPLIT),
     **dict.fromkeys(("rater", "worker", "evaluator", "listener", "coder"), ANNOTATOR),
-    **dict.fromkeys(("votes_total", "votes_sum", "votes_all", "votes_n", "n_votes", "n_raters"), N_ANNOTATORS),
+    **dict.fromkeys(("votes_total", "votes_sum", "votes_all", "votes_n", "n_votes", "num_votes", "n_raters", "num_raters"), N_ANNOTATORS),
 }
 LENGTHS = ("duration", "dur", "length")  # beside a start, they tell the end
 NEAR = 0.8  # [choice] similarity from which a name is a misspelling
+WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")  # of a name such as cv_fold, StartTime or segment-end
 NO_MISSPELLING = ("dominance",)  # a dimension of emotions, beside valence and arousal
 
 
@@ -97,7 +99,7 @@ def read_columns(table: TextTable, ignore: str = "", annotators: str = "") -> Ro
             unused.append(written)
         else:
             names[folded] = _read_as(folded, written, table.names)
-    near = {table.names[folded]: _nearest(folded, names.values()) for folded, name in names.items() if not name}
+    near = {table.names[folded]: _nearest(folded, table.names[folded], names.values()) for folded, name in names.items() if not name}
     for written, nearest in near.items():
         if nearest:
             remedy = f"--ignore {shlex.quote(written)}"
@@ -155,7 +157,7 @@ def _read_as(folded: str, written: str, names: Iterable[str]) -> str:
     return ""
 
 
-def _nearest(folded: str, read: Iterable[str]) -> str:
+def _nearest(folded: str, written: str, read: Iterable[str]) -> str:
     """Return the column that may be meant by a name that is none; "" if there is none. A column that the table has is not meant."""
     if folded in NO_MISSPELLING:
         return ""
@@ -167,7 +169,15 @@ def _nearest(folded: str, read: Iterable[str]) -> str:
             return shown
     near = [name for name in missing if folded.startswith(f"{name.lower()}_") or _alike(folded, name.lower())]
     near += [name for name in missing if OTHER_WORDS.get(folded) == name]
+    near = near or _words_in(written, missing)
     return max(near, key=lambda name: _similarity(folded, name.lower()), default="")
+
+
+def _words_in(written: str, missing: Iterable[str]) -> list[str]:
+    """Return the columns of an utterance that are a word of a name: ``fold`` in ``cv_fold``, votes in ``sad_votes``."""
+    found = {word.lower() for word in WORD.findall(written)}
+    of_votes = [f"{VOTES_FOR}<code>"] if found & {"vote", VOTES_FOR.rstrip("_")} else []
+    return of_votes or [name for name in missing if name in OF_AN_UTTERANCE and name in found]
 
 
 def _alike(one: str, other: str) -> bool:

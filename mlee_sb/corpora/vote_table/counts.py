@@ -16,6 +16,7 @@ AUTO, COUNTS, PROPORTIONS, PERCENTS = "auto", "counts", "proportions", "percent"
 Kind = Literal["auto", "counts", "proportions", "percent"]
 
 ROUNDED = 0.005  # proportions are taken as rounded to two decimals
+CUT, FEW = 0.01, 49  # or cut after two decimals (0.66 of 3), which for this many annotators at most is still one number of votes
 MOST_ANNOTATORS = 99  # from 100 on, two proportions with two decimals can be one number of votes
 WHOLE_SUM = 1.5  # percent by which the sum of a row may differ from 100, because its parts are rounded
 NO_COUNT = f"is no number of votes: a whole number from 0 to {MOST_VOTES:,}"
@@ -79,6 +80,11 @@ def _kind_of(rows: Rows, values: pd.DataFrame, annotators: pd.Series, given: boo
     few = bool(((annotators > 0) & (annotators < values.max(axis=1)))[voted].all())  # more votes than people in every row: no counts
     if sums_to_100 and (fractions.any() or few):
         return PERCENTS
+    if sums_to_100 and annotators.isna().all():
+        raise InputError(
+            f"{rows.path}: the votes of each utterance add up to 100: say what they are, with --votes {COUNTS}, or with --votes {PERCENTS} "
+            f"and the number of annotators (--{N_ANNOTATORS} 3)"
+        )
     if fractions.any():
         for column in values:
             rows.refuse(fractions & (values[column] % 1 != 0) & (values[column] > 1), column, f"{NO_COUNT}; a proportion is 1 at most")
@@ -112,7 +118,8 @@ def _votes_of(rows: Rows, parts: pd.DataFrame, annotators: pd.Series, kind: str)
         rows.refuse(parts[column] > 1, column, f"is more than the whole: it cannot be a {what}")
         exact = parts[column] * annotators
         counts[column] = np.rint(exact).fillna(0)
-        bad = abs(exact - counts[column]) > annotators * ROUNDED + 1e-9
+        lost = annotators.map(lambda n: n * (CUT if n <= FEW else ROUNDED))
+        bad = (counts[column] - exact > lost + 1e-9) | (exact - counts[column] > annotators * ROUNDED + 1e-9)
         if bad.any():
             n = annotators[bad.idxmax()]
             rows.refuse(bad, column, f"is no {what} of {n:.0f} annotators: it would be {exact[bad.idxmax()]:.2f} votes")

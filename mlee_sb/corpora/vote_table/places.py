@@ -1,13 +1,16 @@
 """Where the utterances of a table are: the pieces of recordings, and the sets that the corpus divides itself into."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from os.path import splitext
 
+import pandas as pd
+
 from mlee_sb.audio.formats import is_recording_name
-from mlee_sb.corpora.manifest.identities import listed, near_equal
-from mlee_sb.corpora.own_split import own_split
+from mlee_sb.corpora.manifest.columns import TRAIN
+from mlee_sb.corpora.manifest.identities import folded, listed, near_equal
+from mlee_sb.corpora.own_split import NAMES, own_split
 from mlee_sb.corpora.vote_table.columns import END, FOLD, SPLIT, START, Rows
-from mlee_sb.corpora.vote_table.numbers import numbers, seconds
+from mlee_sb.corpora.vote_table.numbers import number, numbers, seconds
 from mlee_sb.errors import InputError
 
 NO_TIME = "is no time from 0 on: give seconds, minutes:seconds or hours:minutes:seconds"
@@ -43,21 +46,39 @@ def read_sets(rows: Rows) -> list[str]:
     InputError
         for a name that is none of a set, and names of folds that differ in nothing but how they are written
     """
-    if FOLD in rows.cells:
-        same = near_equal(rows.cells[FOLD])
+    if FOLD in rows.cells and not _are_sets(rows.cells[FOLD]):
+        names = set(rows.cells[FOLD])
+        same = near_equal(names) or _same_numbers(names)
         if same:
             raise InputError(f"{rows.path}: names of folds that differ in nothing but how they are written: {listed(same)}")
         return rows.cells[FOLD].tolist()
-    if SPLIT not in rows.cells:
+    column = next((column for column in (FOLD, SPLIT) if column in rows.cells), "")
+    if not column:
         return [""] * len(rows.cells)
     sets = {}
-    for cell in rows.cells[SPLIT].unique():
+    for cell in rows.cells[column].unique():
         try:
             sets[cell] = own_split(cell) if cell else ""
         except InputError as error:
-            line = (rows.cells[SPLIT] == cell).idxmax()
+            line = (rows.cells[column] == cell).idxmax()
             raise InputError(f"{rows.path}, line {line}: {error}; an utterance that is in no set has an empty cell") from error
-    return rows.cells[SPLIT].map(sets).tolist()
+    return rows.cells[column].map(sets).tolist()
+
+
+def _are_sets(folds: pd.Series) -> bool:
+    """Tell whether a column of folds holds names of sets: one that trains is among them."""
+    names = [folded(name) for name in folds.unique()]
+    return any(NAMES.get(name) == TRAIN for name in names)
+
+
+def _same_numbers(names: Iterable[str]) -> list[tuple[str, ...]]:
+    """Return the groups of names that write one number: 1, 01 and 1.0."""
+    by_number: dict[float, list[str]] = {}
+    for name in sorted(names):
+        value = number(name)
+        if value == value:
+            by_number.setdefault(value, []).append(name)
+    return [tuple(same) for same in by_number.values() if len(same) > 1]
 
 
 def written_times(times: Times) -> list[str]:
