@@ -21,7 +21,9 @@ def without_nobodies(items: Iterable[Utterance | Skipped]) -> list[Utterance | S
     >>> without_nobodies([Utterance("a1", "a.wav", "Unknown", "", {"neu": 1}, 1)])[0].speaker
     ''
     """
-    return [replace(item, speaker="") if isinstance(item, Utterance) and names_nobody(item.speaker) else item for item in items]
+    items = list(items)
+    nobody = set(filter(names_nobody, {item.speaker for item in items if isinstance(item, Utterance)}))
+    return [replace(item, speaker="") if isinstance(item, Utterance) and item.speaker in nobody else item for item in items]
 
 
 def with_stand_ins(items: Iterable[Utterance | Skipped]) -> list[Utterance | Skipped]:
