@@ -12,6 +12,7 @@ from stages import ENCODER, MANIFESTS, TRAIN, write_results
 from mlee_sb.cli.app import main
 from mlee_sb.evaluation.protocol import check
 from mlee_sb.stage_folder import StageFolder
+from mlee_sb.start import mlee
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def test_a_protocol_is_checked_without_torch(results):
 
 def test_the_program_mlee_is_installed():
     (point,) = entry_points(group="console_scripts", name="mlee")
-    assert point.load() is main
+    assert point.load() is mlee
 
 
 def test_results_without_a_leak_that_could_not_be_looked_through_end_with_3_and_say_why(results, capsys):
