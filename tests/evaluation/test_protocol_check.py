@@ -137,14 +137,14 @@ def test_manifests_that_no_stage_was_trained_on_are_refused(results):
 
 def test_a_protocol_with_an_entry_of_another_kind_is_an_error_that_names_it(results):
     edit_json(results / MANIFESTS / "protocol.json", folds=[{"fold": 1, "train": ["c", ["d"]], "valid": ["b"], "test": ["a"]}])
-    with pytest.raises(InputError, match=r"protocol.json: damaged .folds.0.train.1 is \['d'\]"):
+    with pytest.raises(InputError, match=r'protocol.json: damaged .folds.0.train.1 is \["d"\]'):
         check(results)
 
 
 @pytest.mark.parametrize(("name", "value"), [("protocol_hash", -1), ("train_set", 1), ("fold", "1"), ("losses", None), ("demo", 0)])
 def test_a_summary_with_a_value_of_another_kind_is_an_error_that_names_it(results, name, value):
     edit_json(results / HEAD / "save/summary.json", **{name: value})
-    with pytest.raises(InputError, match=f"summary.json: damaged .{name} is {json.dumps(value)}.: train the stage again"):
+    with pytest.raises(InputError, match=f"summary.json: damaged .{name} is {json.dumps(value)}: .*: train the stage again"):
         check(results)
 
 
