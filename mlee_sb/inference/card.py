@@ -11,6 +11,7 @@ from huggingface_hub import EvalResult, ModelCardData
 from mlee_sb.errors import InputError
 from mlee_sb.files import write_text
 from mlee_sb.inference.hub import Place
+from mlee_sb.inference.score_notes import check_scores
 from mlee_sb.models.bundle_files import CARD, SCORES, WEIGHTS
 from mlee_sb.models.config import LARGEST_TEXT, BundleConfig, UpstreamConfig, read_bounded, read_config
 from mlee_sb.models.upstreams.find import FOLDERS
@@ -43,15 +44,16 @@ def read_scores(place: Place, config: BundleConfig) -> dict | None:
     if not path.is_file():
         return None
     try:
-        scores = json.loads(read_bounded(path, LARGEST_TEXT, place.root), parse_constant=_refuse)
+        scores = json.loads(read_bounded(path, LARGEST_TEXT, place.root))
+    except InputError:
+        raise
     except (ValueError, RecursionError) as error:
-        if isinstance(error, InputError):
-            raise
         raise InputError(f"{path}: not JSON ({error}); score the stage again") from error
     rules = config.labels.model_dump()
     other = [name for name in NAMED_BY if not isinstance(scores, Mapping) or name in scores and scores[name] != rules[name]]
     if other:
         raise InputError(f"{path}: not of the model of config.json, they differ in {', '.join(other)}: score the stage again")
+    check_scores(scores, config.emotions, path, "score the stage again, or get the bundle again")
     return scores
 
 
@@ -166,10 +168,6 @@ def _sample_rate(config: BundleConfig) -> int | str:
         return config.upstreams[encoder.upstream].sample_rate
     settings = encoder.front_end.settings if encoder.front_end else encoder.settings
     return settings.get("sample_rate", "its own")
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is not a number in JSON")
 
 
 def _figures(scores: Mapping):
