@@ -74,7 +74,7 @@ def read_text_table(path: str | Path, columns: Iterable[str], remedy: str) -> pd
     except FileNotFoundError as error:
         raise InputError(f"{path}: missing: {remedy}") from error
     except (ValueError, OSError, OverflowError) as error:
-        raise InputError(f"{path}: damaged ({error}): {remedy}") from error
+        raise InputError(f"{path}: damaged ({str(error).strip()}): {remedy}") from error
     if not isinstance(frame.index, pd.RangeIndex):  # pandas takes what is too much as names of the lines, and moves all values
         raise InputError(f"{path}: damaged (its lines have more values than there are columns): {remedy}")
     if missing := [column for column in columns if column not in frame]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import jinja2
 from huggingface_hub import EvalResult, ModelCardData
 
-from mlee_sb.errors import InputError
+from mlee_sb.errors import InputError, printable
 from mlee_sb.files import write_text
 from mlee_sb.inference.hub import Place
 from mlee_sb.inference.score_notes import check_scores
@@ -21,6 +21,7 @@ from mlee_sb.targets.outputs import OUTPUTS
 
 PLACEHOLDER = "user/name"
 LIBRARY = "mlee_sb"
+MEANT_IN_MARKDOWN = "\\`*[]<>|#$"
 METRICS = {"wa": "WA (accuracy)", "ua": "UA (balanced accuracy)", "macro_f1": "macro-F1"}
 NAMED_BY = (
     "row",
@@ -210,8 +211,14 @@ def _percent(value: float | None, interval: Mapping | None = None) -> str:
     return f"{100 * value:.1f}" + (f" [{100 * interval['low']:.1f}, {100 * interval['high']:.1f}]" if known else "")
 
 
+def _escaped(text: object) -> str:
+    """Return a name as Markdown shows it, also in a table. An underscore within a word means nothing there, and most names have one."""
+    return "".join(f"\\{one}" if one in MEANT_IN_MARKDOWN else one for one in printable(text))
+
+
 @cache
 def _template() -> jinja2.Template:
     loader = jinja2.PackageLoader("mlee_sb.inference")
     environment = jinja2.Environment(loader=loader, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    environment.filters["escaped"] = _escaped
     return environment.get_template("card.md.j2")

@@ -163,3 +163,14 @@ def test_a_damaged_file_is_an_error_that_names_it(results, file, content, words)
     (results / file).write_text(content)
     with pytest.raises(InputError, match=words):
         check(results)
+
+
+@pytest.mark.parametrize(
+    ("entry", "value"),
+    [("emotions", "neu"), ("emotions", [1]), ("min_votes", "1"), ("target", []), ("required dominant", [1])],
+)
+def test_an_identity_with_a_value_of_another_kind_is_an_error_that_names_it(results, entry, value):
+    path = results / HEAD / "save" / "identity.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {entry: value}))
+    with pytest.raises(InputError, match=rf"identity.json: damaged .{entry}"):
+        check(results)
