@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Iterable
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # wide forms of the first four, too
 MOST_NAMED = 30  # options that an error lists
 
 
@@ -38,6 +39,17 @@ def _escaped(character: str) -> str:
 def printable_lines(text: object) -> str:
     """Return a text of several lines as a terminal can show it, each line as `printable` does."""
     return "\n".join(printable(line) for line in str(text).split("\n"))
+
+
+def in_a_cell(value: object) -> object:
+    """Return a value for a cell of CSV that people open in a spreadsheet: a text of a stranger must not run there as a formula.
+
+    Such a text gets an apostrophe before it, which tells a spreadsheet that it is text. Numbers stay numbers, below 0 too.
+
+    >>> in_a_cell("=1+1"), in_a_cell("neu"), in_a_cell(-0.5)
+    ("'=1+1", 'neu', -0.5)
+    """
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
 def error_line(error: Exception | str) -> str:

@@ -14,6 +14,8 @@ from mlee_sb.corpora.manifest import SPLIT, existence_columns, test_sets_in, vot
 from mlee_sb.errors import InputError, choose
 from mlee_sb.files import is_hidden, read_json, sha256_of, write_json, written_beside
 from mlee_sb.models.bundle_files import CONFIG, HYPERPARAMS, SCORES, WEIGHTS
+from mlee_sb.stage_notes import LATER, DataFolder, Identity, Keys, Summary
+from mlee_sb.typed_files import check_types, read_text_table, read_typed
 
 PREDICTIONS, TRAIN_LOG, RUN_LOG = "predictions.csv", "train_log.txt", "run.log"
 MODEL, SAVE, USED, EMBEDDINGS, INNER, TENSORBOARD = "model", "save", "used", "embeddings", "inner", "tensorboard"
@@ -40,43 +42,6 @@ INNER_COLUMNS = ("group", "use", "ID")  # of what inner models used: "training" 
 OUTPUTS_BEFORE = {"hard": "softmax", "soft": "softmax", "existence": "sigmoid"}
 AGAIN = "move the folder of this stage away, and train it again"
 LONGEST_VARIANT, SHOWN_DIGITS, LONGEST_SHOWN = 80, 8, 40  # characters of a name and of a value, digits of a hash
-
-
-@dataclass(frozen=True)
-class Summary:
-    """The content of summary.json: what a finished stage is, and how its training ended. Training writes this file last.
-
-    Attributes
-    ----------
-    row : the row's name
-    variant : the settings in which the stage differs from its hparams file (`variant_of`); "" where it does not
-    train_set, fold, seed : which stage of the row it is
-    corpus, demo, protocol_hash : the data that it was trained on
-    target, output : names of the target and of its output
-    class_weights : of the loss
-    losses : the mean loss of the best epoch, ``train`` and ``valid``
-    epochs : the number of the best epoch
-    seconds : of training
-    """
-
-    row: str
-    variant: str
-    train_set: str
-    fold: int
-    seed: int
-    corpus: str
-    demo: bool
-    protocol_hash: str
-    target: str
-    output: str
-    class_weights: list | None
-    losses: dict
-    epochs: int
-    seconds: float
-
-
-# Values for what version 0.2.0 or an earlier one did not note.
-LATER = {"variant": "", "target": None, "output": None, "class_weights": None, "epochs": 0, "seconds": 0.0}
 
 
 def key_of(identity: Mapping) -> str:
@@ -279,17 +244,13 @@ class StageFolder:
         InputError
             if it is missing or damaged
         """
-        found = {**LATER, **read_json(self.summary, "train the stage again")}
+        remedy = "train the stage again"
+        found = {**LATER, **read_json(self.summary, remedy)}
         if found[TARGET] is None:
             found |= self._target_noted_before()
-        for field in fields(Summary):
-            if field.name not in found:
-                raise InputError(f"{self.summary}: {field.name} is missing: train the stage again")
-            value = found[field.name]
-            kind = int | float if field.type is float else field.type
-            if not isinstance(value, kind) or (isinstance(value, bool) and field.type is not bool):  # True is an int, too
-                raise InputError(f"{self.summary}: damaged ({field.name} is {shown(value)}): train the stage again")
-        return Summary(**{field.name: found[field.name] for field in fields(Summary)})
+        found = {field.name: found[field.name] for field in fields(Summary) if field.name in found}
+        check_types(found, Summary, self.summary, remedy)
+        return Summary(**found)
 
     def _target_noted_before(self) -> dict:
         target = self.read_identity().get(TARGET)
@@ -301,7 +262,9 @@ class StageFolder:
 
     def read_identity(self) -> dict:
         """Read identity.json. Raise an InputError if it is missing or damaged."""
-        return read_json(self.identity, AGAIN)
+        found = read_typed(self.identity, Identity, AGAIN)
+        check_types({name: key for name, key in found.items() if name.startswith((REQUIRED, SOURCE))}, Keys, self.identity, AGAIN)
+        return found
 
     def note_encoders(self, sha256s: Mapping[str, str | None]) -> None:
         """Write the sha256 of the weights of each encoder that the stage freezes, by the name of the required stage."""
@@ -310,7 +273,7 @@ class StageFolder:
     def noted_encoders(self) -> dict[str, str]:
         """Read what `note_encoders` wrote; {} where it wrote nothing."""
         path = self.save / ENCODERS
-        return read_json(path, AGAIN) if path.is_file() else {}
+        return read_typed(path, dict[str, str | None], AGAIN) if path.is_file() else {}
 
     def note_use(self, use: str, ids: Iterable[str]) -> None:
         """Write the IDs of the utterances that were used in one way, for `mlee check-protocol`.
@@ -353,10 +316,7 @@ class StageFolder:
         path, remedy = self.save / DATA_FOLDER, "give --data_folder"
         if not path.is_file():
             return None
-        noted = read_json(path, remedy).get("data_folder")
-        if not noted or not isinstance(noted, str):
-            raise InputError(f"{path}: damaged (data_folder is {shown(noted)}): {remedy}")
-        return Path(noted)
+        return Path(read_typed(path, DataFolder, remedy)["data_folder"])
 
     def write_predictions(
         self,
@@ -389,12 +349,10 @@ class StageFolder:
             frame.to_csv(beside, index=False, float_format=EXACT, lineterminator="\n")
 
     def read_existence(self, emotions: Sequence[str]) -> np.ndarray:
-        """Read the probabilities of existence [n, K] from predictions.csv."""
-        frame = pd.read_csv(self.predictions, dtype={"ID": str}, keep_default_na=False)
-        return frame[prediction_columns(emotions, EXISTENCE_PROBABILITY)].to_numpy()
-
-
-def shown(value) -> str:
-    """Return a value as errors show it: as JSON, cut off if it is long."""
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= LONGEST_SHOWN * 3 else f"{text[: LONGEST_SHOWN * 3]}..."
+        """Read the probabilities of existence [n, K] from predictions.csv. Raise an InputError if the file is missing or damaged."""
+        columns = prediction_columns(emotions, EXISTENCE_PROBABILITY)
+        frame = read_text_table(self.predictions, columns, AGAIN)
+        try:
+            return frame[columns].to_numpy().astype(float)
+        except ValueError as error:
+            raise InputError(f"{self.predictions}: damaged ({error}): {AGAIN}") from error

@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "mlee_sb"
 FILES = sorted(PACKAGE.rglob("*.py"))
 FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
 
-BELOW = {"audio", "disk", "errors", "files", "locks", "plugins", "start", "version", "workers"}  # what every room stands on
+BELOW = {"audio", "disk", "errors", "files", "locks", "plugins", "start", "typed_files", "version", "workers"}  # what every room stands on
 MAY_IMPORT = {
     "disk": set(),
     "errors": set(),
@@ -24,11 +24,13 @@ MAY_IMPORT = {
     "locks": set(),
     "plugins": set(),
     "start": set(),
+    "stage_notes": set(),
+    "typed_files": set(),
     "version": set(),
     "workers": set(),
     "labels": set(),
     "targets": {"labels"},
-    "stage_folder": {"corpora.manifest", "models.bundle_files"},
+    "stage_folder": {"corpora.manifest", "models.bundle_files", "stage_notes"},
     "noted_upstreams": {"stage_folder"},
     "whole_stage": {"stage_folder", "models.bundle_files"},
     "calibration": set(),
@@ -52,10 +54,11 @@ MAY_IMPORT = {
     "cli": {"corpora", "labels", "models", "training", "evaluation", "inference", "experiment", "stage_folder", "web"},
     "__init__": {"inference", "experiment"},
 }
-WITHOUT_TORCH = ("audio", "disk", "errors", "files", "plugins", "stage_folder", "labels", "calibration", "demo", "corpora", "evaluation")
+SHARED = ("audio", "disk", "errors", "files", "plugins", "stage_folder", "stage_notes", "typed_files", "labels", "calibration")
+WITHOUT_TORCH = (*SHARED, "demo", "corpora", "evaluation")
 TORCH = {"torch", "torchaudio", "speechbrain", "safetensors"}
 DISTRIBUTIONS = {"sklearn": "scikit-learn", "ruamel": "ruamel.yaml", "pyworld": "pyworld-prebuilt"}  # where the import has another name
-SHOWS_VALUES = {"stage_folder.py"}  # in an error, of settings that differ
+SHOWS_VALUES = {"typed_files.py"}  # in an error, of settings that differ
 
 # The docstring of a function begins with one of these. Add a verb that is missing.
 VERBS = """

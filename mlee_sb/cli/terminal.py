@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from mlee_sb.errors import InputError, error_line, printable
+from mlee_sb.errors import InputError, error_line, in_a_cell, printable
 from mlee_sb.files import json_text
 from mlee_sb.inference.answers import DEMO, Prediction
 from mlee_sb.inference.timeline import Timeline, as_dict, clock, columns_of, table_columns
@@ -60,7 +60,7 @@ class Rows:
         if self.csv is None:
             self.csv = csv.DictWriter(sys.stdout, self._columns(), lineterminator="\n")
             self.csv.writeheader()
-        self.csv.writerow(row)
+        self.csv.writerow({name: in_a_cell(value) for name, value in row.items()})
         sys.stdout.flush()
 
     def _columns(self) -> list[str]:

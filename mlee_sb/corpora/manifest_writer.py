@@ -13,6 +13,7 @@ from mlee_sb.corpora.manifest import FINGERPRINTS, PROTOCOL, SKIPPED, SPLITS, UT
 from mlee_sb.corpora.manifest.columns import csv_lines
 from mlee_sb.corpora.manifest.protocol import GROUP, READER, counts_of, group_column, protocol_hash
 from mlee_sb.corpora.options import SPEAKERS, OpenCorpus
+from mlee_sb.errors import in_a_cell
 from mlee_sb.files import ESCAPED, write_json
 
 MICROSECONDS = 6  # decimals of a duration in seconds
@@ -111,8 +112,12 @@ def write_manifests(
     ids = [utterance.id for utterance in utterances]
     _write(folder / FINGERPRINTS, csv_lines([["ID", "fingerprint"], *zip(ids, fingerprints, strict=True)]))
     _write(folder / VOTES, votes)
-    _write(folder / SKIPPED, csv_lines([["ID", "wav", "reason"], *((item.id, item.wav, item.reason) for item in skipped)]))
+    _write(folder / SKIPPED, csv_lines([["ID", "wav", "reason"], *map(_for_people, skipped)]))
     write_json(folder / PROTOCOL, protocol)
+
+
+def _for_people(item: Skipped) -> list:
+    return [in_a_cell(value) for value in (item.id, item.wav, item.reason)]  # nothing reads this file again
 
 
 def _write(path: Path, lines: Iterable[str]) -> None:

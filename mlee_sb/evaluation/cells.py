@@ -17,7 +17,8 @@ from mlee_sb.targets import TRAIN_SETS
 
 OF_A_FOLD = ("fold", "seed")  # settings in which the stages of a cell differ
 
-CURVE = re.compile(r"epoch: (\d+) - train loss: (\S+) - valid loss: (\S+)")
+LOSS = r"(-?\d{1,16}(?:\.\d{1,16})?(?:e[+-]\d\d)?)"
+CURVE = re.compile(rf"epoch: (\d{{1,9}}) - train loss: {LOSS} - valid loss: {LOSS}\s*")
 
 Key = tuple[str, str]  # row and train set
 Stages = dict[Key, dict[int, dict[int, StageResult]]]  # cell -> seed -> fold -> stage
@@ -130,7 +131,7 @@ def learning_curve(stage: StageResult) -> pd.DataFrame:
     """Return the losses of each epoch of a stage, from the log of its training: columns epoch, train, valid."""
     log = stage.files.train_log
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else []
-    rows = [(int(m[1]), float(m[2]), float(m[3])) for line in lines if (m := CURVE.match(line))]
+    rows = [(int(m[1]), float(m[2]), float(m[3])) for line in lines if (m := CURVE.fullmatch(line))]  # a damaged line is left out
     return pd.DataFrame(rows, columns=["epoch", "train", "valid"])
 
 

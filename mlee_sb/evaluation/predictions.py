@@ -12,6 +12,9 @@ from mlee_sb.corpora.manifest import LUMPED, SPLIT, existence_columns, vote_colu
 from mlee_sb.errors import InputError
 from mlee_sb.stage_folder import AGAIN, EXISTENCE_PROBABILITY, OUTPUT, POSTERIOR, StageFolder, prediction_columns
 from mlee_sb.targets import OUTPUTS, Output
+from mlee_sb.typed_files import read_text_table
+
+MOST_VOTES = 2**31  # for an emotion of an utterance: more are damage
 
 
 def read_predictions(path: str | Path) -> pd.DataFrame:
@@ -28,7 +31,7 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file: give the folder of a finished stage")
-    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    frame = read_text_table(path, ("ID",), AGAIN)
     emotions = emotions_of(frame)
     if not emotions:
         raise InputError(f"{path}: no column {POSTERIOR}<emotion>: {AGAIN}")
@@ -46,7 +49,7 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
         raise InputError(f"{path}: no column {missing[0]}: {AGAIN}")
     if frame["ID"].duplicated().any():
         raise InputError(f"{path}: ID {frame['ID'][frame['ID'].duplicated()].iloc[0]!r} is there twice: {AGAIN}")
-    for columns, most, words in ((probabilities, 1, "a number between 0 and 1"), (votes, np.inf, "a number of votes")):
+    for columns, most, words in ((probabilities, 1, "a number between 0 and 1"), (votes, MOST_VOTES, "a number of votes")):
         for column in columns:
             frame[column] = _numbers(frame[column], most, words, path)
     return frame
@@ -56,7 +59,7 @@ def tests_nobody(path: Path) -> bool:
     """Tell whether there is no row in predictions.csv, because the stage was trained on a final fold."""
     if not path.is_file():
         return False  # who reads it says so
-    with open(path, encoding="utf-8") as file:
+    with open(path, encoding="utf-8", errors="replace") as file:
         return len(list(islice(file, 2))) < 2  # the first line is that of the columns
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from mlee_sb.corpora.manifest import PROTOCOL, RUN_PREPARE, read_protocol
 from mlee_sb.errors import InputError
 from mlee_sb.files import is_hidden, read_json
-from mlee_sb.stage_folder import AGAIN, MANIFESTS, REQUIRED, StageFolder, Summary, above_rows, folders_below, key_of, shown
+from mlee_sb.stage_folder import AGAIN, MANIFESTS, REQUIRED, StageFolder, Summary, above_rows, folders_below, key_of
+from mlee_sb.typed_files import shown
 
 DECIDES = ("corpus", "demo", "emotions", "rules", "min_votes", "options", "folds")  # what makes two protocols differ, if not the data
 

@@ -28,7 +28,7 @@ def hparams_folders() -> list[Path]:
 def rows() -> dict[str, Path]:
     """Return the hparams file of each row by the row's name: those that say ``row:``, and not what they include."""
     files = [file for folder in reversed(hparams_folders()) for file in sorted(folder.glob("*.yaml"))]
-    return {file.stem: file for file in files if "\nrow:" in f"\n{file.read_text(encoding='utf-8')}"}
+    return {file.stem: file for file in files if "\nrow:" in f"\n{file.read_text(encoding='utf-8', errors='replace')}"}
 
 
 def find_hparams(word: str | Path) -> Path:

@@ -8,9 +8,10 @@ from pathlib import Path
 import jinja2
 from huggingface_hub import EvalResult, ModelCardData
 
-from mlee_sb.errors import InputError
+from mlee_sb.errors import InputError, printable
 from mlee_sb.files import write_text
 from mlee_sb.inference.hub import Place
+from mlee_sb.inference.score_notes import check_scores
 from mlee_sb.models.bundle_files import CARD, SCORES, WEIGHTS
 from mlee_sb.models.config import LARGEST_TEXT, BundleConfig, UpstreamConfig, read_bounded, read_config
 from mlee_sb.models.upstreams.find import FOLDERS
@@ -20,6 +21,7 @@ from mlee_sb.targets.outputs import OUTPUTS
 
 PLACEHOLDER = "user/name"
 LIBRARY = "mlee_sb"
+MEANT_IN_MARKDOWN = "\\`*[]<>|#$"
 METRICS = {"wa": "WA (accuracy)", "ua": "UA (balanced accuracy)", "macro_f1": "macro-F1"}
 NAMED_BY = (
     "row",
@@ -43,15 +45,16 @@ def read_scores(place: Place, config: BundleConfig) -> dict | None:
     if not path.is_file():
         return None
     try:
-        scores = json.loads(read_bounded(path, LARGEST_TEXT, place.root), parse_constant=_refuse)
+        scores = json.loads(read_bounded(path, LARGEST_TEXT, place.root))
+    except InputError:
+        raise
     except (ValueError, RecursionError) as error:
-        if isinstance(error, InputError):
-            raise
         raise InputError(f"{path}: not JSON ({error}); score the stage again") from error
     rules = config.labels.model_dump()
     other = [name for name in NAMED_BY if not isinstance(scores, Mapping) or name in scores and scores[name] != rules[name]]
     if other:
         raise InputError(f"{path}: not of the model of config.json, they differ in {', '.join(other)}: score the stage again")
+    check_scores(scores, config.emotions, path, "score the stage again, or get the bundle again")
     return scores
 
 
@@ -168,10 +171,6 @@ def _sample_rate(config: BundleConfig) -> int | str:
     return settings.get("sample_rate", "its own")
 
 
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is not a number in JSON")
-
-
 def _figures(scores: Mapping):
     """Yield what stands in the table of scores, and its value as text: in percent, where the text does not say otherwise.
 
@@ -212,8 +211,14 @@ def _percent(value: float | None, interval: Mapping | None = None) -> str:
     return f"{100 * value:.1f}" + (f" [{100 * interval['low']:.1f}, {100 * interval['high']:.1f}]" if known else "")
 
 
+def _escaped(text: object) -> str:
+    """Return a name as Markdown shows it, also in a table. An underscore within a word means nothing there, and most names have one."""
+    return "".join(f"\\{one}" if one in MEANT_IN_MARKDOWN else one for one in printable(text))
+
+
 @cache
 def _template() -> jinja2.Template:
     loader = jinja2.PackageLoader("mlee_sb.inference")
     environment = jinja2.Environment(loader=loader, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    environment.filters["escaped"] = _escaped
     return environment.get_template("card.md.j2")

@@ -177,9 +177,13 @@ def card_to_publish(place: Place, bundle: Bundle, licence: str | None, name: str
 
 def first_wrong_figure(card: str, scores: Mapping) -> str | None:
     """Return, in words, the first figure in the head of a card that differs from scores.json; None if all are the same."""
-    for result in ModelCard(card, ignore_metadata_errors=True).data.eval_results or ():
-        value = tested_scores(scores).get(result.metric_type)
-        if value is None or not abs(float(result.metric_value) - value) <= SAME:
+    try:
+        results = ModelCard(card, ignore_metadata_errors=True).data.eval_results or ()
+    except Exception as error:  # the head may be of a stranger; YAML and the hub's library raise an error of another type for each fault
+        return f"has a head that cannot be read ({error!s:.200})"
+    for result in results:
+        said, value = result.metric_value, tested_scores(scores).get(result.metric_type)
+        if not isinstance(said, int | float) or not isinstance(value, int | float) or not abs(said - value) <= SAME:
             return f"says {result.metric_type} {result.metric_value}, and {SCORES} {value}"
     return None
 

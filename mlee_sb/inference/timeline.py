@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mlee_sb.errors import InputError, choose
+from mlee_sb.errors import InputError, choose, in_a_cell
 from mlee_sb.files import json_text, write_text
 from mlee_sb.inference.answers import DEMO, NO_SPEECH, Prediction
 from mlee_sb.inference.stream import Segment
@@ -101,7 +101,7 @@ class Timeline:
 
     def as_csv(self, header: bool = True) -> str:
         """Return the table of `to_frame` as the text of a CSV file; `header` says whether it begins with the names of the columns."""
-        return self.to_frame().to_csv(index=False, header=header, lineterminator="\n")
+        return self.to_frame().map(in_a_cell).to_csv(index=False, header=header, lineterminator="\n")
 
     def as_json(self) -> dict:
         """Return everything as a dict, for JSON."""

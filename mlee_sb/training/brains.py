@@ -18,7 +18,7 @@ from mlee_sb.targets.existence import ExistenceTarget
 from mlee_sb.targets.hard import HardTarget
 from mlee_sb.targets.soft import SoftTarget
 from mlee_sb.training.augmentation import EMBEDDING_DROPOUT
-from mlee_sb.training.check_settings import LEARNING_RATE, WEIGHTED_MEAN
+from mlee_sb.training.check_settings import LEARNING_RATE, WEIGHTED_MEAN, built_from
 from mlee_sb.training.checkpoints import AtomicCheckpointer
 from mlee_sb.training.data import Batch
 from mlee_sb.training.distributed import gathered, processes, summed
@@ -90,7 +90,8 @@ class EmotionBrain(sb.Brain):
 
     def init_optimizers(self) -> None:
         """Give each group of parameters its own learning rate."""
-        self.optimizer = self.opt_class(self.groups)
+        with built_from("opt_class"):
+            self.optimizer = self.opt_class(self.groups)
         self.optimizers_dict = {"opt_class": self.optimizer}
         if self.checkpointer:
             self.checkpointer.add_recoverable("optimizer", self.optimizer)

@@ -10,6 +10,7 @@ from mlee_sb.models.encoders.base import Encoder, check_members
 from mlee_sb.models.upstreams.find import remember
 from mlee_sb.training.augmentation import WaveformAugmentation, check_augmentation, set_masks
 from mlee_sb.training.brains import EmotionBrain, brain_of
+from mlee_sb.training.check_settings import built_from
 from mlee_sb.training.data import FixedDataset, WaveformDataset
 from mlee_sb.training.distributed import backend
 from mlee_sb.training.fixed_parts import FixedPart
@@ -36,18 +37,22 @@ def built(stage: Stage, frozen: Sequence[Encoder]) -> tuple[dict, Encoder, nn.Mo
     Raises
     ------
     InputError
-        if the encoder lacks a member of contract 4, or cannot be trained with the augmentation that is asked for
+        if a class does not take its settings, the encoder lacks a member of contract 4, or it cannot be trained with the augmentation that
+        is asked for
     """
     if stage.upstream is not None:
         remember(stage.upstream)  # in the process of a sweep: so it is not described again
-    hparams = load_hyperpyyaml(resolved_yaml(stage.hparams, stage.overrides))
-    encoder = hparams["encoder"]
-    if frozen:
-        encoder = encoder(frozen)
+    with built_from(stage.hparams):
+        hparams = load_hyperpyyaml(resolved_yaml(stage.hparams, stage.overrides))
+        encoder = hparams["encoder"]
+        if frozen:
+            encoder = encoder(frozen)
     check_members(encoder)
     check_augmentation(stage.settings, None if frozen else encoder)
     set_masks(encoder, stage.settings)
-    return hparams, encoder, hparams["classifier"](embedding_size=encoder.embedding_size, n_emotions=len(stage.settings["emotions"]))
+    with built_from(stage.hparams):
+        classifier = hparams["classifier"](embedding_size=encoder.embedding_size, n_emotions=len(stage.settings["emotions"]))
+    return hparams, encoder, classifier
 
 
 def make_dataset(

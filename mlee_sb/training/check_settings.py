@@ -3,6 +3,7 @@
 import inspect
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from pydoc import ErrorDuringImport, locate
 
@@ -45,6 +46,7 @@ SETTINGS = {  # settings of every hparams file; those of a target and the learni
     TENSORBOARD: Setting(bool),
 }
 LEARNING_RATE = "lr_"  # prefix of the learning rates that an encoder has in addition to `lr`
+PLAIN_KINDS = (bool, int, float, str)  # of the arguments of a class, which are checked before it is built
 BY_PLACE = "!arguments"  # key of the arguments of a module that have no names, beside its tag
 BUILDS = ("!new:", "!name:", "!apply:", "!applyref:")  # tags that come before the class of a module
 
@@ -93,9 +95,7 @@ def check_names(settings: Mapping, in_file: Mapping, target: object, file: str |
         of = f"it belongs to the target {settings['target']}: add it to base.yaml or to this file"
         remedy = of if missing[0] in of_target else "copy its line from hparams/base.yaml"
         raise InputError(f"{file}: the setting {', '.join(missing)} is missing: {remedy}")
-    for name, part in settings["requires"].items() if isinstance(settings["requires"], Mapping) else ():
-        if not isinstance(part, Mapping) or not isinstance(part.get("hparams"), str):
-            raise InputError(f"{file}: requires {name}: {part!r}: give it an hparams file: {{hparams: mlee.yaml}}")
+    check_required(settings["requires"], file)
     of_stages = isinstance(settings["encoder"], Mapping) and str(settings["encoder"].get("!")).startswith("!name:")
     if settings["requires"] and not of_stages:
         raise InputError(f"{file}: requires other stages, whose encoders it must freeze: begin the file with !include:frozen.yaml")
@@ -103,6 +103,14 @@ def check_names(settings: Mapping, in_file: Mapping, target: object, file: str |
     for name, module in settings.items():
         for place, tag, arguments in _built(module, name):
             _check_arguments(tag, arguments, f"{place} in {file}")
+
+
+def check_required(required: object, file: str | Path) -> None:
+    """Refuse required stages that are not described by name, each with its hparams file."""
+    SETTINGS["requires"].check("requires", required, file)
+    for name, part in required.items():
+        if not isinstance(part, Mapping) or not isinstance(part.get("hparams"), str):
+            raise InputError(f"{file}: requires {name}: {part!r}: give it an hparams file: {{hparams: mlee.yaml}}")
 
 
 def _check_level(settings: Mapping, referred_to: set[str], file: str | Path) -> None:
@@ -199,7 +207,20 @@ def _check_arguments(tag: str, arguments: Mapping, where: str) -> None:
         parameters = inspect.signature(found).parameters.values()
     except (TypeError, ValueError):  # Python does not know the arguments of some classes that are written in C
         return
-    if any(parameter.kind == inspect.Parameter.VAR_KEYWORD for parameter in parameters):
-        return
-    for name in arguments:
-        choose(name, [parameter.name for parameter in parameters], f"setting of {where}")
+    if not any(parameter.kind == inspect.Parameter.VAR_KEYWORD for parameter in parameters):
+        for name in arguments:
+            choose(name, [parameter.name for parameter in parameters], f"setting of {where}")
+    for parameter in parameters:
+        if parameter.name in arguments and parameter.annotation in PLAIN_KINDS:
+            Setting(parameter.annotation).check(parameter.name, arguments[parameter.name], where)
+
+
+@contextmanager
+def built_from(file: str | Path) -> Iterator[None]:
+    """Turn the errors of classes that do not take their settings into InputErrors that name the hparams file."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, ImportError) as error:
+        raise InputError(f"{file}: its modules cannot be built ({error}): correct the settings of the class that is meant") from error

@@ -11,11 +11,12 @@ from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.tag import Tag
 
 from mlee_sb.errors import InputError, choose
-from mlee_sb.training.check_settings import BY_PLACE
+from mlee_sb.training.check_settings import BY_PLACE, check_required
 
 INCLUDE = "!include:"
 ENCODER = "encoder"  # the setting with the name of an encoder
 ENCODERS = "encoders"  # the folder beside the files of rows, with a file for each encoder
+MOST_VALUES = 10_000  # of a file, with what anchors repeat; the longest row has about a hundred
 OF_HEADS_TOO = ("speeds", "calibration", "calibration_groups")  # of the file of an encoder, for rows with frozen encoders of its kind
 
 
@@ -28,7 +29,7 @@ def _texts(path: Path, above: tuple[Path, ...] = ()) -> tuple[str, ...]:
     """Return the text of a file and of each file that it includes. `above` are the files that include it."""
     if path in above:
         raise InputError(f"{path}: includes itself: take the {INCLUDE} that leads back to it out of {above[-1]}")
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    text = _text(path) if path.is_file() else ""
     included = re.findall(rf"^[^#\n]*{INCLUDE}(\S+)", text, flags=re.MULTILINE)
     return (text, *(part for name in included for part in _texts(path.parent / name, (*above, path))))
 
@@ -90,11 +91,16 @@ def read_tree(hparams: str | Path, encoder: str | None = None) -> CommentedMap:
 def resolved(tree: CommentedMap, overrides: Mapping, hparams: str | Path) -> StringIO:
     """Return a tree as text, with parts, references and overrides filled in. `hparams` names the file in errors."""
     text = StringIO()
-    ruamel.yaml.YAML().dump(tree, text)
     try:
+        ruamel.yaml.YAML().dump(tree, text)
         return resolve_references(text.getvalue(), dict(overrides))
-    except (ruamel.yaml.YAMLError, ValueError, KeyError, OSError) as error:
-        raise InputError(f"{hparams}: cannot be resolved: {error}") from error
+    except Exception as error:  # HyperPyYAML raises another type of error for each kind of wrong tag and reference
+        raise InputError(f"{hparams}: cannot be resolved ({_reason(error)}): correct its tags, references and included files") from error
+
+
+def resolved_plain(tree: CommentedMap, overrides: Mapping, hparams: str | Path) -> dict:
+    """Return what `resolved` does, as dictionaries, lists and values (`plain`)."""
+    return plain(_loaded(resolved(tree, overrides, hparams).getvalue(), hparams))
 
 
 def plain(node):
@@ -113,6 +119,15 @@ def plain(node):
     return node if node is None else str(getattr(node, "value", node))
 
 
+def required_in(tree: CommentedMap, hparams: str | Path) -> Mapping:
+    """Return the required stages of a tree by name, each with its settings; {} for none. Raise an InputError for anything else."""
+    required = tree.get("requires")
+    if required is None:
+        return {}
+    check_required(required, Path(hparams).name)
+    return required
+
+
 def comment_of(tree: CommentedMap, name: str) -> str:
     """Return the first line of the comment beside a setting; "" if it has none."""
     comment = tree.ca.items.get(name)
@@ -127,7 +142,7 @@ def _encoder_files(hparams: Path) -> list[Path]:
         seen.add(hparams)
         for path in (hparams.parent / ENCODERS).glob("*.yaml"):
             found.setdefault(path.stem, path)
-        base = re.search(rf"^{INCLUDE}(\S+)", hparams.read_text(encoding="utf-8"), flags=re.MULTILINE)
+        base = re.search(rf"^{INCLUDE}(\S+)", _text(hparams), flags=re.MULTILINE)
         if base is None:
             break
         hparams = hparams.parent / base[1]
@@ -169,15 +184,44 @@ def _read(path: Path) -> CommentedMap:
         if nearby:
             choose(path.name, nearby, f"hparams file in {path.parent}")
         raise InputError(f"{path}: no such hparams file")
-    try:
-        tree = ruamel.yaml.YAML().load(path.read_text(encoding="utf-8"))
-    except ruamel.yaml.YAMLError as error:
-        raise InputError(f"{path}: not YAML: {error}") from error
-    if not isinstance(tree, CommentedMap):
-        raise InputError(f"{path}: not an hparams file: it must hold settings by name")
+    tree = _loaded(_text(path), path)
     for value in tree.values():
         _with_whole_paths(value, path.parent.resolve())
     return tree
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not a text file ({error}): save it as UTF-8, or copy it anew from `mlee hparams`") from error
+
+
+def _loaded(text: str, where: str | Path) -> CommentedMap:
+    """Return the tree of a text of settings. `where` names it in errors."""
+    try:
+        tree = ruamel.yaml.YAML().load(text)
+    except (ruamel.yaml.YAMLError, ValueError, ArithmeticError, TypeError, AttributeError, RecursionError) as error:  # also of its values
+        raise InputError(f"{where}: not YAML ({_reason(error)}): correct the file") from error
+    if not isinstance(tree, CommentedMap):
+        raise InputError(f"{where}: not an hparams file: it must hold settings by name")
+    _check_size(tree, where)
+    return tree
+
+
+def _check_size(tree: CommentedMap, where: str | Path) -> None:
+    """Refuse a tree without end: an anchor in YAML may hold itself, or double what another one holds."""
+    left, seen = [tree], 0
+    while left:
+        node = left.pop()
+        seen += 1
+        if seen > MOST_VALUES:
+            raise InputError(f"{where}: more than {MOST_VALUES} values: take out anchors (&) that hold themselves or repeat one another")
+        left.extend(node.values() if isinstance(node, Mapping) else node if isinstance(node, list) else ())
+
+
+def _reason(error: Exception) -> str:
+    return "lists or settings too deep in one another" if isinstance(error, RecursionError) else str(error) or type(error).__name__
 
 
 def _included(node) -> str | None:

@@ -4,12 +4,21 @@ import copy
 from collections.abc import Mapping
 from pathlib import Path
 
-import ruamel.yaml
-
 from mlee_sb.errors import choose
 from mlee_sb.targets import find_target, target_names
 from mlee_sb.training.check_settings import SETTINGS, check_names, check_values, of_all_targets
-from mlee_sb.training.hparams_tree import ENCODER, comment_of, encoder_names, encoder_settings, plain, read_tree, resolved, texts_of
+from mlee_sb.training.hparams_tree import (
+    ENCODER,
+    comment_of,
+    encoder_names,
+    encoder_settings,
+    plain,
+    read_tree,
+    required_in,
+    resolved,
+    resolved_plain,
+    texts_of,
+)
 
 _READ: dict[tuple, dict] = {}  # what was read before: a plan of table 3 asks hundreds of times for the settings of a few files
 
@@ -59,10 +68,10 @@ def _checked_settings(hparams: str | Path, overrides: Mapping) -> dict:
     for name in overrides:
         choose(name, tree, f"setting of {file}")
     in_file = plain(tree)
-    settings = plain(ruamel.yaml.YAML().load(resolved(tree, overrides, hparams)))
+    settings = resolved_plain(tree, overrides, hparams)
     target = in_file.get("target")  # it may refer to another setting
     if "<" in str(target):
-        target = plain(ruamel.yaml.YAML().load(resolved(tree, {}, hparams))).get("target")
+        target = resolved_plain(tree, {}, hparams).get("target")
     check_names(settings, in_file, target, file)
     check_values(settings, file)
     return settings
@@ -80,7 +89,7 @@ def _split(hparams: str | Path, overrides: Mapping) -> tuple[str | None, dict]:
     encoder = overrides.pop(ENCODER, None)
     if encoder is not None:
         choose(encoder, encoder_names(hparams), ENCODER)
-    required = read_tree(hparams).get("requires")
+    required = required_in(read_tree(hparams), hparams)
     if not required or encoder is None:
         return encoder, overrides
     passed_on = {name: overrides.pop(name) for name in encoder_settings(hparams, encoder) if name in overrides}
@@ -116,7 +125,7 @@ def overridable(hparams: str | Path, chosen: Mapping[str, str] | None = None) ->
             found[name] = (value, comment_of(tree, name))
     if names := encoder_names(hparams):
         found[ENCODER] = ("", f"the encoder, or that of the required stages: {', '.join(names)}")
-    for stage, part in (tree.get("requires") or {}).items():
+    for stage, part in required_in(tree, hparams).items():
         of_stage = {name.removeprefix(f"{stage}."): value for name, value in chosen.items() if name.startswith(f"{stage}.")}
         below = overridable(Path(hparams).parent / part["hparams"], {**({ENCODER: encoder} if encoder else {}), **of_stage})
         found |= {name: below[name] for name in encoder_settings(hparams, encoder) if name in below}

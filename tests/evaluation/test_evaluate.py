@@ -330,3 +330,16 @@ def test_class_weights_that_were_not_noted_cannot_be_undone(tmp_path):
     assert evaluate(folder, **QUICK)["n"]
     with pytest.raises(InputError, match="mlee/dominant/seed1/fold1: its class weights were not noted"):
         evaluate(folder, undo_class_weights=True)
+
+
+def test_a_damaged_line_of_a_log_is_left_out_of_the_learning_curve(tmp_path):
+    stage = find_stages(fabricate(tmp_path, ["mlee"], ["all"], folds=[1]))[0]
+    good = "epoch: 2 - train loss: 1.5 - valid loss: 9.544798e-01"
+    wrong = [
+        "epoch: 1 - train loss: 1.7 - valid loss: 2.0582.058190",
+        "eporain",
+        f"epoch: {'9' * 5000} - train loss: 1 - valid loss: 1",
+        "\0",
+    ]
+    stage.files.train_log.write_text("\n".join([*wrong, good, "epoch: 3 - train loss: nan - valid loss: 1e999"]))
+    assert learning_curve(stage).to_numpy().tolist() == [[2, 1.5, 0.9544798]]

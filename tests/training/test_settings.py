@@ -279,3 +279,47 @@ def test_a_file_that_includes_itself_is_named(tmp_path):
     (tmp_path / "b.yaml").write_text("!include:a.yaml  # and back\nrow: b\n")
     with pytest.raises(InputError, match="a.yaml: includes itself"):
         read_settings(tmp_path / "a.yaml")
+
+
+WRONG_TEXTS = {
+    "empty": "",
+    "a list": "- lr\n- seed\n",
+    "no text": b"\xff\xfe\x00",
+    "an anchor that holds itself": "row: &a\n  b: *a\n",
+    "anchors that double one another": "a0: &a0 [1, 1]\n" + "".join(f"a{n + 1}: &a{n + 1} [*a{n}, *a{n}]\n" for n in range(14)),
+    "deep nesting": "a: " + "[" * 3000,
+    "a tag that is no class": "!include:base.yaml\nrow: x\nclassifier: !name:no.such\n",
+    "a reference to itself": "!include:base.yaml\nrow: !ref <row>\n",
+    "a tag without a value": "!include:base.yaml\nrow: x\nlr: !ref {a: 1}\n",
+    "an include of nothing": "!include:base.yaml\nrow: x\nclassifier: !include:nothing.yaml\n",
+    "an include of itself": "!include:base.yaml\nrow: x\nclassifier: !include:wrong.yaml\n",
+    "required stages that are none": "!include:frozen.yaml\nrow: x\nrequires: 3\n",
+    "required stages in a list": "!include:frozen.yaml\nrow: x\nrequires: [mlee]\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", WRONG_TEXTS)
+def test_whatever_an_hparams_file_holds_an_error_names_it(kind, tmp_path):
+    hparams = tmp_path / "hparams"
+    shutil.copytree("hparams", hparams)
+    text = WRONG_TEXTS[kind]
+    wrong = hparams / "wrong.yaml"
+    wrong.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(InputError, match="wrong.yaml"):
+        read_settings(wrong)
+    with pytest.raises(InputError, match="wrong.yaml"):
+        overridable(wrong)
+        read_settings(wrong, {"encoder": "pretrained", "upstream": "some/model"})
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("eps", "abc"), ("eps", "1e400"), ("eps", ".nan"), ("weight_decay", "[]"), ("weight_decay", "True")],
+)
+def test_the_arguments_of_a_class_have_the_types_that_it_declares(setting, value, tmp_path):
+    hparams = tmp_path / "hparams"
+    shutil.copytree("hparams", hparams)
+    adam = hparams / "parts" / "adam.yaml"
+    adam.write_text(re.sub(rf"(?m)^{setting}: \S+", f"{setting}: {value}", adam.read_text()))
+    with pytest.raises(InputError, match=rf"{setting} is .*must be"):
+        read_settings(hparams / "mlee.yaml")

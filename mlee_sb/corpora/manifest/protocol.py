@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import pandas as pd
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from mlee_sb.corpora.manifest.columns import (
     GROUPINGS,
@@ -21,6 +21,7 @@ from mlee_sb.corpora.manifest.columns import (
     existence_columns,
 )
 from mlee_sb.errors import InputError
+from mlee_sb.typed_files import read_typed
 
 READER = "reader"  # the name of the reader of the corpus; not in the protocols of earlier versions
 GROUP = "group"  # of the rules; not in the protocols of earlier versions, whose manifests lack `NEW_COLUMNS`, too
@@ -67,17 +68,9 @@ def read_protocol(folder: str | Path) -> dict:
         if there are no manifests in `folder`, or the file is damaged
     """
     path = Path(folder) / PROTOCOL
-    try:
-        protocol = json.loads(path.read_text(encoding="utf-8"))
-        _Protocol.model_validate(protocol, strict=True)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise InputError(f"{folder}: no manifests in it ({PROTOCOL} is missing); {RUN_PREPARE} with --output {folder}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "all of it"
-        raise InputError(f"{path}: damaged ({where} is {first['input']!r:.80}: {first['msg']}); {RUN_PREPARE}") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: damaged ({error}); {RUN_PREPARE}") from error
+    if not path.is_file():
+        raise InputError(f"{folder}: no manifests in it ({PROTOCOL} is missing); {RUN_PREPARE} with --output {folder}")
+    protocol = read_typed(path, _Protocol, RUN_PREPARE)
     if twice := _twice(protocol):
         raise InputError(f"{path}: damaged ({twice} is there twice); {RUN_PREPARE}")
     if protocol["emotions"] != categories_of(protocol)[: len(protocol["emotions"])]:

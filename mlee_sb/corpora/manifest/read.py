@@ -23,7 +23,8 @@ from mlee_sb.corpora.manifest.columns import (
 from mlee_sb.corpora.manifest.faults import Fault, faults_of_split, faults_of_utterances, faults_of_votes
 from mlee_sb.corpora.manifest.identities import is_stand_in
 from mlee_sb.corpora.manifest.protocol import VOTES_HASH, fold_numbers, group_column, read_protocol, types_of
-from mlee_sb.errors import InputError, choose
+from mlee_sb.errors import choose
+from mlee_sb.typed_files import read_text_table
 
 
 def read_utterances(folder: str | Path) -> pd.DataFrame:
@@ -101,23 +102,8 @@ def read_votes(folder: str | Path) -> pd.DataFrame | None:
 
 
 def read_table(path: Path, columns: Iterable[str]) -> pd.DataFrame:
-    """Return some columns of a CSV, all values as text: a speaker may be called 001, and an utterance NA.
-
-    Raises
-    ------
-    InputError
-        if the file is missing, is no table, or lacks a column
-    """
-    try:
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: missing; {RUN_PREPARE}") from error
-    except ValueError as error:
-        raise InputError(f"{path}: damaged ({error}); {RUN_PREPARE}") from error
-    missing = [column for column in columns if column not in frame]
-    if missing:
-        raise InputError(f"{path}: no column {', '.join(missing)}; {RUN_PREPARE}")
-    return frame[list(columns)].fillna("")  # a line that ends early has NaN there, whatever its columns should hold
+    """Return some columns of a CSV, all values as text (`read_text_table`)."""
+    return read_text_table(path, columns := list(columns), RUN_PREPARE)[columns]
 
 
 def _splits(folder: Path, fold: int, names: Iterable[str]) -> dict[str, pd.DataFrame]:

@@ -14,6 +14,7 @@ from mlee_sb.evaluation.protocol.manifests import Manifests
 from mlee_sb.evaluation.results import StageResult, frozen_encoders
 from mlee_sb.stage_folder import AGAIN, IDENTITY, INNER_COLUMNS, PROTOCOL, SUMMARY, VERSION
 from mlee_sb.targets import find_target
+from mlee_sb.typed_files import read_text_table
 
 TRAIN, VALID = ("train",), ("valid",)
 SPLITS_OF_USE = {"training": TRAIN, "z_norm": TRAIN, "class_weights": TRAIN, "selection": VALID, "calibration": VALID}
@@ -74,14 +75,7 @@ def _across(stage: StageResult) -> bool:
 
 
 def _table(path: Path, columns: Sequence[str] = ("ID",)) -> pd.DataFrame:
-    """Read a table that has some columns, every value as text."""
-    try:
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
-    except ValueError as error:
-        raise InputError(f"{path}: damaged ({error}): {AGAIN}") from error
-    if missing := [column for column in columns if column not in frame]:
-        raise InputError(f"{path}: no column {missing[0]}: {AGAIN}")
-    return frame
+    return read_text_table(path, columns, AGAIN)
 
 
 def _used(stage: StageResult, manifests: Manifests, needs_z_norm: bool) -> Iterator[Finding]:
@@ -140,7 +134,7 @@ def _targets(rows: pd.DataFrame, settings: Mapping) -> tuple[np.ndarray, np.ndar
         votes = rows[vote_columns(settings["emotions"])].astype(int).to_numpy()
         target = find_target(settings["target"])
         return target.training_labels(settings["train_set"], rows["dominant"].tolist(), votes, settings)
-    except (ValueError, OverflowError, KeyError):
+    except (ValueError, OverflowError, KeyError, TypeError):
         return None
 
 
