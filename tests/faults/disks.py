@@ -1,0 +1,58 @@
+"""Disks that refuse: each command ends with status 2 and the folder, what was there stays, and with space the same command goes on."""
+
+import errno
+import shutil
+from random import Random
+
+from children import HUNG, RETURNED, TRACEBACK, WRONG, Ended
+from commands import HUNG as NO_END
+from commands import Command, Undisturbed, contents, limit_files
+from operations import Operations, refuses_from
+from world import World
+
+ERRORS = ("ENOSPC", "EDQUOT", "EROFS", "EACCES", "EIO")
+SIZE = "EFBIG"  # of a limit on the size of files: the one that comes at the writing of bytes, also from libraries that are no Python
+NAMES = ("prepare", "train", "report", "sweep")
+FAULTS = tuple((name, error) for name in NAMES for error in (*ERRORS, SIZE))
+
+
+def refuse(world: World, number: int, seed: int, clean: dict[str, Undisturbed]) -> tuple[str, Ended]:
+    """Refuse what a command writes, from a drawn operation on. Return which fault that was, and how it ended."""
+    name, error = FAULTS[number % len(FAULTS)]
+    random = Random(f"{seed} disk {number}")
+    output = world.folder / "full" / f"{name}{number}"
+    output.mkdir(parents=True)
+    if name in ("prepare", "report"):  # an earlier run, whose files must stay
+        shutil.copytree(world.folder / "undisturbed" / f"{name}0", output, dirs_exist_ok=True)
+    old = contents(output)
+    at = random.randint(1, clean[name].operations)
+    size = random.choice((0, 100, 1000))
+
+    def before() -> None:
+        if error == SIZE:
+            limit_files(size)
+        else:
+            Operations(output, refuses_from(at, getattr(errno, error))).watch()
+
+    run = Command(world, name, output, before)
+    status = run.wait()
+    run.end()
+    where, ended = f"{name} {number}, {error} from {at if error != SIZE else f'{size} bytes'} on", _judged(name, error, status, run, output)
+    if ended.how == RETURNED and any(contents(output).get(path) != content for path, content in old.items()):
+        ended = Ended(WRONG, f"{name}, {error}: what was there changed", run.text()[-300:])
+    return where, ended
+
+
+def _judged(name: str, error: str, status, run: Command, output) -> Ended:
+    text = run.text()
+    if status == NO_END:
+        return Ended(HUNG, f"{name}, {error}", text[-300:])
+    if "Traceback" in text:
+        return Ended(TRACEBACK, f"{name}, {error}", text[-600:])
+    if status == 0:  # it wrote to other places only: of what it found, nothing was to be done again
+        return Ended(RETURNED)
+    if status not in (1, 2):
+        return Ended(WRONG, f"{name}, {error}: status {status}", text[-300:])
+    if str(output) not in text or "error" not in text:
+        return Ended(WRONG, f"{name}, {error}: the folder is not named", text[-300:])
+    return Ended(RETURNED, value=status)
