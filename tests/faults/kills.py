@@ -13,7 +13,7 @@ from commands import Command, Undisturbed, contents, hidden
 from operations import Operations, kills_at
 from world import World
 
-SHARES = {"prepare": 25, "train": 60, "report": 20, "sweep": 15}  # kills of each command, 120 in all
+SHARES = {"prepare": 35, "train": 40, "report": 20, "sweep": 10}  # kills of each command, 105 in all
 OPERATION, MOMENT, WORKER = "operation", "moment", "worker"
 
 
