@@ -34,7 +34,7 @@ from commands import Undisturbed, undisturbed  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 from world import World, make_world  # noqa: E402
 
-import mlee_sb.cli.app  # noqa: E402, F401  a child begins with what is imported here
+import mlee_sb.cli.app  # noqa: E402  a child begins with what is imported here
 import mlee_sb.experiment.cross_validate  # noqa: E402
 import mlee_sb.experiment.make_report  # noqa: E402
 import mlee_sb.experiment.train  # noqa: E402, F401

@@ -91,9 +91,8 @@ def _work_through(work, numbers: Sequence[int], writer: int, room: int) -> None:
     os.setsid()  # what it starts can be ended with it
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     silent = os.open(os.devnull, os.O_RDWR)
-    for stream in (0, 1, 2):
-        os.dup2(silent, stream)
-    sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)
+    speak_to(silent)
+    os.dup2(silent, 0)
     limit = _status("VmSize") + room
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -107,6 +106,13 @@ def _work_through(work, numbers: Sequence[int], writer: int, room: int) -> None:
             ended = Ended(MEMORY, said=f"{taken / GIGABYTE:.1f} GB: {ended.said}")
         os.write(writer, json.dumps(asdict(ended)).encode() + b"\n")
     os._exit(0)
+
+
+def speak_to(descriptor: int) -> None:
+    """Write what this process says to an open file, whatever its starter has put in the place of stdout and stderr."""
+    for stream in (1, 2):
+        os.dup2(descriptor, stream)
+    sys.stdout, sys.stderr = (os.fdopen(stream, "w", closefd=False) for stream in (1, 2))
 
 
 def _status(name: str) -> int:

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import shutil
 import signal
 import sys
 import time
@@ -10,15 +11,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from children import end_group
+from children import HUNG, KILLED, RETURNED, WRONG, Ended, end_group, speak_to
 from operations import Operations
 from world import COMMANDS, World
 
 from mlee_sb.start import start
 
+NO_END = "no end"
 LONGEST = 240.0  # seconds after which a command hangs: many times what the longest takes on a busy machine
 SAME = (".csv", ".tex", ".md", "protocol.json")  # endings of files that are the same in every run, if two undisturbed runs say so
-HUNG = "hung"
 
 
 class Command:
@@ -31,10 +32,7 @@ class Command:
         self.child = os.fork()
         if self.child == 0:
             os.setsid()
-            said = os.open(self.said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-            for stream in (1, 2):
-                os.dup2(said, stream)
-            sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)
+            speak_to(os.open(self.said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC))
             status = 99
             try:
                 before()
@@ -45,11 +43,11 @@ class Command:
                 os._exit(status)
 
     def wait(self, longest: float = LONGEST) -> int | str | None:
-        """Wait for its end, and return its status, negative for a signal; `HUNG` after `longest` seconds."""
+        """Wait for its end, and return its status, negative for a signal; `NO_END` after `longest` seconds."""
         end = time.monotonic() + longest
         while not (done := os.waitpid(self.child, os.WNOHANG))[0]:
             if time.monotonic() > end:
-                return HUNG
+                return NO_END
             time.sleep(0.01)
         return os.waitstatus_to_exitcode(done[1])
 
@@ -102,6 +100,24 @@ def undisturbed(world: World, name: str) -> Undisturbed:
 def _count(output: Path, counted: Path) -> None:
     file = os.open(counted, os.O_WRONLY | os.O_CREAT)
     Operations(output, lambda *_: os.write(file, b".")).watch()
+
+
+def made_good(world: World, name: str, output: Path, clean: Undisturbed, after: str) -> Ended:
+    """Run a command again after something happened, and compare what lies there then with what an undisturbed run leaves."""
+    status = (run := Command(world, name, output)).wait()
+    text = run.text()
+    run.end()
+    where, found = f"{name} {after}", contents(output)
+    if status == NO_END:
+        return Ended(HUNG, where, text[-300:])
+    if status != 0:
+        return Ended(KILLED, f"{where}: status {status}", text[-500:])
+    if others := sorted(path for path, content in clean.files.items() if found.get(path) != content):
+        return Ended(WRONG, f"{where}: other files", ", ".join(others[:5]))
+    if left := sorted(hidden(output) - clean.hidden):
+        return Ended(WRONG, f"{where}: something is left", ", ".join(left[:5]))
+    shutil.rmtree(output)
+    return Ended(RETURNED)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

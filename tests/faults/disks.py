@@ -5,8 +5,7 @@ import shutil
 from random import Random
 
 from children import HUNG, RETURNED, TRACEBACK, WRONG, Ended
-from commands import HUNG as NO_END
-from commands import Command, Undisturbed, contents, limit_files
+from commands import NO_END, Command, Undisturbed, contents, limit_files, made_good
 from operations import Operations, refuses_from
 from world import World
 
@@ -26,7 +25,7 @@ def refuse(world: World, number: int, seed: int, clean: dict[str, Undisturbed]) 
         shutil.copytree(world.folder / "undisturbed" / f"{name}0", output, dirs_exist_ok=True)
     old = contents(output)
     at = random.randint(1, clean[name].operations)
-    size = random.choice((0, 100, 1000))
+    size = random.choice((4_000, 8_000, 20_000))  # what it says must fit into a file, too
 
     def before() -> None:
         if error == SIZE:
@@ -38,9 +37,9 @@ def refuse(world: World, number: int, seed: int, clean: dict[str, Undisturbed]) 
     status = run.wait()
     run.end()
     where, ended = f"{name} {number}, {error} from {at if error != SIZE else f'{size} bytes'} on", _judged(name, error, status, run, output)
-    if ended.how == RETURNED and any(contents(output).get(path) != content for path, content in old.items()):
-        ended = Ended(WRONG, f"{name}, {error}: what was there changed", run.text()[-300:])
-    return where, ended
+    if ended.how == RETURNED and not set(old.values()) <= {path.read_bytes() for path in output.rglob("*") if path.is_file()}:
+        ended = Ended(WRONG, f"{name}, {error}: what was there is lost", run.text()[-300:])
+    return where, ended if ended.how != RETURNED else made_good(world, name, output, clean[name], f"after {error}")
 
 
 def _judged(name: str, error: str, status, run: Command, output) -> Ended:
@@ -55,4 +54,4 @@ def _judged(name: str, error: str, status, run: Command, output) -> Ended:
         return Ended(WRONG, f"{name}, {error}: status {status}", text[-300:])
     if str(output) not in text or "error" not in text:
         return Ended(WRONG, f"{name}, {error}: the folder is not named", text[-300:])
-    return Ended(RETURNED, value=status)
+    return Ended(RETURNED)

@@ -100,7 +100,8 @@ def _formula(folder: Path, world: World, text: str) -> None:
     os.dup2(os.open(folder / "out", os.O_WRONLY | os.O_CREAT), 1)
     main(["classify", "--csv", "--model", str(world.bundle), "--", name])
     sys.stdout.flush()
-    if any(cell.strip('"').startswith(("=", "+", "-", "@")) for line in (folder / "out").read_text().splitlines() for cell in line.split(",")):
+    cells = [cell.strip('"') for line in (folder / "out").read_text().splitlines() for cell in line.split(",")]
+    if any(cell.startswith(("=", "+", "-", "@")) for cell in cells):
         raise Wrong("a cell begins as a formula does")
 
 

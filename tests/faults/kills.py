@@ -1,15 +1,13 @@
 """Kills: a command is ended at any moment or file operation; the same command again leaves what one leaves that nobody disturbed."""
 
 import os
-import shutil
 import signal
 import time
 from contextlib import suppress
 from random import Random
 
-from children import HUNG, KILLED, RETURNED, WRONG, Ended
-from commands import HUNG as NO_END
-from commands import Command, Undisturbed, contents, hidden
+from children import HUNG, Ended
+from commands import NO_END, Command, Undisturbed, made_good
 from operations import Operations, kills_at
 from world import World
 
@@ -30,16 +28,9 @@ def kill(world: World, name: str, number: int, seed: int, clean: Undisturbed) ->
         status = first.wait()
         if status == NO_END:
             return where, Ended(HUNG, f"{name} of which a {how} was killed", first.text()[-300:])
-        again = Command(world, name, output)
-        status = again.wait()
-        text = again.text()
-        again.end()
-        ended = _judged(name, status, text, output, clean)
+        return where, made_good(world, name, output, clean, "after a kill")
     finally:
         first.end()
-    if ended.how == RETURNED:
-        shutil.rmtree(output)
-    return where, ended
 
 
 def _strike(command: Command, how: str, at: float, random: Random) -> None:
@@ -49,17 +40,3 @@ def _strike(command: Command, how: str, at: float, random: Random) -> None:
     found = command.descendants() if how == WORKER else []
     with suppress(ProcessLookupError):
         os.kill(random.choice(found) if found else command.child, signal.SIGKILL)
-
-
-def _judged(name: str, status: int | str | None, text: str, output, clean: Undisturbed) -> Ended:
-    """Compare what lies there with what an undisturbed run leaves."""
-    if status == NO_END:
-        return Ended(HUNG, f"{name} after a kill", text[-300:])
-    if status != 0:
-        return Ended(KILLED, f"{name} after a kill: status {status}", text[-500:])
-    found = contents(output)
-    if others := sorted(path for path, content in clean.files.items() if found.get(path) != content):
-        return Ended(WRONG, f"{name} after a kill: other files", ", ".join(others[:5]))
-    if left := sorted(hidden(output) - clean.hidden):
-        return Ended(WRONG, f"{name} after a kill: something is left", ", ".join(left[:5]))
-    return Ended(RETURNED)

@@ -10,7 +10,6 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 import torch
-from bundles import write_speech
 from children import Ended, Wrong, try_each
 from mutators import spoilt
 from releases import prepare_quietly

@@ -7,8 +7,21 @@ from random import Random
 
 ODD_VALUES = [None, True, False, 0, -1, 1, 7, 2**31, 2**63, 10**30, 1e308, -0.5, float("nan"), float("inf"), "", "a", "=1+1", "[/]"]
 ODD_VALUES += ["\x1b[2J", "a" * 5000, "../..", "/etc/passwd", "\ud800", [], [[]], {}, {"a": 1}, [1] * 1000, ["a", None], "1", "0.5"]
-ODD_WORDS = [b"", b"0", b"-1", b"nan", b"inf", b"1e999", b"null", b"9" * 400, b"=1+1", b"[/]", b"\x1b[2J", b"\xff\xfe", b"\0", b'"', b"a" * 9000]
-ODD_WORDS += [b",,,,", b"\r", b"\n\n", b"{}", b"[]", b"true", b"../..", b"!new:os.system", b"&a [*a]", b"\xef\xbb\xbf", "ü".encode("latin-1")]
+ODD_WORDS = [b"", b"0", b"-1", b"nan", b"inf", b"1e999", b"null", b"9" * 400, b"=1+1", b"[/]", b"\x1b[2J", b"\xff\xfe", b"\0", b'"']
+ODD_WORDS += [
+    b"a" * 9000,
+    b",,,,",
+    b"\r",
+    b"\n\n",
+    b"{}",
+    b"[]",
+    b"true",
+    b"../..",
+    b"!new:os.system",
+    b"&a [*a]",
+    b"\xef\xbb\xbf",
+    b"\xfc",
+]
 ODD_NUMBERS = [0, 1, 2, 255, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 1]
 DEEP = b"[" * 5000
 HEADER = 64  # bytes at the beginning of a recording, in which most of what is told of it stands

@@ -33,6 +33,8 @@ class World:
     folder: Path
 
     def __getattr__(self, name: str) -> Path:
+        if name.startswith("_"):  # what pickle asks for before there is a folder
+            raise AttributeError(name)
         return self.folder / name
 
     def prepare(self, output: Path) -> list[str]:
