@@ -9,6 +9,7 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,6 +21,7 @@ from mutators import DEEP
 from world import World
 
 from mlee_sb.files import read_json, write_json
+from mlee_sb.models.bundle_files import CONFIG
 
 TESTS = Path(__file__).parents[1]
 OF_THE_SUITE = ("inference/test_hostile.py", "inference/test_hostile_upstreams.py", "inference/test_hostile_hubs.py")
@@ -44,7 +46,7 @@ def _config_with(world: World, folder: Path, change: Callable) -> None:
     from mlee_sb import EmotionClassifier
 
     shutil.copytree(world.bundle, folder / "model")
-    path = folder / "model/config.json"
+    path = folder / "model" / CONFIG
     content = read_json(path, "")
     change(content)
     write_json(path, content)
@@ -67,13 +69,24 @@ def _rate(folder: Path, rate: int) -> None:
     load_waveform(folder / "a.wav", 16_000)
 
 
+def _named(bundle: Path, text: str) -> None:
+    """Write a model with such an emotion; where our own writer refuses it, into its config.json by hand, as a stranger would."""
+    model = small_existence()
+    emotions = list(model.emotions)
+    with suppress(ValueError):
+        model.emotions = [text, *emotions[1:]]
+        write_bundle(bundle, model)
+        return
+    model.emotions = emotions
+    config = read_json(write_bundle(bundle, model) / CONFIG, "")
+    write_json(bundle / CONFIG, {**config, "emotions": [text, *emotions[1:]]})
+
+
 def _shown(folder: Path, text: str) -> None:
     """Name an emotion and a file like this, and look at what reaches a terminal and a table."""
     from mlee_sb.cli.app import main
 
-    model = small_existence()
-    model.emotions = [text, *model.emotions[1:]]
-    write_bundle(folder / "model", model)
+    _named(folder / "model", text)
     wav = folder / f"{text.replace('/', '_')}.wav"
     write_speech(wav, seconds=0.5)
     out = folder / "out"
