@@ -2,6 +2,7 @@
 # make test       install into .venv and run lint, docstring examples and tests
 # make test-real  the same for the long runs on real speech
 # make model      train the model that comes with the package: make model DATA_FOLDER=<CREMA-D> UPSTREAM=openai/whisper-tiny.en
+# make faults     try to break it: kills, spoilt files, full disks, hostile input (under 30 minutes on two cores)
 # make bench      install into .venv and measure speed and memory against references (benchmarks/README.md)
 # make docs       install into .venv and build the site of docs/ into build/site; a broken link is an error
 PYTHON ?= python3.11
@@ -9,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test test-real model bench docs lint
+.PHONY: demo test test-real model faults bench docs lint
 
 demo: $(INSTALLED)
 	$(BIN)/mlee demo
@@ -22,6 +23,9 @@ test-real: $(INSTALLED)
 
 model: $(INSTALLED)
 	$(BIN)/python recipes/make_model.py --data_folder "$(DATA_FOLDER)" --upstream "$(UPSTREAM)"
+
+faults: $(INSTALLED)
+	$(BIN)/python tests/faults/campaign.py
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/bench.py
