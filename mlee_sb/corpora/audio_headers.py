@@ -17,6 +17,7 @@ from mlee_sb.audio.bytes_of import bytes_of
 from mlee_sb.audio.faults import MISSING, UNREADABLE, NoRecording
 from mlee_sb.audio.layout import Content
 from mlee_sb.audio.levels import block_size, has_sound
+from mlee_sb.audio.rates import MODEL_RATE, why_not_resampled
 from mlee_sb.audio.reading import HIGHEST_RATE, LOWEST_RATE, Recording, opened
 from mlee_sb.audio.riff import plain_wav
 from mlee_sb.corpora.audio_cache import AudioCache
@@ -156,7 +157,7 @@ def _heard_at_once(content: Content, pieces: Sequence[tuple[float | None, float 
     plain = plain_wav(content) if list(pieces) == [(None, None)] else None
     if plain is None or plain.frames < round(SHORTEST * plain.sample_rate) or not LOWEST_RATE <= plain.sample_rate <= HIGHEST_RATE:
         return None
-    if not has_sound(plain.first(block_size(plain.sample_rate)), plain.sample_rate):
+    if why_not_resampled(plain.sample_rate, MODEL_RATE) or not has_sound(plain.first(block_size(plain.sample_rate)), plain.sample_rate):
         return None
     return Audio(plain.frames / plain.sample_rate, plain.sample_rate, plain.channels, fingerprint=fingerprint_of(content))
 
@@ -184,6 +185,8 @@ def _what_is_wrong(recording: Recording, first: int, last: int) -> str:
     """
     if first == last:
         return "zero samples"
+    if wrong := why_not_resampled(recording.sample_rate, MODEL_RATE):
+        return wrong
     if last - first < round(SHORTEST * recording.sample_rate):
         return f"shorter than {SHORTEST * 1000:.0f} ms: {last - first} samples at {recording.sample_rate} Hz"
     heard = False

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+from mlee_sb.audio.rates import MODEL_RATE
 from mlee_sb.corpora.audio_headers import Audio
 from mlee_sb.corpora.base import Check, Corpus, Skipped, Utterance
 from mlee_sb.corpora.grouping import split_sessions
@@ -10,9 +11,6 @@ from mlee_sb.corpora.manifest import SESSION, SPEAKER, SPLIT, SPLITS, UNKNOWN_SP
 from mlee_sb.corpora.manifest.identities import UNKNOWN
 from mlee_sb.corpora.options import SPEAKERS
 from mlee_sb.corpora.usable import NO_SPEAKER
-
-SAMPLE_RATE = 16_000
-"""Hz of the models. Recordings at another rate are resampled when they are read."""
 
 
 def report(
@@ -93,11 +91,11 @@ def _of(protocol: dict) -> str:
 
 
 def _audio(audio: Sequence[Audio]) -> list[str]:
-    rates = Counter(one.sample_rate for one in audio if one.sample_rate != SAMPLE_RATE)
+    rates = Counter(one.sample_rate for one in audio if one.sample_rate != MODEL_RATE)
     channels = Counter(one.channels for one in audio if one.channels != 1)
     remarks = [one.remark for one in audio if one.remark]
     return [
         *(f"{len(remarks)} recordings hold other samples than they say, and all that is there is used: {first}" for first in remarks[:1]),
-        *(f"{n} recordings are at {rate} Hz: they are resampled to {SAMPLE_RATE} Hz when read" for rate, n in sorted(rates.items())),
+        *(f"{n} recordings are at {rate} Hz: they are resampled to {MODEL_RATE} Hz when read" for rate, n in sorted(rates.items())),
         *(f"{n} recordings have {number} channels: those with sound are averaged when read" for number, n in sorted(channels.items())),
     ]

@@ -14,6 +14,7 @@ from mlee_sb.audio.bytes_of import Source
 from mlee_sb.audio.bytes_of import named as named  # those who read waveforms name, ask and read from one place
 from mlee_sb.audio.channels import only
 from mlee_sb.audio.faults import why_no_sound
+from mlee_sb.audio.rates import steps, why_not_resampled
 from mlee_sb.audio.reading import heard, opened
 from mlee_sb.audio.reading import n_channels as n_channels
 from mlee_sb.audio.reading import seconds_of as seconds_of
@@ -24,7 +25,6 @@ from mlee_sb.models.masking import valid_frames
 logger = logging.getLogger(__name__)
 
 RESAMPLED_SECONDS = 0.5  # length of a block that is resampled; a live answer comes later by this time
-LARGEST_FILTER = 2e7  # coefficients: 80 MB; the filter for rates without a common factor would take gigabytes
 KEPT_FILTERS = 8  # pairs of rates
 KEPT_MESSAGES = 4096  # that are not said again
 QUIETEST_DB = -90  # RMS that utterances may be brought to: one step of 16-bit samples
@@ -63,11 +63,10 @@ class BlockResampler:
         if not isinstance(from_rate, Integral) or from_rate < 1:
             raise InputError(f"sample_rate {from_rate!r}: give a whole number of Hz, for example 16000")
         self.from_rate, self.to_rate = from_rate, to_rate
-        common = math.gcd(from_rate, to_rate)
-        self.old, self.new = from_rate // common, to_rate // common  # `old` samples become `new` samples
-        if self.old * self.new > LARGEST_FILTER:
-            raise InputError(f"{from_rate} Hz cannot be resampled to {to_rate} Hz in reasonable memory: convert it to {to_rate} Hz first")
-        self.block = self.old * max(1, round(RESAMPLED_SECONDS * common))
+        if wrong := why_not_resampled(from_rate, to_rate):
+            raise InputError(wrong)
+        self.old, self.new = steps(from_rate, to_rate)  # `old` samples become `new` samples
+        self.block = self.old * max(1, round(RESAMPLED_SECONDS * from_rate / self.old))
         self.context = self.old * math.ceil(CONTEXT / min(self.old, self.new))
         self.left = 0  # samples of `waiting` that are already resampled
         self.waiting = torch.zeros(0)

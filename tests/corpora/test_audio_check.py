@@ -186,3 +186,10 @@ def test_an_offset_with_the_noise_of_a_sound_card_is_silence(tmp_path, make, sub
 def test_speech_on_an_offset_is_no_silence(tmp_path, offset, gain_db):
     soundfile.write(tmp_path / "a.wav", offset + 10 ** (gain_db / 20) * speech(3.0), RATE)
     assert check_audio(tmp_path / "a.wav").reason == ""
+
+
+def test_a_rate_that_no_model_could_hear_is_found_before_training(tmp_path):
+    assert check_audio(write_wav(tmp_path / "a.wav", rate=15_907)).reason == (
+        "15907 Hz cannot be resampled to 16000 Hz in reasonable memory: convert it to 16000 Hz first"
+    )
+    assert check_audio(write_wav(tmp_path / "b.wav", rate=44_100)).reason == ""
