@@ -140,6 +140,8 @@ def read_blocks(
     """
     with opened(source) as recording:
         first, last = recording.frames_of(start, end)
+        if wrong := why_not_resampled(recording.sample_rate, sample_rate):
+            raise InputError(f"{recording.name}: {wrong}")
         resampling = BlockResampler(recording.sample_rate, sample_rate)
         mix = heard(recording, source, channel)
         for message in (*recording.remarks, mix.remark):
