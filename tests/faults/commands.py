@@ -1,5 +1,6 @@
 """Commands of `mlee` in forked children, as in processes of their own, and what they leave when nothing disturbs them."""
 
+import multiprocessing
 import os
 import resource
 import shutil
@@ -32,6 +33,7 @@ class Command:
         self.child = os.fork()
         if self.child == 0:
             os.setsid()
+            multiprocessing.current_process()._config["daemon"] = False  # or joblib gives a sweep no workers below a worker of a pool
             speak_to(os.open(self.said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC))
             status = 99
             try:

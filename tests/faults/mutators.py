@@ -46,7 +46,7 @@ def of_bytes(content: bytes, random: Random) -> bytes:
             changed[where : where + much] = bytes([random.choice([0, 255])]) * much
         case 5:
             changed[where:where] = random.randbytes(random.choice([1, 16, 1000]))
-        case 6:
+        case 6 if len(changed) > 4:
             place = random.randrange(max(1, min(HEADER, len(changed) - 4)))
             struct.pack_into(random.choice("<>") + "I", changed, place, random.choice(ODD_NUMBERS))
     return bytes(changed)
