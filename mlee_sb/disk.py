@@ -102,6 +102,8 @@ def _refused_now(folder: Path) -> DiskError | None:
     probe = folder / f".probe.{os.getpid()}.partial"
     try:
         with open(probe, "wb", buffering=0) as file:
+            with suppress(OSError):  # a system may refuse to remove what is open
+                probe.unlink()  # at once, so that nothing is left of it where this process is killed
             file.write(bytes(PROBE))
             os.fsync(file.fileno())
     except OSError as error:

@@ -61,7 +61,7 @@ def files_in(content: bytes, where: str, column: str | None = None) -> list[str]
     >>> files_in(b"file,label\\na.wav,1\\n", "list"), files_in(b"a.wav\\0b c.wav\\0", "list"), files_in(b'"a.wav"\\r\\n', "list")
     (['a.wav'], ['a.wav', 'b c.wav'], ['a.wav'])
     """
-    names = [name for name in _names(_decoded(content, where), where, column) if name]
+    names = [name for name in _names(_decoded(content, where), where, column) if name.strip()]
     if not names:
         raise InputError(f"{where}: a list without a file in it: give one name a line")
     return names

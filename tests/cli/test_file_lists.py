@@ -133,3 +133,7 @@ def test_a_column_is_of_a_table_on_standard_input(monkeypatch, tmp_path):
         through_a_pipe(monkeypatch, (tmp_path / "a.wav").read_bytes(), "wav")
     with pytest.raises(InputError, match="standard input is empty"):
         through_a_pipe(monkeypatch, b" \n")
+
+
+def test_a_cell_of_blanks_names_no_file():
+    assert files_in(b'file,label\n"  ",1\na.wav,1\n', "list") == ["a.wav"]

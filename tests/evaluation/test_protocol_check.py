@@ -174,3 +174,11 @@ def test_an_identity_with_a_value_of_another_kind_is_an_error_that_names_it(resu
     path.write_text(json.dumps(json.loads(path.read_text()) | {entry: value}))
     with pytest.raises(InputError, match=rf"identity.json: damaged .{entry}"):
         check(results)
+
+
+def test_a_stage_that_did_not_note_whether_it_had_class_weights_is_no_traceback(results):
+    for stage in (ENCODER, HEAD):
+        path = results / stage / "save/identity.json"
+        path.write_text(json.dumps({name: value for name, value in json.loads(path.read_text()).items() if name != "class_weights"}))
+    kinds = {(one.severity, one.kind) for one in check(results).findings}
+    assert (LEAK, "class_weights") in kinds  # nothing shows that they are those of the training set

@@ -269,3 +269,9 @@ def test_with_a_level_an_encoder_hears_no_loudness_alone_or_in_a_batch(gain):
 def test_a_level_out_of_range_is_refused():
     with pytest.raises(InputError, match=r"level_db 25: it must be a number from -90 to 0"):
         paper_encoder(front_end={"level_db": 25})
+
+
+@pytest.mark.parametrize("changed", [{"strides": [[1, 1], [1], [1, 1]]}, {"kernels": [[3, 3], [3, 3], []]}, {"channels": [4]}])
+def test_layers_without_all_their_numbers_are_refused(changed):
+    with pytest.raises(InputError, match=r"encoder: .*for (every|each) CNN layer"):
+        paper_encoder(**changed)

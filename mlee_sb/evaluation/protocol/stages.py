@@ -182,7 +182,7 @@ def _weights(frames: list[pd.DataFrame], settings: Mapping) -> np.ndarray | None
     targets, usable = made
     try:
         return find_target(settings["target"]).training_class_weights(targets[usable], rows["dominant"][usable].tolist(), settings)
-    except InputError:  # an emotion without an example
+    except (InputError, KeyError):  # an emotion without an example, or a setting that was not noted
         return None
 
 

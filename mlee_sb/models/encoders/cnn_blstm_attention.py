@@ -110,6 +110,8 @@ class CnnBlstmAttention(nn.Module):
         if not len(channels) == len(kernels) == len(strides):
             counts = f"{len(channels)} channels, {len(kernels)} kernels, {len(strides)} strides"
             raise InputError(f"encoder: {counts}: give one of each for every CNN layer")
+        if any(len(pair) != 2 for pair in (*kernels, *strides)):
+            raise InputError(f"encoder: kernels {kernels}, strides {strides}: give a pair (frequency, time) for each CNN layer")
         self.cnn = nn.ModuleList()
         in_channels, bins, self.frames_per_step = 1, n_features, 1
         for out_channels, kernel, stride in zip(channels, kernels, strides, strict=True):
