@@ -185,6 +185,7 @@ def loud_and_quiet(tmp_path):
     return str(tmp_path / "manifests"), str(release)
 
 
+@pytest.mark.real  # a quarter of a minute
 def test_plain_and_ours_learn_the_same_in_both_precisions(loud_and_quiet, monkeypatch):
     import corpus
     import learning
@@ -199,6 +200,7 @@ def test_plain_and_ours_learn_the_same_in_both_precisions(loud_and_quiet, monkey
     assert 0 < np.abs(half - plain).max() < 0.1 * learnt[-1]
 
 
+@pytest.mark.real  # a quarter of a minute
 def test_all_that_extraction_compares_runs(tmp_path):
     import extraction
 

@@ -131,6 +131,7 @@ def test_table_3_is_planned(installed, of_demo):
     assert "plan: 13 stages" in installed.mlee("table3", "--folds", "3", *of_demo, "--dry-run")
 
 
+@pytest.mark.real  # test_demo.py runs it from a checkout
 def test_the_demo_runs_and_leaves_the_main_command_alone(installed, of_demo):
     said = installed.python(DEMO)
     assert "DEMO: generated speech, a short training" in said and "Ses02F" in said.splitlines()[-2]
