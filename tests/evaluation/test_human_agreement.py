@@ -104,5 +104,8 @@ def test_a_rule_that_is_none_is_an_error_that_names_it(tmp_path):
     for stage in find_stages(results):
         path = stage.folder / "save/identity.json"
         path.write_text(json.dumps(json.loads(path.read_text()) | {"min_votes": "1"}))
-    with pytest.raises(InputError, match=r"identity\.json: damaged .min_votes is \"1\".: move the folder of this stage away"):
+    with pytest.raises(
+        InputError,
+        match=r"identity\.json: damaged .min_votes is \"1\": Input should be a valid integer.: move the folder of this stage away",
+    ):
         evaluate(results, **QUICK)

@@ -295,7 +295,7 @@ def test_an_older_report_is_replaced_whole_and_anything_else_is_left(found, tmp_
     assert not (output / "plots/attention_1.svg").exists() and "no sound here" in (output / "report.html").read_text()
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/thesis.tex").write_text("years of work")
-    with pytest.raises(InputError, match="cannot be written"):
+    with pytest.raises(InputError, match="a file is where a folder must be"):
         write_report(found, tmp_path / "mine/thesis.tex/report")
     for other in (tmp_path / "mine", tmp_path / "mine/thesis.tex"):
         with pytest.raises(InputError, match="not a report, and it would be replaced"):

@@ -71,7 +71,7 @@ def test_recordings_that_were_moved_since_training_are_asked_for(results, tmp_pa
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("{}", "data_folder is null"),
+        ("{}", "data_folder is missing"),
         ('{"data_folder": null}', "data_folder is null"),
         ('{"data_folder": ""}', 'data_folder is ""'),
         ('{"data_folder": 1}', "data_folder is 1"),
@@ -80,7 +80,7 @@ def test_recordings_that_were_moved_since_training_are_asked_for(results, tmp_pa
 )
 def test_a_damaged_note_is_an_error_that_a_given_folder_helps(results, tmp_path, content, words):
     (results / HEAD / "save/data_folder.json").write_text(content)
-    with pytest.raises(InputError, match=r"data_folder\.json: damaged .*: give --data_folder$") as refused:
+    with pytest.raises(InputError, match=r"data_folder\.json: .*: give --data_folder$") as refused:
         check_protocol(results, load_corpus)
     assert words in str(refused.value)
     assert check_protocol(results, load_corpus, data_folder=tmp_path / "release").data_folders == (str(tmp_path / "release"),)
