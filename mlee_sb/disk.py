@@ -19,6 +19,7 @@ REFUSALS = {
     errno.EIO: f"the disk reports errors: save what is on it, and {AGAIN}",
     errno.EROFS: "the disk is read-only: give a folder that can be written",
     errno.ENAMETOOLONG: "the name is too long for this disk: give a folder with a shorter path",
+    **dict.fromkeys((errno.EEXIST, errno.ENOTDIR), "a file is where a folder must be: give another folder, or move that file away"),
     **dict.fromkeys((errno.EACCES, errno.EPERM), NO_RIGHT),
     **dict.fromkeys((errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP), NO_LOCKS),
 }
@@ -101,10 +102,11 @@ def check_writable(folder: str | Path) -> None:
 def _refused_now(folder: Path) -> DiskError | None:
     probe = folder / f".probe.{os.getpid()}.partial"
     try:
-        with open(probe, "wb", buffering=0) as file:
+        with open(probe, "wb") as file:
             with suppress(OSError):  # a system may refuse to remove what is open
                 probe.unlink()  # at once, so that nothing is left of it where this process is killed
             file.write(bytes(PROBE))
+            file.flush()  # until all is written: a disk that is nearly full takes a part of it without an error
             os.fsync(file.fileno())
     except OSError as error:
         return refusal(error, folder)

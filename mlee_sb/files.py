@@ -226,7 +226,7 @@ def read_json(path: str | Path, remedy: str) -> dict:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise InputError(f"{path}: missing: {remedy}") from error
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError, IsADirectoryError) as error:
         raise InputError(f"{path}: damaged ({error}): {remedy}") from error
     if not isinstance(content, dict):
         raise InputError(f"{path}: damaged ({content!r:.40} is no object): {remedy}")

@@ -59,7 +59,10 @@ def _flushed(status: int) -> int:
 
 
 def write_all_that_is_printed() -> None:
-    """Let nothing that is printed end the program: what the terminal or the pipe cannot take is escaped."""
+    """Let nothing that is printed end the program: what the terminal or the pipe cannot take is escaped, and a closed output is nowhere."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by who started the program, as `>&-` does
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  (open for as long as the program runs)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=ESCAPED)

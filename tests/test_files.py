@@ -2,6 +2,7 @@
 
 import errno
 import os
+import resource
 import subprocess
 import sys
 import textwrap
@@ -11,7 +12,8 @@ import pytest
 
 from mlee_sb import files
 from mlee_sb.disk import DiskError, line_for, told
-from mlee_sb.files import clear_left, folder_beside, is_hidden, write_text, written_beside
+from mlee_sb.errors import InputError
+from mlee_sb.files import clear_left, folder_beside, is_hidden, read_json, write_text, written_beside
 
 KILLED_AMID_RENAMES = """
     import os, sys
@@ -156,3 +158,24 @@ def test_a_file_elsewhere_that_may_not_be_read_is_not_the_fault_of_the_folder(tm
 def test_an_error_of_the_system_is_shown_as_what_to_do_or_as_it_is():
     assert line_for(OSError(errno.ENOSPC, "No space left on device")).startswith("standard output: the disk is full")
     assert line_for(FileNotFoundError(errno.ENOENT, "No such file", "a.wav")) == "[Errno 2] No such file: 'a.wav'"
+
+
+def test_a_disk_that_takes_only_a_part_is_full(tmp_path):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))  # a short write is no error of the system
+    try:
+        with pytest.raises(DiskError, match=f"^{tmp_path}: a file here may not be so large"), told(tmp_path):
+            raise RuntimeError("file write failed")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_file_where_a_folder_must_be_is_told(tmp_path):
+    (tmp_path / "results").touch()
+    with pytest.raises(DiskError, match="a file is where a folder must be: give another folder"):
+        write_text(tmp_path / "results" / "a" / "b.txt", "x")
+
+
+def test_a_folder_where_a_file_must_be_is_told(tmp_path):
+    with pytest.raises(InputError, match=f"^{tmp_path}: damaged .*: train again"):
+        read_json(tmp_path, "train again")

@@ -1,6 +1,7 @@
 """How commands start and end: with a line for a person, whatever happens, and whenever."""
 
 import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -63,3 +64,9 @@ def test_what_was_printed_to_a_full_disk_is_told():
         done = ended("-c", "import sys; from mlee_sb.start import mlee; sys.exit(mlee())", "--version", stdout=full)
     assert done.returncode == 2
     assert done.stderr.startswith("error: standard output: the disk is full: free some space") and done.stderr.count("\n") == 1
+
+
+def test_a_closed_output_is_nowhere():
+    program = "import sys; from mlee_sb.start import exit_status; sys.exit(exit_status(lambda: print('hello') or int(sys.stdout.isatty())))"
+    done = ended("-c", program, preexec_fn=lambda: os.close(1))
+    assert (done.returncode, done.stderr) == (0, "")

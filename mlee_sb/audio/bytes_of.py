@@ -8,11 +8,12 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import TemporaryFile, gettempdir
 from typing import BinaryIO
 
 from mlee_sb.audio.faults import MISSING, UNREADABLE, NoRecording
 from mlee_sb.audio.layout import Content
+from mlee_sb.disk import told
 from mlee_sb.errors import InputError, printable
 
 STANDARD_INPUT = "standard input"
@@ -78,9 +79,12 @@ def _of_open_file(file: BinaryIO) -> Iterator[Content]:
         with _mapped(file) as content:
             yield content
     else:
+        if _is_device(file):
+            raise NoRecording(named(file), "a device, which may send bytes without end: give a file or a pipe", UNREADABLE)
         with TemporaryFile() as copy:
-            shutil.copyfileobj(file, copy)
-            copy.flush()
+            with told(gettempdir()):
+                shutil.copyfileobj(file, copy)
+                copy.flush()
             with _mapped(copy) as content:
                 yield content
 
@@ -89,6 +93,11 @@ def is_on_disk(file: BinaryIO) -> bool:
     """Return whether an open file gives what lies on the disk: a pipe does not, nor what is unpacked while it is read."""
     raw = getattr(file, "raw", file)
     return isinstance(raw, io.FileIO) and stat.S_ISREG(os.fstat(raw.fileno()).st_mode)
+
+
+def _is_device(file: BinaryIO) -> bool:
+    raw = getattr(file, "raw", file)
+    return isinstance(raw, io.FileIO) and stat.S_ISCHR(os.fstat(raw.fileno()).st_mode)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import math
 
-LARGEST_FILTER = 2e7  # coefficients: 80 MB
+LARGEST_FILTER = 1e7  # coefficients: 40 MB, and some 300 MB while they are computed
 MODEL_RATE = 16_000
 """Hz of the models. Recordings at another rate are resampled when they are read."""
 

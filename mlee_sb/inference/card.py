@@ -49,7 +49,7 @@ def read_scores(place: Place, config: BundleConfig) -> dict | None:
     except InputError:
         raise
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not JSON ({error}); score the stage again") from error
+        raise InputError(f"{path}: not JSON ({error}); train the stage again, which writes it, or get the bundle again") from error
     rules = config.labels.model_dump()
     other = [name for name in NAMED_BY if not isinstance(scores, Mapping) or name in scores and scores[name] != rules[name]]
     if other:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mlee_sb.disk import check_writable
 from mlee_sb.errors import InputError, NeedsCode
 from mlee_sb.files import json_text, written_beside
 from mlee_sb.inference.onnx_process import INSTALL, RUNTIME, OnnxProcess
@@ -105,6 +106,7 @@ def export(bundle: Bundle, path: str | Path) -> float:
     path = Path(path)
     if path.suffix != ".onnx":
         raise InputError(f"{path}: the name of an ONNX file ends in .onnx")
+    check_writable(path.parent)  # before the work, and before the exporter takes a full disk for a fault of the model
     with written_beside(path) as beside:
         _write(bundle, beside)
         try:

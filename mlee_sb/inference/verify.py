@@ -78,6 +78,8 @@ def _look_at_scores(place: Place, bundle: Bundle) -> str:
 
 def _look_at_card(place: Place, bundle: Bundle) -> str:
     text = read_bounded(place.folder / CARD, LARGEST_TEXT, place.root)
+    if not text.strip():
+        raise InputError(f"{place.folder / CARD}: empty: train the stage again, which writes it, or get the bundle again")
     scores = read_scores(place, bundle.config)
     if scores is None:
         return "there, but there are no scores to compare it with"

@@ -11,6 +11,8 @@ from pathlib import Path
 from mlee_sb.calibration import CROSS
 from mlee_sb.corpora.manifest import FINGERPRINTS, fold_numbers, read_fingerprints
 from mlee_sb.errors import InputError, choose
+from mlee_sb.files import read_json
+from mlee_sb.models.bundle_files import CARD
 from mlee_sb.models.encoders.pretrained import UPSTREAM_RATE
 from mlee_sb.models.upstreams.find import FoundUpstream, find_upstream
 from mlee_sb.noted_upstreams import pinned_commit
@@ -176,11 +178,14 @@ class Stage:
 
     @property
     def scored(self) -> bool:
-        """Whether the file with its scores is there and not damaged."""
+        """Whether the file with its scores is there, and neither it nor its copy and the card in the bundle are damaged."""
+        copy, card = self.files.bundle_scores, self.files.model / CARD
         try:
-            return isinstance(json.loads(self.files.scores.read_text(encoding="utf-8")), dict)
-        except (OSError, ValueError):
+            for path in (self.files.scores, *([copy] if copy.is_file() else [])):
+                read_json(path, "")
+        except (OSError, InputError):
             return False
+        return not card.is_file() or card.stat().st_size > 0
 
     def _identity_there(self) -> dict | None:
         """Return the identity in the folder; None where it is missing or damaged."""

@@ -284,3 +284,11 @@ def test_a_long_pipe_is_read_block_by_block():
     threading.Thread(target=write, daemon=True).start()
     with open(reading, "rb") as pipe, opened(pipe) as recording:
         assert max(len(block) for block in recording.blocks()) == 10 * RATE
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no /dev/zero here")
+def test_a_device_without_an_end_is_refused_before_it_fills_the_disk():
+    with pytest.raises(InputError, match="/dev/zero: a device, which may send bytes without end"):
+        load_waveform("/dev/zero", RATE)
+    with open("/dev/zero", "rb") as zeros, pytest.raises(InputError, match="a device"):
+        load_waveform(zeros, RATE)

@@ -192,4 +192,5 @@ def test_a_rate_that_no_model_could_hear_is_found_before_training(tmp_path):
     assert check_audio(write_wav(tmp_path / "a.wav", rate=15_907)).reason == (
         "15907 Hz cannot be resampled to 16000 Hz in reasonable memory: convert it to 16000 Hz first"
     )
+    assert "cannot be resampled" in check_audio(write_wav(tmp_path / "c.wav", rate=16_004)).reason  # the filter would take half a gigabyte
     assert check_audio(write_wav(tmp_path / "b.wav", rate=44_100)).reason == ""

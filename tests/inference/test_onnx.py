@@ -90,6 +90,13 @@ def test_a_file_whose_answer_is_not_finite_is_not_written(bundle, tmp_path, monk
         export(loaded, tmp_path / "a.onnx")
 
 
+def test_a_folder_that_cannot_be_written_is_told_before_the_work(bundle, tmp_path, monkeypatch):
+    monkeypatch.setattr(onnx_model, "_write", lambda *_: pytest.fail("worked all the same"))
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="a file is where a folder must be"):
+        export(load_bundle(bundle), tmp_path / "file" / "model.onnx")
+
+
 def test_an_encoder_that_cannot_be_exported_is_named(bundle, tmp_path, monkeypatch):
     loaded = load_bundle(bundle)
     monkeypatch.setattr(loaded.model.encoders[0].network, "forward", lambda features, lengths: features.tolist())

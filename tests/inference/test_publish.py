@@ -174,6 +174,7 @@ def test_a_bundle_that_training_wrote_is_right_in_everything(bundle):
     [
         ("scores.json", None, "scores.json: missing"),
         ("README.md", None, "README.md: missing"),
+        ("README.md", b"", "README.md: empty"),
         ("README.md", ("value: 0.4", "value: 0.8"), "says ua 0.8"),
         ("label_encoder.ckpt", ("'neu' => 0", "'neu' => 1"), "label_encoder.ckpt: not what mlee_sb writes"),
         ("hyperparams.yaml", ("sample_rate: 16000", "sample_rate: 8000"), "hyperparams.yaml: not what mlee_sb writes"),

@@ -281,6 +281,14 @@ def test_a_file_that_includes_itself_is_named(tmp_path):
         read_settings(tmp_path / "a.yaml")
 
 
+def test_a_part_that_leads_back_to_its_row_is_named(tmp_path):
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "a.yaml").write_text("row: a\nclassifier: !include:parts/b.yaml\n")
+    (tmp_path / "parts" / "b.yaml").write_text("size: !include:../a.yaml\n")
+    with pytest.raises(InputError, match="a.yaml: includes itself: .* out of .*b.yaml"):
+        read_settings(tmp_path / "a.yaml")
+
+
 WRONG_TEXTS = {
     "empty": "",
     "a list": "- lr\n- seed\n",

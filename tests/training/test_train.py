@@ -218,6 +218,11 @@ def test_scores_that_are_damaged_are_made_anew(stage):
         (part.folder / "scores.json").write_text(text)
         run(part, "cpu", scored.append, lambda line: None)
     assert scored == [part.folder]
+    for name in ("scores.json", "README.md"):  # of the bundle
+        (part.model_folder / name).write_text("")
+        run(part, "cpu", scored.append, lambda line: None)
+        (part.model_folder / name).write_text("{}")
+    assert len(scored) == 3
 
 
 def test_a_model_knows_nothing_of_its_test_speaker(stage, tmp_path):
