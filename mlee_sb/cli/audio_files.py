@@ -13,11 +13,13 @@ from mlee_sb.audio.bytes_of import STANDARD_INPUT
 from mlee_sb.audio.formats import audio_files_below, is_recording_name, kind_of
 from mlee_sb.cli.file_lists import files_in, has_mark, is_text
 from mlee_sb.errors import InputError, printable
+from mlee_sb.files import BLOCK
 from mlee_sb.inference.audio_input import Sound
 from mlee_sb.inference.timeline import check_plot
 
 DASH = "-"  # the word for standard input
 EACH = "each"  # in the place of the number of a channel
+MOST_PIPED = 2**30  # [choice] bytes of standard input, which are kept in memory: nine hours at 16 kHz, and not what never ends
 SNIFFED = 4096  # bytes by which audio on standard input is told from a list of files
 BEGINNINGS = tuple(b"RIFF RIFX RF64 fLaC OggS ID3 FORM caff .snd".split())  # of audio
 
@@ -110,7 +112,7 @@ def check_outputs(source: Input, labels: Path | None, plot: Path | None) -> None
 
 
 def _standard_input(column: str | None) -> list[tuple[str, Input]]:
-    content = sys.stdin.buffer.read()
+    content = _all_that_comes()
     if not content.strip():
         raise InputError(f"{STANDARD_INPUT} is empty: pipe in an audio file, or a list of files")
     if _is_audio(content):
@@ -120,6 +122,16 @@ def _standard_input(column: str | None) -> list[tuple[str, Input]]:
         audio.name = STANDARD_INPUT  # what errors call it
         return [(DASH, audio)]
     return [(name, Path(name)) for name in files_in(content, STANDARD_INPUT, column)]
+
+
+def _all_that_comes() -> bytes:
+    blocks, size = [], 0
+    while block := sys.stdin.buffer.read(BLOCK):
+        size += len(block)
+        if size > MOST_PIPED:
+            raise InputError(f"{STANDARD_INPUT}: more than {MOST_PIPED:,} bytes: write them to a file, and give its name")
+        blocks.append(block)
+    return b"".join(blocks)
 
 
 def _is_audio(content: bytes) -> bool:

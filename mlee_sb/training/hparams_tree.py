@@ -1,6 +1,5 @@
 """An hparams file as a tree of YAML: with the base that it includes, the file of its encoder, and its comments."""
 
-import os
 import re
 from collections.abc import Mapping
 from io import StringIO
@@ -28,7 +27,7 @@ def texts_of(hparams: Path) -> tuple[str, ...]:
 
 def _texts(path: Path, above: tuple[Path, ...] = ()) -> tuple[str, ...]:
     """Return the text of a file and of each file that it includes. `above` are the files that include it."""
-    path = Path(os.path.normpath(path))  # parts/../mlee.yaml includes itself, too, when it comes back as parts/../parts/../mlee.yaml
+    path = path.resolve()  # a file that comes back as parts/../parts/../mlee.yaml is the same one
     if path in above:
         raise InputError(f"{path}: includes itself: take the {INCLUDE} that leads back to it out of {above[-1]}")
     text = _text(path) if path.is_file() else ""

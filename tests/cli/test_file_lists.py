@@ -8,6 +8,7 @@ import pytest
 import soundfile
 from bundles import speech, write_speech
 
+from mlee_sb.cli import audio_files
 from mlee_sb.cli.audio_files import inputs
 from mlee_sb.cli.file_lists import files_in
 from mlee_sb.errors import InputError
@@ -137,3 +138,9 @@ def test_a_column_is_of_a_table_on_standard_input(monkeypatch, tmp_path):
 
 def test_a_cell_of_blanks_names_no_file():
     assert files_in(b'file,label\n"  ",1\na.wav,1\n', "list") == ["a.wav"]
+
+
+def test_standard_input_without_an_end_is_refused(monkeypatch):
+    monkeypatch.setattr(audio_files, "MOST_PIPED", 1000)
+    with pytest.raises(InputError, match="standard input: more than 1,000 bytes: write them to a file"):
+        through_a_pipe(monkeypatch, bytes(1001))
