@@ -12,6 +12,7 @@ from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
+from mlee_sb.disk import DiskError
 from mlee_sb.files import write_text
 
 PLACE = "MLEE_CACHE"  # environment variable that names the folder
@@ -92,7 +93,7 @@ def _read(file: Path | None, rules: str) -> dict[str, list]:
 
 def _write(file: Path, entries: dict[str, list], rules: str) -> None:
     content = json.dumps(entries, allow_nan=False) + "\n"  # names of files may be no UTF-8: they stay escaped
-    with suppress(OSError):  # where there is no place to write, everything is read again
+    with suppress(OSError, DiskError):  # where there is no place to write, everything is read again
         write_text(file, f"{_about(content, rules)}\n{content}")
 
 

@@ -118,7 +118,7 @@ def test_audio_or_a_list_of_files_comes_through_a_pipe(bundle, folder):
         (["timeline", "FOLDER/a.wav", "--model", "MODEL", "--plot", "FOLDER/a.gif"], "a plot can be written as .png"),
         (["classify", "FOLDER", "--model", "FOLDER/a.wav"], "a.wav: a file; a model is the folder"),
         (["classify", "FOLDER", "--model", "nothere.onnx"], "nothere.onnx: no such file"),
-        (["export", "MODEL", "FOLDER/a.wav/model.onnx"], "File exists"),
+        (["export", "MODEL", "FOLDER/a.wav/model.onnx"], "a file is where a folder must be"),
         (["push", "FOLDER", "me/x"], "no config.json"),
         (["push", "MODEL", "me/x"], "no licence"),
         (["info", "FOLDER"], "no config.json"),
