@@ -5,9 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import soundfile
 from tqdm import tqdm
 
+from mlee_sb.audio.faults import NoRecording
+from mlee_sb.audio.reading import opened
 from mlee_sb.evaluation.protocol.findings import LEAK, UNCHECKED, Finding, finding
 from mlee_sb.files import sha256_of
 
@@ -23,12 +24,12 @@ def fingerprint(path: Path) -> str:
 
     Raises
     ------
-    soundfile.SoundFileError
+    NoRecording
         if it cannot be decoded
     """
     digest = hashlib.blake2b(digest_size=16)
-    with soundfile.SoundFile(path) as file:
-        for block in file.blocks(BLOCK, dtype="float32", always_2d=True):  # [frames, channels]
+    with opened(path) as recording:
+        for block in recording.blocks(size=BLOCK):  # [frames, channels]
             digest.update(block.mean(axis=1).tobytes())
     return digest.hexdigest()
 
@@ -72,5 +73,5 @@ def _try(path: Path) -> tuple[str, str] | None:
     """Return the fingerprints of the samples of a recording and of its file; None where it cannot be decoded."""
     try:
         return fingerprint(path), sha256_of(path)
-    except (soundfile.SoundFileError, OSError):
+    except (NoRecording, OSError):
         return None
