@@ -1,6 +1,7 @@
 """A stage is finished where its files are those that training wrote."""
 
 import pytest
+from damages import empty, gone, half, zeros
 
 from mlee_sb.stage_folder import StageFolder, Summary
 from mlee_sb.whole_stage import damaged_file, holds, note_files
@@ -23,22 +24,6 @@ def stage(tmp_path):
     note_files(stage)
     stage.write_summary(SUMMARY)
     return stage
-
-
-def empty(path):
-    path.write_bytes(b"")
-
-
-def half(path):
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-
-
-def zeros(path):
-    path.write_bytes(bytes(path.stat().st_size))
-
-
-def gone(path):
-    path.unlink()
 
 
 FILES = (

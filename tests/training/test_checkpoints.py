@@ -8,6 +8,7 @@ import textwrap
 import numpy as np
 import pytest
 import torch
+from damages import empty, gone, half, zeros
 
 from mlee_sb.training.checkpoints import AtomicCheckpointer, EarlyStopping, RandomState
 
@@ -52,22 +53,6 @@ def test_the_newest_two_are_kept_and_the_best_of_them_all_and_of_those_before_th
     for loss in (3.0, 1.0, 4.0, 2.0, 2.5, 0.5):
         checkpointer.save_epoch({"loss": loss}, best_by="loss")
     assert [checkpoint.meta["loss"] for checkpoint in checkpointer.find_checkpoints()] == [0.5, 2.5, 1.0]
-
-
-def empty(path):
-    path.write_bytes(b"")
-
-
-def half(path):
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-
-
-def zeros(path):
-    path.write_bytes(bytes(path.stat().st_size))
-
-
-def gone(path):
-    path.unlink()
 
 
 @pytest.mark.parametrize("damage", [empty, half, zeros, gone])
