@@ -2,39 +2,28 @@
 
 import pytest
 from releases import prepare_quietly, skipped_of, write_iemocap, write_wav
+from told import Told, tell
 
-from mlee_sb.corpora import options
-from mlee_sb.corpora.base import Corpus, Utterance, grouped_folds
+from mlee_sb.corpora.base import Utterance
 from mlee_sb.corpora.manifest import read_fold, read_protocol, read_utterances
 from mlee_sb.corpora.prepare import prepare
 from mlee_sb.errors import InputError
 
 
-class Told(Corpus):
-    """A corpus of what `told` holds: an entry (speaker, session, split) an utterance."""
-
-    name, emotions, default_emotions = "told", ("neu", "hap"), ("neu", "hap")
-    told: tuple = ()
-
-    def utterances(self):
-        for number, (speaker, session, split) in enumerate(self.told):
-            yield Utterance(f"u{number}", f"u{number}.wav", speaker, session, {"neu": 1}, 1, "neu", split=split)
-
-    def folds(self, speakers):
-        return grouped_folds(speakers, 10)
-
-
 @pytest.fixture
 def prepared(monkeypatch, tmp_path):
-    """Prepare entries, and return the folder of the manifests and what was said."""
-    monkeypatch.setattr(options, "load_corpus", lambda name: Told)
+    """Prepare entries (speaker, session, split), an utterance each, and return the folder of the manifests and what was said."""
     data = tmp_path / "data"
     data.mkdir()
 
     def prepared(told, **given):
-        monkeypatch.setattr(Told, "told", tuple(told))
-        for number in range(len(told)):
-            write_wav(data / f"u{number}.wav")
+        utterances = [
+            Utterance(f"u{number}", f"u{number}.wav", who, session, {"neu": 1}, 1, "neu", split=split)
+            for number, (who, session, split) in enumerate(told)
+        ]
+        tell(monkeypatch, utterances)
+        for utterance in utterances:
+            write_wav(data / utterance.wav)
         said = []
         prepare("told", data, tmp_path / "out", say=said.append, **given)
         return tmp_path / "out", said

@@ -3,38 +3,26 @@
 import numpy as np
 import pytest
 from releases import prepare_quietly, skipped_of, write_crema_d, write_table, write_wav
+from told import tell
 
-from mlee_sb.corpora import options
-from mlee_sb.corpora.base import Corpus, Utterance, grouped_folds
+from mlee_sb.corpora.base import Utterance
 from mlee_sb.errors import InputError
 
-
-class OneBad(Corpus):
-    """Four good utterances, and one that a test makes."""
-
-    name, emotions, default_emotions = "one_bad", ("neu", "hap"), ("neu", "hap")
-    bad: dict = {}
-
-    def utterances(self):
-        for name in "abcd":
-            yield Utterance(name, f"{name}.wav", name, "", {"neu": 2, "hap": 1}, 3, "neu")
-        yield Utterance(**{"id": "bad", "wav": "e.wav", "speaker": "e", "session": "", "votes": {"neu": 1}, "n_annotators": 3} | self.bad)
-
-    def folds(self, speakers):
-        return grouped_folds(speakers, 10)
+GOOD = [Utterance(name, f"{name}.wav", name, "", {"neu": 2, "hap": 1}, 3, "neu") for name in "abcd"]
+USUAL = {"id": "bad", "wav": "e.wav", "speaker": "e", "session": "", "votes": {"neu": 1}, "n_annotators": 3}
 
 
 @pytest.fixture
 def prepared(monkeypatch, tmp_path):
-    monkeypatch.setattr(options, "load_corpus", lambda name: OneBad)
+    """Prepare four good utterances and a bad one, and return what was skipped."""
     data = tmp_path / "data"
     data.mkdir()
     for name in "abcde":
         write_wav(data / f"{name}.wav")
 
     def prepared(**bad):
-        monkeypatch.setattr(OneBad, "bad", bad)
-        prepare_quietly("one_bad", data, tmp_path / "out")
+        tell(monkeypatch, [*GOOD, Utterance(**USUAL | bad)])
+        prepare_quietly("told", data, tmp_path / "out")
         return skipped_of(tmp_path / "out")
 
     return prepared

@@ -2,9 +2,9 @@
 
 import pytest
 from releases import write_wav
+from told import tell
 
-from mlee_sb.corpora import options
-from mlee_sb.corpora.base import Corpus, Utterance, grouped_folds
+from mlee_sb.corpora.base import Utterance
 from mlee_sb.corpora.manifest import UTTERANCES, near_equal, read_protocol
 from mlee_sb.corpora.prepare import prepare
 from mlee_sb.evaluation.protocol import manifests as manifest_check
@@ -13,26 +13,12 @@ from mlee_sb.evaluation.protocol.findings import LEAK, NOTE, UNCHECKED
 CALL = {"session": "", "votes": {"neu": 1}, "n_annotators": 1, "dominant": "neu"}
 
 
-class Told(Corpus):
-    """A corpus of the utterances that a test tells."""
-
-    name, emotions, default_emotions = "told", ("neu", "hap"), ("neu", "hap")
-    told: tuple = ()
-
-    def utterances(self):
-        yield from self.told
-
-    def folds(self, speakers):
-        return grouped_folds(speakers, 10)
-
-
 @pytest.fixture
 def found(monkeypatch, tmp_path):
     """Prepare utterances, and return what the check finds in their manifests as (severity, kind, values), after an edit of a file."""
-    monkeypatch.setattr(options, "load_corpus", lambda name: Told)
 
     def found(told, edit=lambda folder: None, **given):
-        monkeypatch.setattr(Told, "told", tuple(told))
+        tell(monkeypatch, told)
         for utterance in told:
             write_wav(tmp_path / "data" / utterance.wav, seconds=1.0)
         folder = tmp_path / "out"
