@@ -34,6 +34,7 @@ MAY_IMPORT = {
     "noted_upstreams": {"stage_folder"},
     "whole_stage": {"stage_folder", "models.bundle_files"},
     "calibration": set(),
+    "uncertainty": set(),
     "fonts": set(),
     "hub_errors": set(),
     "hub_requests": set(),
