@@ -2,8 +2,11 @@
 
 A model with the output `dirichlet` says of an utterance: a listener hears emotion k with probability p[k], and p itself is not known for
 sure, but follows a Dirichlet distribution with mean m and concentration a0. So one more vote is unsure for two reasons: listeners
-disagree (the entropy of p), and the model does not know p (its distribution is wide, because a0 is small). The two parts add up to the
-entropy of the mean (Malinin and Gales, "Predictive uncertainty estimation via prior networks", NeurIPS 2018).
+disagree (the entropy of p), and the model cannot tell p from such speech (its distribution is wide, because a0 is small). The two parts
+add up to the entropy of the mean (Malinin and Gales, "Predictive uncertainty estimation via prior networks", NeurIPS 2018).
+
+The model's part is learnt from training speech. It does not warn of speech that is unlike it: no part of the loss asks for that, and far
+from what a network has seen, its logits, and with them a0, grow rather than shrink.
 
 Only numpy and scipy.
 """
@@ -23,7 +26,7 @@ class Uncertainty:
     Attributes
     ----------
     listeners : how much the listeners would disagree: the expected entropy of their votes
-    model : how little the model knows about the listeners: the mutual information of a vote and its distribution
+    model : how little the model can tell of the shares of the votes: the mutual information of a vote and its distribution
     total : both together: the entropy of the mean
     """
 
@@ -80,7 +83,7 @@ def expected_entropy(means: np.ndarray, concentrations: np.ndarray) -> np.ndarra
 
 
 def mutual_information(means: np.ndarray, concentrations: np.ndarray) -> np.ndarray:
-    """Return how little a model knows: the entropy of the mean, less the `expected_entropy`; [...] bits, 0 or more.
+    """Return how little a model can tell of the shares of the votes: the entropy of the mean, less the `expected_entropy`; [...] bits, 0 or more.
 
     It is the mutual information of one more vote and the distribution that it is drawn from: how much that vote would teach the model.
     Parameters are those of `expected_entropy`.

@@ -143,7 +143,7 @@ SIGMOID = Sigmoid("sigmoid", "existence", "which emotions are present", knows_ex
 DIRICHLET = Dirichlet(
     "dirichlet",
     "posterior",
-    "the dominant emotion, how much listeners would disagree, and how little it knows of that",
+    "the dominant emotion, how much listeners would disagree about it, and how little can be told of that",
     knows_existence=False,
     knows_concentration=True,
 )
