@@ -83,9 +83,9 @@ def expected_entropy(means: np.ndarray, concentrations: np.ndarray) -> np.ndarra
 
 
 def mutual_information(means: np.ndarray, concentrations: np.ndarray) -> np.ndarray:
-    """Return how little a model can tell of the shares of the votes: the entropy of the mean, less the `expected_entropy`; [...] bits, 0 or more.
+    """Return how little a model can tell of the shares of the votes: the entropy of the mean, less the `expected_entropy`; [...] bits.
 
-    It is the mutual information of one more vote and the distribution that it is drawn from: how much that vote would teach the model.
+    It is the mutual information of one more vote and the shares that it is drawn from, 0 or more: how much that vote would tell of them.
     Parameters are those of `expected_entropy`.
     """
     return np.maximum(entropy(means) - expected_entropy(means, concentrations), 0.0)
