@@ -18,19 +18,28 @@ from mlee_sb.training.data import FixedDataset, make_loader
 from mlee_sb.uncertainty import expected_entropy
 
 TARGET = find_target("dirichlet")
-SETTINGS = {"emotions": ["neu", "hap"], "class_frequency": "targets", "class_weights": True}
+SETTINGS = {"emotions": ["neu", "hap"], "class_frequency": "targets", "class_weights": True, "dirichlet_kl": 0.0}
+SETTINGS |= {"dirichlet_loss": "likelihood"}
 VOTES = np.array([[1, 2], [1, 1], [0, 0], [4, 0]])
 ONES = torch.ones(2)
 
 
-def nats(concentrations, votes, weights=ONES) -> float:
-    return TARGET.loss(torch.tensor([concentrations]).log(), torch.tensor([votes]).float(), weights).item()
+def labels_of(votes, **settings) -> torch.Tensor:
+    """The labels of some utterances, or of one."""
+    votes = np.atleast_2d(votes)
+    return torch.tensor(TARGET.training_labels("all", [""] * len(votes), votes, {**SETTINGS, **settings})[0])
 
 
-def test_labels_are_the_numbers_of_votes_and_class_weights_their_inverse_frequencies():
-    labels, usable = TARGET.training_labels("all", ["hap", "", "oth", "neu"], VOTES, SETTINGS)
-    assert labels.tolist() == VOTES.tolist() and usable.tolist() == [True, True, False, True]
-    assert TARGET.training_class_weights(labels, ["hap", "", "oth", "neu"], SETTINGS) == pytest.approx([9 / (2 * 6), 9 / (2 * 3)])
+def nats(concentrations, votes, weights=ONES, **settings) -> float:
+    return TARGET.loss(torch.tensor([concentrations]).log(), labels_of(votes, **settings), weights).item()
+
+
+@pytest.mark.parametrize("loss", ["likelihood", "density"])
+def test_what_has_no_vote_is_left_out_and_class_weights_are_inverse_frequencies_of_the_votes(loss):
+    dominant, settings = ["hap", "", "oth", "neu"], {**SETTINGS, "dirichlet_loss": loss, "dirichlet_kl": 20.0}
+    labels, usable = TARGET.training_labels("all", dominant, VOTES, settings)
+    assert usable.tolist() == [True, True, False, True]
+    assert TARGET.training_class_weights(labels, dominant, settings) == pytest.approx([9 / (2 * 6), 9 / (2 * 3)])
 
 
 @pytest.mark.parametrize("votes", [[1, 1], [2, 0], [0, 3], [5, 2], [40, 2]])
@@ -51,9 +60,24 @@ def test_one_vote_costs_the_cross_entropy_and_so_does_each_vote_where_the_shares
     assert nats(sure.tolist(), [3, 1]) == pytest.approx(-3 * math.log(0.25) - math.log(0.75), abs=2e-3)
 
 
+def test_the_published_loss_is_the_density_near_the_corners_and_20_times_the_divergence():
+    near, far = 1 - 2e-6, 1e-6
+    points = torch.tensor([[near, far, far]] * 3 + [[far, near, far]])
+    density = torch.distributions.Dirichlet(torch.tensor([0.5, 2.0, 1.5], dtype=torch.double), validate_args=False).log_prob(points)
+    found = nats([0.5, 2.0, 1.5], [3, 1, 0], torch.ones(3), dirichlet_loss="density")
+    assert found == pytest.approx(-density.sum().item(), rel=1e-5)
+    divergence = 0.75 * math.log(0.75 / (0.5 / 4)) + 0.25 * math.log(0.25 / (2 / 4))
+    both = nats([0.5, 2.0, 1.5], [3, 1, 0], torch.ones(3), dirichlet_loss="density", dirichlet_kl=20.0)
+    assert both == pytest.approx(found + 20 * divergence, rel=1e-5)
+
+
+def test_the_divergence_is_nothing_where_the_mean_is_that_of_the_votes():
+    assert nats([2.0, 6.0], [1, 3], dirichlet_kl=20.0) == pytest.approx(nats([2.0, 6.0], [1, 3]))
+
+
 def test_class_weights_can_be_undone_to_what_the_likelihood_is_of():
     logits, weights = torch.randn(5, 4, generator=torch.Generator().manual_seed(0)), torch.tensor([0.5, 1.0, 2.0, 3.0])
-    votes = torch.tensor([[3.0, 0, 0, 1]] * 5)
+    votes = labels_of([[3, 0, 0, 1]] * 5)
     of_the_votes = logits - weights.log()
     torch.testing.assert_close(TARGET.loss(logits, votes, weights), TARGET.loss(of_the_votes, votes, torch.ones(4)))
     means, w = DIRICHLET.probabilities(logits.numpy()), weights.numpy()
@@ -66,7 +90,7 @@ def test_class_weights_can_be_undone_to_what_the_likelihood_is_of():
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
 def test_the_loss_and_its_gradient_are_finite_at_any_logits_of_half_precision(logits, dtype):
     leaf = torch.tensor([logits], dtype=dtype, requires_grad=True)
-    loss = TARGET.loss(leaf.float(), torch.tensor([[3.0, 1.0]]), ONES)
+    loss = TARGET.loss(leaf.float(), labels_of([3, 1], dirichlet_kl=1.0), ONES)
     loss.sum().backward()
     assert loss.isfinite().all() and leaf.grad.isfinite().all() and loss.dtype == torch.float32
 
@@ -99,8 +123,7 @@ def trained(utterances: np.ndarray, votes: np.ndarray, seed: int) -> torch.nn.Mo
         opt_class=torch.optim.Adam,
         run_opts={"device": "cpu"},
     )
-    values = torch.tensor(utterances, dtype=torch.float32), torch.tensor(votes, dtype=torch.float32)
-    data = FixedDataset(*values, list(map(str, range(len(votes)))))
+    data = FixedDataset(torch.tensor(utterances, dtype=torch.float32), labels_of(votes), list(map(str, range(len(votes)))))
     brain.fit(brain.epochs, make_loader(data, 64, 0, seed), None, progressbar=False)
     return classifier
 
