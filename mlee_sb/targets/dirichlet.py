@@ -10,9 +10,7 @@ from mlee_sb.targets.outputs import CONCENTRATIONS, DIRICHLET
 from mlee_sb.targets.soft import SoftTarget
 
 LIKELIHOOD, DENSITY = "likelihood", "density"  # the two losses
-SMOOTHING = (
-    1e-6  # how far a vote is from its corner of the simplex in the loss `DENSITY`, where the density may be infinite (published code)
-)
+SMOOTHING = 1e-6  # share of each emotion that a vote is not for, in the loss `DENSITY` (published code): at a corner it may be infinite
 
 
 class DirichletTarget(SoftTarget):
