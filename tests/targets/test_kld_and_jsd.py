@@ -11,9 +11,8 @@ from mlee_sb.targets import find_target
 
 SETTINGS = {"emotions": ["neu", "hap"], "min_votes": 1, "alpha": 0.0, "class_frequency": "targets", "class_weights": True}
 KLD, JSD, SOFT = (find_target(name) for name in ("kld", "jsd", "soft"))
-LOGITS = torch.tensor([[math.log(3.0), 0.0]])  # posteriors 3/4 and 1/4
-EVEN = torch.tensor([[0.5, 0.5]])
-NO_WEIGHTS = torch.ones(2)
+LOGITS = torch.tensor([[math.log(3.0), 0.0]], dtype=torch.float64)  # posteriors 3/4 and 1/4
+NO_WEIGHTS = torch.ones(2, dtype=torch.float64)
 
 
 def jsd(q, p):
@@ -42,7 +41,7 @@ def test_labels_are_the_shares_of_the_votes_and_smoothed_ones_where_asked():
     ],
 )
 def test_divergences_by_hand(target, labels, expected):
-    loss = target.loss(LOGITS.double(), torch.tensor([labels], dtype=torch.float64), NO_WEIGHTS.double())
+    loss = target.loss(LOGITS, torch.tensor([labels], dtype=torch.float64), NO_WEIGHTS)
     assert loss.item() == pytest.approx(expected, abs=1e-12)
 
 
@@ -99,5 +98,5 @@ def test_with_class_weights_a_perfect_model_is_at_zero_and_gives_rare_emotions_m
     balanced = torch.tensor([[0.4, 0.6]]).double()  # 0.8 * 0.5 to 0.2 * 3
     assert target.loss(balanced.log(), labels, weights).item() == pytest.approx(0, abs=1e-12)
     one_hot = torch.tensor([[0.0, 1.0]]).double()
-    without = target.loss(LOGITS.double(), one_hot, NO_WEIGHTS.double())
-    assert target.loss(LOGITS.double(), one_hot, weights).item() == pytest.approx(3 * without.item())
+    without = target.loss(LOGITS, one_hot, NO_WEIGHTS)
+    assert target.loss(LOGITS, one_hot, weights).item() == pytest.approx(3 * without.item())
