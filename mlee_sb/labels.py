@@ -130,8 +130,8 @@ def vote_targets(votes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def present_at_chance(distribution: np.ndarray) -> np.ndarray:
     """Return which emotions have more than the share 1 / K that chance would give each of K emotions.
 
-    This is the threshold of the all-inclusive rule (Chou et al. 2024), and it is strict, as in the code of EMO-SUPERB (Wu et al. 2024). So
-    with equal shares, no emotion is present. It serves for the proportions of votes and for the posterior of a model.
+    So the code of EMO-SUPERB (Wu et al. 2024) decides by the all-inclusive rule (Chou et al. 2024). It is strict: with equal shares, no
+    emotion is present. It serves for the proportions of votes and for the posterior of a model.
 
     Parameters
     ----------
