@@ -204,11 +204,8 @@ def _undone(frame: pd.DataFrame, stage: StageResult) -> pd.DataFrame:
     weights = stage.summary.class_weights
     if weights is None:
         raise InputError(f"{stage.folder}: its class weights were not noted, so they cannot be undone: train the stage again")
-    if stage.summary.target in {target.name for target in usable_targets() if not target.class_weights_divide_out}:
-        raise InputError(
-            f"{stage.folder}: the class weights of the target {stage.summary.target} cannot be divided out of its posterior: "
-            "leave --undo_class_weights out, or move this row away"
-        )
+    if stage.summary.target in {target.name for target in usable_targets() if not target.class_weights_shift}:
+        return frame
     predictions = Predictions.of(frame)
     output = predictions.output
     undone = output.undo_class_weights(predictions.posterior, np.array(weights))

@@ -17,7 +17,7 @@ class AllInclusiveTarget(HardTarget):
     An emotion is present if it has more than 1 / K of the votes, or of the model's posterior (`mlee_sb.labels.present_at_chance`).
     """
 
-    name, one_train_set, class_weights_divide_out = "all_inclusive", ALL, False
+    name, one_train_set, class_weights_shift = "all_inclusive", ALL, False
     settings = {"label_smoothing": Setting(float, least=0, below=0.5)}  # from 0.5 on, the emotion of a vote might get less than the others
 
     def labels(self, dominant, votes, settings):

@@ -74,14 +74,15 @@ class Target:
     output : what the K numbers of a model with this target mean
     settings : the settings in an hparams file that belong to this target only: name -> allowed values
     one_train_set : the only train set, for a target that uses the same utterances for both; "" for a target with two different ones
-    class_weights_divide_out : whether a model learns probabilities times class weights, so that `Output.undo_class_weights` undoes them
+    class_weights_shift : whether class weights shift the posterior to rare emotions, so that they are divided out of it to undo them;
+        False where they only say how much an utterance counts
     """
 
     name: ClassVar[str]
     output: ClassVar[Output]
     settings: ClassVar[Mapping[str, Setting]] = {}
     one_train_set: ClassVar[str] = ""
-    class_weights_divide_out: ClassVar[bool] = True
+    class_weights_shift: ClassVar[bool] = True
 
     def labels(self, dominant: Sequence[str], votes: np.ndarray, settings: Mapping) -> tuple[np.ndarray, np.ndarray]:
         """Make the labels of n utterances from their votes.

@@ -16,7 +16,7 @@ class JsdTarget(KldTarget):
     sure of something else than the votes. Class weights are those of `KldTarget`.
     """
 
-    name, class_weights_divide_out = "jsd", False
+    name = "jsd"
 
     def divergence(self, q, log_p):
         """Return the divergence [batch] of log posteriors `log_p` from labels `q`, both [batch, K]: 0 to log 2."""
