@@ -34,7 +34,8 @@ class Score:
     of : (predictions, weights [r, n]) -> [r]
     higher_is_better : direction
     percent : whether people read it in percent
-    needs : the output whose probabilities it scores; None where it scores decisions, which every output has
+    needs : the output whose probabilities it scores, or one with probabilities of the same meaning (a posterior, or of existence); None
+        where it scores decisions, which every output has
     by_emotion : whether it is a mean over the dominant emotions, in which a rare one counts as much as a frequent one
     """
 
@@ -51,7 +52,7 @@ class Score:
 
         A head has no score of existence: it repeats the existence of the encoder that it stands on.
         """
-        return self.needs in (None, predictions.output)
+        return self.needs is None or self.needs.knows_existence == predictions.output.knows_existence
 
     def same_emotions(self, predictions: Predictions, parts: Sequence[np.ndarray]) -> bool:
         """Return whether the score is a mean over the same emotions in each of some parts (bool [n]) of the utterances as in all."""

@@ -13,6 +13,7 @@ from mlee_sb.evaluation.metrics import SCORES, number
 from mlee_sb.evaluation.predictions import Predictions, read_predictions, tests_nobody
 from mlee_sb.files import write_json
 from mlee_sb.stage_folder import StageFolder
+from mlee_sb.targets import SOFTMAX
 
 TEST_SETS = "test_sets"
 
@@ -52,7 +53,7 @@ def _scores(predictions: Predictions) -> dict:
         "classes_without_test_utterance": [emotion for emotion, value in recall.items() if value is None],
     }
     if not predictions.output.knows_existence:
-        result |= {name: number(score.of(predictions, once)[0]) for name, score in SCORES.items() if score.needs is predictions.output}
+        result |= {name: number(score.of(predictions, once)[0]) for name, score in SCORES.items() if score.needs is SOFTMAX}
     if predictions.existence is not None:
         result["existence"] = existence_scores(predictions)
     return result
