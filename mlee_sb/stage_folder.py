@@ -372,8 +372,8 @@ class StageFolder:
         return read_text_table(self.annotators, ANNOTATOR_COLUMNS, AGAIN) if self.annotators.is_file() else None
 
     def note_annotators(self, names: Sequence[str]) -> None:
-        """Write the names of the learnt annotators, in the order of their numbers in the model, which knows no names."""
-        write_json(self.save / ANNOTATOR_NAMES, list(names))
+        """Write the number in the model of each learnt annotator: the model knows no names. `names` are in the order of their numbers."""
+        write_json(self.save / ANNOTATOR_NAMES, {name: number for number, name in enumerate(names)})
 
     def read_existence(self, emotions: Sequence[str]) -> np.ndarray:
         """Read the probabilities of existence [n, K] from predictions.csv. Raise an InputError if the file is missing or damaged."""

@@ -10,25 +10,31 @@ from speechbrain import Stage as Use
 
 from mlee_sb.corpora.manifest import read_protocol
 from mlee_sb.errors import InputError
+from mlee_sb.evaluation.predictions import read_predictions
+from mlee_sb.evaluation.scores import score_folder
+from mlee_sb.files import read_json
+from mlee_sb.models.bundle import load_bundle
 from mlee_sb.models.classifiers import CLASSIFIERS
+from mlee_sb.stage_folder import ANNOTATOR_NAMES
 from mlee_sb.targets import find_target
 from mlee_sb.training.build import built, make_brain
 from mlee_sb.training.data import Batch
 from mlee_sb.training.inputs import stage_inputs
+from mlee_sb.training.run import run
 from mlee_sb.training.stage import Data
 
 from .conftest import EMOTIONS, SPEAKERS, VOTES, stage_on
 
-TARGETS = ["annotator_heads", "listener_adapted"]
+TARGETS = HEADS, ADAPTED = "annotator_heads", "listener_adapted"
 SMALL = {"min_annotator_votes": 2, "batch_size": 4, "max_epochs": 1}
 JUDGED = {
-    "0": "ann:neu bob:neu cat:neu",
-    "1": "ann:hap bob:hap dan:neu",
-    "2": "ann:neu ann:hap bob:hap",
-    "3": "ann:hap bob:oth",
+    "0": "annika:neu boris:neu cat:neu",
+    "1": "annika:hap boris:hap dan:neu",
+    "2": "annika:neu annika:hap boris:hap",
+    "3": "annika:hap boris:oth",
     "4": "eve:hap",
 }
-"""What was said about each utterance of every speaker: cat, dan and eve judged one of each, and bob heard what is no target, too."""
+"""What was said about each utterance of every speaker: cat, dan and eve judged one of each, and boris heard what is no target, too."""
 
 
 @pytest.fixture
@@ -57,28 +63,25 @@ def votes_of(inputs, utterance: str) -> list[tuple]:
     return [(inputs.annotators[int(who)], EMOTIONS[int(what)], share) for who, what, share in inputs.train_labels[row].tolist() if share]
 
 
-@pytest.mark.parametrize("target", TARGETS)
-def test_annotators_with_enough_judgements_of_the_training_set_are_learnt(stage, target):
-    assert stage_inputs(stage(target)).annotators == ("ann", "bob", "cat", "dan", "eve"), "each judged two, one of c and one of d"
-    found = stage_inputs(stage(target, min_annotator_votes=3))
-    assert found.annotators == ("ann", "bob")
+def test_annotators_with_enough_judgements_of_the_training_set_are_learnt(stage):
+    assert stage_inputs(stage(HEADS)).annotators == ("annika", "boris", "cat", "dan", "eve"), "each judged two, one of c and one of d"
+    found = stage_inputs(stage(HEADS, min_annotator_votes=3))
+    assert found.annotators == ("annika", "boris")
     assert "c4" not in set(found.train["ID"]), "only eve judged it"
 
 
-@pytest.mark.parametrize("target", TARGETS)
-def test_utterances_that_the_stage_does_not_learn_from_do_not_count(stage, target):
-    """Utterance 3 has no dominant emotion: ann judged eight utterances of c and d, and six that have one."""
-    assert stage_inputs(stage(target, min_annotator_votes=7)).annotators == ("ann",)
+def test_utterances_that_the_stage_does_not_learn_from_do_not_count(stage):
+    """Utterance 3 has no dominant emotion: annika judged eight utterances of c and d, and six that have one."""
+    assert stage_inputs(stage(HEADS, min_annotator_votes=7)).annotators == ("annika",)
     with pytest.raises(InputError, match=r"fold 1 of .*no annotator judged 7 utterances.*one 6: give a smaller --min_annotator_votes"):
-        stage_inputs(stage(target, train_set="dominant", min_annotator_votes=7))
+        stage_inputs(stage(HEADS, train_set="dominant", min_annotator_votes=7))
 
 
-@pytest.mark.parametrize("target", TARGETS)
-def test_labels_are_the_votes_and_an_annotator_with_two_labels_shares_one_vote(stage, target):
-    found = stage_inputs(stage(target))
-    assert votes_of(found, "c0") == [("ann", "neu", 1), ("bob", "neu", 1), ("cat", "neu", 1)]
-    assert votes_of(found, "d2") == [("ann", "neu", 0.5), ("ann", "hap", 0.5), ("bob", "hap", 1)]
-    assert votes_of(found, "c3") == [("ann", "hap", 1)]
+def test_labels_are_the_votes_and_an_annotator_with_two_labels_shares_one_vote(stage):
+    found = stage_inputs(stage(HEADS))
+    assert votes_of(found, "c0") == [("annika", "neu", 1), ("boris", "neu", 1), ("cat", "neu", 1)]
+    assert votes_of(found, "d2") == [("annika", "neu", 0.5), ("annika", "hap", 0.5), ("boris", "hap", 1)]
+    assert votes_of(found, "c3") == [("annika", "hap", 1)]
     assert found.train_labels.shape == (10, 3, 3) and found.no_labels(found.test).shape == (5, 2)
     neu, hap = 2 * (3 + 1 + 0.5), 2 * (2 + 1.5 + 1 + 1)
     np.testing.assert_allclose(found.class_weights, [(neu + hap) / (2 * neu), (neu + hap) / (2 * hap)], rtol=1e-6)
@@ -113,9 +116,8 @@ def test_training_asks_for_the_logits_of_each_annotator_and_a_test_for_the_answe
         assert brain.compute_forward(batch, Use.TEST).shape == (3, len(EMOTIONS))
 
 
-@pytest.mark.parametrize("target", TARGETS)
-def test_a_corpus_without_names_of_annotators_is_refused_before_training(data, tmp_path, target):
-    stage = stage_on(data(VOTES), tmp_path / "results", target, **SMALL)
+def test_a_corpus_without_names_of_annotators_is_refused_before_training(data, tmp_path):
+    stage = stage_on(data(VOTES), tmp_path / "results", HEADS, **SMALL)
     with pytest.raises(InputError, match=r"manifests/votes\.csv: the corpus .* does not name its annotators.*train another row"):
         stage_inputs(stage)
 
@@ -124,11 +126,33 @@ def test_a_corpus_without_names_of_annotators_is_refused_before_training(data, t
     ("row", "target", "remedy"),
     [
         *(("dominant", target, f"mlee train {target}$") for target in TARGETS),
-        ("annotator_heads", "soft", "mlee train dominant --target soft$"),
-        ("annotator_heads", "listener_adapted", "mlee train listener_adapted$"),
-        ("mlee_pretrain", "annotator_heads", "mlee train annotator_heads$"),
+        (HEADS, "soft", "mlee train dominant --target soft$"),
+        (HEADS, ADAPTED, "mlee train listener_adapted$"),
+        ("mlee_pretrain", HEADS, "mlee train annotator_heads$"),
     ],
 )
 def test_a_target_that_needs_another_classifier_is_refused_with_the_row_that_has_it(named, tmp_path, row, target, remedy):
     with pytest.raises(InputError, match=f"{row}.yaml: the target {target} needs a classifier of the kind .*{remedy}"):
         stage_on(named, tmp_path / "results", row, target=target)
+
+
+def test_a_stage_answers_in_the_place_of_each_annotator_and_publishes_no_name(stage):
+    stage = stage(HEADS, min_annotator_votes=3, speeds=[1.0], calibration="cross", calibration_groups=2)
+    run(stage, "cpu", score_folder, say=lambda line: None)
+    assert stage.finished and stage.scored
+    files, predictions = stage.files, read_predictions(stage.files.predictions)
+    answers = files.read_annotators()
+    said = [f"{ID}:{who}:{label}" for ID, who, label in zip(answers["ID"], answers["annotator"], answers["label"], strict=True)]
+    judged = "a0:annika:neu a0:boris:neu a1:annika:hap a1:boris:hap a2:annika:neu a2:annika:hap a2:boris:hap a3:annika:hap"
+    assert sorted(said) == sorted(judged.split()), "cat, dan and eve were not learnt, and boris's other emotion is no target"
+    of_ann = answers[(answers["ID"] == "a2") & (answers["annotator"] == "annika")]
+    assert of_ann["p"].astype(float).sum() == pytest.approx(1, abs=1e-6), "the probabilities of both emotions"
+    assert (of_ann["label"] == of_ann["answer"]).sum() == 1
+    np.testing.assert_allclose(predictions[["p_neu", "p_hap"]].sum(axis=1), 1, atol=1e-6)
+    assert read_json(files.scores, "")["annotators"]["judgements"] == 7
+    assert read_json(files.save / ANNOTATOR_NAMES, "") == {"annika": 0, "boris": 1}
+    published = b"".join(path.read_bytes() for path in files.model.iterdir())
+    assert b"annika" not in published and b"boris" not in published
+    assert load_bundle(files.model).config.classifier["n_annotators"] == 2
+    files.annotators.write_text("damaged")
+    assert not stage.finished
