@@ -3,10 +3,9 @@
 import numpy as np
 
 from mlee_sb.labels import softmax_class_weights
+from mlee_sb.targets.annotator_votes import MIN_VOTES
 from mlee_sb.targets.base import Setting, Target
 from mlee_sb.targets.outputs import SOFTMAX
-
-MIN_VOTES = "min_annotator_votes"
 
 
 class AnnotatorTarget(Target):

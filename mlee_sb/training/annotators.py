@@ -5,27 +5,22 @@ import pandas as pd
 
 from mlee_sb.corpora.manifest import RUN_PREPARE, VOTES, read_split, read_votes
 from mlee_sb.errors import InputError
-from mlee_sb.targets.annotators import MIN_VOTES
+from mlee_sb.targets.annotator_votes import MIN_VOTES, annotator_labels, judgements, learnt_annotators
 from mlee_sb.training.stage import Stage
 
 
 def annotators_of(stage: Stage) -> list[str]:
-    """Return the annotators that a stage learns, sorted: their places are their numbers in the labels and in the classifier.
-
-    They are those with `min_annotator_votes` judgements or more of utterances that the stage learns from, in the training set of its fold.
+    """Return the annotators that a stage learns, in the order of their numbers (`learnt_annotators`).
 
     Raises
     ------
     InputError
-        if the corpus does not name its annotators, or nobody has as many judgements
+        if the corpus does not name its annotators, or nobody has as many judgements of the training set as the setting asks for
     """
-    settings, split = stage.settings, read_split(stage.data.manifests, stage.settings["fold"], "train")
-    everybody = sorted(_votes_of(stage, split)["annotator"].unique())
-    labels = annotator_votes(stage, split, everybody)
-    _, usable = stage.target.training_labels(settings["train_set"], split["dominant"].tolist(), labels, settings)
-    votes = _votes_of(stage, split[usable].reset_index(drop=True)).drop_duplicates(["row", "annotator"])
-    counts = votes["annotator"].value_counts()
-    known = sorted(counts.index[counts >= settings[MIN_VOTES]])
+    settings = stage.settings
+    train = read_split(stage.data.manifests, settings["fold"], "train")
+    counts = judgements(stage.target, _named_votes(stage), train, settings)
+    known = learnt_annotators(counts, settings)
     if not known:
         raise InputError(
             f"fold {settings['fold']} of {stage.data.manifests}: no annotator judged {settings[MIN_VOTES]} utterances of the training set, "
@@ -35,37 +30,8 @@ def annotators_of(stage: Stage) -> list[str]:
 
 
 def annotator_votes(stage: Stage, rows: pd.DataFrame, annotators: list[str]) -> np.ndarray:
-    """Return the votes of some annotators for each row of a split.
-
-    Parameters
-    ----------
-    stage : its emotions and manifests
-    rows : n rows of manifests, numbered from 0
-    annotators : whose votes are taken, in the order of their numbers
-
-    Returns
-    -------
-    np.ndarray
-        [n, M, 3], as `mlee_sb.targets.Target.labels` takes them; M is the largest number of votes for a row, at least 1
-    """
-    votes = _votes_of(stage, rows)
-    votes = votes[votes["annotator"].isin(annotators)]
-    place = votes.groupby("row").cumcount().to_numpy()
-    found = np.zeros((len(rows), place.max(initial=0) + 1, 3))
-    numbers = {name: number for number, name in enumerate(annotators)}
-    found[votes["row"], place] = np.stack([votes["annotator"].map(numbers), votes["emotion"], votes["share"]], axis=1)
-    return found
-
-
-def _votes_of(stage: Stage, rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the votes for target emotions: row (its number), annotator, emotion (its number), share, sorted by row and annotator."""
-    number = {emotion: k for k, emotion in enumerate(stage.settings["emotions"])}
-    places = pd.Series(range(len(rows)), index=rows["ID"])
-    votes = _named_votes(stage)
-    votes = votes[votes["label"].isin(number) & votes["ID"].isin(places.index)].drop_duplicates()
-    votes = votes.assign(row=votes["ID"].map(places), emotion=votes["label"].map(number)).astype({"row": int, "emotion": int})
-    votes["share"] = 1 / votes.groupby(["row", "annotator"])["emotion"].transform("size")
-    return votes.sort_values(["row", "annotator", "emotion"])[["row", "annotator", "emotion", "share"]]
+    """Return the votes of some annotators for each of n rows of manifests, [n, M, 3] (`annotator_labels`)."""
+    return annotator_labels(_named_votes(stage), rows["ID"].tolist(), stage.settings["emotions"], annotators)
 
 
 def _named_votes(stage: Stage) -> pd.DataFrame:

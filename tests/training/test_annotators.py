@@ -8,9 +8,11 @@ import torch
 from releases import prepare_quietly, write_table, write_wav
 from speechbrain import Stage as Use
 
+from mlee_sb.corpora.base import load_corpus
 from mlee_sb.corpora.manifest import read_protocol
 from mlee_sb.errors import InputError
 from mlee_sb.evaluation.predictions import read_predictions
+from mlee_sb.evaluation.protocol.check import check_protocol
 from mlee_sb.evaluation.scores import score_folder
 from mlee_sb.files import read_json
 from mlee_sb.models.bundle import load_bundle
@@ -136,7 +138,7 @@ def test_a_target_that_needs_another_classifier_is_refused_with_the_row_that_has
         stage_on(named, tmp_path / "results", row, target=target)
 
 
-def test_a_stage_answers_in_the_place_of_each_annotator_and_publishes_no_name(stage):
+def test_a_stage_answers_in_the_place_of_each_annotator_and_publishes_no_name(stage, named, tmp_path):
     stage = stage(HEADS, min_annotator_votes=3, speeds=[1.0], calibration="cross", calibration_groups=2)
     run(stage, "cpu", score_folder, say=lambda line: None)
     assert stage.finished and stage.scored
@@ -154,5 +156,6 @@ def test_a_stage_answers_in_the_place_of_each_annotator_and_publishes_no_name(st
     published = b"".join(path.read_bytes() for path in files.model.iterdir())
     assert b"annika" not in published and b"boris" not in published
     assert load_bundle(files.model).config.classifier["n_annotators"] == 2
+    assert not check_protocol(tmp_path / "results", load_corpus, [named.manifests], named.data_folder).leaks
     files.annotators.write_text("damaged")
     assert not stage.finished
