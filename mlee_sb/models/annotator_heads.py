@@ -11,7 +11,8 @@ class AnnotatorHeads(nn.Module):
     """Dense, ReLU, and for each annotator a dense layer of their own. The answer is the mean of the posteriors of all annotators.
 
     Davani, Díaz and Prabhakaran 2022, "Dealing with disagreements: looking beyond the majority vote in subjective annotations",
-    Transactions of the Association for Computational Linguistics 10. Their heads stand on the embedding itself.
+    Transactions of the Association for Computational Linguistics 10: a task for each annotator on a representation that they share. Only
+    the abstract was at hand. [choice] The shared dense layer, which is needed where the encoder is frozen, and the mean of the posteriors.
 
     Parameters
     ----------

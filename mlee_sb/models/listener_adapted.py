@@ -12,10 +12,11 @@ class ListenerAdapted(nn.Module):
     For listener l: logits = V relu(W x + U c[l] + b) + d, with the embedding x of the utterance and the code c[l].
 
     Ando, Mori, Kobashikawa and Toda 2021, "Speech emotion recognition based on listener adaptive models" (ICASSP) and "... based on
-    listener-dependent emotion perception models" (APSIPA Transactions on Signal and Information Processing 10). From them are: a one-hot
-    code of the listener as a further input of dense layers, the posterior of each listener, and their mean for the majority. [choice] Only
-    the first dense layer is adapted, additively, because it may stand on a frozen encoder. Their adaptation layers, fine-tuning and
-    sub-layer weighting are not here, and how large their layers are could not be verified.
+    listener-dependent emotion perception models" (APSIPA Transactions on Signal and Information Processing 10). Only the abstracts were at
+    hand. From them are: a one-hot code of the listener as a further input, the posterior of each listener, and the mean of the posteriors
+    for what most listeners hear. (U times a one-hot code is a sum of rows; here U c[l], with a short learnt code, has fewer parameters.)
+    [choice] One layer is adapted, by a sum. The papers adapt several, and also try fine-tuning for each listener and a weighting of
+    sub-layers.
 
     Parameters
     ----------

@@ -11,8 +11,8 @@ from mlee_sb.targets.outputs import SOFTMAX
 class AnnotatorTarget(Target):
     """The votes of each annotator, learnt with the softmax cross entropy of this annotator's own logits.
 
-    The loss is a sum over the votes of an utterance; who did not judge it adds nothing. An annotator with several labels for an utterance
-    has one vote, and shares it among them. Emotions that are no target are left out before.
+    [choice] The loss is a sum over the votes of an utterance, so that each vote counts the same. Who did not judge it adds nothing. An
+    annotator with several labels for an utterance has one vote, and shares it among them. Votes for no target emotion are left out before.
     """
 
     output, needs_annotators, all_outputs = SOFTMAX, True, True
