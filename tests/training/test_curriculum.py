@@ -5,16 +5,19 @@ import pytest
 import torch
 
 from mlee_sb.errors import InputError
-from mlee_sb.training.checkpoints import AtomicCheckpointer, EarlyStopping
+from mlee_sb.training.brains import SoftTargetBrain
+from mlee_sb.training.check_settings import epochs_before_all
+from mlee_sb.training.checkpoints import EarlyStopping
 from mlee_sb.training.curriculum import first_epochs
 from mlee_sb.training.data import FixedDataset, UtteranceSampler, make_loader
 from mlee_sb.training.settings import read_settings
 from mlee_sb.training.train_stage import train_stage
 
 from .conftest import VOTES, stage_on
+from .test_brains import brain_of, loader
 
 THREE_BINS = {"curriculum_bins": 3, "curriculum_epochs": 2}
-SMALL = {"max_epochs": 4, "batch_size": 4, "speeds": [1.0], "curriculum_bins": 3, "curriculum_epochs": 1}
+SMALL = {"curriculum_bins": 3, "curriculum_epochs": 1}
 
 
 def rows_of(votes) -> pd.DataFrame:
@@ -48,7 +51,7 @@ def test_without_a_curriculum_there_is_none():
 
 def test_the_same_split_of_votes_is_as_hard_for_whichever_emotions():
     """Their entropies differ in the last bit, which must not decide: over many seeds each of them comes first."""
-    rows = rows_of([(7, 2, 1), (1, 7, 2), (2, 1, 7)])
+    rows = rows_of([(1, 3, 2), (1, 2, 3), (2, 3, 1)])
     first = {first_epochs(rows, {"curriculum_bins": 3, "curriculum_epochs": 1}, seed).argmin().item() for seed in range(20)}
     assert first == {0, 1, 2}
 
@@ -90,7 +93,12 @@ def test_a_training_that_ends_before_the_last_bin_joins_is_refused_with_what_wor
     assert read_settings("hparams/curriculum.yaml", {"max_epochs": 9})["curriculum_bins"] == 5
 
 
-def test_settings_of_a_curriculum_make_another_stage_only_where_there_is_one(stage):
+def test_settings_of_a_curriculum_make_another_stage_only_where_there_is_one(data, tmp_path):
+    on = data()
+
+    def stage(row, **settings):
+        return stage_on(on, tmp_path / "results", row, **settings)
+
     plain = stage("dominant")
     assert stage("dominant", curriculum_epochs=7).key == plain.key and stage("dominant", curriculum_epochs=7).row == "dominant_soft"
     assert not [name for name in plain.identity if name.startswith("curriculum")], "as before there were curricula"
@@ -99,38 +107,41 @@ def test_settings_of_a_curriculum_make_another_stage_only_where_there_is_one(sta
     assert stage("curriculum", curriculum_bins=1).folder != stage("curriculum").folder
 
 
-@pytest.fixture
-def killed_after(monkeypatch):
-    """`killed_after(n)` ends the next training when it has saved n epochs."""
-    save = AtomicCheckpointer.save_epoch
-
-    def kill_after(n):
-        left = iter(range(n - 1, -1, -1))
-
-        def saved(*args, **kwargs):
-            save(*args, **kwargs)
-            if not next(left):
-                monkeypatch.setattr(AtomicCheckpointer, "save_epoch", save)
-                raise KeyboardInterrupt
-
-        monkeypatch.setattr(AtomicCheckpointer, "save_epoch", saved)
-
-    return kill_after
+class Killed(Exception):
+    """The machine went down."""
 
 
-def test_a_killed_curriculum_goes_on_with_the_bins_that_it_had(data, tmp_path, killed_after):
-    on = data()
-    whole, part = (stage_on(on, tmp_path / name, "curriculum", **SMALL) for name in ("whole", "killed"))
-    train_stage(whole, "cpu", lambda line: None)
-    for n in (1, 1):  # twice: while two bins are missing, and while one is
-        killed_after(n)
-        with pytest.raises(KeyboardInterrupt):
-            train_stage(part, "cpu", lambda line: None)
-    train_stage(part, "cpu", lambda line: None)
-    assert part.files.predictions.read_bytes() == whole.files.predictions.read_bytes()
-    assert part.files.train_log.read_text() == whole.files.train_log.read_text()
-    assert part.files.weights == whole.files.weights
-    assert whole.files.read_summary().epochs >= 3, "of the epochs that hear all bins"
+def trained(folder, killed_after=None):
+    """A Brain that was trained with a curriculum of three bins, or was killed after an epoch. What it learns makes it worse and worse."""
+    (folder / "save").mkdir(parents=True, exist_ok=True)
+    brain, data, valid = brain_of(SoftTargetBrain, folder, epochs=5), loader().dataset, loader()
+    valid.dataset.labels = 1 - data.labels
+    brain.epochs.limit_warmup = epochs_before_all(SMALL)
+    rows = rows_of([*DISPUTED, *AGREED, *BETWEEN, (3, 0, 0)])
+    train = make_loader(data, 2, 0, seed=1, first_epochs=first_epochs(rows, SMALL, seed=1))
+    brain.train_sampler = train.sampler
+    save = brain.checkpointer.save_epoch
+
+    def save_epoch(meta, best_by):
+        save(meta, best_by=best_by)
+        if meta["epoch"] == killed_after:
+            raise Killed
+
+    brain.checkpointer.save_epoch = save_epoch
+    brain.fit(brain.epochs, train, valid, progressbar=False)
+    return brain
+
+
+def test_a_killed_curriculum_goes_on_with_the_bins_that_it_had_and_its_best_epoch_hears_all(tmp_path):
+    whole = trained(tmp_path / "whole")
+    for epoch in (1, 2):  # while two bins are missing, and while one is
+        with pytest.raises(Killed):
+            trained(tmp_path / "killed", killed_after=epoch)
+    resumed = trained(tmp_path / "killed")
+    weights = [brain.modules.classifier.state_dict() for brain in (whole, resumed)]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    assert (tmp_path / "whole/log.txt").read_text() == (tmp_path / "killed/log.txt").read_text()
+    assert resumed.restore_best() == whole.restore_best() and whole.restore_best()["epoch"] == whole.epochs.best_limit == 3
 
 
 def test_the_curriculum_of_a_stage_is_that_of_its_training_set(stage, monkeypatch):
