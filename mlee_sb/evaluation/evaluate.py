@@ -10,6 +10,7 @@ from tqdm import tqdm
 from mlee_sb.errors import choose
 from mlee_sb.evaluation import metrics, paper
 from mlee_sb.evaluation.ambiguity import THIRDS, thirds
+from mlee_sb.evaluation.annotators import each_annotator
 from mlee_sb.evaluation.bootstrap import CONFIDENCE, RESAMPLES, Resamples, interval
 from mlee_sb.evaluation.cautions import cautions, folds_without, why_no_intervals
 from mlee_sb.evaluation.ceiling import human_agreement
@@ -204,6 +205,7 @@ def _cell(cell: Cell, sample: _Sample, ceilings: dict[str, np.ndarray]) -> dict:
             for fold, stage in folds.items()
         ],
         "trained": [_trained(stage) for stage in cell.all_stages],
+        "annotators": each_annotator(stage.files for stage in cell.all_stages),
     }
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 from mlee_sb.errors import InputError
 from mlee_sb.evaluation import metrics
+from mlee_sb.evaluation.annotators import annotator_scores
 from mlee_sb.evaluation.calibrated_scores import calibrated_scores, read_calibration
 from mlee_sb.evaluation.metrics import SCORES, number
 from mlee_sb.evaluation.predictions import Predictions, read_predictions, tests_nobody
@@ -89,6 +90,8 @@ def score_folder(folder: str | Path) -> dict:
         found |= scores(frame)
         if calibration := read_calibration(stage.config):
             found["calibrated"] = calibrated_scores([(Predictions.of(frame), calibration)])
+        if of_annotators := annotator_scores(stage, frame):
+            found["annotators"] = of_annotators
     if stage.model.is_dir():
         write_json(stage.bundle_scores, found)
     write_json(stage.scores, found)

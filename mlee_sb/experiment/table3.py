@@ -20,7 +20,7 @@ from mlee_sb.experiment.arguments import (
 from mlee_sb.experiment.hparams_files import HPARAMS, find_hparams
 from mlee_sb.experiment.many_stages import add_sweep_flags, chosen_folds, output_of, train_all
 from mlee_sb.start import exit_status
-from mlee_sb.targets import SOFTMAX, TRAIN_SETS, find_target, target_names
+from mlee_sb.targets import DENSE, SOFTMAX, TRAIN_SETS, find_target, target_names
 from mlee_sb.training.hparams_tree import ENCODER, encoder_settings
 from mlee_sb.training.run import check_device
 from mlee_sb.training.settings import SHARED, overridable, read_settings
@@ -29,7 +29,7 @@ from mlee_sb.training.stage import Data, Stage, make_stage
 ROWS = ("dominant", "mlee", "mlee_pretrain", "mlee_fusion")  # hparams files, as table 3 has them from top to bottom
 TARGETS = ("hard", "soft")  # of the paper's table
 OF_THE_GRID = ("fold", "seed", "train_set", "target")  # settings that the grid goes through
-OF_ITS_TARGETS = tuple(name for target in target_names(SOFTMAX) for name in find_target(target).settings)  # a fusion passes them on
+OF_ITS_TARGETS = tuple(name for target in target_names(SOFTMAX, DENSE) for name in find_target(target).settings)  # a fusion passes them on
 # Settings with one value for the whole grid. Those of existence belong to the row mlee: --mlee.full_votes.
 OF_ALL_ROWS = (*(name for name in SHARED if name not in OF_THE_GRID), *OF_ITS_TARGETS)
 
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str], description: str = "", program: str | None = 
 
 def _table3(arguments: Sequence[str], description: str, program: str | None) -> int:
     given, overrides = _parse(arguments, description, program)
-    for name, choices in (("rows", ROWS), ("targets", target_names(SOFTMAX)), ("train_sets", TRAIN_SETS)):
+    for name, choices in (("rows", ROWS), ("targets", target_names(SOFTMAX, DENSE)), ("train_sets", TRAIN_SETS)):
         for value in given[name]:
             choose(value, choices, name.removesuffix("s"))
     with output_of(given):

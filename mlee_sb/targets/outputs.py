@@ -11,6 +11,8 @@ from scipy.special import expit, softmax
 if TYPE_CHECKING:
     from torch import Tensor
 
+DENSE = "dense"  # the kind of classifier of most targets (`mlee_sb.models.classifiers`): its only outputs are the K logits
+
 
 @dataclass(frozen=True)
 class Output:

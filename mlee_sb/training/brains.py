@@ -111,11 +111,14 @@ class EmotionBrain(sb.Brain):
             torch.manual_seed((self.train_sampler.seed * 1_000_003 + epoch) * n + number)
 
     def compute_forward(self, batch: Batch, stage: sb.Stage) -> Tensor:
-        """Return logits [batch, K] for a batch."""
-        return self.modules.classifier(self.modules.encoder(upload(batch.inputs, self.device), batch.lengths.tolist()))
+        """Return what the loss of the target takes: logits [batch, K] or all outputs of the classifier; in a test, logits."""
+        embeddings = self.modules.encoder(upload(batch.inputs, self.device), batch.lengths.tolist())
+        if self.target.all_outputs and stage != sb.Stage.TEST:
+            return self.modules.classifier(embeddings, all_outputs=True)
+        return self.modules.classifier(embeddings)
 
     def compute_objectives(self, logits: Tensor, batch: Batch, stage: sb.Stage) -> Tensor:
-        """Return the mean loss of the batch for logits [batch, K]; with several processes, the part of this process; in a test, 0.
+        """Return the mean loss of the batch of what `compute_forward` returned; with several processes, the part of this one; in a test 0.
 
         DDP takes the mean of the gradients of all `n` processes. So a part is `n` times the sum of its losses, divided by the weight of
         the whole batch.

@@ -9,7 +9,8 @@ from pydoc import ErrorDuringImport, locate
 
 from mlee_sb.calibration import SPEAKERS
 from mlee_sb.errors import InputError, choose
-from mlee_sb.targets import TRAIN_SETS, Setting, Target, find_target, target_names, usable_targets
+from mlee_sb.models.classifiers import kind_of
+from mlee_sb.targets import DENSE, TRAIN_SETS, Setting, Target, find_target, target_names, usable_targets
 
 PLAIN_MEAN, WEIGHTED_MEAN = "plain", "weighted"  # how the mean of the loss over utterances is taken
 LARGEST_SEED = 2**32 - 1  # numpy's
@@ -106,6 +107,7 @@ def check_names(settings: Mapping, in_file: Mapping, target: object, file: str |
     for name, module in settings.items():
         for place, tag, arguments in _built(module, name):
             _check_arguments(tag, arguments, f"{place} in {file}")
+    _check_classifier(settings, file)
 
 
 def check_required(required: object, file: str | Path) -> None:
@@ -114,6 +116,18 @@ def check_required(required: object, file: str | Path) -> None:
     for name, part in required.items():
         if not isinstance(part, Mapping) or not isinstance(part.get("hparams"), str):
             raise InputError(f"{file}: requires {name}: {part!r}: give it an hparams file: {{hparams: mlee.yaml}}")
+
+
+def _check_classifier(settings: Mapping, file: str | Path) -> None:
+    """Refuse a target that needs a classifier of another kind than the row has."""
+    target = find_target(settings["target"])
+    has = [kind_of(_located(tag, f"classifier in {file}")) for place, tag, _ in _built(settings["classifier"], "") if not place]
+    if has != [target.classifier]:
+        row = f"mlee train {target.name}" if target.classifier != DENSE else f"mlee train dominant --target {target.name}"
+        raise InputError(
+            f"{file}: the target {target.name} needs a classifier of the kind {target.classifier}, and this row has another one: "
+            f"train a row that has it: {row}"
+        )
 
 
 def _check_level(settings: Mapping, referred_to: set[str], file: str | Path) -> None:
@@ -132,9 +146,8 @@ def _check_target(target: object, in_file: object, file: str | Path) -> None:
             raise InputError(f"{file}: target is {found!r}, and must be one of {', '.join(target_names())}")
     output = find_target(in_file).output
     if find_target(target).output is not output:
-        raise InputError(
-            f"{file} trains {in_file} and cannot train {target}, which belongs to other rows: choose from {', '.join(target_names(output))}"
-        )
+        choice = ", ".join(target_names(output, find_target(in_file).classifier))
+        raise InputError(f"{file} trains {in_file} and cannot train {target}, which belongs to other rows: choose from {choice}")
 
 
 def _references(node) -> Iterator[str]:

@@ -25,7 +25,7 @@ class Batch:
     Attributes
     ----------
     inputs, lengths : arguments of `Encoder.learned`, [batch, steps, ...] and [batch] (integers on the CPU)
-    labels : [batch, K]
+    labels : [batch, ...], as the loss of the target takes them: [batch, K] for most
     items : [batch], numbers of the items in the dataset
     """
 

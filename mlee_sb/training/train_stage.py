@@ -17,6 +17,7 @@ from mlee_sb.models.bundle import check_describable
 from mlee_sb.models.device import upload
 from mlee_sb.models.emotion_model import EmotionModel
 from mlee_sb.models.encoders.base import Encoder
+from mlee_sb.training.annotator_answers import annotator_answers
 from mlee_sb.training.augmentation import waveform_augmentation
 from mlee_sb.training.brains import SECONDS, parameter_groups
 from mlee_sb.training.build import AS_IT_IS, built, make_brain, make_dataset
@@ -87,6 +88,8 @@ def train_stage(stage: Stage, device: str, say: Callable[[str], None] = print) -
     logits |= {name: brain.predict(loaders[name]) for name in ("calibration", "test") if len(loaders[name].dataset)}
     best = brain.restore_best()
     rows, logits["calibration"] = calibration_set(stage, inputs, logits["calibration"], best["epoch"], device, say)
+    if inputs.annotators:
+        on_main(_answer_annotators, stage, inputs, model, loaders, device)
     on_main(_finish, stage, inputs, model, required.values(), loaders, rows, logits, best, start)
 
 
@@ -114,6 +117,12 @@ def _begin(stage: Stage, model: EmotionModel, say: Callable[[str], None]) -> Non
     files.write_identity(stage.identity)
     files.note_data_folder(stage.data.data_folder)
     write_text(files.hyperparams, resolved_yaml(stage.hparams, stage.overrides))
+
+
+def _answer_annotators(stage: Stage, inputs: StageInputs, model: EmotionModel, loaders: Loaders, device: str) -> None:
+    """Write what the model says in the place of each annotator, and who they are."""
+    stage.files.note_annotators(inputs.annotators)
+    stage.files.write_annotators(annotator_answers(stage, inputs, model, loaders["test"].dataset, device))
 
 
 def _finish(

@@ -9,6 +9,7 @@ import torch
 from bundles import paper_encoder
 
 from mlee_sb.errors import InputError
+from mlee_sb.targets import DENSE, find_target
 from mlee_sb.training.settings import nested, overridable, read_settings
 
 FILES = [file for file in sorted(Path("hparams").glob("*.yaml")) if file.stem not in ("base", "frozen")]  # of rows
@@ -238,7 +239,9 @@ def test_a_rows_file_begins_with_the_base_and_says_only_what_is_its_own(file):
     own = {line.split(":")[0] for line in lines if re.match(r"\w", line)}
     freezes = "requires" in own
     assert lines[0] == ("!include:frozen.yaml" if freezes else "!include:base.yaml")
-    assert own == {"row", "target", "lr", *(["requires"] if freezes else [])}
+    other_outputs = find_target(read_settings(file)["target"]).classifier != DENSE
+    ordered = ["curriculum_bins"] if file.stem == "curriculum" else []
+    assert own == {"row", "target", "lr", *(["requires"] if freezes else []), *(["classifier"] if other_outputs else []), *ordered}
     assert own < read_settings(file).keys()
 
 

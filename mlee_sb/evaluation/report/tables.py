@@ -1,6 +1,7 @@
 """Make the tables of the report from what `evaluate` found: the text of each entry, and the value to sort it by."""
 
 from mlee_sb.evaluation import paper
+from mlee_sb.evaluation.annotators import MEAN, OWN
 from mlee_sb.evaluation.coverage import WANTED
 from mlee_sb.evaluation.metrics import PRESENT, SCORES
 from mlee_sb.evaluation.report.claims import comparisons, exploratory
@@ -35,6 +36,7 @@ def all_tables(found: dict) -> list[Table]:
         posteriors,
         coverage,
         existence,
+        annotators,
         test_sets,
         ambiguity,
         over_folds,
@@ -145,6 +147,25 @@ def existence(found: dict) -> Table:
         OF_EXISTENCE["f1"]: f"F1 of saying that the emotion is present from a probability of {PRESENT} on",
     }
     return Table("existence", "Existence of each emotion", [*NAMES, "score", *found["emotions"]], rows, notes, terms)
+
+
+def annotators(found: dict) -> Table:
+    """Return how well the rows that learn each annotator know them."""
+    rows = [
+        [
+            *(*names_of(cell), text_entry(one["annotator"]), Entry(str(one["judgements"]), one["judgements"])),
+            *(share_entry(one[name]) for name in (OWN, MEAN)),
+        ]
+        for cell in found["cells"]
+        for one in cell["annotators"]
+    ]
+    header = [*NAMES, "annotator", "judgements", "said in their place", "said for all"]
+    notes = ["How often an answer is one of the labels that the annotator gave, in %, over all folds and seeds. There are no intervals."]
+    terms = {
+        "said in their place": "the answer that the model learnt for this annotator",
+        "said for all": "the answer of the model, from the mean over all annotators, for the same utterances",
+    }
+    return Table("annotators", "Accuracy for each annotator", header, rows, notes, terms)
 
 
 def test_sets(found: dict) -> Table:
