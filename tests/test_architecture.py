@@ -43,7 +43,7 @@ MAY_IMPORT = {
     "corpora": {"labels"},
     "demo": {"corpora"},  # writes a release in IEMOCAP's layout
     "models": {"calibration", "hub_cache", "hub_errors", "hub_files", "targets.outputs"},
-    "training": {"calibration", "models", "noted_upstreams", "targets", "stage_folder", "whole_stage", "corpora.manifest"},
+    "training": {"calibration", "labels", "models", "noted_upstreams", "targets", "stage_folder", "whole_stage", "corpora.manifest"},
     "evaluation": {"calibration", "fonts", "labels", "targets", "stage_folder", "corpora.manifest", "uncertainty"},
     "testing": {"models"},
     "inference": {

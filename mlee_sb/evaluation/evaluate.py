@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from mlee_sb.errors import choose
 from mlee_sb.evaluation import metrics, paper
-from mlee_sb.evaluation.ambiguity import THIRDS, thirds, vote_entropy
+from mlee_sb.evaluation.ambiguity import THIRDS, thirds
 from mlee_sb.evaluation.annotators import each_annotator
 from mlee_sb.evaluation.bootstrap import CONFIDENCE, RESAMPLES, Resamples, interval
 from mlee_sb.evaluation.cautions import cautions, folds_without, why_no_intervals
@@ -22,6 +22,7 @@ from mlee_sb.evaluation.origins import doubts
 from mlee_sb.evaluation.predictions import Predictions
 from mlee_sb.evaluation.protocol.stages import read_used
 from mlee_sb.evaluation.results import StageResult, find_stages, readable_stages
+from mlee_sb.labels import vote_entropy
 
 AT_ONCE = 256  # resamples: bounds the memory
 PER_EMOTION = {"auc": metrics.existence_auc, "average_precision": metrics.existence_average_precision, "f1": metrics.existence_f1}

@@ -176,7 +176,8 @@ class EmotionBrain(sb.Brain):
         best = "  best so far" if self.epochs.best_limit == epoch else ""
         self.log.add(epoch, self.losses["train"], loss)
         self.say(f"  epoch {epoch:3d}  train loss {self.losses['train']:.4f}  valid loss {loss:.4f}{best}")
-        meta = {LOSS: loss, "epoch": epoch, "train_loss": self.losses["train"], SECONDS: time.monotonic() - self.start}
+        ranked = loss if self.epochs.counts else math.inf  # the best one is looked for among those that count
+        meta = {LOSS: ranked, "epoch": epoch, "train_loss": self.losses["train"], SECONDS: time.monotonic() - self.start}
         self.checkpointer.save_epoch(meta, best_by=LOSS)
 
     def restore_best(self) -> dict:

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from mlee_sb.evaluation.ambiguity import thirds, vote_entropy
+from mlee_sb.evaluation.ambiguity import thirds
+from mlee_sb.labels import vote_entropy
 
 
 def test_the_entropy_of_votes_counts_other_as_one_answer_and_no_vote_as_agreement():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mlee_sb.errors import InputError
-from mlee_sb.evaluation.ambiguity import thirds, vote_entropy
+from mlee_sb.evaluation.ambiguity import thirds
 from mlee_sb.evaluation.cells import read_cells
 from mlee_sb.evaluation.evaluate import evaluate
 from mlee_sb.evaluation.metrics import SCORES
@@ -19,6 +19,7 @@ from mlee_sb.evaluation.report.entries import NOTHING, Entry, Table, as_text
 from mlee_sb.evaluation.report.latex import latex_table3
 from mlee_sb.evaluation.report.page import write_report
 from mlee_sb.evaluation.results import find_stages
+from mlee_sb.labels import vote_entropy
 from mlee_sb.stage_folder import REQUIRED
 from mlee_sb.version import __version__
 
