@@ -80,6 +80,28 @@ def existence_targets(votes: np.ndarray, min_votes: int, full_votes: int = 1) ->
     return np.where(votes >= min_votes, np.minimum(votes / full_votes, 1.0), 0.0), np.ones(len(votes), dtype=bool)
 
 
+def present_at_chance(distribution: np.ndarray) -> np.ndarray:
+    """Return which emotions have more than the share 1 / K that chance would give each of K emotions.
+
+    This is the threshold of the all-inclusive rule (Chou et al. 2024), and it is strict, as in the code of EMO-SUPERB (Wu et al. 2024). So
+    with equal shares, no emotion is present. It serves for the proportions of votes and for the posterior of a model.
+
+    Parameters
+    ----------
+    distribution : [..., K], rows summing to 1; a row of zeros has no emotion
+
+    Returns
+    -------
+    np.ndarray
+        bool [..., K]
+
+    >>> present_at_chance(np.array([[0.5, 0.3, 0.2, 0.0], [0.25, 0.25, 0.25, 0.25]])).tolist()
+    [[True, True, False, False], [False, False, False, False]]
+    """
+    distribution = np.asarray(distribution)
+    return distribution > 1 / distribution.shape[-1]
+
+
 def softmax_class_weights(targets: np.ndarray, emotions: Sequence[str] | None = None) -> np.ndarray:
     """Return inverse class frequencies for the softmax losses (equation 2): N / (K n[k]), with n[k] of N the mass of class k.
 
