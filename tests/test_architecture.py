@@ -43,7 +43,7 @@ MAY_IMPORT = {
     "demo": {"corpora"},  # writes a release in IEMOCAP's layout
     "models": {"calibration", "hub_cache", "hub_errors", "hub_files", "targets.outputs"},
     "training": {"calibration", "models", "noted_upstreams", "targets", "stage_folder", "whole_stage", "corpora.manifest"},
-    "evaluation": {"calibration", "fonts", "targets", "stage_folder", "corpora.manifest"},
+    "evaluation": {"calibration", "fonts", "labels", "targets", "stage_folder", "corpora.manifest"},
     "testing": {"models"},
     "inference": {
         *("calibration", "fonts", "hub_cache", "hub_errors", "hub_files", "models", "noted_upstreams", "stage_folder", "targets.outputs"),
