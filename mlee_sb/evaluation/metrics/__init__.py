@@ -25,14 +25,31 @@ from mlee_sb.evaluation.metrics.decisions import (
 from mlee_sb.evaluation.metrics.distributions import cosine, cross_entropy, entropy_correlation, jensen_shannon, kullback_leibler
 from mlee_sb.evaluation.metrics.existence import PRESENT, existence_auc, existence_average_precision, existence_f1
 from mlee_sb.evaluation.metrics.posteriors import brier, calibration, expected_calibration_error, nll
-from mlee_sb.evaluation.metrics.registry import SCORES, THEMES, find_score, scores_of
+from mlee_sb.evaluation.metrics.registry import (
+    DECISIONS,
+    DISTRIBUTIONS,
+    EXISTENCE,
+    POSTERIORS,
+    SCORES,
+    SELECTIVE,
+    SETS,
+    THEMES,
+    find_score,
+    scores_of,
+)
 from mlee_sb.evaluation.metrics.score import Score
 from mlee_sb.evaluation.metrics.sets import hamming_loss, ranking_precision, sets_macro_f1, sets_micro_f1, subset_accuracy
 from mlee_sb.evaluation.metrics.weighted import f1_of, mean_of_defined, number, ratio
 
 __all__ = [
+    "DECISIONS",
+    "DISTRIBUTIONS",
+    "EXISTENCE",
+    "POSTERIORS",
     "PRESENT",
     "SCORES",
+    "SELECTIVE",
+    "SETS",
     "THEMES",
     "Score",
     "accuracy_of",

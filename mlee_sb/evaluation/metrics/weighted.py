@@ -77,19 +77,18 @@ def ranks(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     >>> ranks(np.array([5.0, 3.0, 3.0]), np.ones((1, 3))).tolist()
     [[2.5, 1.0, 1.0]]
     """
-    order = np.argsort(values, kind="stable")
-    first, last = ties(values[order])
-    before = below(weights[:, order])
-    found = np.empty(weights.shape)
-    found[:, order] = (before[:, first] + before[:, last + 1]) / 2
-    return found
+    _, group, sizes = np.unique(values, return_inverse=True, return_counts=True)
+    of_group = np.add.reduceat(weights[:, np.argsort(values, kind="stable")], sizes.cumsum() - sizes, axis=1)  # [r, groups]
+    return (of_group.cumsum(axis=1) - of_group / 2)[:, group]
 
 
 def correlation(one: np.ndarray, other: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return Pearson's correlation [r] of two values of each utterance, [r, n]; NaN where one of them is always the same."""
     one, other = (values - ratio((weights * values).sum(axis=1), weights.sum(axis=1))[:, None] for values in (one, other))
-    spread = (weights * one**2).sum(axis=1) * (weights * other**2).sum(axis=1)
-    return ratio((weights * one * other).sum(axis=1), np.sqrt(spread))
+    weighted = weights * one
+    both, first = (np.einsum("rn,rn->r", weighted, values) for values in (other, one))
+    second = np.einsum("rn,rn,rn->r", weights, other, other)
+    return ratio(both, np.sqrt(first * second))
 
 
 def number(value: float) -> float | None:
