@@ -126,11 +126,3 @@ def test_a_stage_that_learnt_existence_has_no_posterior_and_a_head_repeats_no_ex
     themes = {name: score.theme for name, score in SCORES.items() if score.defined_for(mlee)}
     assert set(themes.values()) == {"decisions", "selective", "sets", "existence"}
     assert not any(score.needs is SIGMOID and score.defined_for(head) for score in SCORES.values())
-
-
-def test_an_output_that_tells_more_than_a_posterior_has_the_scores_of_a_posterior():
-    class Surer(type(SOFTMAX)):
-        pass
-
-    more = by_hand([[0.9, 0.1]], [0], output=Surer("surer", "posterior", "", knows_existence=False))
-    assert SCORES["nll"].defined_for(more) and not SCORES["existence_auc"].defined_for(more)

@@ -19,7 +19,7 @@ from sklearn.metrics import (
 
 from mlee_sb.evaluation import metrics
 from mlee_sb.evaluation.metrics import SCORES
-from mlee_sb.targets import SIGMOID
+from mlee_sb.targets import DIRICHLET, SIGMOID
 
 from .test_metrics import by_hand, random_predictions
 
@@ -113,6 +113,14 @@ def test_an_emotion_that_the_model_rules_out_costs_much_but_not_without_end():
 
 def test_the_entropies_of_listeners_who_always_agree_correlate_with_nothing():
     assert np.isnan(of("entropy_correlation", by_hand([[0.9, 0.1], [0.6, 0.4]], [0, 0], [[3, 0, 0], [2, 0, 0]])))
+
+
+def test_a_dirichlet_row_is_also_judged_by_what_it_tells_of_the_listeners_alone():
+    """Of three equal posteriors, the surest distribution tells that listeners will disagree most, and they do."""
+    votes = [[4, 0, 0], [3, 1, 0], [2, 2, 0]]
+    unsure = replace(by_hand([[0.5, 0.5]] * 3, [-1] * 3, votes), output=DIRICHLET, concentrations=np.array([1.0, 10.0, 100.0]))
+    assert of("disagreement_correlation", unsure) == pytest.approx(1) and np.isnan(of("entropy_correlation", unsure))
+    assert SCORES["nll"].defined_for(unsure) and not SCORES["disagreement_correlation"].defined_for(random_predictions(0))
 
 
 def test_the_risk_coverage_curve_by_hand():

@@ -22,7 +22,14 @@ from mlee_sb.evaluation.metrics.decisions import (
     ua_of,
     wa,
 )
-from mlee_sb.evaluation.metrics.distributions import cosine, cross_entropy, entropy_correlation, jensen_shannon, kullback_leibler
+from mlee_sb.evaluation.metrics.distributions import (
+    cosine,
+    cross_entropy,
+    disagreement_correlation,
+    entropy_correlation,
+    jensen_shannon,
+    kullback_leibler,
+)
 from mlee_sb.evaluation.metrics.existence import PRESENT, existence_auc, existence_average_precision, existence_f1
 from mlee_sb.evaluation.metrics.posteriors import brier, calibration, expected_calibration_error, nll
 from mlee_sb.evaluation.metrics.registry import (
@@ -58,6 +65,7 @@ __all__ = [
     "confusion",
     "cosine",
     "cross_entropy",
+    "disagreement_correlation",
     "entropy_correlation",
     "existence_auc",
     "existence_average_precision",

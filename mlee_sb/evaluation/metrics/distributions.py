@@ -62,10 +62,18 @@ def entropy_correlation(predictions: Predictions, weights: np.ndarray) -> np.nda
     [choice] Ranks, not values (Pearson): class weights and the temperature of a softmax change how large entropies are, and hardly their
     order. And a few listeners can have few entropies only. NaN where one of the two entropies is the same for all utterances.
     """
+    return _with_entropy_of_votes(vote_entropy(predictions.posterior), predictions, weights)
+
+
+def disagreement_correlation(predictions: Predictions, weights: np.ndarray) -> np.ndarray:
+    """Return the same for what the model tells of the listeners alone (`Predictions.disagreement`), and not of what it does not know."""
+    return _with_entropy_of_votes(predictions.disagreement, predictions, weights)
+
+
+def _with_entropy_of_votes(values: np.ndarray, predictions: Predictions, weights: np.ndarray) -> np.ndarray:
     voted = has_votes(predictions)
     w = weights[:, voted]
-    entropies = (vote_entropy(of[voted]) for of in (predictions.posterior, predictions.votes[:, :-1]))
-    return correlation(*(ranks(entropy, w) for entropy in entropies), w)
+    return correlation(*(ranks(of[voted], w) for of in (values, vote_entropy(predictions.votes[:, :-1]))), w)
 
 
 def _p_log_ratio(p: np.ndarray, middle: np.ndarray) -> np.ndarray:

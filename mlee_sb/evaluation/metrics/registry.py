@@ -9,7 +9,7 @@ from mlee_sb.errors import choose
 from mlee_sb.evaluation.metrics import decisions, distributions, existence, posteriors, sets
 from mlee_sb.evaluation.metrics.score import Score
 from mlee_sb.evaluation.metrics.weighted import mean_over_emotions
-from mlee_sb.targets import SIGMOID, SOFTMAX
+from mlee_sb.targets import DIRICHLET, SIGMOID, SOFTMAX
 
 DECISIONS, SELECTIVE, POSTERIORS, DISTRIBUTIONS, SETS, EXISTENCE = THEMES = (
     "decisions",
@@ -108,6 +108,15 @@ SCORES = {
         distributions.entropy_correlation,
         higher_is_better=True,
         widest=2.0,
+    ),
+    "disagreement_correlation": _distribution(
+        "disagreement correlation",
+        "the same for the expected entropy of a row that learnt a Dirichlet distribution: how much the listeners would disagree, without "
+        "what the model does not know",
+        distributions.disagreement_correlation,
+        higher_is_better=True,
+        widest=2.0,
+        needs=DIRICHLET,
     ),
     "sets_macro_f1": _set(
         "macro-F1 of sets",
