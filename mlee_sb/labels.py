@@ -250,7 +250,7 @@ def vote_entropy(votes: np.ndarray) -> np.ndarray:
     >>> vote_entropy(np.array([[3, 0, 0], [1, 1, 0], [1, 0, 1]])).tolist()
     [0.0, 1.0, 1.0]
     """
-    p = votes / votes.sum(axis=1, keepdims=True).clip(1)
+    p = np.sort(votes / votes.sum(axis=1, keepdims=True).clip(1))  # sorted, so that 2 : 1 and 1 : 2 are equal to the last digit
     return np.abs((p * np.log2(np.where(p > 0, p, 1))).sum(axis=1))
 
 
