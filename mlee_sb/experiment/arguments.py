@@ -21,7 +21,7 @@ from mlee_sb.experiment.hparams_files import ENDINGS, find_hparams, rows
 from mlee_sb.experiment.parser import Parser
 from mlee_sb.stage_folder import MANIFESTS
 from mlee_sb.training.check_settings import SETTINGS
-from mlee_sb.training.hparams_tree import ENCODER, encoder_names, encoder_settings
+from mlee_sb.training.hparams_tree import ENCODER, FIRST, encoder_names, encoder_settings
 from mlee_sb.training.settings import nested, overridable
 from mlee_sb.training.stage import Data
 
@@ -75,7 +75,7 @@ def parse_row(parser: Parser, arguments: Sequence[str], without: Sequence[str] =
     """
     word = _row_word(arguments)
     parser.add_argument("hparams", metavar="ROW", help="the row to train: its name (mlee_fusion), or the path of an hparams file")
-    settings = overridable(find_hparams(word), chosen_encoders(arguments)) if word else {}
+    settings = overridable(find_hparams(word), {**chosen_encoders(arguments), **chosen_first(arguments)}) if word else {}
     settings = {name: setting for name, setting in settings.items() if name not in without}
     add_settings(parser, "settings of the hparams file", settings)
     if word:
@@ -103,6 +103,16 @@ def chosen_encoders(arguments: Sequence[str]) -> dict[str, str]:
     flags = {word.split("=")[0] for word in arguments if re.match(rf"--([^=]+\.)?{ENCODER}(=|$)", word)}
     found = {flag.removeprefix("--"): first_look(arguments, flag) for flag in sorted(flags)}
     return {name: value for name, value in found.items() if value}
+
+
+def chosen_first(arguments: Sequence[str]) -> dict[str, str]:
+    """Return the row whose encoder is frozen, if arguments name one: it decides which other flags there are, too.
+
+    >>> chosen_first(["fusion", "--first", "jsd"]), chosen_first(["fusion"])
+    ({'first': 'jsd'}, {})
+    """
+    first = first_look(arguments, f"--{FIRST}")
+    return {FIRST: first} if first else {}
 
 
 def of_other_encoders(hparams: Path) -> dict[str, str]:

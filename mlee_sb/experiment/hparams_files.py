@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mlee_sb.errors import InputError, choose
 from mlee_sb.files import written_beside
+from mlee_sb.training.hparams_tree import names_a_row
 
 HPARAMS = "hparams"  # the folder, in the current folder as in a checkout and in the wheel
 COMPARE = "compare"  # the folder of comparison files in it
@@ -29,7 +30,7 @@ def hparams_folders() -> list[Path]:
 def rows() -> dict[str, Path]:
     """Return the hparams file of each row by the row's name: those that say ``row:``, and not what they include."""
     files = [file for folder in reversed(hparams_folders()) for file in sorted(folder.glob("*.yaml"))]
-    return {file.stem: file for file in files if "\nrow:" in f"\n{file.read_text(encoding='utf-8', errors='replace')}"}
+    return {file.stem: file for file in files if names_a_row(file)}
 
 
 def find_hparams(word: str | Path) -> Path:

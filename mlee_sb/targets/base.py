@@ -74,12 +74,14 @@ class Target:
     output : what the K numbers of a model with this target mean
     settings : the settings in an hparams file that belong to this target only: name -> allowed values
     one_train_set : the only train set, for a target that uses the same utterances for both; "" for a target with two different ones
+    class_weights_divide_out : whether a model learns probabilities times class weights, so that `Output.undo_class_weights` undoes them
     """
 
     name: ClassVar[str]
     output: ClassVar[Output]
     settings: ClassVar[Mapping[str, Setting]] = {}
     one_train_set: ClassVar[str] = ""
+    class_weights_divide_out: ClassVar[bool] = True
 
     def labels(self, dominant: Sequence[str], votes: np.ndarray, settings: Mapping) -> tuple[np.ndarray, np.ndarray]:
         """Make the labels of n utterances from their votes.
@@ -123,6 +125,10 @@ class Target:
     def weight(self, labels: Tensor, class_weights: Tensor) -> Tensor:
         """Return the weight of each utterance [batch] in a mean of the loss that is weighted by class."""
         raise NotImplementedError
+
+    def examples(self, labels: Tensor) -> Tensor:
+        """Return how many examples each utterance counts as in a plain mean of the loss [batch]: 1, where a target does not say more."""
+        return labels.new_ones(len(labels))
 
     def training_labels(
         self, train_set: str, dominant: Sequence[str], votes: np.ndarray, settings: Mapping

@@ -19,13 +19,13 @@ from mlee_sb.noted_upstreams import pinned_commit
 from mlee_sb.stage_folder import AGAIN, PROTOCOL, REQUIRED, StageFolder, key_of, row_name, stage_place, variant_of
 from mlee_sb.targets import Target, find_target
 from mlee_sb.training.check_settings import TENSORBOARD, of_other_targets
-from mlee_sb.training.hparams_tree import ENCODER, encoder_settings
+from mlee_sb.training.hparams_tree import ENCODER, FIRST, encoder_settings
 from mlee_sb.training.settings import SHARED, read_settings
 from mlee_sb.training.source_code import code_of
 from mlee_sb.whole_stage import damaged_file, holds
 
 NO_RESULT = ("num_workers", TENSORBOARD, "requires")  # settings that change no result; a required stage has its own identity
-OF_THE_ROW = ("row", "train_set", "target")  # settings in the path of a stage, from which others follow
+OF_THE_ROW = ("row", "train_set", "target", FIRST)  # settings in the path of a stage, from which others follow
 IN_THE_PLACE = (*OF_THE_ROW, "fold", "seed")  # settings that are in the path of a stage
 UPSTREAM_EXAMPLE = "for example --upstream openai/whisper-base (or --mlee.upstream, where mlee alone has such an encoder)"
 UPSTREAM = "upstream"  # the setting that names the pretrained network of an encoder
