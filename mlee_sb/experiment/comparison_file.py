@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mlee_sb.errors import InputError, choose
 from mlee_sb.evaluation import paper
-from mlee_sb.evaluation.metrics import score_named
+from mlee_sb.evaluation.declared import score_named
 from mlee_sb.experiment.hparams_files import find_comparison
 from mlee_sb.targets import SOFTMAX, TRAIN_SETS, target_names
 from mlee_sb.training.hparams_tree import read_plain
