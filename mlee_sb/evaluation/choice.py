@@ -7,13 +7,15 @@ so is lost, with a probability of at most 1 - confidence, however the best one w
 k - 1 rows, each at that level (Bonferroni; sets of this kind: Hsu 1996, "Multiple comparisons", chapter 4).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 
 import numpy as np
 
+from mlee_sb.evaluation.cells import Cell
 from mlee_sb.evaluation.comparisons import Difference, Key, Scored
 from mlee_sb.evaluation.metrics import Score, number, ratio
+from mlee_sb.evaluation.results import StageResult
 
 BEST, ALIKE, WORSE, UNTESTED = "best", "alike", "worse", "untested"  # what is said of a row
 
@@ -76,13 +78,28 @@ def _behind(best: Scored, other: Scored, sign: int, level: float, is_best: bool)
     difference = Difference.between(best, other) if sign > 0 else Difference.between(other, best)
     if is_best:
         return {"behind": asdict(Difference(0.0).estimate(1 - level)), "said": BEST}
-    if difference.p is None:
-        said = UNTESTED
-    else:
-        said = WORSE if difference.p < level else ALIKE
+    said = UNTESTED if difference.p is None else WORSE if difference.p < level else ALIKE
     return {"behind": asdict(difference.estimate(1 - level)), "said": said}
 
 
-def named_alike(choice: Sequence[dict]) -> list[dict]:
-    """Return the cells from which to choose: the best one, and those that cannot be told from it."""
-    return [one for one in choice if one["said"] in (BEST, ALIKE)]
+def costs_of(cell: Cell, there: Mapping[str, StageResult]) -> dict:
+    """Return what a model of a cell costs: ``seconds`` of training, and ``bytes`` of its weights, both in the mean over its stages.
+
+    Parameters
+    ----------
+    cell : the cell
+    there : the stages by key, among which those are whose encoders it froze; they count with their time. None stands for a cost that is
+        not known of each stage
+    """
+    stages = cell.all_stages
+    return {"seconds": _mean([_seconds(stage, there) for stage in stages]), "bytes": _mean([stage.files.weights_size for stage in stages])}
+
+
+def _seconds(stage: StageResult, there: Mapping[str, StageResult]) -> float | None:
+    below = [_seconds(there[key], there) if key in there else None for key in stage.required.values()]
+    parts = [stage.summary.seconds or None, *below]
+    return None if None in parts else sum(parts)
+
+
+def _mean(values: list[float | None]) -> float | None:
+    return None if None in values else float(np.mean(values))

@@ -149,9 +149,7 @@ def declare(results: str | Path, declaration: Declaration) -> Declaration:
     """
     before = read_declarations(results)
     of_name = [one for one in before if one.name == declaration.name]
-    if of_name and of_name[-1].says_as(declaration):
-        dated = of_name[-1]
-    else:
-        dated = replace(declaration, date=datetime.now(UTC).date().isoformat())
+    same = [one for one in of_name[-1:] if one.says_as(declaration)]
+    (dated,) = same or [replace(declaration, date=datetime.now(UTC).date().isoformat())]
     write_json(Path(results, COMPARISONS), asdict(_File((*(one for one in before if one is not dated), dated))))
     return dated

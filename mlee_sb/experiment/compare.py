@@ -104,7 +104,9 @@ def _add_flags(parser: Parser, comparison: Comparison | None) -> None:
     )
     grid.add_argument("--seeds", nargs="+", type=int, default=[1], metavar="N", help="one or more (default: 1)")
     grid.add_argument("--primary", metavar="SCORE", help=f"the score that the claims are about (default: {shown('primary')})")
-    grid.add_argument("--baseline", metavar="ROW", help="the row that every other one is claimed to differ from (default: as the file says)")
+    grid.add_argument(
+        "--baseline", metavar="ROW", help="the row that every other one is claimed to differ from (default: that of the file)"
+    )
     grid.add_argument(
         "--hparams", metavar="FOLDER", help=f"the folder of the hparams files (default: ./{HPARAMS} and then those of mlee_sb)"
     )

@@ -188,9 +188,7 @@ class Grid:
 
     def _of_file(self, file: Path, required: Mapping[str, Path]) -> dict:
         """Return the settings of one hparams file, the same wherever it is required: with others it would be another stage."""
-        own = {
-            name.removeprefix(f"{file.stem}."): value for name, value in self.of_files.items() if name.startswith(f"{file.stem}.")
-        }
+        own = {name.removeprefix(f"{file.stem}."): value for name, value in self.of_files.items() if name.startswith(f"{file.stem}.")}
         below = {
             f"{stage}.{name}": value
             for stage, part in required.items()

@@ -139,7 +139,10 @@ class Comparison:
         rows = list(dict.fromkeys(rows))
         if not self.baseline:
             raise InputError(f"{self.file}: no claims: name the baseline of all rows (baseline: {rows[0]}), or claims with their baselines")
-        choose(self.baseline, rows, "baseline among the rows of this comparison")
+        if self.baseline not in rows:
+            raise InputError(
+                f"the baseline {self.baseline} is none of the rows ({', '.join(rows)}): add it to them, or name another one: --baseline {rows[0]}"
+            )
         return {row: self.baseline for row in rows if row != self.baseline}
 
 
@@ -164,7 +167,9 @@ def read_comparison(word: str | Path, folder: str | Path | None = None) -> Compa
     found = _File(**content)
     of_the_paper = found.claims == OF_THE_PAPER
     if isinstance(found.claims, str) and not of_the_paper:
-        raise InputError(f"{file}: claims is {found.claims!r}, and must be {OF_THE_PAPER}, or rows with their baselines: {{mlee: dominant_soft}}")
+        raise InputError(
+            f"{file}: claims is {found.claims!r}, and must be {OF_THE_PAPER}, or rows with their baselines: {{mlee: dominant_soft}}"
+        )
     if not found.rows:
         raise InputError(f"{file}: rows is empty: name the rows to compare")
     rows, encoders = (tuple(map(Chosen.of, entries)) for entries in (found.rows, found.encoders))
