@@ -21,7 +21,8 @@ def report(
     utterance: Annotated[list[str] | None, typer.Option("--utterance", help="ID for figure 3; may be repeated")] = None,
     manifests: Annotated[Path | None, typer.Option("--manifests", help="those trained with, where they lie elsewhere")] = None,
     primary: Annotated[
-        str | None, typer.Option("--primary", help="ua or wa: the score of the declared claims, to be chosen beforehand (default: ua)")
+        str | None,
+        typer.Option("--primary", help="the score of the declared claims, to be chosen beforehand (default: UA)"),
     ] = None,
     resamples: Annotated[int, typer.Option("--resamples", min=1, help="of the bootstrap over speakers")] = 2000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="of the bootstrap")] = 0,

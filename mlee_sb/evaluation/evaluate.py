@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from mlee_sb.errors import choose
 from mlee_sb.evaluation import metrics, paper
 from mlee_sb.evaluation.ambiguity import THIRDS, thirds, vote_entropy
 from mlee_sb.evaluation.bootstrap import CONFIDENCE, RESAMPLES, Resamples, interval
@@ -16,7 +15,7 @@ from mlee_sb.evaluation.ceiling import human_agreement
 from mlee_sb.evaluation.cells import Cell, Cells, learning_curve, read_cells
 from mlee_sb.evaluation.comparisons import COMPARED, FOLDS, SPEAKERS, Scored, compare
 from mlee_sb.evaluation.coverage import coverage_by_fold
-from mlee_sb.evaluation.metrics import SCORES, Score, number
+from mlee_sb.evaluation.metrics import SCORES, Score, find_score, number
 from mlee_sb.evaluation.origins import doubts
 from mlee_sb.evaluation.predictions import Predictions
 from mlee_sb.evaluation.protocol.stages import read_used
@@ -51,7 +50,8 @@ def evaluate(
     only : folders of the stages to evaluate; by default all that are finished below `results`
     resamples, seed : of the bootstrap
     confidence : of all intervals; the claims are tested at 1 - confidence
-    primary : ``"ua"`` or ``"wa"``, the score that the declared claims are about. Choose it before you see the figures
+    primary : name or title of the score that the declared claims are about. Choose it before you see the figures. Rows are compared in
+        it and in those of `COMPARED`
     undo_class_weights : whether to decide at the training set's own frequencies instead of the paper's balanced ones. This is a
         second look at the same predictions. So no claim is declared then, and every comparison is exploratory
     progress : whether to show a bar
@@ -65,9 +65,9 @@ def evaluate(
     ------
     InputError
         if no stage is finished, the stages have different protocols, `manifests` are of another protocol, votes.csv was changed, or
-        rows are not compared in the score `primary`
+        there is no score `primary`
     """
-    choose(primary, COMPARED, "primary score")
+    primary = find_score(primary, "primary score")
     cells = read_cells(find_stages(results, only), undo_class_weights)
     utterances = cells.utterances
     why_none = why_no_intervals(len(np.unique(utterances.speakers)), len(cells.folds))
@@ -75,12 +75,15 @@ def evaluate(
     sample = _Sample(cells, draws, confidence)
     human = human_agreement(utterances, cells.first, results, manifests)
     ceilings = human.scores(sample.weights)
+    compared = dict.fromkeys((*COMPARED, primary))
     scored, found = {}, []
     for cell in tqdm(cells.cells, desc="scores and intervals", disable=not progress, dynamic_ncols=True, leave=False):
         found.append(_cell(cell, sample, ceilings))
         # a calibration is that of the decisions as trained
         found[-1]["coverage"] = {} if undo_class_weights else coverage_by_fold(cell, cells.fold_of)
-        scored[cell.row, cell.train_set] = {name: sample.scored(cell, SCORES[name]) for name in COMPARED}
+        scored[cell.row, cell.train_set] = {
+            name: sample.scored(cell, SCORES[name]) for name in compared if SCORES[name].defined_for(cell.any_seed)
+        }
     summary = cells.first.summary
     return {
         **_tested(cells),
@@ -117,7 +120,7 @@ class _Sample:
         units = {SPEAKERS: utterances.speakers, **({FOLDS: cells.fold_of} if 1 < len(cells.folds) < self.n_speakers else {})}
         tested = len(draws.counts) > 1  # where there are no intervals, there are no tests
         self.members = {name: of == np.unique(of)[:, None] for name, of in units.items()} if tested else {}  # units -> bool [m, n]
-        self.dominant = utterances.dominant
+        self.utterances = utterances
 
     def scored(self, cell: Cell, score: Score) -> Scored:
         """Return a score of a cell for comparisons: the score, and what it is without each speaker and without each fold.
@@ -129,10 +132,9 @@ class _Sample:
         return Scored(whole, without, {units: self._df(members, score) for units, members in self.members.items()})
 
     def _df(self, members: np.ndarray, score: Score) -> int:
-        """Return one less than the number of units with tested utterances; for a mean over the emotions, with those of the rarest one."""
-        tested = self.dominant >= 0
-        parts = [self.dominant == k for k in np.unique(self.dominant[tested])] if score.by_emotion else [tested]
-        return min((int(members[:, part].any(axis=1).sum()) for part in parts), default=0) - 1
+        """Return one less than the number of units with counted utterances; for a mean over the emotions, with those of the rarest one."""
+        groups = score.groups(self.utterances).T
+        return min((int(members[:, group].any(axis=1).sum()) for group in groups), default=0) - 1
 
     def pooled(self, cell: Cell, score: Callable, rows: np.ndarray | None = None, weights: np.ndarray | None = None) -> np.ndarray:
         """Return a score [r, ...] of a cell over some rows, the mean over its seeds.

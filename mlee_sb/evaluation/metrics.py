@@ -9,18 +9,42 @@ such mean (NaN). The mean over the other emotions would be another score: a mode
 resamples, and 33 in those without `hap`.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
+from mlee_sb.errors import choose
 from mlee_sb.evaluation.predictions import Predictions
 from mlee_sb.targets import SIGMOID, SOFTMAX, Output
 
 PRESENT = 0.5  # a model says that an emotion exists from this probability on
 BINS = 10  # of confidence, of equal width, in the expected calibration error
 SMALLEST = 1e-12  # probability in a logarithm
+
+
+def has_dominant(predictions: Predictions) -> np.ndarray:
+    """Tell for each utterance whether it has a dominant target emotion, bool [n]."""
+    return predictions.dominant >= 0
+
+
+def has_votes(predictions: Predictions) -> np.ndarray:
+    """Tell for each utterance whether anybody voted for a target emotion, bool [n]."""
+    return predictions.votes[:, :-1].sum(axis=1) > 0
+
+
+def _by_dominant(predictions: Predictions) -> np.ndarray:
+    return predictions.dominant[:, None] == np.arange(len(predictions.emotions))
+
+
+def _by_existence(predictions: Predictions) -> np.ndarray:
+    return np.concatenate([predictions.exists, ~predictions.exists], axis=1)  # an AUC needs both
+
+
+def _every(predictions: Predictions) -> np.ndarray:
+    return np.ones(len(predictions), dtype=bool)
 
 
 @dataclass(frozen=True)
@@ -35,7 +59,10 @@ class Score:
     higher_is_better : direction
     percent : whether people read it in percent
     needs : the output whose probabilities it scores; None where it scores decisions, which every output has
-    by_emotion : whether it is a mean over the dominant emotions, in which a rare one counts as much as a frequent one
+    counted : predictions -> bool [n], the utterances that it is about
+    by_emotion : for a mean over the emotions, in which a rare one counts as much as a frequent one: predictions -> bool [n, m], the m
+        groups of utterances that decide its terms; None for other scores
+    widest : the largest difference that two models can have
     """
 
     title: str
@@ -44,7 +71,9 @@ class Score:
     higher_is_better: bool = True
     percent: bool = True
     needs: Output | None = None
-    by_emotion: bool = False
+    counted: Callable[[Predictions], np.ndarray] = has_dominant
+    by_emotion: Callable[[Predictions], np.ndarray] | None = None
+    widest: float = 1.0
 
     def defined_for(self, predictions: Predictions) -> bool:
         """Return whether a stage with these predictions has the score at all.
@@ -53,15 +82,40 @@ class Score:
         """
         return self.needs in (None, predictions.output)
 
+    def groups(self, predictions: Predictions) -> np.ndarray:
+        """Return the groups of utterances that decide the score, bool [n, m]: one, or those of `by_emotion` that are not empty."""
+        if self.by_emotion is None:
+            return self.counted(predictions)[:, None]
+        groups = self.by_emotion(predictions)
+        return groups[:, groups.any(axis=0)]
+
     def same_emotions(self, predictions: Predictions, parts: Sequence[np.ndarray]) -> bool:
         """Return whether the score is a mean over the same emotions in each of some parts (bool [n]) of the utterances as in all."""
-        if self.needs is SIGMOID:
-            there = [predictions.exists, ~predictions.exists]  # an AUC needs both
-        elif self.by_emotion:
-            there = [predictions.dominant[:, None] == np.arange(len(predictions.emotions))]
-        else:
-            return True
-        return all((of[rows].any(axis=0) == of.any(axis=0)).all() for of in there for rows in parts)
+        return self.by_emotion is None or all(self.groups(predictions)[rows].any(axis=0).all() for rows in parts)
+
+
+def find_score(words: str, what: str = "score") -> str:
+    """Return the name in `SCORES` of a score that a person calls by its name or its title, in small letters or large ones.
+
+    Parameters
+    ----------
+    words : what the person wrote
+    what : what the score is, as the error calls it
+
+    Raises
+    ------
+    InputError
+        if there is no such score; the message names the nearest one
+
+    >>> find_score("UA"), find_score("macro-F1"), find_score("jensen_shannon")
+    ('ua', 'macro_f1', 'jensen_shannon')
+    """
+    names = {_plain(called): name for name, score in SCORES.items() for called in (score.title, name)}
+    return names[_plain(words)] if _plain(words) in names else choose(words, SCORES, what)
+
+
+def _plain(words: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", words.lower()).strip("_")
 
 
 def confusion(predictions: Predictions, weights: np.ndarray) -> np.ndarray:
@@ -133,8 +187,7 @@ def jensen_shannon(predictions: Predictions, weights: np.ndarray) -> np.ndarray:
 
     It is the mean over every utterance with a vote for a target emotion, also over those without a dominant emotion.
     """
-    votes = predictions.votes[:, :-1]
-    voted = votes.sum(axis=1) > 0
+    votes, voted = predictions.votes[:, :-1], has_votes(predictions)
     q = votes[voted] / votes[voted].sum(axis=1, keepdims=True)
     p = predictions.posterior[voted]
     middle = (p + q) / 2
@@ -286,13 +339,13 @@ SCORES = {
         "UA",
         "unweighted accuracy: the mean of the recalls of the emotions. A rare emotion counts as much as a frequent one",
         ua,
-        by_emotion=True,
+        by_emotion=_by_dominant,
     ),
     "macro_f1": Score(
         "macro-F1",
         "the mean over the emotions of F1, which is high where an emotion is both found and rarely said wrongly",
         macro_f1,
-        by_emotion=True,
+        by_emotion=_by_dominant,
     ),
     "nll": Score(
         "NLL (nats)",
@@ -302,6 +355,7 @@ SCORES = {
         higher_is_better=False,
         percent=False,
         needs=SOFTMAX,
+        widest=np.inf,
     ),
     "brier": Score(
         "Brier",
@@ -310,6 +364,7 @@ SCORES = {
         higher_is_better=False,
         percent=False,
         needs=SOFTMAX,
+        widest=2.0,
     ),
     "jensen_shannon": Score(
         "JSD to the votes (bits)",
@@ -318,6 +373,7 @@ SCORES = {
         higher_is_better=False,
         percent=False,
         needs=SOFTMAX,
+        counted=has_votes,
     ),
     "ece": Score(
         "ECE",
@@ -332,17 +388,23 @@ SCORES = {
         "the emotions, in %. Guessing has 50",
         partial(_mean_over_emotions, existence_auc),
         needs=SIGMOID,
+        counted=_every,
+        by_emotion=_by_existence,
     ),
     "existence_ap": Score(
         "existence AP",
         "average precision of existence, mean over the emotions, in %. Guessing has the share of utterances with the emotion",
         partial(_mean_over_emotions, existence_average_precision),
         needs=SIGMOID,
+        counted=_every,
+        by_emotion=_by_existence,
     ),
     "existence_f1": Score(
         "existence F1",
         f"F1 of saying that an emotion is present from a probability of {PRESENT} on, mean over the emotions, in %",
         partial(_mean_over_emotions, existence_f1),
         needs=SIGMOID,
+        counted=_every,
+        by_emotion=_by_existence,
     ),
 }

@@ -15,7 +15,7 @@ from mlee_sb.evaluation.metrics import SCORES
 from mlee_sb.evaluation.paper import CITATION, ROWS, TABLE_3
 from mlee_sb.evaluation.report import claims, tables
 from mlee_sb.evaluation.report.attention import AttentionFigure, cells_of_figure, chosen_utterances
-from mlee_sb.evaluation.report.entries import NOTHING, Entry, Table, as_text
+from mlee_sb.evaluation.report.entries import NOTHING, Entry, Table, as_text, title_of
 from mlee_sb.evaluation.report.latex import latex_table3
 from mlee_sb.evaluation.report.page import write_report
 from mlee_sb.evaluation.results import find_stages
@@ -239,6 +239,17 @@ def test_where_no_gain_could_be_found_or_rows_answer_alike_no_gain_is_told(found
     assert [row[8].text for row in said.rows] == [NOTHING] * 2 and not any("Detectable gain" in note for note in said.notes)
     both = claims.comparisons(found | {"comparisons": [claim | {"detectable": 0.07}, alike]}).notes
     assert any("here 7.0 to 7.0 points" in note for note in both) and not any("not even the largest" in note for note in both)
+
+
+def test_of_a_score_in_which_lower_is_better_the_words_and_numbers_are_those_of_that_score(results):
+    found = evaluate(results, primary="nll", **QUICK)
+    claim = next(c for c in found["comparisons"] if c["declared"])
+    table = claims.comparisons(found)
+    assert "above 0 the row is better, in NLL (nats) below 0" in table.terms["difference"]
+    assert as_text(table.rows[0])[5].startswith(f"{claim['difference']['value']:+.3f} [")
+    assert any("on the scale of the score" in note for note in table.notes) and not any(" points" in note for note in table.notes)
+    sure = claim | {"p_holm": 0.01, "difference": {"value": -0.31, "low": -0.5, "high": -0.1}}
+    assert f"is better than {title_of(claim['baseline'])} in NLL (nats) by 0.310" in claims.verdict(found | {"comparisons": [sure]})
 
 
 def test_a_score_that_was_chosen_for_the_report_is_said_to_be(results, found):

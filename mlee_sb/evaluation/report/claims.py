@@ -10,7 +10,7 @@ from mlee_sb.evaluation.report.entries import (
     estimate_entry,
     names_of,
     p_entry,
-    share_entry,
+    shown_as,
     text_entry,
     title_of,
 )
@@ -22,7 +22,7 @@ def comparisons(found: dict) -> Table:
     """Return the claims that were declared beforehand: each MLEE row against dominant recognition with its target and train set."""
     claims = _claims(found)
     rows = [
-        [*_compared(claim), p_entry(claim["p"]), p_entry(claim["p_holm"]), share_entry(claim["detectable"]), text_entry(_units(claim))]
+        [*_compared(claim), p_entry(claim["p"]), p_entry(claim["p_holm"]), _detectable(claim), text_entry(_units(claim))]
         for claim in claims
     ]
     score, level = SCORES[found["primary"]].title, 1 - found["bootstrap"]["confidence"]
@@ -31,16 +31,16 @@ def comparisons(found: dict) -> Table:
         f"corrected p counts all of them (Holm), also those that are missing here or cannot be tested. A difference is sure where the "
         f"corrected p is below {level:g}.",
         *_chosen_words(found),
-        "Differences are in percentage points. p and interval come from one t test: difference / standard error, where the standard error "
-        "is found by leaving out one unit at a time (jackknife). Units are the speakers, or the folds where these give the larger "
-        "standard error, because the speakers of a fold are judged by one trained model. The degrees of freedom (df) are always those of "
-        "the fewer units. Intervals are not corrected.",
-        *_detectable_words(claims, level),
+        f"Differences are {_scale_of(found['primary'])}. p and interval come from one t test: difference / standard error, where the "
+        "standard error is found by leaving out one unit at a time (jackknife). Units are the speakers, or the folds where these give the "
+        "larger standard error, because the speakers of a fold are judged by one trained model. The degrees of freedom (df) are always "
+        "those of the fewer units. Intervals are not corrected.",
+        *_detectable_words(claims, found["primary"], level),
         verdict(found),
     ]
     header = ["row", "target", "train set", "against", "score", "difference", "p", "p, corrected", "detectable gain", "units"]
     terms = {
-        "difference": "score of the row less that of the row in the column against, with its interval: above 0 the row is better",
+        "difference": _difference_words(claims),
         "p": P,
         "p, corrected": f"the same, made larger because {paper.CLAIMS} claims are tested at once: this is the one to judge by",
         "detectable gain": "the smallest true gain that these speakers would probably have shown",
@@ -61,7 +61,7 @@ def exploratory(found: dict) -> Table:
         notes.append("With the class weights undone no claim is declared: the claims are about the decisions as trained.")
     header = ["row", "target", "train set", "against", "score", "difference", "p, uncorrected", "units"]
     other = "" if found["class_weights_undone"] else "other "
-    terms = {"p, uncorrected": P}
+    terms = {"difference": _difference_words(others), "p, uncorrected": P}
     return Table("exploratory", f"Exploratory: all {other}differences between rows", header, rows, notes, terms)
 
 
@@ -84,7 +84,13 @@ def _claims(found: dict) -> list[dict]:
 
 def _compared(comparison: dict) -> list[Entry]:
     score, baseline = SCORES[comparison["score"]].title, title_of(comparison["baseline"])
-    return [*names_of(comparison), text_entry(baseline), text_entry(score), estimate_entry(comparison["difference"], signed=True)]
+    difference = estimate_entry(comparison["difference"], shown_as(comparison["score"], signed=True))
+    return [*names_of(comparison), text_entry(baseline), text_entry(score), difference]
+
+
+def _detectable(claim: dict) -> Entry:
+    gain = claim["detectable"]
+    return text_entry(NOTHING) if gain is None else Entry(shown_as(claim["score"])(gain), gain)
 
 
 def _units(comparison: dict) -> str:
@@ -102,7 +108,18 @@ def _chosen_words(found: dict) -> list[str]:
     ]
 
 
-def _detectable_words(claims: list[dict], level: float) -> list[str]:
+def _difference_words(comparisons: list[dict]) -> str:
+    lower = sorted({SCORES[c["score"]].title for c in comparisons if not SCORES[c["score"]].higher_is_better})
+    return "score of the row less that of the row in the column against, with its interval: above 0 the row is better" + (
+        f", in {' and '.join(lower)} below 0" * bool(lower)
+    )
+
+
+def _scale_of(name: str) -> str:
+    return "in percentage points" if SCORES[name].percent else "on the scale of the score"
+
+
+def _detectable_words(claims: list[dict], primary: str, level: float) -> list[str]:
     """Return how large a true gain must be to be found, and how exactly that is known."""
     found = [claim for claim in claims if claim["detectable"] is not None]
     too_large = sum(claim["detectable"] is None and (claim["error"] or 0) >= ROUNDING for claim in claims)
@@ -111,18 +128,21 @@ def _detectable_words(claims: list[dict], level: float) -> list[str]:
     )
     if not found:
         return none
-    gains = [100 * claim["detectable"] for claim in found]
+    least, most = (shown_as(primary)(end(claim["detectable"] for claim in found)) for end in (min, max))
+    points = " points" if SCORES[primary].percent else ""
     unsure = max((2 * claim["df"]) ** -0.5 for claim in found)
     return [
         f"Detectable gain: the smallest true gain that a test at {level:g} / {paper.CLAIMS} finds in {POWER:.0%} of test sets like this "
-        f"one, here {min(gains):.1f} to {max(gains):.1f} points. It is about (t at half that level + t at {POWER:.0%}) x standard error, "
+        f"one, here {least} to {most}{points}. It is about (t at half that level + t at {POWER:.0%}) x standard error, "
         f"and as uncertain as the standard error: by about {unsure:.0%}. A smaller gain may be true and not be found.",
         *none,
     ]
 
 
 def _in_words(comparison: dict) -> str:
-    points = 100 * comparison["difference"]["value"]
-    better, score = "better" if points > 0 else "worse", SCORES[comparison["score"]].title
+    name, difference = comparison["score"], comparison["difference"]["value"]
+    score = SCORES[name]
+    better = "better" if (difference > 0) == score.higher_is_better else "worse"
     row, baseline = title_of(comparison["row"]), title_of(comparison["baseline"])
-    return f"{row} ({comparison['train_set']}) is {better} than {baseline} in {score} by {abs(points):.1f} points"
+    size = f"{shown_as(name)(abs(difference))}{' points' if score.percent else ''}"
+    return f"{row} ({comparison['train_set']}) is {better} than {baseline} in {score.title} by {size}"
