@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mlee_sb.errors import choose
-from mlee_sb.evaluation.metrics import SCORES
 from mlee_sb.files import write_json
 from mlee_sb.typed_files import read_typed
 
@@ -83,22 +82,6 @@ class Declaration:
             return list(self.pairs)
         there = [pair for pair in self.pairs if pair.row in shown and pair.baseline in shown]
         return [replace(pair, row=shown[pair.row], baseline=shown[pair.baseline]) for pair in there]
-
-
-def score_named(word: str) -> str:
-    """Return the name of the score that a person names: by its name in `SCORES`, or as tables call it, in any case of letters.
-
-    Raises
-    ------
-    InputError
-        if there is no such score; the message gives the nearest one
-
-    >>> score_named("UA"), score_named("Macro-F1"), score_named("jensen_shannon")
-    ('ua', 'macro_f1', 'jensen_shannon')
-    """
-    by_title = {score.title.lower(): name for name, score in SCORES.items()}
-    word = str(word).lower()
-    return by_title[word] if word in by_title else choose(word, SCORES, "score")
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from mlee_sb.evaluation.declared import Declaration, Pair
 from mlee_sb.targets import TRAIN_SETS
+from mlee_sb.targets.base import DOMINANT
 
 CITATION = (
     "A. Ando, R. Masumura, H. Kamiyama, S. Kobashikawa and Y. Aono: Speech Emotion Recognition based on Multi-Label Emotion Existence "
@@ -66,7 +67,7 @@ DECLARATION = Declaration(
     NAME,
     PRIMARY,
     tuple(
-        Pair(row, train_set, baseline, "dominant" if baseline in ONE_FOR_BOTH else train_set, claimed=row in DECLARED)
+        Pair(row, train_set, baseline, DOMINANT if baseline in ONE_FOR_BOTH else train_set, claimed=row in DECLARED)
         for row, baseline in BASELINES.items()
         for train_set in TRAIN_SETS
     ),

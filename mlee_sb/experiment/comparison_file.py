@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mlee_sb.errors import InputError, choose
 from mlee_sb.evaluation import paper
-from mlee_sb.evaluation.declared import score_named
+from mlee_sb.evaluation.metrics import find_score
 from mlee_sb.experiment.hparams_files import find_comparison
 from mlee_sb.targets import SOFTMAX, TRAIN_SETS, target_names
 from mlee_sb.training.hparams_tree import read_plain
@@ -120,7 +120,7 @@ class Comparison:
         for name, found, known in (("target", self.targets, target_names(SOFTMAX)), ("train_set", self.train_sets, TRAIN_SETS)):
             for value in found:
                 choose(value, known, name)
-        return replace(self, primary=score_named(self.primary))
+        return replace(self, primary=find_score(self.primary, "primary score"))
 
     def pairs(self, rows: Iterable[str]) -> dict[str, str]:
         """Return the baseline of each row that is claimed to differ from one.
@@ -141,7 +141,8 @@ class Comparison:
             raise InputError(f"{self.file}: no claims: name the baseline of all rows (baseline: {rows[0]}), or claims with their baselines")
         if self.baseline not in rows:
             raise InputError(
-                f"the baseline {self.baseline} is none of the rows ({', '.join(rows)}): add it to them, or name another one: --baseline {rows[0]}"
+                f"the baseline {self.baseline} is none of the rows ({', '.join(rows)}): add it to them, or name another one: "
+                f"--baseline {rows[0]}"
             )
         return {row: self.baseline for row in rows if row != self.baseline}
 
