@@ -120,7 +120,7 @@ def find_declarations(results: str | Path | None, name: str | None = None) -> li
     found = read_declarations(results)
     if name is None and not found:
         return []
-    name = found[-1].name if name is None else choose(name, dict.fromkeys(one.name for one in found), f"comparison in {results}")
+    name = found[-1].name if name is None else choose(name, dict.fromkeys(one.name for one in found), "comparison")
     return [one for one in found if one.name == name]
 
 
