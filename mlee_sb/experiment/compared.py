@@ -116,8 +116,18 @@ class Grid:
 
     @classmethod
     def of(cls, comparison: Comparison, hparams: str | None, settings: Mapping) -> "Grid":
-        """Return the grid of a comparison with the settings that were given."""
+        """Return the grid of a comparison with the settings that were given.
+
+        Raises
+        ------
+        InputError
+            if a row, an encoder or a setting is unknown, or a claim is about none of the rows
+        """
         rows = rows_of(comparison, hparams)
+        of_file = [Row.of(chosen, hparams) for chosen in comparison.in_file] if comparison.claims else []
+        names = [row.name(target) for row in rows + of_file for target in row.targets(comparison.targets)]
+        for name in [name for claim in comparison.claims.items() for name in claim]:
+            choose(name, dict.fromkeys(names), f"row in the claims of {comparison.file}")
         encoders = [_encoder(chosen, rows[0].file) for chosen in comparison.encoders] or [{}]
         of_files = {name: value for name, value in settings.items() if "." in name}
         return cls(comparison, rows, encoders, {name: value for name, value in settings.items() if name not in of_files}, of_files)
@@ -156,7 +166,7 @@ class Grid:
         Raises
         ------
         InputError
-            if a claim is about no row of the comparison, or it has no claims
+            if it has no claims
         """
         there = {(cell.name, cell.encoder, cell.train_set): (cell.stage.row, cell.stage.settings["train_set"]) for cell in cells}
         names = dict.fromkeys(cell.name for cell in cells)

@@ -77,6 +77,7 @@ class Comparison:
     ----------
     name, file : of the comparison, and where it stands
     rows : hparams files by name, with settings
+    in_file : the rows of the file, whatever rows are chosen
     targets : of the rows whose names tell their targets
     train_sets : of all rows
     encoders : below all rows; none for the encoder of the rows' files
@@ -90,6 +91,7 @@ class Comparison:
     name: str
     file: Path
     rows: tuple[Chosen, ...]
+    in_file: tuple[Chosen, ...]
     targets: tuple[str, ...]
     train_sets: tuple[str, ...]
     encoders: tuple[Chosen, ...]
@@ -177,4 +179,4 @@ def read_comparison(word: str | Path, folder: str | Path | None = None) -> Compa
     claims = {} if of_the_paper else found.claims
     lists = {"targets": tuple(found.targets), "train_sets": tuple(found.train_sets)}
     texts = {"primary": found.primary, "baseline": found.baseline, "settings": found.settings}
-    return Comparison(file.stem, file, rows, encoders=encoders, claims=claims, of_the_paper=of_the_paper, **lists, **texts).checked()
+    return Comparison(file.stem, file, rows, rows, encoders=encoders, claims=claims, of_the_paper=of_the_paper, **lists, **texts).checked()
