@@ -241,6 +241,12 @@ class StageFolder:
         path = self.model / WEIGHTS
         return sha256_of(path) if path.is_file() else None
 
+    @property
+    def weights_size(self) -> int | None:
+        """The bytes of the weights of the model; None where there are none."""
+        path = self.model / WEIGHTS
+        return path.stat().st_size if path.is_file() else None
+
     def write_summary(self, summary: Summary) -> None:
         """Write summary.json."""
         write_json(self.summary, asdict(summary))

@@ -14,7 +14,7 @@ With two or three folds of several speakers the test keeps its level (it calls a
 It is still given, with the gain that could have been found. A single fold has no test.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 
@@ -25,6 +25,7 @@ from scipy.special import stdtr, stdtrit
 
 from mlee_sb.evaluation import paper
 from mlee_sb.evaluation.bootstrap import Estimate
+from mlee_sb.evaluation.declared import Pair
 from mlee_sb.evaluation.metrics import SCORES
 
 COMPARED = ("wa", "ua")  # the paper's scores, in which rows are compared with their baselines, whatever score is primary
@@ -132,15 +133,23 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return corrected[np.argsort(order, kind="stable")].tolist()
 
 
-def compare(scored: Mapping[Key, Mapping[str, Scored]], primary: str | None, confidence: float) -> list[dict]:
-    """Compare each cell with its baseline with the same target and train set (`paper.BASELINES`).
+def compare(
+    scored: Mapping[Key, Mapping[str, Scored]],
+    primary: str | None,
+    confidence: float,
+    pairs: Iterable[Pair] = paper.DECLARATION.pairs,
+    claims: int = paper.DECLARATION.claims,
+) -> list[dict]:
+    """Compare cells with their baselines.
 
     Parameters
     ----------
     scored : cell -> name in `SCORES` -> the score. Two cells are compared in the scores that both of them have
-    primary : the score that the claims of `paper.DECLARED` are about; None where every comparison is exploratory
-    confidence : of the intervals; a claim is tested at 1 - confidence, over all `paper.CLAIMS` (Holm). A claim whose rows are
-        missing, or that cannot be tested, counts as one with p = 1. So no p gets smaller when rows are left out
+    primary : the score that the claims are about; None where every comparison is exploratory
+    confidence : of the intervals; a claim is tested at 1 - confidence, over all `claims` (Holm)
+    pairs : which cells are compared, by the names of `scored`, and which of these comparisons are claims; by default those of the paper
+    claims : how many claims were declared. One whose rows are missing, or that cannot be tested, counts as one with p = 1. So no p gets
+        smaller when rows are left out
 
     Returns
     -------
@@ -149,20 +158,22 @@ def compare(scored: Mapping[Key, Mapping[str, Scored]], primary: str | None, con
         units and p, declared; p_holm and detectable for a declared claim. None stands for what was not tested
     """
     found, differences = [], []
-    for (row, train_set), scores in scored.items():
-        baseline = paper.BASELINES.get(row)
-        other = scored.get((baseline, train_set)) or scored.get((baseline, "dominant") if baseline in paper.ONE_FOR_BOTH else None)
-        for name in [name for name in scores if other and name in other]:
+    of_cell: dict[Key, list[Pair]] = {}
+    for pair in pairs:
+        of_cell.setdefault((pair.row, pair.train_set), []).append(pair)
+    for pair in [pair for key in scored for pair in of_cell.get(key, ())]:
+        scores, other = scored[pair.row, pair.train_set], scored.get((pair.baseline, pair.baseline_train_set), {})
+        for name in [name for name in scores if name in other]:
             difference = Difference.between(scores[name], other[name])
             differences.append(difference)
-            names = {"row": row, "baseline": baseline, "train_set": train_set, "score": name}
+            names = {"row": pair.row, "baseline": pair.baseline, "train_set": pair.train_set, "score": name}
             test = {"error": difference.error, "df": difference.df, "units": difference.units, "p": difference.p}
-            claim = {"declared": row in paper.DECLARED and name == primary, "p_holm": None, "detectable": None}
+            claim = {"declared": pair.claimed and name == primary, "p_holm": None, "detectable": None}
             found.append({**names, "difference": asdict(difference.estimate(confidence)), **test, **claim})
     tested = [(c, d) for c, d in zip(found, differences, strict=True) if c["declared"] and c["p"] is not None]
-    p_values = [claim["p"] for claim, _ in tested] + [1.0] * (paper.CLAIMS - len(tested))
+    p_values = [claim["p"] for claim, _ in tested] + [1.0] * (claims - len(tested))
     for (claim, difference), corrected in zip(tested, holm(p_values), strict=False):
-        claim |= {"p_holm": corrected, "detectable": difference.detectable((1 - confidence) / paper.CLAIMS, widest=SCORES[primary].widest)}
+        claim |= {"p_holm": corrected, "detectable": difference.detectable((1 - confidence) / claims, widest=SCORES[primary].widest)}
     return found
 
 

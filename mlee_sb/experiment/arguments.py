@@ -45,13 +45,22 @@ def make_parser(description: str, program: str | None) -> Parser:
     return parser
 
 
-def parse(parser: Parser, arguments: Sequence[str]) -> dict:
-    """Return the value of each flag, and as ``command`` what was typed. The options of the corpus that `arguments` name are flags, too."""
-    corpus = first_look(arguments, "--corpus")
+def parse(parser: Parser, arguments: Sequence[str], before: Sequence[str] = ()) -> dict:
+    """Return the value of each flag, and as ``command`` what was typed. The options of the corpus that is named are flags, too.
+
+    Parameters
+    ----------
+    parser : with all other flags
+    arguments : what was typed
+    before : words that count as typed after the first positional one and before all flags, so that what was typed replaces them
+    """
+    first = next((number for number, word in enumerate(arguments) if word.startswith("-")), len(arguments))
+    words = [*arguments[:first], *before, *arguments[first:]]
+    corpus = first_look(words, "--corpus")
     if corpus:
         add_flags(parser, load_corpus(corpus))
     program = parser.prog if " " in parser.prog else f"python {sys.argv[0]}"  # `mlee table3`, or a recipe
-    return {**vars(parser.parse_args(arguments)), "command": f"{program} {shlex.join(arguments)}"}
+    return {**vars(parser.parse_args(words)), "command": f"{program} {shlex.join(arguments)}"}
 
 
 def parse_row(parser: Parser, arguments: Sequence[str], without: Sequence[str] = ()) -> tuple[dict, dict]:
@@ -87,10 +96,10 @@ def parse_row(parser: Parser, arguments: Sequence[str], without: Sequence[str] =
     return given, nested(take_settings(given, settings))
 
 
-def first_look(arguments: Sequence[str], flag: str, default: str | None = None) -> str | None:
-    """Return the value of a flag that decides which other flags there are."""
+def first_look(arguments: Sequence[str], flag: str, default: str | None = None, nargs: str | None = None):
+    """Return the value of a flag that decides which other flags there are: a text, or with `nargs` a list of them."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument(flag, dest="value", default=default)
+    parser.add_argument(flag, dest="value", default=default, nargs=nargs)
     return parser.parse_known_args(arguments)[0].value
 
 

@@ -90,6 +90,11 @@ def read_tree(hparams: str | Path, encoder: str | None = None) -> CommentedMap:
     return _joined(of_encoder, row)
 
 
+def read_plain(file: str | Path) -> dict:
+    """Return what a YAML file holds as dictionaries, lists and values. Raise an InputError if it is missing or damaged."""
+    return plain(_read(Path(file)))
+
+
 def resolved(tree: CommentedMap, overrides: Mapping, hparams: str | Path) -> StringIO:
     """Return a tree as text, with parts, references and overrides filled in. `hparams` names the file in errors."""
     text = StringIO()

@@ -16,7 +16,7 @@ from mlee_sb.evaluation.paper import CITATION, ROWS, TABLE_3
 from mlee_sb.evaluation.report import claims, page, tables
 from mlee_sb.evaluation.report.attention import AttentionFigure, cells_of_figure, chosen_utterances
 from mlee_sb.evaluation.report.entries import NOTHING, Entry, Table, as_text, title_of
-from mlee_sb.evaluation.report.latex import latex_table3
+from mlee_sb.evaluation.report.latex import latex_table
 from mlee_sb.evaluation.report.page import write_report
 from mlee_sb.evaluation.results import find_stages
 from mlee_sb.labels import vote_entropy
@@ -115,7 +115,7 @@ def test_every_table_is_whole(found):
 
 
 def test_latex_has_the_rows_of_the_paper_the_same_numbers_and_one_best(found):
-    text = latex_table3(found)
+    text = latex_table(found)
     lines = [line for line in text.splitlines() if line.endswith(r"\\") and "textbf" in line or " [" in line]
     rows = [line for line in lines if line.count("&") == 5]
     assert len(rows) == len(ROWS) and text.count(r"\begin{") == text.count(r"\end{") == 2

@@ -6,10 +6,10 @@ with them utterances that have no other votes: a posterior over the target emoti
 
 import numpy as np
 
-from mlee_sb.evaluation.ambiguity import vote_entropy
 from mlee_sb.evaluation.metrics.posteriors import SMALLEST
 from mlee_sb.evaluation.metrics.weighted import correlation, mean, ranks
 from mlee_sb.evaluation.predictions import Predictions
+from mlee_sb.labels import vote_entropy
 
 
 def has_votes(predictions: Predictions) -> np.ndarray:

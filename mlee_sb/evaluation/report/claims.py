@@ -19,34 +19,35 @@ P = "how probable a difference of this size or a larger one would be if there we
 
 
 def comparisons(found: dict) -> Table:
-    """Return the claims that were declared beforehand: each MLEE row against dominant recognition with its target and train set."""
-    claims = _claims(found)
+    """Return the claims that were declared beforehand: of the paper, each MLEE row against dominant recognition with its target."""
+    claims, n = _claims(found), found["declared"]["claims"]
     rows = [
         [*_compared(claim), p_entry(claim["p"]), p_entry(claim["p_holm"]), _detectable(claim), text_entry(_units(claim))]
         for claim in claims
     ]
     score, level = SCORES[found["primary"]].title, 1 - found["bootstrap"]["confidence"]
     notes = [
-        f"{paper.CLAIMS} claims are declared before the figures are seen: MLEE pre-training, alone and in the fusion, changes {score}. The "
-        f"corrected p counts all of them (Holm), also those that are missing here or cannot be tested. A difference is sure where the "
-        f"corrected p is below {level:g}.",
+        f"{n} claims are declared before the figures are seen: {_what_is_claimed(found)} {score}. The corrected p counts all of them "
+        f"(Holm), also those that are missing here or cannot be tested. A difference is sure where the corrected p is below {level:g}.",
+        *declared_words(found),
         *_chosen_words(found),
         f"Differences are {_scale_of(found['primary'])}. p and interval come from one t test: difference / standard error, where the "
         "standard error is found by leaving out one unit at a time (jackknife). Units are the speakers, or the folds where these give the "
         "larger standard error, because the speakers of a fold are judged by one trained model. The degrees of freedom (df) are always "
         "those of the fewer units. Intervals are not corrected.",
-        *_detectable_words(claims, found["primary"], level),
+        *_detectable_words(claims, found["primary"], level, n),
         verdict(found),
     ]
     header = ["row", "target", "train set", "against", "score", "difference", "p", "p, corrected", "detectable gain", "units"]
     terms = {
         "difference": _difference_words(claims),
         "p": P,
-        "p, corrected": f"the same, made larger because {paper.CLAIMS} claims are tested at once: this is the one to judge by",
+        "p, corrected": f"the same, made larger because {n} claims are tested at once: this is the one to judge by",
         "detectable gain": "the smallest true gain that these speakers would probably have shown",
         "units": "what the test counts as independent, and its degrees of freedom",
     }
-    return Table("comparisons", "Declared claims: MLEE pre-training and fusion against dominant recognition", header, rows, notes, terms)
+    of_the_paper = ": MLEE pre-training and fusion against dominant recognition" if found["declared"]["name"] == paper.NAME else ""
+    return Table("comparisons", f"Declared claims{of_the_paper}", header, rows, notes, terms)
 
 
 def exploratory(found: dict) -> Table:
@@ -97,11 +98,38 @@ def _units(comparison: dict) -> str:
     return NOTHING if comparison["units"] is None else f"{comparison['units']} ({comparison['df']} df)"
 
 
+def declared_words(found: dict) -> list[str]:
+    """Return when the claims were declared, how much was finished then, and what was declared of the same comparison before."""
+    declared = found["declared"]
+    if not declared["date"]:
+        return []
+    said = [f"The comparison {declared['name']} declared them on {declared['date']}, {_when(declared)}."]
+    if before := declared["before"]:
+        listed = "; ".join(f"on {one['date']} {one['claims']} claims about {SCORES[one['primary']].title}, {_when(one)}" for one in before)
+        said.append(
+            f"It had declared something else before: {listed}. What is declared anew after figures were seen is no claim, and nothing here "
+            "is sure then."
+        )
+    return said
+
+
+def _when(declared: dict) -> str:
+    if not declared["finished"]:
+        return f"before any of its {declared['stages']} stages was finished"
+    return f"when {declared['finished']} of its {declared['stages']} stages were finished"
+
+
+def _what_is_claimed(found: dict) -> str:
+    if found["declared"]["name"] == paper.NAME:
+        return "MLEE pre-training, alone and in the fusion, changes"
+    return "each row differs from its baseline in"
+
+
 def _chosen_words(found: dict) -> list[str]:
     """Return who chose the score of the claims, where it is not the declared one."""
-    if found["primary"] == paper.PRIMARY:
+    if found["primary"] == found["declared"]["primary"]:
         return []
-    chosen, declared = SCORES[found["primary"]].title, SCORES[paper.PRIMARY].title
+    chosen, declared = (SCORES[name].title for name in (found["primary"], found["declared"]["primary"]))
     return [
         f"The person who made this report chose that the claims are about {chosen} and not about {declared}. If that was after figures "
         "were seen, these are not claims, and nothing here is sure."
@@ -119,7 +147,7 @@ def _scale_of(name: str) -> str:
     return "in percentage points" if SCORES[name].percent else "on the scale of the score"
 
 
-def _detectable_words(claims: list[dict], primary: str, level: float) -> list[str]:
+def _detectable_words(claims: list[dict], primary: str, level: float, n: int) -> list[str]:
     """Return how large a true gain must be to be found, and how exactly that is known."""
     found = [claim for claim in claims if claim["detectable"] is not None]
     too_large = sum(claim["detectable"] is None and (claim["error"] or 0) >= ROUNDING for claim in claims)
@@ -132,7 +160,7 @@ def _detectable_words(claims: list[dict], primary: str, level: float) -> list[st
     points = " points" if SCORES[primary].percent else ""
     unsure = max((2 * claim["df"]) ** -0.5 for claim in found)
     return [
-        f"Detectable gain: the smallest true gain that a test at {level:g} / {paper.CLAIMS} finds in {POWER:.0%} of test sets like this "
+        f"Detectable gain: the smallest true gain that a test at {level:g} / {n} finds in {POWER:.0%} of test sets like this "
         f"one, here {least} to {most}{points}. It is about (t at half that level + t at {POWER:.0%}) x standard error, "
         f"and as uncertain as the standard error: by about {unsure:.0%}. A smaller gain may be true and not be found.",
         *none,

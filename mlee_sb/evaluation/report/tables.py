@@ -4,6 +4,7 @@ from mlee_sb.evaluation import paper
 from mlee_sb.evaluation.annotators import MEAN, OWN
 from mlee_sb.evaluation.coverage import WANTED
 from mlee_sb.evaluation.metrics import DECISIONS, DISTRIBUTIONS, POSTERIORS, PRESENT, SCORES, SELECTIVE, SETS, scores_of
+from mlee_sb.evaluation.report.choice import choice
 from mlee_sb.evaluation.report.claims import comparisons, exploratory
 from mlee_sb.evaluation.report.entries import (
     NOTHING,
@@ -30,6 +31,7 @@ def all_tables(found: dict) -> list[Table]:
     makers = (
         table3,
         comparisons,
+        choice,
         exploratory,
         recalls,
         sets,
@@ -62,7 +64,7 @@ def table3(found: dict) -> Table:
     of_human = "the score as a share of what one listener scores against the others"
     return Table(
         "table3",
-        "Table 3: recognition of the dominant emotion, in %",
+        f"{'Table 3: r' if found['declared']['name'] == paper.NAME else 'R'}ecognition of the dominant emotion, in %",
         [*NAMES, *meanings(OF_DECISIONS), "WA, paper", "UA, paper", "WA, share of human", "UA, share of human"],
         rows,
         [
@@ -272,7 +274,7 @@ def _folds_without_words(found: dict) -> list[str]:
         return ["Every fold tests every emotion."]
     return [
         f"No test utterance with dominant {'; '.join(lacking)}. UA and macro-F1 of such a fold are means over its other emotions, and "
-        "chance is higher there, so the means of folds have no interval. The pooled scores of table 3 are over all emotions."
+        "chance is higher there, so the means of folds have no interval. The pooled scores are over all emotions."
     ]
 
 
