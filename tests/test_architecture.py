@@ -43,12 +43,12 @@ MAY_IMPORT = {
     "corpora": {"labels"},
     "demo": {"corpora"},  # writes a release in IEMOCAP's layout
     "models": {"calibration", "hub_cache", "hub_errors", "hub_files", "targets.outputs"},
-    "training": {"calibration", "models", "noted_upstreams", "targets", "stage_folder", "whole_stage", "corpora.manifest"},
-    "evaluation": {"calibration", "fonts", "targets", "stage_folder", "corpora.manifest", "uncertainty"},
+    "training": {"calibration", "labels", "models", "noted_upstreams", "targets", "stage_folder", "whole_stage", "corpora.manifest"},
+    "evaluation": {"calibration", "fonts", "labels", "targets", "stage_folder", "corpora.manifest", "uncertainty"},
     "testing": {"models"},
     "inference": {
-        *("calibration", "fonts", "hub_cache", "hub_errors", "hub_files", "models", "noted_upstreams", "stage_folder", "targets.outputs"),
-        "uncertainty",
+        *("calibration", "fonts", "hub_cache", "hub_errors", "hub_files", "labels", "models", "noted_upstreams", "stage_folder"),
+        *("targets.outputs", "uncertainty"),
     },
     # What recipes/ and `mlee` call.
     "experiment": {"demo", "corpora", "training", "evaluation", "inference", "targets", "stage_folder", "models.bundle_files"},

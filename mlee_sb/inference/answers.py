@@ -13,6 +13,7 @@ from torch import Tensor
 from mlee_sb.calibration import Calibration, percent_of
 from mlee_sb.errors import InputError, choose
 from mlee_sb.inference.speech_gate import GATES
+from mlee_sb.labels import present_at_chance
 from mlee_sb.models.emotion_model import not_finite
 from mlee_sb.targets.outputs import Output
 from mlee_sb.uncertainty import Uncertainty
@@ -57,6 +58,9 @@ class Prediction:
     speech : share of the recording that is speech, 0 to 1
     seconds : length of the recording
     demo : whether the model was trained on the demo release, so that this answer means nothing
+    above_chance : codes of the emotions with more than 1 / K of the posterior of K emotions, by which the all-inclusive rule decides
+        (`mlee_sb.labels.present_at_chance`). It is the posterior before calibration, as in the scores of a model: calibration turns it
+        into the probability to be the dominant one. None without speech, or if the model only knows existence
     uncertainty : how much listeners would disagree, and how little the model can tell of it, in bits; None without speech, or if the model
         does not know it (its output is not `dirichlet`). It is not calibrated: a temperature is fitted to dominant emotions, not to votes
     """
@@ -71,6 +75,7 @@ class Prediction:
     speech: float
     seconds: float
     demo: bool = False
+    above_chance: tuple[str, ...] | None = None
     uncertainty: Uncertainty | None = None
 
 
@@ -157,6 +162,7 @@ def make_predictions(
     presence = None if presence is None else np.asarray(presence, dtype=float)
     with np.errstate(all="ignore"):  # NaN and infinity are found below, by the name of the recording
         present = None if presence is None else calibrated_presence(calibration, presence)
+        above = None if model.output.knows_existence else present_at_chance(model.output.probabilities(logits))
         if not model.output.knows_existence:
             posterior = model.output.probabilities(logits) if calibration is None else calibration.posterior(logits)
             probabilities = confidence = posterior
@@ -171,13 +177,19 @@ def make_predictions(
         if not finite[i]:
             found.append(not_finite(names[i]))
             continue
-        candidates = None if kept is None else tuple(np.array(model.emotions)[kept[i]].tolist())
+        candidates = None if kept is None else _codes(model.emotions, kept[i])
         sure = float(confidence[i, best])
         why = _why_abstain(candidates, len(model.emotions), sure, uncertain[i], asked)
         dominant = None if why else model.emotions[best]
         shown = (None if values is None else dict(zip(model.emotions, values[i].tolist(), strict=True)) for values in (posterior, present))
-        found.append(Prediction(dominant, why, sure, *shown, candidates, asked.coverage, speech[i], seconds[i], model.demo, uncertain[i]))
+        above_chance = None if above is None else _codes(model.emotions, above[i])
+        of_recording = (speech[i], seconds[i], model.demo, above_chance, uncertain[i])
+        found.append(Prediction(dominant, why, sure, *shown, candidates, asked.coverage, *of_recording))
     return found
+
+
+def _codes(emotions: Sequence[str], which: np.ndarray) -> tuple[str, ...]:
+    return tuple(np.array(emotions)[which].tolist())
 
 
 def calibrated_presence(calibration: Calibration | None, logits: np.ndarray) -> np.ndarray:

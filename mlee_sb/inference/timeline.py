@@ -17,7 +17,7 @@ from mlee_sb.uncertainty import Uncertainty
 PRESENT = 0.5  # an emotion with this probability or more counts as present
 NOT_SURE = "?"  # the label of speech for which the model abstains
 DECIMALS = 6
-COLUMNS = ("dominant", "abstained", "confidence", "candidates", "speech")  # of a table, before those of each emotion
+COLUMNS = ("dominant", "abstained", "confidence", "candidates", "above_chance", "speech")  # of a table, before those of each emotion
 PARTS = tuple(field.name for field in fields(Uncertainty))  # of an uncertainty, each with a column of a table after those of each emotion
 LABELS_OF = ("dominant", "presence")
 PLOTS = (".png", ".svg", ".pdf")
@@ -57,6 +57,7 @@ def columns_of(prediction: Prediction, emotions: list[str]) -> dict:
         prediction.abstained or "",
         round(prediction.confidence, DECIMALS),
         " ".join(prediction.candidates or ()),
+        " ".join(prediction.above_chance or ()),
         round(prediction.speech, DECIMALS),
     ]
     for by_emotion in (prediction.posterior, prediction.presence):

@@ -11,6 +11,8 @@ from scipy.special import expit, logsumexp, softmax
 if TYPE_CHECKING:
     from torch import Tensor
 
+DENSE = "dense"  # the kind of classifier of most targets (`mlee_sb.models.classifiers`): its only outputs are the K logits
+
 
 CONCENTRATIONS = (0.01, 10_000.0)  # [choice] bounds of a total concentration: beyond them, the votes of a few listeners tell nothing
 
