@@ -29,6 +29,7 @@ MANIFESTS = "manifests"  # the folder below the results of a corpus in which tra
 
 POSTERIOR, EXISTENCE_PROBABILITY = "p_", "e_"  # column prefixes of predictions.csv, before the code of an emotion
 TARGET, OUTPUT = "target", "output"  # columns of predictions.csv: the target's name, and the name of its output
+CONCENTRATION = "concentration"  # column: of the Dirichlet distribution whose mean the posterior is, where the output has one
 ANNOTATOR = "annotator"
 ANNOTATOR_COLUMNS = ("ID", ANNOTATOR, "label", "answer", "p")
 EXACT = "%.9g"  # so many digits are different for any two float32 numbers
@@ -240,6 +241,12 @@ class StageFolder:
         path = self.model / WEIGHTS
         return sha256_of(path) if path.is_file() else None
 
+    @property
+    def weights_size(self) -> int | None:
+        """The bytes of the weights of the model; None where there are none."""
+        path = self.model / WEIGHTS
+        return path.stat().st_size if path.is_file() else None
+
     def write_summary(self, summary: Summary) -> None:
         """Write summary.json."""
         write_json(self.summary, asdict(summary))
@@ -334,6 +341,7 @@ class StageFolder:
         output: str,
         probabilities: np.ndarray,
         existence: np.ndarray | None = None,
+        concentrations: np.ndarray | None = None,
     ) -> None:
         """Write predictions.csv: the probabilities for each test utterance, beside the votes of its annotators.
 
@@ -346,6 +354,7 @@ class StageFolder:
         target, output : names, the same in each row
         probabilities : [n, K], posteriors or probabilities of existence, depending on the output
         existence : [n, K], probabilities of existence; None if the stage does not know them
+        concentrations : [n], of the Dirichlet distributions whose means the probabilities are; None if the output has none
         """
         sets = [SPLIT] if test_sets_in(test) else []
         frame = test[["ID", "speaker", *sets, "dominant", *vote_columns_in(test), *existence_columns(emotions)]].copy()
@@ -353,6 +362,8 @@ class StageFolder:
         frame[prediction_columns(emotions)] = probabilities
         if existence is not None:
             frame[prediction_columns(emotions, EXISTENCE_PROBABILITY)] = existence
+        if concentrations is not None:
+            frame[CONCENTRATION] = concentrations
         with written_beside(self.predictions) as beside:
             frame.to_csv(beside, index=False, float_format=EXACT, lineterminator="\n")
 

@@ -12,10 +12,16 @@ from mlee_sb.errors import InputError
 from mlee_sb.models.annotator_heads import AnnotatorHeads
 from mlee_sb.models.dense_classifier import DenseClassifier
 from mlee_sb.models.listener_adapted import ListenerAdapted
+from mlee_sb.models.multitask_classifier import MultitaskClassifier
 from mlee_sb.targets.outputs import DENSE
 
 KIND = "kind"  # entry of config.json
-CLASSIFIERS: dict[str, type[nn.Module]] = {DENSE: DenseClassifier, "annotator_heads": AnnotatorHeads, "listener_adapted": ListenerAdapted}
+CLASSIFIERS: dict[str, type[nn.Module]] = {
+    DENSE: DenseClassifier,
+    "annotator_heads": AnnotatorHeads,
+    "listener_adapted": ListenerAdapted,
+    "multitask": MultitaskClassifier,
+}
 
 
 def kind_of(classifier: type[nn.Module]) -> str | None:

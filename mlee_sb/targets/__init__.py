@@ -4,10 +4,11 @@ Only the computation of a loss imports torch.
 """
 
 from mlee_sb.targets.base import TRAIN_SETS, Setting, Target, find_target, target_names, usable_targets
-from mlee_sb.targets.outputs import DENSE, OUTPUTS, SIGMOID, SOFTMAX, Output
+from mlee_sb.targets.outputs import DENSE, DIRICHLET, OUTPUTS, SIGMOID, SOFTMAX, Output
 
 __all__ = [
     "DENSE",
+    "DIRICHLET",
     "OUTPUTS",
     "SIGMOID",
     "SOFTMAX",

@@ -74,6 +74,8 @@ class Target:
     output : what the K numbers of a model with this target mean
     settings : the settings in an hparams file that belong to this target only: name -> allowed values
     one_train_set : the only train set, for a target that uses the same utterances for both; "" for a target with two different ones
+    class_weights_shift : whether class weights shift the posterior to rare emotions, so that they are divided out of it to undo them;
+        False where they only say how much an utterance counts
     classifier : the kind of classifier that it needs (`mlee_sb.models.classifiers`)
     all_outputs : whether its loss takes what the classifier returns with ``all_outputs=True``, and not its logits [batch, K]
     needs_annotators : whether it learns the votes of each annotator, and not their numbers. A corpus without names of annotators is refused
@@ -83,6 +85,7 @@ class Target:
     output: ClassVar[Output]
     settings: ClassVar[Mapping[str, Setting]] = {}
     one_train_set: ClassVar[str] = ""
+    class_weights_shift: ClassVar[bool] = True
     classifier: ClassVar[str] = DENSE
     all_outputs: ClassVar[bool] = False
     needs_annotators: ClassVar[bool] = False
@@ -134,6 +137,10 @@ class Target:
     def weight(self, labels: Tensor, class_weights: Tensor) -> Tensor:
         """Return the weight of each utterance [batch] in a mean of the loss that is weighted by class."""
         raise NotImplementedError
+
+    def examples(self, labels: Tensor) -> Tensor:
+        """Return how many examples each utterance counts as in a plain mean of the loss [batch]: 1, where a target does not say more."""
+        return labels.new_ones(len(labels))
 
     def training_labels(
         self, train_set: str, dominant: Sequence[str], votes: np.ndarray, settings: Mapping

@@ -47,7 +47,8 @@ class Learned(nn.Module):
 class EmotionBrain(sb.Brain):
     """Trains the learned part of an encoder and a classifier with any target. The mean loss is over the utterances of the whole set.
 
-    [choice] `loss_mean` says which mean: ``"plain"`` over utterances, or ``"weighted"`` with their class weights.
+    [choice] `loss_mean` says which mean: ``"plain"`` over utterances (or what the target calls its examples), or ``"weighted"`` with their
+    class weights.
 
     Parameters
     ----------
@@ -128,7 +129,7 @@ class EmotionBrain(sb.Brain):
             return logits.new_zeros(())
         labels = upload(batch.labels, self.device)
         losses = self.target.loss(logits.float(), labels, self.class_weights)
-        weights = self.target.weight(labels, self.class_weights) if self.loss_mean == WEIGHTED_MEAN else torch.ones_like(losses)
+        weights = self.target.weight(labels, self.class_weights) if self.loss_mean == WEIGHTED_MEAN else self.target.examples(labels)
         self.utterance_losses.append((batch.items, torch.stack([losses.detach(), weights], dim=-1)))
         _, n = processes()
         if n == 1 or stage != sb.Stage.TRAIN:
@@ -175,7 +176,8 @@ class EmotionBrain(sb.Brain):
         best = "  best so far" if self.epochs.best_limit == epoch else ""
         self.log.add(epoch, self.losses["train"], loss)
         self.say(f"  epoch {epoch:3d}  train loss {self.losses['train']:.4f}  valid loss {loss:.4f}{best}")
-        meta = {LOSS: loss, "epoch": epoch, "train_loss": self.losses["train"], SECONDS: time.monotonic() - self.start}
+        ranked = loss if self.epochs.counts else math.inf  # the best one is looked for among those that count
+        meta = {LOSS: ranked, "epoch": epoch, "train_loss": self.losses["train"], SECONDS: time.monotonic() - self.start}
         self.checkpointer.save_epoch(meta, best_by=LOSS)
 
     def restore_best(self) -> dict:

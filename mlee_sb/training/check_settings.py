@@ -16,6 +16,8 @@ PLAIN_MEAN, WEIGHTED_MEAN = "plain", "weighted"  # how the mean of the loss over
 LARGEST_SEED = 2**32 - 1  # numpy's
 FASTEST, SLOWEST = 10, 0.1  # speed factors
 
+BINS, BIN_EPOCHS = "curriculum_bins", "curriculum_epochs"
+NO_CURRICULUM = 1  # one bin, which all epochs hear
 TENSORBOARD = "tensorboard"  # the setting; the package and the extra have the same name
 SETTINGS = {  # settings of every hparams file; those of a target and the learning rates of an encoder come in addition
     "row": Setting(str),
@@ -35,6 +37,7 @@ SETTINGS = {  # settings of every hparams file; those of a target and the learni
     "embedding_dropout": Setting(float, least=0, below=1),
     "gain_db": Setting(float, least=0),
     "noise_snr_db": Setting(float, optional=True),
+    **dict.fromkeys((BINS, BIN_EPOCHS), Setting(int, above=0)),
     "batch_size": Setting(int, above=0),
     "lr": Setting(float, above=0),
     "max_epochs": Setting(int, above=0),
@@ -177,10 +180,24 @@ def check_values(settings: Mapping, file: str | Path) -> None:
             setting.check(name, settings[name], file)
     if settings["seed"] > LARGEST_SEED:
         raise InputError(f"{file}: seed is {settings['seed']!r}, and must be {LARGEST_SEED} or less")
+    if (before := epochs_before_all(settings)) >= settings["max_epochs"]:
+        raise InputError(
+            f"{file}: max_epochs is {settings['max_epochs']!r}, and the last bin of the curriculum joins in epoch {before + 1}: "
+            f"give max_epochs {before + 1} or more, or fewer {BINS} or {BIN_EPOCHS}"
+        )
     speeds = settings["speeds"]
     right = all(isinstance(speed, int | float) and SLOWEST <= speed <= FASTEST for speed in speeds)
     if not speeds or len(set(speeds)) != len(speeds) or not right:
         raise InputError(f"{file}: speeds are {speeds!r}, and must be different factors such as 0.9 1.0 1.1")
+
+
+def epochs_before_all(settings: Mapping) -> int:
+    """Return the number of epochs that do not hear all training utterances, because bins of the curriculum are missing.
+
+    >>> epochs_before_all({"curriculum_bins": 5, "curriculum_epochs": 2}), epochs_before_all({"curriculum_bins": 1, "curriculum_epochs": 2})
+    (8, 0)
+    """
+    return (settings[BINS] - 1) * settings[BIN_EPOCHS]
 
 
 def built_classes(settings: Mapping) -> list[type]:

@@ -16,6 +16,7 @@ from mlee_sb.models.classifiers import CLASSIFIERS, build_classifier, describe_c
 from mlee_sb.models.dense_classifier import DenseClassifier
 from mlee_sb.models.emotion_model import EmotionModel
 from mlee_sb.models.listener_adapted import ListenerAdapted
+from mlee_sb.models.multitask_classifier import MultitaskClassifier
 from mlee_sb.targets import SOFTMAX
 
 ANNOTATORS, SIZE = 5, 12
@@ -65,6 +66,18 @@ def test_a_bundle_holds_it_and_tells_how_many_annotators_and_no_more_of_them(kin
     loaded = load_bundle(tmp_path / "bundle").model
     waveforms, n_samples = 0.1 * torch.randn(2, 16_000), torch.tensor([16_000, 12_000])
     torch.testing.assert_close(loaded(waveforms, n_samples), model(waveforms, n_samples))
+
+
+def test_a_bundle_holds_both_tasks_and_answers_with_the_first_one(tmp_path):
+    encoder = small_encoder()
+    classifier = MultitaskClassifier(encoder.embedding_size, len(EMOTIONS), hidden_size=8)
+    model = EmotionModel(encoder, classifier, EMOTIONS, SOFTMAX).eval()
+    save_bundle(tmp_path / "bundle", model, {**LABELS, "target": "primary_secondary"}, demo=False)
+    loaded = load_bundle(tmp_path / "bundle").model
+    embeddings = torch.randn(3, encoder.embedding_size)
+    torch.testing.assert_close(loaded.classifier(embeddings, all_outputs=True), classifier(embeddings, all_outputs=True))
+    torch.testing.assert_close(loaded.classifier(embeddings), classifier(embeddings, all_outputs=True)[:, 0])
+    assert loaded.logits(0.1 * torch.randn(1, 16_000), torch.tensor([16_000]))[1] is None, "it does not tell existence"
 
 
 @pytest.mark.parametrize(
