@@ -1,9 +1,7 @@
 """An hparams file as a tree of YAML: with the base that it includes, the file of its encoder, and its comments."""
 
-import copy
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 from io import StringIO
 from pathlib import Path
 
@@ -226,7 +224,7 @@ def _read(path: Path) -> CommentedMap:
         if nearby:
             choose(path.name, nearby, f"hparams file in {path.parent}")
         raise InputError(f"{path}: no such hparams file")
-    tree = copy.deepcopy(_parsed(_text(path), path))  # its owner changes it; a copy takes a quarter of the time of reading the text
+    tree = _loaded(_text(path), path)
     for value in tree.values():
         _with_whole_paths(value, path.parent.resolve())
     return tree
@@ -237,11 +235,6 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not a text file ({error}): save it as UTF-8, or copy it anew from `mlee hparams`") from error
-
-
-@lru_cache(maxsize=256)
-def _parsed(text: str, path: Path) -> CommentedMap:
-    return _loaded(text, path)
 
 
 def _loaded(text: str, where: str | Path) -> CommentedMap:
