@@ -1,4 +1,4 @@
-"""Targets from votes, and their class weights: hard, soft, existence (Ando et al. 2019, equations 3 to 6), and those of other papers."""
+"""Targets from votes, and their class weights (Ando et al. 2019, equations 3 to 6, and other papers); how much votes disagree."""
 
 from collections.abc import Sequence
 
@@ -130,8 +130,8 @@ def vote_targets(votes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def present_at_chance(distribution: np.ndarray) -> np.ndarray:
     """Return which emotions have more than the share 1 / K that chance would give each of K emotions.
 
-    This is the threshold of the all-inclusive rule (Chou et al. 2024), and it is strict, as in the code of EMO-SUPERB (Wu et al. 2024). So
-    with equal shares, no emotion is present. It serves for the proportions of votes and for the posterior of a model.
+    So the code of EMO-SUPERB (Wu et al. 2024) decides by the all-inclusive rule (Chou et al. 2024). It is strict: with equal shares, no
+    emotion is present. It serves for the proportions of votes and for the posterior of a model.
 
     Parameters
     ----------
@@ -238,6 +238,20 @@ def existence_class_weights(targets: np.ndarray, emotions: Sequence[str] | None 
     _refuse_empty(present, emotions, "no training example with")
     _refuse_empty(absent, emotions, "no training example without")
     return len(targets) / (2 * np.stack([absent, present], axis=1))
+
+
+def vote_entropy(votes: np.ndarray) -> np.ndarray:
+    """Return the entropy of the votes of each utterance, in bits: 0 where all agree.
+
+    Parameters
+    ----------
+    votes : [n, C]; each column is one answer. Where the last one is for everything that is not a target emotion, that counts as one answer
+
+    >>> vote_entropy(np.array([[3, 0, 0], [1, 1, 0], [1, 0, 1]])).tolist()
+    [0.0, 1.0, 1.0]
+    """
+    p = np.sort(votes / votes.sum(axis=1, keepdims=True).clip(1))  # sorted, so that 2 : 1 and 1 : 2 are equal to the last digit
+    return np.abs((p * np.log2(np.where(p > 0, p, 1))).sum(axis=1))
 
 
 def _refuse_empty(mass: np.ndarray, emotions: Sequence[str] | None, words: str) -> None:

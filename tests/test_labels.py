@@ -58,6 +58,8 @@ def test_a_share_of_exactly_one_in_k_is_not_present_and_one_vote_more_is(k, time
     """Whatever the number of votes, rounding must not decide."""
     counts = np.full(k, times)
     assert not labels.present_at_chance(counts / counts.sum()).any()
+    in_a_file = (counts / counts.sum()).astype(np.float32).astype(float)
+    assert not labels.present_at_chance(in_a_file).any()
     counts[0] += 1
     assert labels.present_at_chance(counts / counts.sum()).tolist() == [True] + [False] * (k - 1)
 

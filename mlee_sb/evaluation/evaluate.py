@@ -8,7 +8,8 @@ import numpy as np
 from tqdm import tqdm
 
 from mlee_sb.evaluation import metrics, paper
-from mlee_sb.evaluation.ambiguity import THIRDS, thirds, vote_entropy
+from mlee_sb.evaluation.ambiguity import THIRDS, thirds
+from mlee_sb.evaluation.annotators import each_annotator
 from mlee_sb.evaluation.bootstrap import CONFIDENCE, RESAMPLES, Resamples, interval
 from mlee_sb.evaluation.cautions import cautions, folds_without, why_no_intervals
 from mlee_sb.evaluation.ceiling import human_agreement
@@ -22,6 +23,7 @@ from mlee_sb.evaluation.origins import doubts
 from mlee_sb.evaluation.predictions import Predictions
 from mlee_sb.evaluation.protocol.stages import read_used
 from mlee_sb.evaluation.results import StageResult, by_key, find_stages, readable_stages
+from mlee_sb.labels import vote_entropy
 from mlee_sb.stage_folder import above_rows, row_name
 
 AT_ONCE = 256  # resamples: bounds the memory
@@ -216,6 +218,7 @@ def _cell(cell: Cell, sample: _Sample, ceilings: dict[str, np.ndarray]) -> dict:
             for fold, stage in folds.items()
         ],
         "trained": [_trained(stage) for stage in cell.all_stages],
+        "annotators": each_annotator(stage.files for stage in cell.all_stages),
     }
 
 

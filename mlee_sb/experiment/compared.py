@@ -14,7 +14,7 @@ from mlee_sb.experiment.arguments import Settings, typed
 from mlee_sb.experiment.comparison_file import Chosen, Comparison
 from mlee_sb.experiment.hparams_files import ENDINGS, find_hparams
 from mlee_sb.stage_folder import row_name, variant_of
-from mlee_sb.targets import SOFTMAX, find_target, target_names
+from mlee_sb.targets import DENSE, SOFTMAX, find_target, target_names
 from mlee_sb.targets.hard import HardTarget
 from mlee_sb.targets.soft import SoftTarget
 from mlee_sb.training.hparams_tree import ENCODER, FIRST, encoder_names, encoder_settings, plain, read_tree
@@ -23,7 +23,7 @@ from mlee_sb.training.stage import Data, Stage, make_stage
 
 TARGET = "target"
 OF_THE_GRID = ("fold", "seed", "train_set", TARGET)  # settings that the grid goes through
-OF_ITS_TARGETS = tuple(name for target in target_names(SOFTMAX) for name in find_target(target).settings)  # a fusion passes them on
+OF_ITS_TARGETS = tuple(name for target in target_names(SOFTMAX, DENSE) for name in find_target(target).settings)  # a fusion passes them on
 # Settings with one value for the whole grid. Those of existence belong to the row mlee: --mlee.full_votes.
 OF_ALL_ROWS = (*(name for name in SHARED if name not in OF_THE_GRID), *OF_ITS_TARGETS)
 

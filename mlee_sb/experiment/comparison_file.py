@@ -9,7 +9,7 @@ from mlee_sb.errors import InputError, choose
 from mlee_sb.evaluation import paper
 from mlee_sb.evaluation.metrics import find_score
 from mlee_sb.experiment.hparams_files import find_comparison
-from mlee_sb.targets import SOFTMAX, TRAIN_SETS, target_names
+from mlee_sb.targets import DENSE, SOFTMAX, TRAIN_SETS, target_names
 from mlee_sb.training.hparams_tree import read_plain
 from mlee_sb.typed_files import check_types
 
@@ -119,7 +119,7 @@ class Comparison:
 
     def checked(self) -> "Comparison":
         """Return the comparison with the name of its primary score. Raise an InputError if a target, train set or score is unknown."""
-        for name, found, known in (("target", self.targets, target_names(SOFTMAX)), ("train_set", self.train_sets, TRAIN_SETS)):
+        for name, found, known in (("target", self.targets, target_names(SOFTMAX, DENSE)), ("train_set", self.train_sets, TRAIN_SETS)):
             for value in found:
                 choose(value, known, name)
         return replace(self, primary=find_score(self.primary, "primary score"))

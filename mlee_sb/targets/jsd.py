@@ -12,11 +12,11 @@ class JsdTarget(KldTarget):
     labels disturb less: E. Englesson and H. Azizpour, "Generalized Jensen-Shannon divergence loss for learning with noisy labels", NeurIPS
     2021.
 
-    It is log 2 at most, where KL(q || p) has no limit. So one utterance cannot outweigh many; and the gradient fades where the model is sure
-    of something else than the votes. Class weights are those of `KldTarget`.
+    It is log 2 at most, where KL(q || p) has no limit. So one utterance cannot outweigh many; and the gradient fades where the model is
+    sure of something else than the votes. Class weights are those of `KldTarget`.
     """
 
-    name, class_weights_divide_out = "jsd", False
+    name = "jsd"
 
     def divergence(self, q, log_p):
         """Return the divergence [batch] of log posteriors `log_p` from labels `q`, both [batch, K]: 0 to log 2."""

@@ -112,11 +112,14 @@ class EmotionBrain(sb.Brain):
             torch.manual_seed((self.train_sampler.seed * 1_000_003 + epoch) * n + number)
 
     def compute_forward(self, batch: Batch, stage: sb.Stage) -> Tensor:
-        """Return logits [batch, K] for a batch."""
-        return self.modules.classifier(self.modules.encoder(upload(batch.inputs, self.device), batch.lengths.tolist()))
+        """Return what the loss of the target takes: logits [batch, K] or all outputs of the classifier; in a test, logits."""
+        embeddings = self.modules.encoder(upload(batch.inputs, self.device), batch.lengths.tolist())
+        if self.target.all_outputs and stage != sb.Stage.TEST:
+            return self.modules.classifier(embeddings, all_outputs=True)
+        return self.modules.classifier(embeddings)
 
     def compute_objectives(self, logits: Tensor, batch: Batch, stage: sb.Stage) -> Tensor:
-        """Return the mean loss of the batch for logits [batch, K]; with several processes, the part of this process; in a test, 0.
+        """Return the mean loss of the batch of what `compute_forward` returned; with several processes, the part of this one; in a test 0.
 
         DDP takes the mean of the gradients of all `n` processes. So a part is `n` times the sum of its losses, divided by the weight of
         the whole batch.
@@ -173,7 +176,8 @@ class EmotionBrain(sb.Brain):
         best = "  best so far" if self.epochs.best_limit == epoch else ""
         self.log.add(epoch, self.losses["train"], loss)
         self.say(f"  epoch {epoch:3d}  train loss {self.losses['train']:.4f}  valid loss {loss:.4f}{best}")
-        meta = {LOSS: loss, "epoch": epoch, "train_loss": self.losses["train"], SECONDS: time.monotonic() - self.start}
+        ranked = loss if self.epochs.counts else math.inf  # the best one is looked for among those that count
+        meta = {LOSS: ranked, "epoch": epoch, "train_loss": self.losses["train"], SECONDS: time.monotonic() - self.start}
         self.checkpointer.save_epoch(meta, best_by=LOSS)
 
     def restore_best(self) -> dict:

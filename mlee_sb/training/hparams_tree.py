@@ -161,7 +161,7 @@ def _check_first(first: str, hparams: Path) -> None:
     """Refuse what is no row beside the file `hparams`, and a row that freezes the encoders of others."""
     rows = {path.stem: path for path in sorted(hparams.parent.glob("*.yaml")) if names_a_row(path)}
     where = f"{FIRST} of {hparams.name}"
-    below = _with_base(rows[choose(first, rows, f"row in {hparams.parent}, {where}:")]).get("requires")
+    below = _with_base(rows[choose(first, rows, f"row for {where}")]).get("requires")
     if below:
         raise InputError(
             f"{where}: {first} trains no encoder, it freezes those of {', '.join(below)}: give a row that requires no other, such as mlee"

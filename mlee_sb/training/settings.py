@@ -124,8 +124,9 @@ def overridable(hparams: str | Path, chosen: Mapping[str, str] | None = None) ->
     chosen = chosen or {}
     encoder = chosen.get(ENCODER)
     tree = read_tree(hparams, encoder)
-    output = find_target(str(tree["target"])).output if tree.get("target") in target_names() else None
-    of_its_targets = {name for target in target_names(output) for name in find_target(target).settings}
+    target = find_target(str(tree["target"])) if tree.get("target") in target_names() else None
+    learnable = target_names(target.output, target.classifier) if target else target_names()
+    of_its_targets = {name for target in learnable for name in find_target(target).settings}
     found = {}
     for name, value in tree.items():
         chooses = name not in ("row", ENCODER) and (name in of_its_targets or name not in of_all_targets())

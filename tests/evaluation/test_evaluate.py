@@ -335,6 +335,12 @@ def test_class_weights_can_be_divided_out_of_posteriors_and_of_existence(results
     assert cell(undone, "mlee", "all")["existence"]["f1"] != cell(found, "mlee", "all")["existence"]["f1"]
 
 
+def test_class_weights_that_shift_no_posterior_need_not_be_divided_out(tmp_path):
+    folder = fabricate(tmp_path, rows=["dominant_soft"], target="all_inclusive")
+    both = [cell(evaluate(folder, undo_class_weights=undo, **QUICK), "dominant_soft", "all")["pooled"] for undo in (False, True)]
+    assert both[0]["nll"] == both[1]["nll"]
+
+
 def test_a_model_trained_with_weights_is_the_one_without_once_they_are_undone():
     """The least of a weighted cross entropy, found by a solver, for votes of 7 to 2 to 1."""
     share, weights = np.array([0.7, 0.2, 0.1]), np.array([0.3, 0.9, 1.8])

@@ -48,7 +48,6 @@ class Made:
     command: str
 
 
-PLOTS_OF = {"table3": ("forest",), "recalls": ("confusions",), "posteriors": ("reliability",), "training": ("curves",)}
 CSS_COLOURS = {"paper": PAPER, "ink": INK, "soft": SOFT, "line": FAINT, "accent": COLOURS[0]}
 
 
@@ -78,8 +77,8 @@ def write_report(
     output = Path(output)
     check_output(output)
     made = Made(datetime.now(UTC).date().isoformat(), __version__, command)
-    plots = {plot.key: plot for plot in all_plots(found)}
-    sections = [Section(table, [plots[key] for key in PLOTS_OF.get(table.key, ()) if key in plots]) for table in all_tables(found)]
+    plots = all_plots(found)
+    sections = [Section(table, [plot for plot in plots if plot.table == table.key]) for table in all_tables(found)]
     context = {
         "found": found,
         "facts": _facts(found, made),
@@ -98,7 +97,7 @@ def write_report(
         (beside / MARKDOWN).write_text(_render("report.md.j2", context, escape=False), encoding="utf-8")
         (beside / f"{found['declared']['name']}{LATEX}").write_text(latex_table(found), encoding="utf-8")
         write_json(beside / NUMBERS, {**found, "made": asdict(made)})
-        for plot in [*plots.values(), *(figure.plot for figure in attention)]:
+        for plot in [*plots, *(figure.plot for figure in attention)]:
             (beside / PLOTS / f"{plot.key}.svg").write_text(plot.svg, encoding="utf-8")
     return output / HTML
 
