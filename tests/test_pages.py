@@ -15,7 +15,7 @@ import mlee_sb
 from mlee_sb.cli.app import app
 from mlee_sb.corpora.base import corpus_names
 from mlee_sb.evaluation.metrics import SCORES
-from mlee_sb.experiment import cross_validate, prepare_corpus, table3, train
+from mlee_sb.experiment import compare, cross_validate, prepare_corpus, table3, train
 from mlee_sb.training.settings import overridable
 
 RUN = ("bash", "python", "csv", "toml", "yaml")  # languages whose blocks are run by tests/e2e/test_readme.py
@@ -118,7 +118,7 @@ def test_every_flag_on_a_page_is_one_of_a_command(capsys):
         known |= flags_of_help(main, [str(HPARAMS[0])], capsys)
     for corpus in corpus_names():
         known |= flags_of_help(prepare_corpus.main, [corpus], capsys)
-    known |= flags_of_help(table3.main, [], capsys)
+    known |= flags_of_help(table3.main, [], capsys) | flags_of_help(compare.main, ["table3"], capsys)
     code = [line for block in blocks("bash") for line in block.splitlines() if line not in other_lines()] + spans()
     used = {
         word.partition("=")[0] for line in code if " -m " not in line and "pip " not in line for word in words(line) if word[:2] == "--"

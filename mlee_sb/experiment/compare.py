@@ -123,7 +123,7 @@ def _word(arguments: Sequence[str], folder: str | None) -> str | None:
 
 def _flags_in(comparison: Comparison, settings: dict, arguments: Sequence[str]) -> list[str]:
     """Return the settings that a comparison file has for the command, as flags."""
-    corpus = comparison.settings.get("corpus", first_look(arguments, "--corpus"))
+    corpus = first_look(arguments, "--corpus", default=comparison.settings.get("corpus"))
     of_corpus = corpus_options(load_corpus(corpus)) if corpus else {}
     words = []
     for name, value in comparison.settings.items():

@@ -22,6 +22,8 @@ from mlee_sb.training.hparams_tree import (
 
 _READ: dict[tuple, dict] = {}  # what was read before: a plan of table 3 asks hundreds of times for the settings of a few files
 
+FILLED_IN = ("fold", "seed")  # settings that are replaced after a file was read, where no other setting refers to them
+
 # A required stage has the same values of these as the stage that requires it.
 SHARED = (
     "fold",
@@ -55,11 +57,18 @@ def read_settings(hparams: str | Path, overrides: Mapping | None = None) -> dict
         if the file is missing or damaged, if a setting in it is unknown or missing, or if an override is not one of its settings or has
         a wrong value
     """
-    overrides = dict(overrides or {})
-    read_from = (str(hparams), texts_of(Path(hparams)), repr(overrides))
+    overrides, texts = dict(overrides or {}), texts_of(Path(hparams))
+    filled = {name: overrides.pop(name) for name in FILLED_IN if name in overrides and not any(f"<{name}" in text for text in texts)}
+    read_from = (str(hparams), texts, repr(overrides))
     if read_from not in _READ:
         _READ[read_from] = _checked_settings(hparams, overrides)
-    return copy.deepcopy(_READ[read_from])
+    settings = copy.deepcopy(_READ[read_from])
+    for name in filled:
+        choose(name, settings, f"setting of {Path(hparams).name}")
+    settings |= filled
+    if filled:
+        check_values(settings, Path(hparams).name)
+    return settings
 
 
 def _checked_settings(hparams: str | Path, overrides: Mapping) -> dict:

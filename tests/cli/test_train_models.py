@@ -1,4 +1,4 @@
-"""`mlee` and training, as a person types it: train, cross-validate, table3, prepare, hparams, demo, --version."""
+"""`mlee` and training, as a person types it: train, cross-validate, compare, table3, prepare, hparams, demo, --version."""
 
 import json
 import re
@@ -44,6 +44,7 @@ def of_release(release, tmp_path):
         (["cross-validate", "mlee_fusion"], 9),
         (["cross-validate", "hparams/mlee.yaml", "--folds", "1", "2"], 2),
         (["table3", "--rows", "mlee", "mlee_fusion", "--targets", "soft", "--train_sets", "all"], 9),
+        (["compare", "table3", "--rows", "dominant", "kld", "--targets", "soft", "--train_sets", "all", "--folds", "1"], 2),
     ],
 )
 def test_a_plan_is_that_of_the_recipe(of_release, words, stages, capsys):
@@ -59,11 +60,11 @@ def test_prepare_is_the_recipe(release, tmp_path, capsys):
     assert "written to" in capsys.readouterr().out and (tmp_path / "out/protocol.json").is_file()
 
 
-@pytest.mark.parametrize("command", ["train", "cross-validate", "table3", "prepare"])
+@pytest.mark.parametrize("command", ["train", "cross-validate", "compare", "table3", "prepare"])
 def test_help_is_that_of_the_recipe_with_commands_to_type_here(command, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    row = ["mlee_fusion"] if command in ("train", "cross-validate") else []
-    assert main([command, *row, "--help"]) == 0
+    first = {"train": ["mlee_fusion"], "cross-validate": ["mlee_fusion"], "compare": ["table3"]}.get(command, [])
+    assert main([command, *first, "--help"]) == 0
     said = capsys.readouterr().out
     assert said.startswith(f"usage: mlee {command} ") and f"\nmlee {command} " in said
     assert "recipes/" not in said and "--emotions" in said

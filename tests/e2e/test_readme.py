@@ -23,10 +23,12 @@ from mlee_sb import EmotionClassifier
 from mlee_sb.cli import app as cli
 from mlee_sb.demo import make_demo_release
 from mlee_sb.experiment import arguments as command
-from mlee_sb.experiment import cross_validate, hparams_files, prepare_corpus, table3, train
+from mlee_sb.experiment import compare, cross_validate, hparams_files, prepare_corpus, table3, train
 
 CREMA_D_VOTES = [(0, 0, 0, 3, 6, 0), (0, 0, 2, 0, 3, 5), (0, 0, 7, 0, 2, 0), (3, 0, 1, 5, 0, 0)]  # A D F H N S
-MAINS = {"prepare": prepare_corpus.main, "train": train.main, "cross-validate": cross_validate.main, "table3": table3.main}
+MAINS = {"prepare": prepare_corpus.main, "train": train.main, "cross-validate": cross_validate.main}
+GRIDS = {"table3": table3.main, "compare": compare.main}
+MAINS |= GRIDS
 OF_TRAINING = (*MAINS, "hparams")
 UPSTREAMS = {"whisper-base": "whisper", "wavlm-large": "wavlm"}  # small ones with random weights, in the place of those on the hub
 OF_RESULTS = ("check-protocol", "report")
@@ -86,6 +88,7 @@ def place(tmp_path_factory):
     }
     write_crema_d(folder / "corpora/CREMA-D", clips)
     write_my_corpus(folder / "corpora/my_corpus", tables("own_corpus.md"))
+    (folder / "my_comparison.yaml").write_text(blocks("yaml", "compare.md")[0])
     (folder / "corpora/merge_exc.csv").write_text(blocks("csv", "folds.md")[0])
     write_label_lines(folder / "corpora/label_lines")
     write_msp_podcast(folder / "corpora/MSP-PODCAST")
@@ -130,8 +133,10 @@ def run(line: str, folder: Path, *more: str) -> int:
     program, first, *arguments = words(re.sub(" (/data|openai|microsoft)/", f" {folder}/corpora/", line))
     assert (ROOT / first).is_file() or f"{program} " == MLEE
     arguments += more
-    if called(line) == "table3":
+    if called(line) in GRIDS:
         arguments += ONE_STAGE
+    if called(line) == "compare":
+        arguments += ["--baseline", "mlee", "--seeds", "1"]
     elif called(line) in ("train", "cross-validate") and "--help" not in arguments:
         arguments += ["--device", "cpu"]
     if called(line) == "cross-validate":
@@ -170,7 +175,7 @@ def test_commands_that_train_do_their_work(lines, in_place, capsys):
         said = capsys.readouterr().out
         if "--dry-run" in line:
             assert "plan: " in said and "training on" not in said
-        elif called(line) in ("cross-validate", "table3"):
+        elif called(line) in ("cross-validate", *GRIDS):
             assert "1 of 1 folds" in said and "failed" not in said
         elif called(line) == "hparams":
             assert Path(words(line)[2], "mlee_fusion.yaml").is_file()

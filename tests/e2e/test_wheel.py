@@ -129,6 +129,7 @@ def test_a_row_is_trained_by_its_name_and_reported(installed, of_demo):
 
 def test_table_3_is_planned(installed, of_demo):
     assert "plan: 13 stages" in installed.mlee("table3", "--folds", "3", *of_demo, "--dry-run")
+    assert "plan: 13 stages" in installed.mlee("compare", "table3", "--folds", "3", *of_demo, "--dry-run")
 
 
 @pytest.mark.real  # test_demo.py runs it from a checkout

@@ -27,8 +27,8 @@ def comparisons(found: dict) -> Table:
     ]
     score, level = SCORES[found["primary"]].title, 1 - found["bootstrap"]["confidence"]
     notes = [
-        f"{n} claims are declared before the figures are seen: {_what_is_claimed(found)} {score}. The corrected p counts all of them "
-        f"(Holm), also those that are missing here or cannot be tested. A difference is sure where the corrected p is below {level:g}.",
+        f"{n} claims are declared{_before(found)}: {_what_is_claimed(found)} {score}. The corrected p counts all of them (Holm), also "
+        f"those that are missing here or cannot be tested. A difference is sure where the corrected p is below {level:g}.",
         *declared_words(found),
         *_chosen_words(found),
         f"Differences are {_scale_of(found['primary'])}. p and interval come from one t test: difference / standard error, where the "
@@ -101,15 +101,14 @@ def _units(comparison: dict) -> str:
 def declared_words(found: dict) -> list[str]:
     """Return when the claims were declared, how much was finished then, and what was declared of the same comparison before."""
     declared = found["declared"]
-    if not declared["date"]:
+    if _always_declared(found):
         return []
     said = [f"The comparison {declared['name']} declared them on {declared['date']}, {_when(declared)}."]
+    if declared["finished"]:
+        said.append("If their figures were seen, these are not claims, and nothing here is sure.")
     if before := declared["before"]:
         listed = "; ".join(f"on {one['date']} {one['claims']} claims about {SCORES[one['primary']].title}, {_when(one)}" for one in before)
-        said.append(
-            f"It had declared something else before: {listed}. What is declared anew after figures were seen is no claim, and nothing here "
-            "is sure then."
-        )
+        said.append(f"It had declared something else before: {listed}. What is declared anew after figures were seen is no claim.")
     return said
 
 
@@ -117,6 +116,16 @@ def _when(declared: dict) -> str:
     if not declared["finished"]:
         return f"before any of its {declared['stages']} stages was finished"
     return f"when {declared['finished']} of its {declared['stages']} stages were finished"
+
+
+def _always_declared(found: dict) -> bool:
+    """Tell whether the claims are those that this package declares of the paper's table, whoever trains it and when."""
+    declared = found["declared"]
+    return declared["name"] == paper.NAME and declared["primary"] == paper.PRIMARY and not declared["before"]
+
+
+def _before(found: dict) -> str:
+    return " before the figures are seen" if _always_declared(found) or not found["declared"]["finished"] else ""
 
 
 def _what_is_claimed(found: dict) -> str:
