@@ -57,12 +57,39 @@ def swell():
     return len(bytearray(2**33))
 
 
-ENDS = {RETURNED: int, REFUSED: refuse, WRONG: differ, TRACEBACK: stumble, KILLED: die, HUNG: hang, MEMORY: swell}
+def calculate():
+    while True:
+        pass
+
+
+ENDS = {RETURNED: int, REFUSED: refuse, WRONG: differ, TRACEBACK: stumble, KILLED: die, HUNG: calculate, MEMORY: swell}
+
+
+def ends(works, **waits):
+    return [ended.how for ended in try_each(lambda number: works[number](), range(len(works)), **waits)]
 
 
 def test_every_way_to_end_is_told_and_the_next_try_goes_on():
-    works = list(ENDS.values())
-    assert [ended.how for ended in try_each(lambda number: works[number](), range(len(works)), patience=1.0)] == list(ENDS)
+    assert ends(list(ENDS.values()), patience=0.5) == list(ENDS)
+
+
+def test_what_waits_hangs_only_after_a_time_that_a_busy_machine_may_take(monkeypatch):
+    assert ends([lambda: time.sleep(0.3), int], patience=0.1) == [RETURNED, RETURNED]
+    monkeypatch.setattr("children.CLOCK", 2)
+    assert ends([hang, int], patience=0.1) == [HUNG, RETURNED]
+
+
+def test_a_file_is_never_written_while_a_child_reads_it(world, monkeypatch):
+    def read(folder, path, world):
+        files = [other for other in folder.glob("*.csv") if other != path]
+        before = [other.stat().st_mtime_ns for other in files]
+        time.sleep(0.05)
+        if [other.stat().st_mtime_ns for other in files] != before:
+            die()
+        stumble()
+
+    monkeypatch.setitem(mutations.KINDS, "read slowly", mutations.Kind(1, "manifests", "*.csv", read))
+    assert {ended.how for _, ended in mutations.mutate(world, "read slowly", range(10), SEED)} == {TRACEBACK}
 
 
 def test_a_file_is_spoilt_in_the_same_way_every_time():
