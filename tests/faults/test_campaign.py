@@ -10,10 +10,11 @@ import hostile
 import kills
 import mutations
 import pytest
-from campaign import KNOWN, MUTATED, Job, Row, jobs_of, known_findings, table, unknown
+from campaign import MUTATED, jobs_of
 from children import HUNG, KILLED, MEMORY, REFUSED, RETURNED, TRACEBACK, WRONG, Ended, Wrong, try_each
 from commands import undisturbed
 from mutators import spoilt
+from outcome import HEADING, KNOWN, Row, known_findings, run_in_words, table, unknown, write_into
 from world import make_world
 
 from mlee_sb.errors import InputError
@@ -130,13 +131,24 @@ def test_the_campaign_is_as_large_as_it_says(world):
 
 def test_a_finding_that_nobody_explained_is_in_the_table_as_unknown(monkeypatch, tmp_path):
     rows = {("mutations", "labels.csv"): (row := Row())}
-    row.add(Job("mutations", "labels.csv"), "a.csv 1", Ended(RETURNED))
-    row.add(Job("mutations", "labels.csv"), "a.csv 2", Ended(TRACEBACK, "KeyError in a.py:b", "'x'"))
+    row.add("mutations", "labels.csv", "a.csv 1", Ended(RETURNED))
+    row.add("mutations", "labels.csv", "a.csv 2", Ended(TRACEBACK, "KeyError in a.py:b", "'x'"))
     assert unknown(rows) == ["mutations: traceback KeyError in a.py:b"]
-    assert "| mutations | labels.csv | 2 | 1 | 0 | 1 | 0 |" in table(rows) and "**unknown**" in table(rows)
-    monkeypatch.setattr("campaign.KNOWN", path := tmp_path / "known.toml")
+    for kind in ("labels.csv", "**all**"):
+        assert f"| mutations | {kind} | 2 | 1 | 0 | 1 | 0 |" in table(rows)
+    assert "**unknown**" in table(rows)
+    monkeypatch.setattr("outcome.KNOWN", path := tmp_path / "known.toml")
     path.write_text('[[known]]\nfinding = "mutations: traceback KeyError in a.py"\nwhy = "nobody reads it"\n')
     assert unknown(rows) == [] and "nobody reads it" in table(rows)
+
+
+def test_the_table_takes_the_place_of_the_one_before_with_the_run_that_it_is_of(tmp_path):
+    page = tmp_path / "campaign.md"
+    page.write_text(f"# Title\n{HEADING}\nOf an earlier run.\n\n| old |\n")
+    write_into(page, run_in_words(["--only", "kills"], seed=7, minutes=6.6, load=0.25))
+    title, told = page.read_text().split(HEADING)
+    assert title == "# Title\n" and "| old |" not in told
+    assert "Of `python tests/faults/campaign.py --only kills`, seed 7, commit " in told and "load of 0.2 at its begin, 7 minutes." in told
 
 
 def test_every_known_finding_has_a_reason():
