@@ -125,7 +125,7 @@ def required_in(tree: CommentedMap, hparams: str | Path) -> Mapping:
     required = tree.get("requires")
     if required is None:
         return {}
-    check_required(required, Path(hparams).name)
+    check_required(plain(required), Path(hparams).name)
     return required
 
 

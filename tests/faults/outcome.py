@@ -70,9 +70,8 @@ def table(rows: dict[tuple[str, str], Row]) -> str:
 
 def run_in_words(words: list[str], seed: int, minutes: float, load: float) -> str:
     """Return which run it was: command, seed, commit, day, machine and minutes."""
-    commit = (
-        subprocess.run(["git", "describe", "--always", "--dirty"], cwd=HERE, capture_output=True, text=True).stdout.strip() or "unknown"
-    )
+    described = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=HERE, capture_output=True, text=True)
+    commit = described.stdout.strip() or "unknown"
     cores, memory = len(os.sched_getaffinity(0)), os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIGABYTE
     processor = re.search(r"model name\s*:\s*(.*)", Path("/proc/cpuinfo").read_text())
     machine = f"{cores} CPU cores ({processor[1] if processor else platform.machine()}), {memory:.0f} GB of memory"
