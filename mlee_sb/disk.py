@@ -39,12 +39,12 @@ def refusal(error: OSError, place: str | Path | None = None) -> DiskError | None
     Parameters
     ----------
     error : the error
-    place : the file or folder that was to be written; by default the one that the error names
+    place : the file or folder that was to be written; by default the one that the error names, of a copy the new one
 
     >>> str(refusal(OSError(errno.EROFS, "Read-only file system"), "results"))
     'results: the disk is read-only: give a folder that can be written'
     """
-    return _disk_error(error.errno, place or error.filename or "standard output") if error.errno in REFUSALS else None
+    return _disk_error(error.errno, place or error.filename2 or error.filename or "standard output") if error.errno in REFUSALS else None
 
 
 def _disk_error(number: int, place: str | Path) -> DiskError:
@@ -84,9 +84,9 @@ def told(folder: str | Path) -> Iterator[None]:
 
 def _about(error: OSError, folder: Path) -> DiskError | None:
     """Return the message if the error can be about `folder`: that a file elsewhere may not be read is another matter."""
-    named = isinstance(error.filename, str) and Path(error.filename).absolute()
     here = folder.absolute()
-    elsewhere = named and not named.is_relative_to(here) and not here.is_relative_to(named)
+    named = [Path(name).absolute() for name in (error.filename, error.filename2) if isinstance(name, str)]  # of a copy, both
+    elsewhere = named and not any(path.is_relative_to(here) or here.is_relative_to(path) for path in named)
     return None if elsewhere else refusal(error, folder)
 
 

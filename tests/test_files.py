@@ -160,6 +160,13 @@ def test_an_error_of_the_system_is_shown_as_what_to_do_or_as_it_is():
     assert line_for(FileNotFoundError(errno.ENOENT, "No such file", "a.wav")) == "[Errno 2] No such file: 'a.wav'"
 
 
+def test_of_a_copy_the_disk_of_the_new_file_is_named(tmp_path):
+    full = OSError(errno.ENOSPC, "No space left on device", "/elsewhere/a.ckpt", None, str(tmp_path / "a.ckpt"))
+    assert line_for(full).startswith(f"{tmp_path / 'a.ckpt'}: the disk is full")
+    with pytest.raises(DiskError, match=f"^{tmp_path}: the disk is full"), told(tmp_path):
+        raise full
+
+
 def test_a_disk_that_takes_only_a_part_is_full(tmp_path):
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))  # a short write is no error of the system
