@@ -9,6 +9,7 @@ from pathlib import Path
 from mlee_sb.errors import InputError
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
+TAKES_NO_MORE = (*FULL, errno.EFBIG, errno.EROFS)
 AGAIN = "give the same command again (what is finished is kept), or give a folder on another disk"
 NO_RIGHT = "this user may not do that there: ask its owner for the right (docs/clusters.md), or give another folder"
 NO_LOCKS = "the disk has no locks (flock), which keep two runs apart: give a folder on a local disk, or mount this one with locks"
@@ -62,9 +63,10 @@ def line_for(error: Exception) -> str:
 def told(folder: str | Path) -> Iterator[None]:
     """Turn what a disk refuses in the block into a `DiskError` that names `folder`.
 
-    Some libraries hide the error of the system in one of their own ("file write failed"). So after an error that is not for people a few
-    bytes are written to the folder: if the disk refuses these, too, that was the reason. Of blocks in one another, the outer one names its
-    folder where it holds the other: it is the one that a person knows.
+    Some libraries hide the error of the system in one of their own: in its words ("I/O error: No space left on device"), or without any
+    ("file write failed"). So after an error that is not for people its words are looked at, and a few bytes are written to the folder: if
+    the disk refuses these, too, that was the reason. The block must not have removed by then what filled the disk. Of blocks in one
+    another, the outer one names its folder where it holds the other: it is the one that a person knows.
     """
     folder = Path(folder)
     try:
@@ -77,7 +79,7 @@ def told(folder: str | Path) -> Iterator[None]:
         raise
     except Exception as error:
         numbered = isinstance(error, OSError) and error.errno
-        if said := _about(error, folder) if numbered else _refused_now(folder):
+        if said := _about(error, folder) if numbered else _in_words(error, folder) or _refused_now(folder):
             raise said from error
         raise
 
@@ -88,6 +90,12 @@ def _about(error: OSError, folder: Path) -> DiskError | None:
     named = [Path(name).absolute() for name in (error.filename, error.filename2) if isinstance(name, str)]  # of a copy, both
     elsewhere = named and not any(path.is_relative_to(here) or here.is_relative_to(path) for path in named)
     return None if elsewhere else refusal(error, folder)
+
+
+def _in_words(error: Exception, folder: Path) -> DiskError | None:
+    """Return the message if an error of a library speaks of a disk that takes no more. Its other words can be about any file."""
+    number = next((number for number in TAKES_NO_MORE if os.strerror(number) in str(error)), None)
+    return None if number is None else _disk_error(number, folder)
 
 
 def check_writable(folder: str | Path) -> None:

@@ -145,9 +145,23 @@ def test_a_library_that_hides_why_it_could_not_write_is_seen_through(tmp_path, m
 
     with pytest.raises(RuntimeError), told(tmp_path):  # not the disk
         raise RuntimeError("file write failed")
+    with pytest.raises(DiskError, match="is full"), told(tmp_path):
+        raise RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)")
     monkeypatch.setattr(os, "fsync", refuse)
     with pytest.raises(DiskError, match="is full"), told(tmp_path):
         raise RuntimeError("file write failed")
+
+
+def test_what_filled_the_disk_is_removed_only_after_a_look_at_the_disk(tmp_path, monkeypatch):
+    def refuse(descriptor):
+        if list(tmp_path.glob(".a.bin.*")):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(DiskError, match=f"^{tmp_path}: the disk is full"), written_beside(tmp_path / "a.bin") as beside:
+        beside.write_bytes(b"half")
+        raise RuntimeError("file write failed")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_file_elsewhere_that_may_not_be_read_is_not_the_fault_of_the_folder(tmp_path):

@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -40,6 +41,8 @@ class Command:
             try:
                 before()
                 status = start("mlee_sb.cli.app", words)
+            except BaseException:
+                traceback.print_exc()  # as Python does where the program ends
             finally:
                 sys.stdout.flush()
                 sys.stderr.flush()
