@@ -2,6 +2,7 @@
 
 import errno
 import os
+import resource
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -65,8 +66,9 @@ def told(folder: str | Path) -> Iterator[None]:
 
     Some libraries hide the error of the system in one of their own: in its words ("I/O error: No space left on device"), or without any
     ("file write failed"). So after an error that is not for people its words are looked at, and a few bytes are written to the folder: if
-    the disk refuses these, too, that was the reason. The block must not have removed by then what filled the disk. Of blocks in one
-    another, the outer one names its folder where it holds the other: it is the one that a person knows.
+    the disk refuses these, too, that was the reason, or if a file there has just the size that none may exceed. The block must not have
+    removed by then what filled the disk. Of blocks in one another, the outer one names its folder where it holds the other: it is the one
+    that a person knows.
     """
     folder = Path(folder)
     try:
@@ -79,7 +81,7 @@ def told(folder: str | Path) -> Iterator[None]:
         raise
     except Exception as error:
         numbered = isinstance(error, OSError) and error.errno
-        if said := _about(error, folder) if numbered else _in_words(error, folder) or _refused_now(folder):
+        if said := _about(error, folder) if numbered else _in_words(error, folder) or _refused_now(folder) or _at_the_limit(folder):
             raise said from error
         raise
 
@@ -96,6 +98,16 @@ def _in_words(error: Exception, folder: Path) -> DiskError | None:
     """Return the message if an error of a library speaks of a disk that takes no more. Its other words can be about any file."""
     number = next((number for number in TAKES_NO_MORE if os.strerror(number) in str(error)), None)
     return None if number is None else _disk_error(number, folder)
+
+
+def _at_the_limit(folder: Path) -> DiskError | None:
+    """Return the message if a file below `folder` ends just where this process may write no more (ulimit -f): it is half a file."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+    limited = limit != resource.RLIM_INFINITY
+    with suppress(OSError):  # another process removes a file meanwhile
+        if limited and any(path.stat().st_size == limit for path in folder.rglob("*")):
+            return _disk_error(errno.EFBIG, folder)
+    return None
 
 
 def check_writable(folder: str | Path) -> None:

@@ -181,12 +181,16 @@ def test_of_a_copy_the_disk_of_the_new_file_is_named(tmp_path):
         raise full
 
 
-def test_a_disk_that_takes_only_a_part_is_full(tmp_path):
+def test_a_disk_that_takes_only_a_part_is_full(tmp_path, monkeypatch):
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))  # a short write is no error of the system
     try:
         with pytest.raises(DiskError, match=f"^{tmp_path}: a file here may not be so large"), told(tmp_path):
             raise RuntimeError("file write failed")
+        monkeypatch.setattr("mlee_sb.disk.PROBE", 1)
+        with pytest.raises(DiskError, match=f"^{tmp_path}: a file here may not be so large"), told(tmp_path):
+            (tmp_path / "half").write_bytes(bytes(20_000))
+            raise RuntimeError("unexpected pos 20096 vs 20000")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 

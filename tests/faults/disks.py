@@ -26,7 +26,7 @@ def refuse(world: World, number: int, seed: int, clean: dict[str, Undisturbed]) 
         shutil.copytree(world.folder / "undisturbed" / f"{name}0", output, dirs_exist_ok=True)
     old = contents(output)
     at = random.randint(1, clean[name].operations)
-    size = random.choice((0, 4_000, 8_000, 20_000))
+    size = random.choice((0, 4_000, 20_000, 2_000_000))
 
     def before() -> None:
         if error == SIZE:
