@@ -20,7 +20,7 @@ from world import COMMANDS, World
 from mlee_sb.start import start
 
 NO_END = "no end"
-LONGEST = 240.0  # seconds after which a command hangs: many times what the longest takes on a busy machine
+LONGEST = 600.0  # seconds after which a command hangs: many times what the longest takes on a busy machine
 SAME = (".csv", ".tex", ".md", "protocol.json")  # endings of files that are the same in every run, if two undisturbed runs say so
 
 
