@@ -19,6 +19,7 @@ from mlee_sb.typed_files import check_types, read_text_table, read_typed
 
 PREDICTIONS, TRAIN_LOG, RUN_LOG = "predictions.csv", "train_log.txt", "run.log"
 MODEL, SAVE, USED, EMBEDDINGS, INNER, TENSORBOARD = "model", "save", "used", "embeddings", "inner", "tensorboard"
+ANNOTATORS, ANNOTATOR_NAMES = "annotators.csv", "annotators.json"  # of a stage that learns each annotator; the names in the folder `SAVE`
 SUMMARY, IDENTITY, ENCODERS, DATA_FOLDER = "summary.json", "identity.json", "encoders.json", "data_folder.json"  # in the folder `SAVE`
 DIGESTS = "files.json"  # in the folder `SAVE`: the sha256 of each file that training wrote
 CROSS_VALIDATED, TRAINED_ON = "cross_validated", "trained_on"  # entries of scores.json of a final model: what is known of it
@@ -28,6 +29,9 @@ MANIFESTS = "manifests"  # the folder below the results of a corpus in which tra
 
 POSTERIOR, EXISTENCE_PROBABILITY = "p_", "e_"  # column prefixes of predictions.csv, before the code of an emotion
 TARGET, OUTPUT = "target", "output"  # columns of predictions.csv: the target's name, and the name of its output
+CONCENTRATION = "concentration"  # column: of the Dirichlet distribution whose mean the posterior is, where the output has one
+ANNOTATOR = "annotator"
+ANNOTATOR_COLUMNS = ("ID", ANNOTATOR, "label", "answer", "p")
 EXACT = "%.9g"  # so many digits are different for any two float32 numbers
 
 VARIANT_MARK = "@"  # in the name of a row, before its variant
@@ -138,6 +142,11 @@ class StageFolder:
         return self.path / PREDICTIONS
 
     @property
+    def annotators(self) -> Path:
+        """The file that `write_annotators` writes."""
+        return self.path / ANNOTATORS
+
+    @property
     def scores(self) -> Path:
         return self.path / SCORES
 
@@ -231,6 +240,12 @@ class StageFolder:
         """The sha256 of the weights of the model; None where there are none."""
         path = self.model / WEIGHTS
         return sha256_of(path) if path.is_file() else None
+
+    @property
+    def weights_size(self) -> int | None:
+        """The bytes of the weights of the model; None where there are none."""
+        path = self.model / WEIGHTS
+        return path.stat().st_size if path.is_file() else None
 
     def write_summary(self, summary: Summary) -> None:
         """Write summary.json."""
@@ -326,6 +341,7 @@ class StageFolder:
         output: str,
         probabilities: np.ndarray,
         existence: np.ndarray | None = None,
+        concentrations: np.ndarray | None = None,
     ) -> None:
         """Write predictions.csv: the probabilities for each test utterance, beside the votes of its annotators.
 
@@ -338,6 +354,7 @@ class StageFolder:
         target, output : names, the same in each row
         probabilities : [n, K], posteriors or probabilities of existence, depending on the output
         existence : [n, K], probabilities of existence; None if the stage does not know them
+        concentrations : [n], of the Dirichlet distributions whose means the probabilities are; None if the output has none
         """
         sets = [SPLIT] if test_sets_in(test) else []
         frame = test[["ID", "speaker", *sets, "dominant", *vote_columns_in(test), *existence_columns(emotions)]].copy()
@@ -345,8 +362,29 @@ class StageFolder:
         frame[prediction_columns(emotions)] = probabilities
         if existence is not None:
             frame[prediction_columns(emotions, EXISTENCE_PROBABILITY)] = existence
+        if concentrations is not None:
+            frame[CONCENTRATION] = concentrations
         with written_beside(self.predictions) as beside:
             frame.to_csv(beside, index=False, float_format=EXACT, lineterminator="\n")
+
+    def write_annotators(self, votes: pd.DataFrame) -> None:
+        """Write annotators.csv: for each vote of a learnt annotator for a test utterance, what the model says in their place.
+
+        Parameters
+        ----------
+        votes : a row each: ID, annotator, label (what they said), answer (the emotion that the model says they say) and p, the probability
+            that the model gives to the label
+        """
+        with written_beside(self.annotators) as beside:
+            votes.to_csv(beside, index=False, float_format=EXACT, lineterminator="\n")
+
+    def read_annotators(self) -> pd.DataFrame | None:
+        """Read annotators.csv, all values as text; None for a stage that learns no annotators. Raise an InputError if it is damaged."""
+        return read_text_table(self.annotators, ANNOTATOR_COLUMNS, AGAIN) if self.annotators.is_file() else None
+
+    def note_annotators(self, names: Sequence[str]) -> None:
+        """Write the number in the model of each learnt annotator: the model knows no names. `names` are in the order of their numbers."""
+        write_json(self.save / ANNOTATOR_NAMES, {name: number for number, name in enumerate(names)})
 
     def read_existence(self, emotions: Sequence[str]) -> np.ndarray:
         """Read the probabilities of existence [n, K] from predictions.csv. Raise an InputError if the file is missing or damaged."""

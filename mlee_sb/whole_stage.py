@@ -14,7 +14,8 @@ from mlee_sb.typed_files import read_typed
 def note_files(files: StageFolder) -> None:
     """Write the sha256 of each file of a stage that training has written. The summary is not among them: it is written last."""
     notes = [path for path in (*files.model.iterdir(), *files.uses.glob("*")) if path.is_file()]
-    paths = sorted([files.predictions, files.hyperparams, files.identity, *notes])
+    of_annotators = [files.annotators] if files.annotators.is_file() else []
+    paths = sorted([files.predictions, *of_annotators, files.hyperparams, files.identity, *notes])
     write_json(files.digests, {path.relative_to(files.path).as_posix(): sha256_of(path) for path in paths})
 
 

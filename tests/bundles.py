@@ -21,7 +21,7 @@ from mlee_sb.models.encoders.base import Encoder
 from mlee_sb.models.encoders.cnn_blstm_attention import PaperEncoder
 from mlee_sb.models.encoders.frozen import FrozenEncoders
 from mlee_sb.models.weights import save_weights
-from mlee_sb.targets import SIGMOID, SOFTMAX
+from mlee_sb.targets import DIRICHLET, SIGMOID, SOFTMAX
 
 PARTS = Path(__file__).parents[1] / "hparams/parts"
 
@@ -87,10 +87,21 @@ def small_existence(**changed) -> EmotionModel:
     return EmotionModel(encoder, classifier, EMOTIONS, SIGMOID, None, Calibration(1.0, CURVES, THRESHOLDS, 100, 5)).eval()
 
 
+def small_dirichlet() -> EmotionModel:
+    """A model of the dominant emotion that tells its uncertainty, too, and nothing of presence."""
+    with torch.random.fork_rng():
+        torch.manual_seed(2)
+        encoder = small_encoder()
+        classifier = DenseClassifier(encoder.embedding_size, len(EMOTIONS), 8)
+        torch.nn.init.normal_(classifier.output.weight, std=3)
+    return EmotionModel(encoder, classifier, EMOTIONS, DIRICHLET, None, Calibration(0.7, None, THRESHOLDS, 100, 5)).eval()
+
+
 def write_bundle(folder: Path, model: EmotionModel | None = None, demo: bool = False) -> Path:
     """A whole bundle, with scores and card; return its folder."""
     model = model or small_fusion()
-    target, row = ("existence", "mlee") if model.output is SIGMOID else (LABELS["target"], LABELS["row"])
+    rows = {SIGMOID: ("existence", "mlee"), DIRICHLET: ("dirichlet", "dirichlet")}
+    target, row = rows.get(model.output, (LABELS["target"], LABELS["row"]))
     save_bundle(folder, model, {**LABELS, "target": target, "row": row}, demo)
     write_json(folder / "scores.json", {**SCORES, "row": row})
     write_card(folder)

@@ -34,6 +34,7 @@ MAY_IMPORT = {
     "noted_upstreams": {"stage_folder"},
     "whole_stage": {"stage_folder", "models.bundle_files"},
     "calibration": set(),
+    "uncertainty": set(),
     "fonts": set(),
     "hub_errors": set(),
     "hub_requests": set(),
@@ -42,11 +43,12 @@ MAY_IMPORT = {
     "corpora": {"labels"},
     "demo": {"corpora"},  # writes a release in IEMOCAP's layout
     "models": {"calibration", "hub_cache", "hub_errors", "hub_files", "targets.outputs"},
-    "training": {"calibration", "models", "noted_upstreams", "targets", "stage_folder", "whole_stage", "corpora.manifest"},
-    "evaluation": {"calibration", "fonts", "targets", "stage_folder", "corpora.manifest"},
+    "training": {"calibration", "labels", "models", "noted_upstreams", "targets", "stage_folder", "whole_stage", "corpora.manifest"},
+    "evaluation": {"calibration", "fonts", "labels", "targets", "stage_folder", "corpora.manifest", "uncertainty"},
     "testing": {"models"},
     "inference": {
-        *("calibration", "fonts", "hub_cache", "hub_errors", "hub_files", "models", "noted_upstreams", "stage_folder", "targets.outputs"),
+        *("calibration", "fonts", "hub_cache", "hub_errors", "hub_files", "labels", "models", "noted_upstreams", "stage_folder"),
+        *("targets.outputs", "uncertainty"),
     },
     # What recipes/ and `mlee` call.
     "experiment": {"demo", "corpora", "training", "evaluation", "inference", "targets", "stage_folder", "models.bundle_files"},

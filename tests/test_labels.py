@@ -53,6 +53,17 @@ def test_softmax_weights_give_every_class_the_same_mass_and_an_example_one_on_av
     np.testing.assert_allclose(weights * targets.sum(axis=0), targets.sum() / 4)
 
 
+@given(st.integers(2, 12), st.integers(1, 9))
+def test_a_share_of_exactly_one_in_k_is_not_present_and_one_vote_more_is(k, times):
+    """Whatever the number of votes, rounding must not decide."""
+    counts = np.full(k, times)
+    assert not labels.present_at_chance(counts / counts.sum()).any()
+    in_a_file = (counts / counts.sum()).astype(np.float32).astype(float)
+    assert not labels.present_at_chance(in_a_file).any()
+    counts[0] += 1
+    assert labels.present_at_chance(counts / counts.sum()).tolist() == [True] + [False] * (k - 1)
+
+
 TABLE_1 = {"neu": 582, "hap": 154, "sad": 305, "ang": 159}  # of 1,000 utterances: the paper's table 1, dominant set
 N_OVER_2N = {  # absent and present, by hand: 1000 / (2 * 418) and 1000 / (2 * 582), ...
     "neu": [1.196172, 0.859107],

@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 import mlee_sb
 from mlee_sb.cli.app import app
 from mlee_sb.corpora.base import corpus_names
+from mlee_sb.evaluation.metrics import SCORES
 from mlee_sb.experiment import cross_validate, prepare_corpus, table3, train
 from mlee_sb.training.settings import overridable
 
@@ -56,6 +57,11 @@ def test_the_index_and_the_page_of_plug_ins_name_every_page():
     docs = ROOT / "docs"
     named = {target for index in ("index.md", "plugins.md") for target in links((docs / index).read_text(encoding="utf-8"))}
     assert named == {page.name for page in docs.iterdir() if page.suffix in (".md", ".rst", ".ipynb")} - {"index.md"}
+
+
+def test_the_page_of_the_report_names_every_score():
+    page = (ROOT / "docs/report.md").read_text(encoding="utf-8")
+    assert not [score.title for score in SCORES.values() if score.title not in page]
 
 
 def text_in(node: ast.AST) -> str:

@@ -11,7 +11,7 @@ import typer
 from mlee_sb.cli.judge_results import check_protocol, report
 from mlee_sb.cli.serve_models import serve
 from mlee_sb.cli.share_models import export, info, push, verify
-from mlee_sb.cli.train_models import cross_validate, demo, hparams, prepare, table3, train
+from mlee_sb.cli.train_models import compare, cross_validate, demo, hparams, prepare, table3, train
 from mlee_sb.cli.use_models import classify, timeline
 from mlee_sb.start import exit_status
 from mlee_sb.version import __version__
@@ -19,10 +19,10 @@ from mlee_sb.version import __version__
 GROUPS = {
     "Use a model": (classify, timeline, serve),
     "Share a model": (push, info, verify, export),
-    "Train": (train, cross_validate, table3, prepare, hparams, demo),
+    "Train": (train, cross_validate, compare, table3, prepare, hparams, demo),
     "Judge results": (report, check_protocol),
 }
-WITH_FLAGS_OF_THEIR_OWN = (train, cross_validate, table3, prepare)  # as the recipes have them
+WITH_FLAGS_OF_THEIR_OWN = (train, cross_validate, compare, table3, prepare)  # as the recipes have them
 PASS_ON = {"context_settings": {"allow_extra_args": True, "ignore_unknown_options": True}, "add_help_option": False}
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)

@@ -21,7 +21,11 @@ def report(
     utterance: Annotated[list[str] | None, typer.Option("--utterance", help="ID for figure 3; may be repeated")] = None,
     manifests: Annotated[Path | None, typer.Option("--manifests", help="those trained with, where they lie elsewhere")] = None,
     primary: Annotated[
-        str | None, typer.Option("--primary", help="ua or wa: the score of the declared claims, to be chosen beforehand (default: ua)")
+        str | None,
+        typer.Option("--primary", help="the score of the declared claims, to be chosen beforehand (default: as declared, or UA)"),
+    ] = None,
+    comparison: Annotated[
+        str | None, typer.Option("--comparison", help="whose claims are meant (default: that which was begun last in RESULTS)")
     ] = None,
     resamples: Annotated[int, typer.Option("--resamples", min=1, help="of the bootstrap over speakers")] = 2000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="of the bootstrap")] = 0,
@@ -34,12 +38,12 @@ def report(
 ) -> None:
     """Write the report: tables with intervals beside the paper's, differences between rows, calibration, plots, figure 3.
 
-    One HTML file that needs nothing else; beside it Markdown, table 3 in LaTeX, and all numbers as JSON.
+    One HTML file that needs nothing else; beside it Markdown, a table in LaTeX, and all numbers as JSON.
     """
     from mlee_sb.experiment.make_report import make_report
 
     numbers = {"resamples": resamples, "seed": seed, "undo_class_weights": undo_class_weights}
-    numbers |= {"primary": primary} if primary else {}
+    numbers |= {"primary": primary, "comparison": comparison}
     shown = {"progress": sys.stderr.isatty(), "command": _as_typed(context)}
     path = make_report(results, output, data_folder, manifests, utterance or (), **shown, **numbers)
     typer.echo(f"written to {path}")

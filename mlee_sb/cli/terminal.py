@@ -14,7 +14,7 @@ from rich.text import Text
 from mlee_sb.errors import InputError, error_line, in_a_cell, printable
 from mlee_sb.files import json_text
 from mlee_sb.inference.answers import DEMO, Prediction
-from mlee_sb.inference.timeline import Timeline, as_dict, clock, columns_of, table_columns
+from mlee_sb.inference.timeline import PARTS, Timeline, as_dict, clock, columns_of, table_columns
 from mlee_sb.stage_folder import EXISTENCE_PROBABILITY, POSTERIOR, prediction_columns
 
 WIDE = 400  # columns of a table that is not for a terminal
@@ -85,7 +85,8 @@ def show_predictions(rows: Sequence[tuple[str, Prediction]], emotions: list[str]
 def _prediction_table(rows: Sequence[tuple[str, Prediction]], emotions: list[str], kinds: Sequence[str]) -> Table:
     """Return a table: file, dominant emotion, confidence, candidates, and for each of `kinds` the probability of each emotion.
 
-    The columns of probabilities are called as in CSV, and the first one of each kind has the name of the kind above it.
+    The columns of probabilities are called as in CSV, and the first one of each kind has the name of the kind above it. Where a model
+    tells its uncertainty, a column for each part of it comes after them.
     """
     table = Table(box=None, pad_edge=False)
     table.add_column("\nfile", overflow="fold", min_width=LEAST_FOR_A_NAME)
@@ -94,11 +95,15 @@ def _prediction_table(rows: Sequence[tuple[str, Prediction]], emotions: list[str
     for kind in kinds:
         for number, column in enumerate(prediction_columns(emotions, PROBABILITIES[kind])):
             table.add_column(Text(f"{'' if number else kind}\n{printable(column)}"), justify="right", no_wrap=True)
+    parts = PARTS if any(said.uncertainty for _, said in rows) else ()
+    for number, part in enumerate(parts):
+        table.add_column(f"{'' if number else 'unsure, in bits'}\n{part}", justify="right", no_wrap=True)
     for name, said in rows:
         dominant = _cell(said.dominant) if said.dominant else Text(said.abstained, style="dim")
         probabilities = [(getattr(said, kind) or {}).get(emotion) for kind in kinds for emotion in emotions]
         sure, *shown = (_percent(value) for value in (said.confidence, *probabilities))
-        table.add_row(_cell(name), dominant, sure, _cell(" ".join(said.candidates or ())), *shown)
+        bits = [f"{getattr(said.uncertainty, part):.2f}" if said.uncertainty else "" for part in parts]
+        table.add_row(_cell(name), dominant, sure, _cell(" ".join(said.candidates or ())), *shown, *bits)
     return table
 
 

@@ -1,6 +1,6 @@
-"""The commands of `mlee` that train: train, cross-validate, table3, prepare, hparams, demo.
+"""The commands of `mlee` that train: train, cross-validate, compare, table3, prepare, hparams, demo.
 
-The first four do what the recipe of the same name does, through the same code.
+The first five do what the recipe of the same name does, through the same code.
 """
 
 import ast
@@ -24,6 +24,13 @@ def train(context: typer.Context) -> None:
 def cross_validate(context: typer.Context) -> None:
     """Train one row on every fold: mlee cross-validate mlee_fusion."""
     from mlee_sb.experiment.cross_validate import main
+
+    _as_recipe(main, context)
+
+
+def compare(context: typer.Context) -> None:
+    """Compare rows on the same folds, in one report: mlee compare disagreement --dry-run shows what is trained."""
+    from mlee_sb.experiment.compare import main
 
     _as_recipe(main, context)
 

@@ -25,6 +25,10 @@ Trust = Annotated[
 ]
 Coverage = Annotated[float, typer.Option("--coverage", help="how often the dominant emotion is among the candidates: 0.9 is 9 times in 10")]
 Confidence = Annotated[float, typer.Option("--min_confidence", help="name no dominant emotion below this confidence")]
+Uncertain = Annotated[
+    float | None,
+    typer.Option("--max_uncertainty", metavar="BITS", help="name no dominant emotion above this uncertainty; for a model that tells it"),
+]
 GateName = Annotated[str, typer.Option("--gate", help='how speech is found: energy, or silero (pip install "mlee_sb\\[vad]")')]
 
 Channel = Annotated[
@@ -42,6 +46,7 @@ def classify(
     device: Device = "cpu",
     coverage: Coverage = 0.9,
     min_confidence: Confidence = 0.0,
+    max_uncertainty: Uncertain = None,
     gate: GateName = "energy",
     batch_size: Annotated[int, typer.Option("--batch_size", min=1, help="files that are computed together, at most")] = 16,
     channel: Channel = None,
@@ -66,9 +71,9 @@ def classify(
     classifier = EmotionClassifier.from_hparams(model, revision, {"device": device}, trust_remote_code)
     rows = Rows(classifier.emotions, output_form(as_json, as_csv), with_channel=channel is not None)
     failed = 0
-    options = {"batch_size": batch_size, "coverage": coverage, "min_confidence": min_confidence, "gate": gate, "on_error": "return"}
+    asked = {"coverage": coverage, "min_confidence": min_confidence, "max_uncertainty": max_uncertainty, "gate": gate}
     with progress("classifying", len(named)) as done:
-        answers = classifier.predict_many([sound for _, sound in named], **options)
+        answers = classifier.predict_many([sound for _, sound in named], batch_size, on_error="return", **asked)
         for number, ((name, sound), said) in enumerate(zip(named, answers, strict=True), start=1):
             rows.add(name, said, sound.channel)
             failed += isinstance(said, InputError)
@@ -87,6 +92,7 @@ def timeline(
     hop: Annotated[float, typer.Option("--hop", help="seconds from the beginning of a window to that of the next")] = 2.0,
     coverage: Coverage = 0.9,
     min_confidence: Confidence = 0.0,
+    max_uncertainty: Uncertain = None,
     gate: GateName = "energy",
     channel: Channel = None,
     labels: Annotated[str, typer.Option("--labels", help="dominant, or presence: what the table and Audacity's labels tell")] = "dominant",
@@ -110,7 +116,7 @@ def timeline(
         raise InputError(f"{file}: {len(found)} files, and a timeline is of one: give one after the other")
     check_outputs(found[0][1].audio, audacity, plot)
     classifier = EmotionClassifier.from_hparams(model, revision, {"device": device}, trust_remote_code)
-    asked = {"coverage": coverage, "min_confidence": min_confidence, "gate": gate}
+    asked = {"coverage": coverage, "min_confidence": min_confidence, "max_uncertainty": max_uncertainty, "gate": gate}
     for number, (_, sound) in enumerate(found):
         with progress("listening", sound.rough_seconds() or None, unit=False) as done:
             told = classifier.timeline(sound, window=window, hop=hop, on_progress=done, **asked)

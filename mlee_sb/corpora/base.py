@@ -198,12 +198,22 @@ def grouped_folds(speakers: Iterable[str], n_groups: int, called: str = SPEAKER)
     if n_groups < SMALLEST_NUMBER_OF_GROUPS:
         raise InputError(f"folds: {n_groups} is too few: training, validation and test need at least {SMALLEST_NUMBER_OF_GROUPS}")
     n_groups = min(n_groups, len(speakers))
-    groups = [tuple(speakers[first::n_groups]) for first in range(n_groups)]
+    return next_validates([tuple(speakers[first::n_groups]) for first in range(n_groups)], speakers)
+
+
+def next_validates(groups: Sequence[tuple[str, ...]], everybody: Sequence[str]) -> list[Fold]:
+    """Return a fold for each group: fold k tests group k and validates on group k+1 (the last fold on the first group).
+
+    The others of `everybody` train, in the order in which they stand there.
+
+    >>> next_validates([("a",), ("b",), ("c", "d")], "abcd")[0]
+    Fold(number=1, train=('c', 'd'), valid=('b',), test=('a',))
+    """
     folds = []
-    for k in range(n_groups):
-        test, valid = groups[k], groups[(k + 1) % n_groups]
+    for k, test in enumerate(groups):
+        valid = groups[(k + 1) % len(groups)]
         held_out = {*test, *valid}
-        folds.append(Fold(k + 1, tuple(s for s in speakers if s not in held_out), valid, test))
+        folds.append(Fold(k + 1, tuple(one for one in everybody if one not in held_out), valid, test))
     return folds
 
 

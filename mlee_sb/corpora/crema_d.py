@@ -6,10 +6,11 @@ The labels are what listeners heard, not what the actor intended. The file names
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Annotated, Literal
 
 import pandas as pd
 
-from mlee_sb.corpora.base import Corpus, Fold, Skipped, Utterance, grouped_folds, plurality
+from mlee_sb.corpora.base import Corpus, Fold, Skipped, Utterance, grouped_folds, next_validates, plurality
 from mlee_sb.errors import InputError
 
 VOTES = "processedResults/tabulatedVotes.csv"
@@ -24,6 +25,11 @@ LAST_ROW = 399_999
 
 N_GROUPS = 10
 
+EMO_SUPERB = "emo_superb"
+EMO_SUPERB_SETS = (range(1001, 1019), range(1019, 1037), range(1037, 1055), range(1055, 1073), range(1073, 1092))
+"""The actors of the five sets of EMO-SUPERB (Wu et al., SLT 2024), as in the files of its authors: fold K of them, which is
+data/CREMA-D/Primary/labels_consensus_K.csv of github.com/EMOsuperb/EMO-SUPERB-submission, tests set K and validates on the next one."""
+
 
 class CremaD(Corpus):
     """The voice-only votes of CREMA-D. Which listener gave which vote is not in the release."""
@@ -34,9 +40,19 @@ class CremaD(Corpus):
     dominant_rule = "the one emotion with the most votes among all six; none on a tie"
     dominant_is_plurality = True
     texts_shared_by_design = True
+    fold_options = ("division",)
 
-    def __init__(self, data_folder: str | Path):
+    def __init__(
+        self,
+        data_folder: str | Path,
+        *,
+        division: Annotated[
+            Literal["ten", "emo_superb"], "how the actors are divided: ten groups, or the five sets of the benchmark EMO-SUPERB"
+        ] = "ten",
+    ):
         super().__init__(data_folder)
+        self.division = division
+        self._in_sets: list[tuple[str, ...]] = []
         for expected in (AUDIO, VOTES):
             if not (self.data_folder / expected).exists():
                 raise InputError(
@@ -58,8 +74,31 @@ class CremaD(Corpus):
                 yield Skipped(stem, f"{AUDIO}/{file}", f"wav without an annotation in {VOTES}")
 
     def folds(self, speakers: Sequence[str]) -> list[Fold]:
-        """Make ten groups of actors. [choice] Fold k tests group k and validates on group k+1."""
-        return grouped_folds(speakers, N_GROUPS)
+        """Make ten groups of actors [choice], or the five sets of EMO-SUPERB. Fold k tests group k and validates on group k+1.
+
+        Raises
+        ------
+        InputError
+            if nobody of a set of EMO-SUPERB is among the speakers
+        """
+        if self.division != EMO_SUPERB:
+            return grouped_folds(speakers, N_GROUPS)
+        self._in_sets = [tuple(str(actor) for actor in actors if str(actor) in speakers) for actors in EMO_SUPERB_SETS]
+        for number, (found, actors) in enumerate(zip(self._in_sets, EMO_SUPERB_SETS, strict=True), start=1):
+            if not found:
+                raise InputError(
+                    f"--division {EMO_SUPERB}: no usable utterance of an actor of its set {number} ({actors[0]} to {actors[-1]}): "
+                    "get the whole release, or leave --division out"
+                )
+        return next_validates(self._in_sets, sum(self._in_sets, ()))
+
+    def remarks(self) -> list[str]:
+        """Say where folds of EMO-SUPERB lack actors: a figure on such a part of the release is of another task than the published ones."""
+        found, whole = map(len, self._in_sets), map(len, EMO_SUPERB_SETS)
+        lacking = [f"{n} of the {all_} of set {number}" for number, (n, all_) in enumerate(zip(found, whole, strict=False), 1) if n < all_]
+        if not lacking:
+            return []
+        return [f"WARNING: of the actors of EMO-SUPERB, only {', '.join(lacking)} are here: no figure can stand beside its published ones"]
 
     @staticmethod
     def text_of(utterance: str) -> str | None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from mlee_sb.corpora.base import SMALLEST_NUMBER_OF_GROUPS, Corpus, Fold, Skipped, Utterance, final_fold
+from mlee_sb.corpora.base import SMALLEST_NUMBER_OF_GROUPS, Corpus, Fold, Skipped, Utterance, final_fold, next_validates
 from mlee_sb.corpora.manifest import is_stand_in, names_nobody, stand_in
 from mlee_sb.corpora.manifest.columns import SESSION, SPEAKER, SPLIT, SPLITS, TEST, TRAIN, VALID
 from mlee_sb.corpora.own_split import is_own_split
@@ -105,11 +105,7 @@ def _folds_of_folds(names: Sequence[str]) -> list[Fold]:
     if len(names) < SMALLEST_NUMBER_OF_GROUPS:
         found = f"{len(names)} ({', '.join(names)})"
         raise InputError(f"fold: training, validation and test need one each, and there are {found}: leave them out with --group {SPEAKER}")
-    found = []
-    for number, test in enumerate(names, start=1):
-        valid = names[number % len(names)]
-        found.append(Fold(number, tuple(name for name in names if name not in (test, valid)), (valid,), (test,)))
-    return found
+    return next_validates([(name,) for name in names], names)
 
 
 def _as_number(name: str) -> tuple[int, str]:

@@ -39,7 +39,7 @@ def corpus_options(corpus_class: type[Corpus]) -> dict[str, Option]:
 
     >>> from mlee_sb.corpora.base import load_corpus
     >>> list(corpus_options(load_corpus("crema_d")))
-    ['group', 'speakers', 'labels']
+    ['division', 'group', 'speakers', 'labels']
     """
     own = own_options(corpus_class)
     return own | {name: option for name, option in _of_every_corpus(corpus_class).items() if name not in own}

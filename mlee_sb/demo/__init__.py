@@ -3,7 +3,7 @@
 The steps to an utterance, each a module:
 
     emotions    a latent mixture of emotions, each to some degree
-    annotators  three of six simulated listeners perceive the mixture, each in their own way, and vote
+    annotators  three of six simulated listeners perceive the mixture, each in their own way, and vote (one hears anger nearly everywhere)
     speakers    who speaks: pitch, vocal tract, tempo, expressiveness
     prosody     the mixture and the speaker decide on pitch, tempo, energy, tilt, breathiness
     phones      syllables of no language, as formants over time

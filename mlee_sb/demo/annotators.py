@@ -1,4 +1,4 @@
-"""Simulated listeners: each perceives the mixture with a bias of their own and with noise, and votes.
+"""Simulated listeners: each perceives the mixture with a bias of their own and with noise, and votes. One hears anger nearly everywhere.
 
 They also rate valence, activation and dominance, and the speakers report on themselves, as in IEMOCAP.
 """
@@ -25,6 +25,10 @@ HEARD_AT_ALL = 0.02
 
 BIAS = 0.35
 """Standard deviation, over evaluators, of their bias to each emotion (natural log of the strength)."""
+
+STYLES = {"E4": {"ang": 4.0}}
+"""What is added to the bias of an evaluator whose ear is unlike those of the others: E4 hears anger in most utterances. So a model of each
+annotator has something to find that is known to be there."""
 
 NOISE = 1.0
 """Standard deviation, over utterances, of the strength that an evaluator perceives (natural log)."""
@@ -84,8 +88,11 @@ class Judgement:
 
 
 def draw_biases(rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Draw the bias of each evaluator to each emotion."""
-    return {evaluator: rng.normal(0, BIAS, len(EMOTIONS)) for evaluator in EVALUATORS}
+    """Draw the bias of each evaluator to each emotion, and add their style."""
+    biases = {evaluator: rng.normal(0, BIAS, len(EMOTIONS)) for evaluator in EVALUATORS}
+    for evaluator, style in STYLES.items():
+        biases[evaluator] += [style.get(code, 0.0) for code in EMOTIONS]
+    return biases
 
 
 def judge(

@@ -11,7 +11,7 @@ from mlee_sb.demo.prosody import Prosody, draw_prosody
 from mlee_sb.demo.speakers import Speaker, draw_speakers
 from mlee_sb.errors import InputError
 
-GENERATOR = 2
+GENERATOR = 3
 """The version of the generator. Raise it when the same settings give other speech or votes: releases of another version are not reused."""
 
 SECONDS = (1.15, 3.9)

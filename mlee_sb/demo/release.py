@@ -23,8 +23,9 @@ from mlee_sb.workers import leave_with_the_starter
 README = """DEMO: generated speech. No real person speaks or listens here.
 
 This folder has the layout of IEMOCAP, but the voices are made by a vocoder, the words are of no language, and the
-annotators are simulated. It is for trying out the software. Scores on it say nothing about people, nor about which method
-is better. It was written by mlee_sb.demo.make_demo_release with the settings in DEMO.json.
+annotators are simulated: one of them, E4, hears anger in most utterances, so that a model of each annotator has something
+to find. It is for trying out the software. Scores on it say nothing about people, nor about which method is better. It was
+written by mlee_sb.demo.make_demo_release with the settings in DEMO.json.
 """
 
 FEW = 60

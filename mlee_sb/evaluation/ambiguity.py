@@ -1,22 +1,8 @@
-"""How much the listeners disagreed about an utterance, and the test set in three thirds by that."""
+"""The test set in three thirds, by how much the listeners disagreed about each utterance."""
 
 import numpy as np
 
 THIRDS = ("agreed", "between", "disputed")
-
-
-def vote_entropy(votes: np.ndarray) -> np.ndarray:
-    """Return the entropy of the votes of each utterance, in bits: 0 where all agree.
-
-    Parameters
-    ----------
-    votes : [n, K + 1]; the last column is for everything that is not a target emotion, and counts as one answer
-
-    >>> vote_entropy(np.array([[3, 0, 0], [1, 1, 0], [1, 0, 1]])).tolist()
-    [0.0, 1.0, 1.0]
-    """
-    p = votes / votes.sum(axis=1, keepdims=True).clip(1)
-    return np.abs((p * np.log2(np.where(p > 0, p, 1))).sum(axis=1))
 
 
 def thirds(entropy: np.ndarray) -> tuple[np.ndarray, tuple[float, float]]:

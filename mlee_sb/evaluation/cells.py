@@ -12,8 +12,8 @@ from mlee_sb.errors import InputError
 from mlee_sb.evaluation.paper import ROWS
 from mlee_sb.evaluation.predictions import Predictions, emotions_of, read_predictions
 from mlee_sb.evaluation.results import StageResult, one_protocol
-from mlee_sb.stage_folder import EXISTENCE_PROBABILITY, OUTPUT, POSTERIOR, REQUIRED, is_variant, prediction_columns, row_name
-from mlee_sb.targets import TRAIN_SETS
+from mlee_sb.stage_folder import CONCENTRATION, EXISTENCE_PROBABILITY, OUTPUT, POSTERIOR, REQUIRED, is_variant, prediction_columns, row_name
+from mlee_sb.targets import TRAIN_SETS, usable_targets
 
 OF_A_FOLD = ("fold", "seed")  # settings in which the stages of a cell differ
 
@@ -204,11 +204,15 @@ def _undone(frame: pd.DataFrame, stage: StageResult) -> pd.DataFrame:
     weights = stage.summary.class_weights
     if weights is None:
         raise InputError(f"{stage.folder}: its class weights were not noted, so they cannot be undone: train the stage again")
+    if stage.summary.target in {target.name for target in usable_targets() if not target.class_weights_shift}:
+        return frame
     predictions = Predictions.of(frame)
     output = predictions.output
     undone = output.undo_class_weights(predictions.posterior, np.array(weights))
     for prefix in (POSTERIOR, EXISTENCE_PROBABILITY) if output.knows_existence else (POSTERIOR,):
         frame[prediction_columns(predictions.emotions, prefix)] = undone
+    if output.knows_concentration:
+        frame[CONCENTRATION] = output.undo_in_concentrations(predictions.concentrations, predictions.posterior, np.array(weights))
     return frame
 
 

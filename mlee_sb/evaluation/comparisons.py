@@ -14,7 +14,7 @@ With two or three folds of several speakers the test keeps its level (it calls a
 It is still given, with the gain that could have been found. A single fold has no test.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 
@@ -25,12 +25,13 @@ from scipy.special import stdtr, stdtrit
 
 from mlee_sb.evaluation import paper
 from mlee_sb.evaluation.bootstrap import Estimate
+from mlee_sb.evaluation.declared import Pair
+from mlee_sb.evaluation.metrics import SCORES
 
-COMPARED = ("wa", "ua")  # the paper's scores, in which rows are compared with their baselines
+COMPARED = ("wa", "ua")  # the paper's scores, in which rows are compared with their baselines, whatever score is primary
 SPEAKERS, FOLDS = "speakers", "folds"  # units of a test
 POWER = 0.9  # [choice] how often the gain that is called detectable would be found
 ROUNDING = 1e-12  # a smaller difference or standard error counts as zero
-LARGEST_GAIN = 1.0  # of a score in 0..1: no true gain is larger
 
 Key = tuple[str, str]  # row and train set
 
@@ -41,7 +42,7 @@ class Scored:
 
     Attributes
     ----------
-    value : the score, in 0..1; NaN where it is not defined
+    value : the score; NaN where it is not defined
     without : units (`SPEAKERS` or `FOLDS`) -> [m], the score without each of the m units; empty where nothing is tested
     df : units -> degrees of freedom of a test over them
     """
@@ -53,9 +54,10 @@ class Scored:
 
 @dataclass(frozen=True)
 class Difference:
-    """How much better one cell is than another: a value with its standard error, and the degrees of freedom of its t distribution.
+    """What one cell has more of a score than another: a value with its standard error, and the degrees of freedom of its t distribution.
 
-    `error`, `df` and `units` are None where there is no test. `units` are those of the standard error; `df` are those of the fewest units.
+    Whether more is better is a matter of the score (`Score.higher_is_better`). `error`, `df` and `units` are None where there is no test.
+    `units` are those of the standard error; `df` are those of the fewest units.
     """
 
     value: float
@@ -95,18 +97,18 @@ class Difference:
         margin = float(stdtrit(self.df, (1 + confidence) / 2)) * self.error
         return Estimate(self.value, self.value - margin, self.value + margin)
 
-    def detectable(self, level: float, power: float = POWER) -> float | None:
+    def detectable(self, level: float, power: float = POWER, widest: float = 1.0) -> float | None:
         """Return the smallest true gain that a test at `level` finds with probability `power`, if its standard error is this one.
 
         The t statistic of a true gain g follows the noncentral t distribution with noncentrality g / error. The result is the g for
         which it exceeds the critical value with probability `power`. It is about (t at level / 2 + t at 1 - power) * error.
         Return None where there is no test, where two rows answer alike (a standard error of 0 tells nothing about other speakers),
-        and where the gain would be larger than a score can be.
+        and where the gain would be larger than `widest`, the largest one that the score can have.
         """
         if self.error is None or self.error < ROUNDING:
             return None
         gain = self.error * _noncentrality(self.df, level, power)
-        return gain if gain <= LARGEST_GAIN else None
+        return gain if gain <= widest else None
 
 
 def jackknife_error(without: np.ndarray) -> float:
@@ -131,37 +133,47 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return corrected[np.argsort(order, kind="stable")].tolist()
 
 
-def compare(scored: Mapping[Key, Mapping[str, Scored]], primary: str | None, confidence: float) -> list[dict]:
-    """Compare each cell with its baseline with the same target and train set (`paper.BASELINES`).
+def compare(
+    scored: Mapping[Key, Mapping[str, Scored]],
+    primary: str | None,
+    confidence: float,
+    pairs: Iterable[Pair] = paper.DECLARATION.pairs,
+    claims: int = paper.DECLARATION.claims,
+) -> list[dict]:
+    """Compare cells with their baselines.
 
     Parameters
     ----------
-    scored : cell -> name of a score of `COMPARED` -> the score
-    primary : the score that the claims of `paper.DECLARED` are about; None where every comparison is exploratory
-    confidence : of the intervals; a claim is tested at 1 - confidence, over all `paper.CLAIMS` (Holm). A claim whose rows are
-        missing, or that cannot be tested, counts as one with p = 1. So no p gets smaller when rows are left out
+    scored : cell -> name in `SCORES` -> the score. Two cells are compared in the scores that both of them have
+    primary : the score that the claims are about; None where every comparison is exploratory
+    confidence : of the intervals; a claim is tested at 1 - confidence, over all `claims` (Holm)
+    pairs : which cells are compared, by the names of `scored`, and which of these comparisons are claims; by default those of the paper
+    claims : how many claims were declared. One whose rows are missing, or that cannot be tested, counts as one with p = 1. So no p gets
+        smaller when rows are left out
 
     Returns
     -------
     list
-        a dictionary for each comparison: row, baseline, train_set, score, difference with its interval, error, df, units and p,
-        declared; p_holm and detectable for a declared claim. None stands for what was not tested
+        a dictionary for each comparison: row, baseline, train_set, score, difference (row less baseline) with its interval, error, df,
+        units and p, declared; p_holm and detectable for a declared claim. None stands for what was not tested
     """
     found, differences = [], []
-    for (row, train_set), scores in scored.items():
-        baseline = paper.BASELINES.get(row)
-        other = scored.get((baseline, train_set)) or scored.get((baseline, "dominant") if baseline in paper.ONE_FOR_BOTH else None)
-        for name in COMPARED if other else ():
+    of_cell: dict[Key, list[Pair]] = {}
+    for pair in pairs:
+        of_cell.setdefault((pair.row, pair.train_set), []).append(pair)
+    for pair in [pair for key in scored for pair in of_cell.get(key, ())]:
+        scores, other = scored[pair.row, pair.train_set], scored.get((pair.baseline, pair.baseline_train_set), {})
+        for name in [name for name in scores if name in other]:
             difference = Difference.between(scores[name], other[name])
             differences.append(difference)
-            names = {"row": row, "baseline": baseline, "train_set": train_set, "score": name}
+            names = {"row": pair.row, "baseline": pair.baseline, "train_set": pair.train_set, "score": name}
             test = {"error": difference.error, "df": difference.df, "units": difference.units, "p": difference.p}
-            claim = {"declared": row in paper.DECLARED and name == primary, "p_holm": None, "detectable": None}
+            claim = {"declared": pair.claimed and name == primary, "p_holm": None, "detectable": None}
             found.append({**names, "difference": asdict(difference.estimate(confidence)), **test, **claim})
     tested = [(c, d) for c, d in zip(found, differences, strict=True) if c["declared"] and c["p"] is not None]
-    p_values = [claim["p"] for claim, _ in tested] + [1.0] * (paper.CLAIMS - len(tested))
+    p_values = [claim["p"] for claim, _ in tested] + [1.0] * (claims - len(tested))
     for (claim, difference), corrected in zip(tested, holm(p_values), strict=False):
-        claim |= {"p_holm": corrected, "detectable": difference.detectable((1 - confidence) / paper.CLAIMS)}
+        claim |= {"p_holm": corrected, "detectable": difference.detectable((1 - confidence) / claims, widest=SCORES[primary].widest)}
     return found
 
 

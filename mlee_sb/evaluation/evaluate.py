@@ -1,26 +1,30 @@
 """Evaluate a folder of results: everything that the report says, as one dictionary of plain values."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from mlee_sb.errors import choose
 from mlee_sb.evaluation import metrics, paper
-from mlee_sb.evaluation.ambiguity import THIRDS, thirds, vote_entropy
+from mlee_sb.evaluation.ambiguity import THIRDS, thirds
+from mlee_sb.evaluation.annotators import each_annotator
 from mlee_sb.evaluation.bootstrap import CONFIDENCE, RESAMPLES, Resamples, interval
 from mlee_sb.evaluation.cautions import cautions, folds_without, why_no_intervals
 from mlee_sb.evaluation.ceiling import human_agreement
-from mlee_sb.evaluation.cells import Cell, Cells, learning_curve, read_cells
-from mlee_sb.evaluation.comparisons import COMPARED, FOLDS, SPEAKERS, Scored, compare
+from mlee_sb.evaluation.cells import Cell, Cells, learning_curve, read_cells, row_names
+from mlee_sb.evaluation.choice import choose_row, costs_of
+from mlee_sb.evaluation.comparisons import COMPARED, FOLDS, SPEAKERS, Key, Scored, compare
 from mlee_sb.evaluation.coverage import coverage_by_fold
-from mlee_sb.evaluation.metrics import SCORES, Score, number
+from mlee_sb.evaluation.declared import Declaration, find_declarations
+from mlee_sb.evaluation.metrics import SCORES, Score, find_score, number
 from mlee_sb.evaluation.origins import doubts
 from mlee_sb.evaluation.predictions import Predictions
 from mlee_sb.evaluation.protocol.stages import read_used
-from mlee_sb.evaluation.results import StageResult, find_stages, readable_stages
+from mlee_sb.evaluation.results import StageResult, by_key, find_stages, readable_stages
+from mlee_sb.labels import vote_entropy
+from mlee_sb.stage_folder import above_rows, row_name
 
 AT_ONCE = 256  # resamples: bounds the memory
 PER_EMOTION = {"auc": metrics.existence_auc, "average_precision": metrics.existence_average_precision, "f1": metrics.existence_f1}
@@ -33,16 +37,17 @@ def evaluate(
     resamples: int = RESAMPLES,
     seed: int = 0,
     confidence: float = CONFIDENCE,
-    primary: str = paper.PRIMARY,
+    primary: str | None = None,
+    comparison: str | None = None,
     undo_class_weights: bool = False,
     progress: bool = False,
 ) -> dict:
-    """Evaluate all rows of table 3 that are finished below a folder.
+    """Evaluate all rows that are finished below a folder.
 
     Every score is given over the test utterances of all folds pooled, and as the mean over the folds. Intervals are by bootstrap over
     speakers, with the same resamples for all rows. With several seeds a score is the mean over the seeds. Rows are compared with
-    their baselines by `mlee_sb.evaluation.comparisons`. With a single fold, or with too few speakers, there are no intervals and no
-    tests, and `why_no_intervals` says so.
+    their baselines by `mlee_sb.evaluation.comparisons`: as was declared beside the results, or else as for the paper's table. With a
+    single fold, or with too few speakers, there are no intervals and no tests, and `why_no_intervals` says so.
 
     Parameters
     ----------
@@ -51,7 +56,9 @@ def evaluate(
     only : folders of the stages to evaluate; by default all that are finished below `results`
     resamples, seed : of the bootstrap
     confidence : of all intervals; the claims are tested at 1 - confidence
-    primary : ``"ua"`` or ``"wa"``, the score that the declared claims are about. Choose it before you see the figures
+    primary : name or title of the score that the declared claims are about; by default that which was declared. Choose it before you see
+        the figures. Rows are compared in it and in those of `COMPARED`
+    comparison : the name of that whose declaration is meant; by default that which was begun last, and the paper's where none was
     undo_class_weights : whether to decide at the training set's own frequencies instead of the paper's balanced ones. This is a
         second look at the same predictions. So no claim is declared then, and every comparison is exploratory
     progress : whether to show a bar
@@ -65,29 +72,36 @@ def evaluate(
     ------
     InputError
         if no stage is finished, the stages have different protocols, `manifests` are of another protocol, votes.csv was changed, or
-        rows are not compared in the score `primary`
+        there is no score `primary`, or nothing was declared of `comparison`
     """
-    choose(primary, COMPARED, "primary score")
-    cells = read_cells(find_stages(results, only), undo_class_weights)
+    stages = find_stages(results, only)
+    declared = find_declarations(above_rows(stages[0].folder.resolve()), comparison)
+    declaration = declared[-1] if declared else paper.DECLARATION
+    primary = find_score(primary or declaration.primary, "primary score")
+    cells = read_cells(stages, undo_class_weights)
     utterances = cells.utterances
     why_none = why_no_intervals(len(np.unique(utterances.speakers)), len(cells.folds))
     draws = Resamples.draw(utterances.speakers, 0 if why_none else resamples, seed)
     sample = _Sample(cells, draws, confidence)
     human = human_agreement(utterances, cells.first, results, manifests)
     ceilings = human.scores(sample.weights)
+    compared, there = dict.fromkeys((*COMPARED, primary)), readable_stages(results)
+    keyed = by_key(there)
     scored, found = {}, []
     for cell in tqdm(cells.cells, desc="scores and intervals", disable=not progress, dynamic_ncols=True, leave=False):
-        found.append(_cell(cell, sample, ceilings))
+        found.append({**_cell(cell, sample, ceilings), "costs": costs_of(cell, keyed)})
         # a calibration is that of the decisions as trained
         found[-1]["coverage"] = {} if undo_class_weights else coverage_by_fold(cell, cells.fold_of)
-        scored[cell.row, cell.train_set] = {name: sample.scored(cell, SCORES[name]) for name in COMPARED}
-    summary = cells.first.summary
+        scored[cell.row, cell.train_set] = {
+            name: sample.scored(cell, SCORES[name]) for name in compared if SCORES[name].defined_for(cell.any_seed)
+        }
+    summary, claimed = cells.first.summary, None if undo_class_weights else primary
     return {
         **_tested(cells),
         "bootstrap": {"resamples": resamples, "seed": seed, "confidence": confidence},
         "why_no_intervals": why_none,
         "test_sets": {name: int(rows.sum()) for name, rows in sample.test_sets.items()},
-        "cautions": cautions(utterances, len(cells.folds)) + doubts(cells, readable_stages(results)),
+        "cautions": cautions(utterances, len(cells.folds)) + doubts(cells, there),
         "folds_without": folds_without(utterances, cells.fold_of, cells.folds),
         "class_weights_undone": undo_class_weights,
         "chance": _chance(utterances),
@@ -95,7 +109,9 @@ def evaluate(
         "table1": _table1(utterances),
         "cells": found,
         "primary": primary,
-        "comparisons": compare(scored, None if undo_class_weights else primary, confidence),
+        "declared": _declared(declaration, declared),
+        "comparisons": compare(scored, claimed, confidence, declaration.pairs_of(_shown(stages)), declaration.claims),
+        "choice": _choice(cells, sample, scored, primary) if declared else {},
         "human": {"source": human.source, **{name: sample.estimate(values) for name, values in ceilings.items()}},
         "thirds": {"ends_of_entropy": list(sample.ends), "n": {name: int(rows.sum()) for name, rows in sample.thirds.items()}},
     }
@@ -117,7 +133,7 @@ class _Sample:
         units = {SPEAKERS: utterances.speakers, **({FOLDS: cells.fold_of} if 1 < len(cells.folds) < self.n_speakers else {})}
         tested = len(draws.counts) > 1  # where there are no intervals, there are no tests
         self.members = {name: of == np.unique(of)[:, None] for name, of in units.items()} if tested else {}  # units -> bool [m, n]
-        self.dominant = utterances.dominant
+        self.utterances = utterances
 
     def scored(self, cell: Cell, score: Score) -> Scored:
         """Return a score of a cell for comparisons: the score, and what it is without each speaker and without each fold.
@@ -129,10 +145,9 @@ class _Sample:
         return Scored(whole, without, {units: self._df(members, score) for units, members in self.members.items()})
 
     def _df(self, members: np.ndarray, score: Score) -> int:
-        """Return one less than the number of units with tested utterances; for a mean over the emotions, with those of the rarest one."""
-        tested = self.dominant >= 0
-        parts = [self.dominant == k for k in np.unique(self.dominant[tested])] if score.by_emotion else [tested]
-        return min((int(members[:, part].any(axis=1).sum()) for part in parts), default=0) - 1
+        """Return one less than the number of units with counted utterances; for a mean over the emotions, with those of the rarest one."""
+        groups = score.groups(self.utterances).T
+        return min((int(members[:, group].any(axis=1).sum()) for group in groups), default=0) - 1
 
     def pooled(self, cell: Cell, score: Callable, rows: np.ndarray | None = None, weights: np.ndarray | None = None) -> np.ndarray:
         """Return a score [r, ...] of a cell over some rows, the mean over its seeds.
@@ -203,7 +218,37 @@ def _cell(cell: Cell, sample: _Sample, ceilings: dict[str, np.ndarray]) -> dict:
             for fold, stage in folds.items()
         ],
         "trained": [_trained(stage) for stage in cell.all_stages],
+        "annotators": each_annotator(stage.files for stage in cell.all_stages),
     }
+
+
+def _shown(stages: Sequence[StageResult]) -> dict[str, str]:
+    """Return the name of each row in the report, by its name with its variant."""
+    return {row_name(*row): name for row, name in row_names(stages).items()}
+
+
+def _declared(declaration: Declaration, all_of_them: Sequence[Declaration]) -> dict:
+    """Return what was declared, and what was declared of the same comparison before."""
+    return {
+        **_said(declaration),
+        "name": declaration.name,
+        "before": [_said(one) for one in all_of_them if one is not declaration],
+    }
+
+
+def _said(declaration: Declaration) -> dict:
+    names = ("primary", "claims", "date", "stages", "finished")
+    return {name: getattr(declaration, name) for name in names}
+
+
+def _choice(cells: Cells, sample: "_Sample", scored: Mapping[Key, Mapping[str, Scored]], primary: str) -> dict:
+    """Return which row to choose by the primary score, and which rows do not have it."""
+    there = {(cell.row, cell.train_set): cell for cell in cells.cells}
+    own = {key: scores[primary] for key, scores in scored.items() if primary in scores}
+    drawn = {key: sample.pooled(there[key], SCORES[primary].of) for key in own}
+    rows = choose_row(own, drawn, SCORES[primary], sample.confidence)
+    shown = {(one["row"], one["train_set"]) for one in rows}
+    return {"rows": rows, "left_out": list(dict.fromkeys(key[0] for key in there if key not in shown))}
 
 
 def _trained(stage: StageResult) -> dict:

@@ -10,11 +10,13 @@ import pandas as pd
 
 from mlee_sb.corpora.manifest import LUMPED, SPLIT, existence_columns, vote_columns, vote_columns_in
 from mlee_sb.errors import InputError
-from mlee_sb.stage_folder import AGAIN, EXISTENCE_PROBABILITY, OUTPUT, POSTERIOR, StageFolder, prediction_columns
+from mlee_sb.stage_folder import AGAIN, CONCENTRATION, EXISTENCE_PROBABILITY, OUTPUT, POSTERIOR, StageFolder, prediction_columns
 from mlee_sb.targets import OUTPUTS, Output
 from mlee_sb.typed_files import read_text_table
+from mlee_sb.uncertainty import concentration_together, entropy, expected_entropy
 
 MOST_VOTES = 2**31  # for an emotion of an utterance: more are damage
+LEAST, MOST = np.finfo(float).tiny, np.finfo(float).max  # of a finite number above 0
 
 
 def read_predictions(path: str | Path) -> pd.DataFrame:
@@ -26,7 +28,7 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
     ------
     InputError
         if the file or a column is missing, the output is not known or not the same in each row, an ID is there twice, or a value is
-        not a probability or not a number of votes
+        not a probability, not a number of votes or not a concentration
     """
     path = Path(path)
     if not path.is_file():
@@ -40,18 +42,24 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
     if OUTPUT not in frame:
         frame[OUTPUT] = StageFolder(path.parent).read_summary().output
     probabilities = prediction_columns(emotions)
-    if _output_in(frame, path).knows_existence or any(column.startswith(EXISTENCE_PROBABILITY) for column in frame):
+    output = _output_in(frame, path)
+    if output.knows_existence or any(column.startswith(EXISTENCE_PROBABILITY) for column in frame):
         probabilities += prediction_columns(emotions, EXISTENCE_PROBABILITY)
     probabilities += existence_columns(emotions)
     votes = _vote_columns(frame, emotions)
-    missing = [column for column in ("ID", "speaker", "dominant", *probabilities, *votes) if column not in frame]
+    concentrations = [CONCENTRATION] if output.knows_concentration else []
+    missing = [column for column in ("ID", "speaker", "dominant", *probabilities, *votes, *concentrations) if column not in frame]
     if missing:
         raise InputError(f"{path}: no column {missing[0]}: {AGAIN}")
     if frame["ID"].duplicated().any():
         raise InputError(f"{path}: ID {frame['ID'][frame['ID'].duplicated()].iloc[0]!r} is there twice: {AGAIN}")
-    for columns, most, words in ((probabilities, 1, "a number between 0 and 1"), (votes, MOST_VOTES, "a number of votes")):
+    for columns, least, most, words in (
+        (probabilities, 0, 1, "a number between 0 and 1"),
+        (votes, 0, MOST_VOTES, "a number of votes"),
+        (concentrations, LEAST, MOST, "a finite number above 0"),
+    ):
         for column in columns:
-            frame[column] = _numbers(frame[column], most, words, path)
+            frame[column] = _numbers(frame[column], least, most, words, path)
     return frame
 
 
@@ -81,9 +89,9 @@ def _vote_columns(frame: pd.DataFrame, emotions: list[str]) -> list[str]:
     return list(dict.fromkeys([*vote_columns(emotions), *vote_columns_in(frame)]))
 
 
-def _numbers(texts: pd.Series, most: float, words: str, path: Path) -> pd.Series:
+def _numbers(texts: pd.Series, least: float, most: float, words: str, path: Path) -> pd.Series:
     values = pd.to_numeric(texts, errors="coerce")
-    bad = ~values.between(0, most)  # NaN too
+    bad = ~values.between(least, most)  # NaN too
     if bad.any():
         line = int(np.flatnonzero(bad)[0]) + 2
         raise InputError(f"{path}, line {line}: {texts.name} is {texts[bad].iloc[0]!r}, and must be {words}: {AGAIN}")
@@ -106,6 +114,7 @@ class Predictions:
     existence : [n, K], the probability that each emotion exists; None where the stage does not know it
     all_votes : [n, C], for each category of the corpus, the targets first; None where an earlier version added up the others
     test_sets : [n], the test set of each utterance, where the corpus has several; otherwise None
+    concentrations : [n], of the Dirichlet distributions whose means the posteriors are; None where the output has none
     """
 
     emotions: list[str]
@@ -119,6 +128,7 @@ class Predictions:
     existence: np.ndarray | None
     all_votes: np.ndarray | None = None
     test_sets: np.ndarray | None = None
+    concentrations: np.ndarray | None = None
 
     @classmethod
     def of(cls, frame: pd.DataFrame) -> "Predictions":
@@ -146,14 +156,19 @@ class Predictions:
             frame[existence].to_numpy(float) if existence[0] in frame else None,
             None if columns[len(emotions) :] == vote_columns([LUMPED]) else all_votes,
             frame[SPLIT].to_numpy() if SPLIT in frame else None,
+            frame[CONCENTRATION].to_numpy(float) if CONCENTRATION in frame else None,
         )
 
     @classmethod
     def together(cls, several: Sequence["Predictions"]) -> "Predictions":
         """Return the answer of several models to the same utterances: the mean of their probabilities."""
-        first = several[0]
-        existence = None if first.existence is None else np.mean([one.existence for one in several], axis=0)
-        return replace(first, posterior=np.mean([one.posterior for one in several], axis=0), existence=existence)
+        first, posteriors = several[0], np.array([one.posterior for one in several])
+        found = {"posterior": posteriors.mean(axis=0)}
+        if first.existence is not None:
+            found["existence"] = np.mean([one.existence for one in several], axis=0)
+        if first.concentrations is not None:
+            found["concentrations"] = concentration_together(posteriors, np.array([one.concentrations for one in several]))
+        return replace(first, **found)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -161,7 +176,14 @@ class Predictions:
     @property
     def _columns(self) -> tuple[np.ndarray | None, ...]:
         answers = (self.posterior, self.existence)
-        return (self.ids, self.speakers, self.dominant, self.votes, self.exists, *answers, self.all_votes, self.test_sets)
+        known = (self.ids, self.speakers, self.dominant, self.votes, self.exists)
+        return (*known, *answers, self.all_votes, self.test_sets, self.concentrations)
+
+    @property
+    def disagreement(self) -> np.ndarray:
+        """How much the listeners would disagree by the model, [n] in bits: the expected entropy of their votes; without a distribution
+        over the posterior, the entropy of the posterior itself."""
+        return entropy(self.posterior) if self.concentrations is None else expected_entropy(self.posterior, self.concentrations)
 
     def by_test_set(self) -> dict[str, np.ndarray]:
         """Return the rows of each test set as a mask [n], by its name; {} where there is one test set."""

@@ -9,8 +9,9 @@ import pandas as pd
 
 from mlee_sb.errors import InputError
 from mlee_sb.evaluation import metrics
+from mlee_sb.evaluation.annotators import annotator_scores
 from mlee_sb.evaluation.calibrated_scores import calibrated_scores, read_calibration
-from mlee_sb.evaluation.metrics import SCORES, number
+from mlee_sb.evaluation.metrics import DECISIONS, EXISTENCE, SCORES, number, scores_of
 from mlee_sb.evaluation.predictions import Predictions, read_predictions, tests_nobody
 from mlee_sb.files import write_json
 from mlee_sb.stage_folder import StageFolder
@@ -19,9 +20,9 @@ TEST_SETS = "test_sets"
 
 
 def scores(frame: pd.DataFrame) -> dict:
-    """Compute WA, UA, macro-F1, recalls and confusion over the utterances with a dominant target emotion, and existence over all.
+    """Compute all scores, recalls and the confusion matrix of some predictions, and existence by emotion.
 
-    A class without a test utterance has no recall (None). It is named, and left out of the means. All scores are fractions.
+    A class without a test utterance has no recall (None). It is named, and left out of the means. Scores in percent are fractions here.
     `mlee_sb.evaluation.metrics` has their formulas.
 
     Parameters
@@ -31,9 +32,9 @@ def scores(frame: pd.DataFrame) -> dict:
     Returns
     -------
     dict
-        n, n_all, wa, ua, macro_f1, recall, confusion (rows are truths), classes_without_test_utterance; nll, brier,
-        jensen_shannon and ece for a posterior; existence where the frame has probabilities of it; test_sets, with all of this for
-        each of several test sets
+        n, n_all, recall, confusion (rows are truths), classes_without_test_utterance; by its name each of `SCORES` that these
+        predictions have, but for means of existence; existence by emotion where the frame has probabilities of it; test_sets, with all
+        of this for each of several test sets
     """
     predictions = Predictions.of(frame.sort_values("ID"))  # sums in one order: the order of the rows must not show
     sets = {name: _scores(predictions.take(rows)) for name, rows in predictions.by_test_set().items()}
@@ -47,13 +48,13 @@ def _scores(predictions: Predictions) -> dict:
     result = {
         "n": int((predictions.dominant >= 0).sum()),
         "n_all": len(predictions),
-        **{name: number(score.of(predictions, once)[0]) for name, score in SCORES.items() if name in ("wa", "ua", "macro_f1")},
+        **{name: number(SCORES[name].of(predictions, once)[0]) for name in scores_of(DECISIONS)},
         "recall": recall,
         "confusion": table[0].astype(int).tolist(),
         "classes_without_test_utterance": [emotion for emotion, value in recall.items() if value is None],
     }
-    if not predictions.output.knows_existence:
-        result |= {name: number(score.of(predictions, once)[0]) for name, score in SCORES.items() if score.needs is predictions.output}
+    others = [name for name, score in SCORES.items() if score.theme not in (DECISIONS, EXISTENCE) and score.defined_for(predictions)]
+    result |= {name: number(SCORES[name].of(predictions, once)[0]) for name in others}
     if predictions.existence is not None:
         result["existence"] = existence_scores(predictions)
     return result
@@ -96,6 +97,8 @@ def score_folder(folder: str | Path, describe: Callable[[Path], object] = lambda
         found |= scores(frame)
         if calibration := read_calibration(stage.config):
             found["calibrated"] = calibrated_scores([(Predictions.of(frame), calibration)])
+        if of_annotators := annotator_scores(stage, frame):
+            found["annotators"] = of_annotators
     if stage.model.is_dir():
         write_json(stage.bundle_scores, found)
         describe(stage.model)

@@ -21,7 +21,7 @@ from mlee_sb.experiment.hparams_files import ENDINGS, find_hparams, rows
 from mlee_sb.experiment.parser import Parser
 from mlee_sb.stage_folder import MANIFESTS
 from mlee_sb.training.check_settings import SETTINGS
-from mlee_sb.training.hparams_tree import ENCODER, encoder_names, encoder_settings
+from mlee_sb.training.hparams_tree import ENCODER, FIRST, encoder_names, encoder_settings
 from mlee_sb.training.settings import nested, overridable
 from mlee_sb.training.stage import Data
 
@@ -45,13 +45,22 @@ def make_parser(description: str, program: str | None) -> Parser:
     return parser
 
 
-def parse(parser: Parser, arguments: Sequence[str]) -> dict:
-    """Return the value of each flag, and as ``command`` what was typed. The options of the corpus that `arguments` name are flags, too."""
-    corpus = first_look(arguments, "--corpus")
+def parse(parser: Parser, arguments: Sequence[str], before: Sequence[str] = ()) -> dict:
+    """Return the value of each flag, and as ``command`` what was typed. The options of the corpus that is named are flags, too.
+
+    Parameters
+    ----------
+    parser : with all other flags
+    arguments : what was typed
+    before : words that count as typed after the first positional one and before all flags, so that what was typed replaces them
+    """
+    first = next((number for number, word in enumerate(arguments) if word.startswith("-")), len(arguments))
+    words = [*arguments[:first], *before, *arguments[first:]]
+    corpus = first_look(words, "--corpus")
     if corpus:
         add_flags(parser, load_corpus(corpus))
     program = parser.prog if " " in parser.prog else f"python {sys.argv[0]}"  # `mlee table3`, or a recipe
-    return {**vars(parser.parse_args(arguments)), "command": f"{program} {shlex.join(arguments)}"}
+    return {**vars(parser.parse_args(words)), "command": f"{program} {shlex.join(arguments)}"}
 
 
 def parse_row(parser: Parser, arguments: Sequence[str], without: Sequence[str] = ()) -> tuple[dict, dict]:
@@ -75,7 +84,7 @@ def parse_row(parser: Parser, arguments: Sequence[str], without: Sequence[str] =
     """
     word = _row_word(arguments)
     parser.add_argument("hparams", metavar="ROW", help="the row to train: its name (mlee_fusion), or the path of an hparams file")
-    settings = overridable(find_hparams(word), chosen_encoders(arguments)) if word else {}
+    settings = overridable(find_hparams(word), {**chosen_encoders(arguments), **chosen_first(arguments)}) if word else {}
     settings = {name: setting for name, setting in settings.items() if name not in without}
     add_settings(parser, "settings of the hparams file", settings)
     if word:
@@ -87,10 +96,10 @@ def parse_row(parser: Parser, arguments: Sequence[str], without: Sequence[str] =
     return given, nested(take_settings(given, settings))
 
 
-def first_look(arguments: Sequence[str], flag: str, default: str | None = None) -> str | None:
-    """Return the value of a flag that decides which other flags there are."""
+def first_look(arguments: Sequence[str], flag: str, default: str | None = None, nargs: str | None = None):
+    """Return the value of a flag that decides which other flags there are: a text, or with `nargs` a list of them."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument(flag, dest="value", default=default)
+    parser.add_argument(flag, dest="value", default=default, nargs=nargs)
     return parser.parse_known_args(arguments)[0].value
 
 
@@ -103,6 +112,16 @@ def chosen_encoders(arguments: Sequence[str]) -> dict[str, str]:
     flags = {word.split("=")[0] for word in arguments if re.match(rf"--([^=]+\.)?{ENCODER}(=|$)", word)}
     found = {flag.removeprefix("--"): first_look(arguments, flag) for flag in sorted(flags)}
     return {name: value for name, value in found.items() if value}
+
+
+def chosen_first(arguments: Sequence[str]) -> dict[str, str]:
+    """Return the row whose encoder is frozen, if arguments name one: it decides which other flags there are, too.
+
+    >>> chosen_first(["fusion", "--first", "jsd"]), chosen_first(["fusion"])
+    ({'first': 'jsd'}, {})
+    """
+    first = first_look(arguments, f"--{FIRST}")
+    return {FIRST: first} if first else {}
 
 
 def of_other_encoders(hparams: Path) -> dict[str, str]:

@@ -5,8 +5,10 @@ from pathlib import Path
 
 from mlee_sb.errors import InputError, choose
 from mlee_sb.files import written_beside
+from mlee_sb.training.hparams_tree import names_a_row
 
 HPARAMS = "hparams"  # the folder, in the current folder as in a checkout and in the wheel
+COMPARE = "compare"  # the folder of comparison files in it
 ENDINGS = (".yaml", ".yml")
 
 
@@ -28,7 +30,7 @@ def hparams_folders() -> list[Path]:
 def rows() -> dict[str, Path]:
     """Return the hparams file of each row by the row's name: those that say ``row:``, and not what they include."""
     files = [file for folder in reversed(hparams_folders()) for file in sorted(folder.glob("*.yaml"))]
-    return {file.stem: file for file in files if "\nrow:" in f"\n{file.read_text(encoding='utf-8', errors='replace')}"}
+    return {file.stem: file for file in files if names_a_row(file)}
 
 
 def find_hparams(word: str | Path) -> Path:
@@ -55,6 +57,30 @@ def find_hparams(word: str | Path) -> Path:
     if path.suffix or len(path.parts) != 1:
         raise InputError(f"{word}: no hparams file (.yaml): give the path of one, or the name of a row: {', '.join(known)}")
     return known[choose(str(word), known, f"row in {' and '.join(map(str, hparams_folders()))}")]
+
+
+def comparisons(folder: str | Path | None = None) -> dict[str, Path]:
+    """Return the comparison files by name: those in the folder of the hparams files that is given, and the others."""
+    folders = [*reversed(hparams_folders()), *([Path(folder)] if folder else [])]
+    return {file.stem: file for place in folders for file in sorted((place / COMPARE).glob("*.yaml"))}
+
+
+def find_comparison(word: str | Path, folder: str | Path | None = None) -> Path:
+    """Return the comparison file that `word` names: its path, or its name in the folder compare of the hparams files.
+
+    Raises
+    ------
+    InputError
+        if there is no comparison of this name; the message names the nearest one
+
+    >>> find_comparison("table3").name
+    'table3.yaml'
+    """
+    path = Path(word)
+    if path.suffix in ENDINGS:
+        return path
+    known = comparisons(folder)
+    return known[choose(str(word), known, "comparison")]
 
 
 def copy_hparams(folder: str | Path) -> None:

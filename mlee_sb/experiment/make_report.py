@@ -30,6 +30,7 @@ def make_report(
     manifests: Path | None = None,
     utterances: Sequence[str] = (),
     only: Collection[Path] | None = None,
+    comparison: str | None = None,
     progress: bool = False,
     command: str = "",
     **evaluation,
@@ -44,6 +45,7 @@ def make_report(
     manifests : the manifests that the stages were trained with, where they do not lie below `results`
     utterances : IDs for figure 3; by default some about which the listeners disagreed
     only : folders of the stages to report; by default all that are finished below `results`
+    comparison : the name of that whose claims and primary score are meant; by default that which was begun last in this folder
     progress : whether to show bars
     command : what makes the report again, for its reader; "" where it was made from Python
     evaluation : `resamples`, `seed`, `primary`, `undo_class_weights` of `mlee_sb.evaluation.evaluate.evaluate`
@@ -66,7 +68,7 @@ def make_report(
     cells = read_cells(find_stages(results, only)) if data_folder else None
     for ID in utterances:
         choose(ID, cells.utterances.ids, "test utterance")
-    found = evaluate(results, manifests, only, progress=progress, **evaluation)
+    found = evaluate(results, manifests, only, comparison=comparison, progress=progress, **evaluation)
     attention, why_none = [], ADD_DATA_FOLDER
     if cells:
         manifests = manifests or find_protocols(results).get(found["protocol_hash"], (None,))[0]

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import redirect_stdout
+from dataclasses import replace
 from functools import partial
 
 import pandas as pd
@@ -10,6 +11,7 @@ import pandas as pd
 from mlee_sb.corpora.manifest import fold_numbers
 from mlee_sb.disk import DiskError, check_writable
 from mlee_sb.errors import InputError, choose
+from mlee_sb.evaluation.declared import Declaration, declare
 from mlee_sb.evaluation.predictions import read_predictions, tests_nobody
 from mlee_sb.evaluation.scores import scores
 from mlee_sb.experiment.finish import finish
@@ -69,11 +71,24 @@ def chosen_folds(words: Sequence[str], protocol: dict) -> list[int]:
     return sorted({int(choose(word, map(str, folds), "fold")) for word in words})
 
 
-def train_all(wanted: Iterable[Stage], given: dict) -> int:
+def train_all(wanted: Iterable[Stage], given: dict, declaration: Declaration | None = None) -> int:
     """Show the plan of the stages that are wanted, and train them unless it is a dry run.
 
-    Return the exit status: 0, or 1 if a stage failed or the report could not be written. Raise a DiskError if a stage failed because the
-    disk of the results refuses to write.
+    Parameters
+    ----------
+    wanted : the stages
+    given : the flags of the command
+    declaration : what the comparison declares, which is written before anything is trained; None for what is no comparison
+
+    Returns
+    -------
+    int
+        the exit status: 0, or 1 if a stage failed or the report could not be written
+
+    Raises
+    ------
+    DiskError
+        if a stage failed because the disk of the results refuses to write
     """
     if launched():
         raise InputError("started by torchrun, each of its processes would train everything: start it with python, and give --jobs")
@@ -88,6 +103,9 @@ def train_all(wanted: Iterable[Stage], given: dict) -> int:
         return 0
     device = check_device(given["device"], "fp32")
     say = partial(print, flush=True)  # a log file is read while it grows
+    if declaration:
+        counted = replace(declaration, stages=len(wanted), finished=sum(map(done, wanted)))
+        declaration = declare(above_rows(wanted[0].folder), counted)
     note_upstreams(stages)
     if given["backend"] == THIS_MACHINE:
         keep_fixed_parts([stage for stage in stages if not done(stage)], device, say)
@@ -97,7 +115,7 @@ def train_all(wanted: Iterable[Stage], given: dict) -> int:
     print("\n".join(_end_lines(wanted, outcomes)))
     if any(outcome.state == FAILED for outcome in outcomes):
         check_writable(above_rows(wanted[0].folder))  # a full disk is for a person to mend, and not the fault of a stage
-    reported = _report(wanted, outcomes, given["command"])
+    reported = _report(wanted, outcomes, given["command"], declaration.name if declaration else None)
     return 0 if reported and all(outcome.stands for outcome in outcomes) else 1
 
 
@@ -153,15 +171,19 @@ def _end_lines(wanted: list[Stage], outcomes: list[Outcome]) -> list[str]:
     return lines
 
 
-def _report(wanted: list[Stage], outcomes: list[Outcome], command: str) -> bool:
-    """Write the report of the wanted stages that are finished, and say where it is or why there is none. Return whether there is one."""
+def _report(wanted: list[Stage], outcomes: list[Outcome], command: str, comparison: str | None) -> bool:
+    """Write the report of the wanted stages that are finished, and say where it is or why there is none. Return whether there is one.
+
+    `comparison` is the name of that which was declared, None for none.
+    """
     stands = {outcome.stage.folder for outcome in outcomes if outcome.stands}
     results = above_rows(wanted[0].folder)
     rows = {results / stage.folder.relative_to(results).parts[0] for stage in wanted}
     output = (rows.pop() if len(rows) == 1 else results) / FOLDER
     data, only = wanted[0].data, stands & {stage.folder for stage in wanted}
+    shown = {"progress": sys.stderr.isatty(), "command": command}
     try:
-        page = make_report(results, output, data.data_folder, data.manifests, only=only, progress=sys.stderr.isatty(), command=command)
+        page = make_report(results, output, data.data_folder, data.manifests, only=only, comparison=comparison, **shown)
     except DiskError:
         raise
     except (InputError, OSError) as error:

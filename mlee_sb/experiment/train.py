@@ -16,7 +16,7 @@ from mlee_sb.files import read_json
 from mlee_sb.stage_folder import AGAIN
 from mlee_sb.start import exit_status
 from mlee_sb.training.distributed import on_main, process_group
-from mlee_sb.training.hparams_tree import ENCODER
+from mlee_sb.training.hparams_tree import ENCODER, FIRST
 from mlee_sb.training.run import check_device, run
 from mlee_sb.training.settings import nested, overridable, read_settings
 from mlee_sb.training.stage import Stage, make_stage
@@ -81,7 +81,7 @@ def train(
     file = find_hparams(hparams)
     options = corpus_options(load_corpus(corpus)) if corpus else {}
     flat = _by_flag(settings)
-    known = overridable(file, {name: value for name, value in flat.items() if name.split(".")[-1] == ENCODER})
+    known = overridable(file, {name: value for name, value in flat.items() if name == FIRST or name.split(".")[-1] == ENCODER})
     for name in flat:
         choose(name, [*known, *options], f"setting of {file.name}")
     given = {"hparams": file, "corpus": corpus, "data_folder": data_folder, "manifests": manifests, "results": results, "device": device}

@@ -13,12 +13,15 @@ from torch import Tensor
 from mlee_sb.calibration import Calibration, percent_of
 from mlee_sb.errors import InputError, choose
 from mlee_sb.inference.speech_gate import GATES
+from mlee_sb.labels import present_at_chance
 from mlee_sb.models.emotion_model import not_finite
 from mlee_sb.targets.outputs import Output
+from mlee_sb.uncertainty import Uncertainty
 
 MIN_SPEECH = 0.1  # share of a recording that must be speech
 DEMO = "DEMO: the model was trained on generated speech, and its answers mean nothing"  # what people are told beside every answer of one
 NO_SPEECH, NOTHING_EXCLUDED, UNSURE = "no speech", "no emotion can be ruled out", "not confident enough"
+DISPUTED, UNTOLD = "listeners would disagree too much", "how listeners would vote cannot be told"  # above `Asked.max_uncertainty`
 
 
 class AnyModel(Protocol):
@@ -55,6 +58,11 @@ class Prediction:
     speech : share of the recording that is speech, 0 to 1
     seconds : length of the recording
     demo : whether the model was trained on the demo release, so that this answer means nothing
+    above_chance : codes of the emotions with more than 1 / K of the posterior of K emotions, by which the all-inclusive rule decides
+        (`mlee_sb.labels.present_at_chance`). It is the posterior before calibration, as in the scores of a model: calibration turns it
+        into the probability to be the dominant one. None without speech, or if the model only knows existence
+    uncertainty : how much listeners would disagree, and how little the model can tell of it, in bits; None without speech, or if the model
+        does not know it (its output is not `dirichlet`). It is not calibrated: a temperature is fitted to dominant emotions, not to votes
     """
 
     dominant: str | None
@@ -67,6 +75,8 @@ class Prediction:
     speech: float
     seconds: float
     demo: bool = False
+    above_chance: tuple[str, ...] | None = None
+    uncertainty: Uncertainty | None = None
 
 
 @dataclass(frozen=True)
@@ -77,6 +87,8 @@ class Asked:
     ----------
     coverage : how often the dominant emotion should be among the candidates, 0.01 to 0.99
     min_confidence : the model abstains if it is less confident than this, 0 to 1
+    max_uncertainty : the model abstains if its total uncertainty is larger than this many bits, 0 or more (K emotions have log2 K at most);
+        None for no limit. Only a model that knows its uncertainty takes it
     gate : what tells speech from silence: ``"energy"`` or ``"silero"`` (`mlee_sb.inference.speech_gate.GATES`)
 
     Raises
@@ -87,6 +99,7 @@ class Asked:
 
     coverage: float = 0.9
     min_confidence: float = 0.0
+    max_uncertainty: float | None = None
     gate: str = "energy"
 
     def __post_init__(self):
@@ -94,6 +107,8 @@ class Asked:
         choose(self.gate, GATES, "gate")
         if not (isinstance(self.min_confidence, Real) and 0 <= self.min_confidence <= 1):
             raise InputError(f"min_confidence is {self.min_confidence!r}, and must be from 0 to 1")
+        if self.max_uncertainty is not None and not (isinstance(self.max_uncertainty, Real) and 0 <= self.max_uncertainty < np.inf):
+            raise InputError(f"max_uncertainty is {self.max_uncertainty!r}, and must be a number of bits, 0 or more")
 
     @classmethod
     def of(cls, method: Callable, options: Mapping[str, object]) -> "Asked":
@@ -147,6 +162,7 @@ def make_predictions(
     presence = None if presence is None else np.asarray(presence, dtype=float)
     with np.errstate(all="ignore"):  # NaN and infinity are found below, by the name of the recording
         present = None if presence is None else calibrated_presence(calibration, presence)
+        above = None if model.output.knows_existence else present_at_chance(model.output.probabilities(logits))
         if not model.output.knows_existence:
             posterior = model.output.probabilities(logits) if calibration is None else calibration.posterior(logits)
             probabilities = confidence = posterior
@@ -155,18 +171,25 @@ def make_predictions(
         kept = None if calibration is None else calibration.candidates(probabilities, asked.coverage)
     computed = [values for values in (logits, presence, posterior, present) if values is not None]
     finite = np.isfinite(np.hstack(computed)).all(axis=-1)
+    uncertain = _uncertainties(model.output, logits)
     found: list[Prediction | InputError] = []
     for i, best in enumerate(probabilities.argmax(axis=-1)):
         if not finite[i]:
             found.append(not_finite(names[i]))
             continue
-        candidates = None if kept is None else tuple(np.array(model.emotions)[kept[i]].tolist())
+        candidates = None if kept is None else _codes(model.emotions, kept[i])
         sure = float(confidence[i, best])
-        why = _why_abstain(candidates, len(model.emotions), sure, asked)
+        why = _why_abstain(candidates, len(model.emotions), sure, uncertain[i], asked)
         dominant = None if why else model.emotions[best]
         shown = (None if values is None else dict(zip(model.emotions, values[i].tolist(), strict=True)) for values in (posterior, present))
-        found.append(Prediction(dominant, why, sure, *shown, candidates, asked.coverage, speech[i], seconds[i], model.demo))
+        above_chance = None if above is None else _codes(model.emotions, above[i])
+        of_recording = (speech[i], seconds[i], model.demo, above_chance, uncertain[i])
+        found.append(Prediction(dominant, why, sure, *shown, candidates, asked.coverage, *of_recording))
     return found
+
+
+def _codes(emotions: Sequence[str], which: np.ndarray) -> tuple[str, ...]:
+    return tuple(np.array(emotions)[which].tolist())
 
 
 def calibrated_presence(calibration: Calibration | None, logits: np.ndarray) -> np.ndarray:
@@ -176,7 +199,22 @@ def calibrated_presence(calibration: Calibration | None, logits: np.ndarray) -> 
     return calibration.presence_of(logits)
 
 
-def _why_abstain(candidates: tuple[str, ...] | None, n_emotions: int, confidence: float, asked: Asked) -> str | None:
+def _uncertainties(output: Output, logits: np.ndarray) -> list[Uncertainty | None]:
+    """Return the uncertainty of each of n answers, from logits [n, K]; None where the output does not tell it."""
+    if not output.knows_concentration:
+        return [None] * len(logits)
+    with np.errstate(all="ignore"):  # what is not finite gives an error in the place of a prediction
+        distributions = zip(output.probabilities(logits), output.concentrations(logits), strict=True)
+        return [Uncertainty.of(mean, concentration) for mean, concentration in distributions]
+
+
+def _why_abstain(
+    candidates: tuple[str, ...] | None, n_emotions: int, confidence: float, uncertainty: Uncertainty | None, asked: Asked
+) -> str | None:
     if candidates is not None and len(candidates) == n_emotions > 1:
         return NOTHING_EXCLUDED
-    return UNSURE if confidence < asked.min_confidence else None
+    if confidence < asked.min_confidence:
+        return UNSURE
+    if asked.max_uncertainty is None or uncertainty is None or uncertainty.total <= asked.max_uncertainty:
+        return None
+    return DISPUTED if uncertainty.listeners >= uncertainty.model else UNTOLD

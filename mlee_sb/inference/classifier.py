@@ -100,7 +100,7 @@ class EmotionClassifier:
             an array or lists of floats in -1 to 1: [n], [channels, n] or [n, channels]
         sample_rate : Hz of samples in memory, which must be given; a file tells its own
         channel : the number of the one channel that is heard, from 1; None for the mix of those with sound
-        **asked : coverage, min_confidence, gate: see `Asked`
+        **asked : coverage, min_confidence, max_uncertainty, gate: see `Asked`
 
         Raises
         ------
@@ -135,7 +135,7 @@ class EmotionClassifier:
         sample_rate, channel : as for `predict`, of those that are samples, and of all
         on_error : ``"raise"`` the error of the first recording that cannot be used, or ``"return"`` it in the place of its prediction
         on_progress : called after each batch with the number of its recordings
-        **asked : coverage, min_confidence, gate: see `Asked`
+        **asked : coverage, min_confidence, max_uncertainty, gate: see `Asked`
 
         Raises
         ------
@@ -171,7 +171,7 @@ class EmotionClassifier:
         window : length of a window in seconds
         hop : seconds from the beginning of a window to the beginning of the next one
         on_progress : called with the number of seconds that are done
-        **asked : coverage, min_confidence, gate: see `Asked`
+        **asked : coverage, min_confidence, max_uncertainty, gate: see `Asked`
 
         Raises
         ------
@@ -200,7 +200,7 @@ class EmotionClassifier:
         ----------
         sample_rate : Hz of the samples that you will feed
         window, hop : as for `timeline`
-        **asked : coverage, min_confidence, gate: see `Asked`
+        **asked : coverage, min_confidence, max_uncertainty, gate: see `Asked`
 
         Raises
         ------

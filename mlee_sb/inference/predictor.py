@@ -22,11 +22,23 @@ class Predictor:
     model : in eval mode, on `device`
     device : name of a torch device, for example ``"cuda:0"``
     asked : what is asked besides the answer
+
+    Raises
+    ------
+    InputError
+        if a limit of uncertainty is asked for, and the model does not know its uncertainty
     """
 
     model: AnyModel
     device: str
     asked: Asked
+
+    def __post_init__(self):
+        if self.asked.max_uncertainty is not None and not self.model.output.knows_concentration:
+            raise InputError(
+                f"max_uncertainty is {self.asked.max_uncertainty}, and this model does not know its uncertainty: leave it out, give a "
+                "min_confidence, or use a model that was trained with the target dirichlet"
+            )
 
     def load(self, sound: Sound) -> Tensor:
         """Read one utterance, as `load_utterance` does: waveform [samples] at the model's sample rate."""

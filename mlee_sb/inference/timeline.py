@@ -1,7 +1,7 @@
 """Emotions over a long recording, and the forms to have them in: DataFrame, CSV, JSON, Audacity labels, a plot."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +12,13 @@ from mlee_sb.files import json_text, write_text
 from mlee_sb.inference.answers import DEMO, NO_SPEECH, Prediction
 from mlee_sb.inference.stream import Segment
 from mlee_sb.stage_folder import EXISTENCE_PROBABILITY, prediction_columns
+from mlee_sb.uncertainty import Uncertainty
 
 PRESENT = 0.5  # an emotion with this probability or more counts as present
 NOT_SURE = "?"  # the label of speech for which the model abstains
 DECIMALS = 6
-COLUMNS = ("dominant", "abstained", "confidence", "candidates", "speech")  # of a table, before those of each emotion
+COLUMNS = ("dominant", "abstained", "confidence", "candidates", "above_chance", "speech")  # of a table, before those of each emotion
+PARTS = tuple(field.name for field in fields(Uncertainty))  # of an uncertainty, each with a column of a table after those of each emotion
 LABELS_OF = ("dominant", "presence")
 PLOTS = (".png", ".svg", ".pdf")
 
@@ -40,24 +42,27 @@ def check_plot(path: str | Path) -> None:
 
 def table_columns(emotions: list[str]) -> list[str]:
     """Return the names of the columns that `columns_of` gives."""
-    return [*COLUMNS, *prediction_columns(emotions), *prediction_columns(emotions, EXISTENCE_PROBABILITY), "demo"]
+    probabilities = (*prediction_columns(emotions), *prediction_columns(emotions, EXISTENCE_PROBABILITY))
+    return [*COLUMNS, *probabilities, *(f"uncertainty_{part}" for part in PARTS), "demo"]
 
 
 def columns_of(prediction: Prediction, emotions: list[str]) -> dict:
     """Return a prediction as one row of a table, with the columns of `table_columns`.
 
-    p_<emotion> is the posterior and e_<emotion> the presence, to `DECIMALS` decimals; None if the prediction has none. demo is True
-    where the answer means nothing.
+    p_<emotion> is the posterior, e_<emotion> the presence, and uncertainty_<part> in bits, to `DECIMALS` decimals; None if the prediction
+    has none. demo is True where the answer means nothing.
     """
     values: list = [
         prediction.dominant or "",
         prediction.abstained or "",
         round(prediction.confidence, DECIMALS),
         " ".join(prediction.candidates or ()),
+        " ".join(prediction.above_chance or ()),
         round(prediction.speech, DECIMALS),
     ]
     for by_emotion in (prediction.posterior, prediction.presence):
         values += [None if by_emotion is None else round(by_emotion[emotion], DECIMALS) for emotion in emotions]
+    values += [None if prediction.uncertainty is None else round(getattr(prediction.uncertainty, part), DECIMALS) for part in PARTS]
     return dict(zip(table_columns(emotions), [*values, prediction.demo], strict=True))
 
 

@@ -19,8 +19,8 @@ from torch import Tensor
 from mlee_sb.errors import InputError
 from mlee_sb.files import sha256_of, write_json, write_text, written_beside
 from mlee_sb.models.bundle_files import CHECKPOINTS, CONFIG, GOLDEN, HYPERPARAMS, LABEL_ENCODER, WEIGHTS
+from mlee_sb.models.classifiers import build_classifier, describe_classifier
 from mlee_sb.models.config import Architecture, BundleConfig, EncoderConfig, read_config
-from mlee_sb.models.dense_classifier import DenseClassifier
 from mlee_sb.models.emotion_model import EmotionModel, PresenceHead
 from mlee_sb.models.encoders.base import Encoder
 from mlee_sb.models.encoders.frozen import FrozenEncoders
@@ -88,7 +88,7 @@ def describe_model(model: EmotionModel, labels: dict, demo: bool, weights_sha256
     demo : whether it was trained on the demo release
     weights_sha256 : sha256 of the file with its weights; by default that of no file
     """
-    presence = model.presence and {"encoder": model.presence.encoder, "classifier": model.presence.classifier.settings}
+    presence = model.presence and {"encoder": model.presence.encoder, "classifier": describe_classifier(model.presence.classifier)}
     upstreams = upstreams_of(model)
     front_ends = [getattr(encoder, "front_end", None) for encoder in model.encoders]
     encoders = [
@@ -109,7 +109,7 @@ def describe_model(model: EmotionModel, labels: dict, demo: bool, weights_sha256
         frozen_encoders=isinstance(model.encoder, FrozenEncoders),
         encoders=encoders,
         upstreams=upstreams.described,
-        classifier=model.classifier.settings,
+        classifier=describe_classifier(model.classifier),
         presence=presence,
         calibration=model.calibration,
     )
@@ -125,10 +125,8 @@ def check_describable(model: EmotionModel, labels: dict, demo: bool) -> None:
     Raises
     ------
     InputError
-        if a part of it is not registered, has no settings, or cannot be built from them
+        if a part of it is not registered, has no settings, or cannot be built from them, or no bundle can hold its classifier
     """
-    if type(model.classifier) is not DenseClassifier:
-        raise InputError(f"classifier: {type(model.classifier).__name__}: a bundle holds a {DenseClassifier.__name__}, and no other class")
     try:
         _without_memory(describe_model(model, labels, demo))
     except InputError as error:
@@ -158,7 +156,7 @@ def build_model(config: Architecture, places: Sequence[Path] = ()) -> EmotionMod
     with torch.random.fork_rng(devices=[]):
         encoders = [_build_encoder(part, config, places) for part in config.whole_encoders]
         encoder: Encoder = FrozenEncoders(encoders) if config.frozen_encoders else encoders[0]
-        classifier = DenseClassifier(**config.classifier)
+        classifier = build_classifier(config.classifier)
         presence = _presence_head(config, encoders)
     heads = {"classifier": (classifier, encoder)}
     if presence:
@@ -183,7 +181,7 @@ def _presence_head(config: Architecture, encoders: list[Encoder]) -> PresenceHea
     if config.presence is None:
         return None
     start = sum(encoder.embedding_size for encoder in encoders[: config.presence.encoder])
-    return PresenceHead(DenseClassifier(**config.presence.classifier), config.presence.encoder, start)
+    return PresenceHead(build_classifier(config.presence.classifier), config.presence.encoder, start)
 
 
 def save_bundle(folder: str | Path, model: EmotionModel, labels: dict, demo: bool) -> None:

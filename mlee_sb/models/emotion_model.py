@@ -6,7 +6,6 @@ from torch import Tensor, nn
 
 from mlee_sb.calibration import Calibration
 from mlee_sb.errors import InputError
-from mlee_sb.models.dense_classifier import DenseClassifier
 from mlee_sb.models.encoders.base import Encoder
 from mlee_sb.targets.outputs import Output
 
@@ -32,7 +31,7 @@ class PresenceHead(nn.Module):
     start : the first dimension of its embedding among the concatenated embeddings
     """
 
-    def __init__(self, classifier: DenseClassifier, encoder: int, start: int):
+    def __init__(self, classifier: nn.Module, encoder: int, start: int):
         super().__init__()
         self.classifier, self.encoder = classifier, encoder
         self.part = slice(start, start + classifier.settings["embedding_size"])

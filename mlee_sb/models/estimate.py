@@ -41,3 +41,6 @@ def check_model(model: nn.Module) -> None:
             raise InputError(f"{name} is {value!r:.40}, and must be a whole number from 1 to {LARGEST_AUDIO:,}")
     for encoder in model.encoders:
         check_estimate(f"{encoder.settings}", *encoder.work(max(model.sample_rate, model.min_samples)))
+    for head in (model.classifier, *([model.presence.classifier] if model.presence else [])):
+        if hasattr(head, "work"):  # others compute no more than their weights, whose size is checked
+            check_estimate(f"{head.settings}", *head.work())

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from mlee_sb.models.bundle import UPSTREAMS, build_model
 from mlee_sb.models.bundle_files import WEIGHTS
+from mlee_sb.models.classifiers import build_classifier
 from mlee_sb.models.config import Architecture
-from mlee_sb.models.dense_classifier import DenseClassifier
 from mlee_sb.models.emotion_model import check_finite
 from mlee_sb.models.upstreams.carried import PREFIX, take_carried
 from mlee_sb.targets.outputs import OUTPUTS
@@ -80,7 +80,7 @@ class LogProbabilities(nn.Module):
         super().__init__()
         described = Architecture.model_validate(config)
         with torch.random.fork_rng(devices=[]):  # new weights, which are replaced, take nothing from the global generator
-            self.model = nn.ModuleDict({"classifier": DenseClassifier(**described.classifier)})  # the names of its weights in a bundle
+            self.model = nn.ModuleDict({"classifier": build_classifier(described.classifier)})  # the names of its weights in a bundle
         self.output = OUTPUTS[described.output]
 
     def forward(self, embeddings: Tensor) -> Tensor:

@@ -4,6 +4,19 @@ Only the computation of a loss imports torch.
 """
 
 from mlee_sb.targets.base import TRAIN_SETS, Setting, Target, find_target, target_names, usable_targets
-from mlee_sb.targets.outputs import OUTPUTS, SIGMOID, SOFTMAX, Output
+from mlee_sb.targets.outputs import DENSE, DIRICHLET, OUTPUTS, SIGMOID, SOFTMAX, Output
 
-__all__ = ["OUTPUTS", "SIGMOID", "SOFTMAX", "TRAIN_SETS", "Output", "Setting", "Target", "find_target", "target_names", "usable_targets"]
+__all__ = [
+    "DENSE",
+    "DIRICHLET",
+    "OUTPUTS",
+    "SIGMOID",
+    "SOFTMAX",
+    "TRAIN_SETS",
+    "Output",
+    "Setting",
+    "Target",
+    "find_target",
+    "target_names",
+    "usable_targets",
+]

@@ -14,7 +14,7 @@ import numpy as np
 
 from mlee_sb.errors import InputError, choose
 from mlee_sb.plugins import TARGETS, load_plugin, registered
-from mlee_sb.targets.outputs import Output
+from mlee_sb.targets.outputs import DENSE, Output
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -74,12 +74,21 @@ class Target:
     output : what the K numbers of a model with this target mean
     settings : the settings in an hparams file that belong to this target only: name -> allowed values
     one_train_set : the only train set, for a target that uses the same utterances for both; "" for a target with two different ones
+    class_weights_shift : whether class weights shift the posterior to rare emotions, so that they are divided out of it to undo them;
+        False where they only say how much an utterance counts
+    classifier : the kind of classifier that it needs (`mlee_sb.models.classifiers`)
+    all_outputs : whether its loss takes what the classifier returns with ``all_outputs=True``, and not its logits [batch, K]
+    needs_annotators : whether it learns the votes of each annotator, and not their numbers. A corpus without names of annotators is refused
     """
 
     name: ClassVar[str]
     output: ClassVar[Output]
     settings: ClassVar[Mapping[str, Setting]] = {}
     one_train_set: ClassVar[str] = ""
+    class_weights_shift: ClassVar[bool] = True
+    classifier: ClassVar[str] = DENSE
+    all_outputs: ClassVar[bool] = False
+    needs_annotators: ClassVar[bool] = False
 
     def labels(self, dominant: Sequence[str], votes: np.ndarray, settings: Mapping) -> tuple[np.ndarray, np.ndarray]:
         """Make the labels of n utterances from their votes.
@@ -87,12 +96,14 @@ class Target:
         Parameters
         ----------
         dominant : code of the dominant emotion of each utterance, ``""`` where there is none
-        votes : [n, K]
+        votes : [n, K], how many voted for each emotion. A target that needs annotators gets [n, M, 3] instead: for each vote the number
+            of the annotator, the number of the emotion, and its share. An annotator with several labels for an utterance shares 1 among
+            them. Utterances with fewer votes than M are filled up with votes whose share is 0
         settings : settings of the stage: ``emotions`` (K codes), ``min_votes``, and those of this target
 
         Returns
         -------
-        labels : [n, K]
+        labels : [n, K], or of another shape [n, ...] that its loss takes
         usable : bool [n], False for an utterance that this target cannot use
         """
         raise NotImplementedError
@@ -117,12 +128,19 @@ class Target:
         raise NotImplementedError
 
     def loss(self, logits: Tensor, labels: Tensor, class_weights: Tensor) -> Tensor:
-        """Return the loss of each utterance [batch] from logits [batch, K] and labels [batch, K]."""
+        """Return the loss of each utterance [batch] from logits [batch, K] and labels [batch, K].
+
+        With `all_outputs`, `logits` is the tensor [batch, ...] that the classifier returns for it.
+        """
         raise NotImplementedError
 
     def weight(self, labels: Tensor, class_weights: Tensor) -> Tensor:
         """Return the weight of each utterance [batch] in a mean of the loss that is weighted by class."""
         raise NotImplementedError
+
+    def examples(self, labels: Tensor) -> Tensor:
+        """Return how many examples each utterance counts as in a plain mean of the loss [batch]: 1, where a target does not say more."""
+        return labels.new_ones(len(labels))
 
     def training_labels(
         self, train_set: str, dominant: Sequence[str], votes: np.ndarray, settings: Mapping
@@ -136,7 +154,7 @@ class Target:
 
         Returns
         -------
-        labels : float32 [n, K]
+        labels : float32 [n, K], or another shape [n, ...]
         usable : bool [n]
 
         >>> settings = {"emotions": ["neu", "hap"], "min_votes": 2, "full_votes": 1}
@@ -178,14 +196,17 @@ def find_target(name: str) -> Target:
     return kind()
 
 
-def target_names(output: Output | None = None) -> list[str]:
-    """Return the names of the registered targets, sorted; if `output` is given, only the targets with this output.
+def target_names(output: Output | None = None, classifier: str | None = None) -> list[str]:
+    """Return the names of the registered targets, sorted: of those with this output, and with this kind of classifier, if they are given.
 
     >>> from mlee_sb.targets.outputs import SIGMOID
     >>> target_names(SIGMOID)
     ['existence']
     """
-    return [name for name in registered(TARGETS) if output is None or (target := _usable(name)) and target.output is output]
+    wanted = {name: value for name, value in (("output", output), ("classifier", classifier)) if value is not None}
+    if not wanted:
+        return list(registered(TARGETS))
+    return [target.name for target in usable_targets() if all(getattr(target, name) == value for name, value in wanted.items())]
 
 
 def usable_targets() -> list[Target]:

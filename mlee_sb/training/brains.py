@@ -47,7 +47,8 @@ class Learned(nn.Module):
 class EmotionBrain(sb.Brain):
     """Trains the learned part of an encoder and a classifier with any target. The mean loss is over the utterances of the whole set.
 
-    [choice] `loss_mean` says which mean: ``"plain"`` over utterances, or ``"weighted"`` with their class weights.
+    [choice] `loss_mean` says which mean: ``"plain"`` over utterances (or what the target calls its examples), or ``"weighted"`` with their
+    class weights.
 
     Parameters
     ----------
@@ -111,11 +112,14 @@ class EmotionBrain(sb.Brain):
             torch.manual_seed((self.train_sampler.seed * 1_000_003 + epoch) * n + number)
 
     def compute_forward(self, batch: Batch, stage: sb.Stage) -> Tensor:
-        """Return logits [batch, K] for a batch."""
-        return self.modules.classifier(self.modules.encoder(upload(batch.inputs, self.device), batch.lengths.tolist()))
+        """Return what the loss of the target takes: logits [batch, K] or all outputs of the classifier; in a test, logits."""
+        embeddings = self.modules.encoder(upload(batch.inputs, self.device), batch.lengths.tolist())
+        if self.target.all_outputs and stage != sb.Stage.TEST:
+            return self.modules.classifier(embeddings, all_outputs=True)
+        return self.modules.classifier(embeddings)
 
     def compute_objectives(self, logits: Tensor, batch: Batch, stage: sb.Stage) -> Tensor:
-        """Return the mean loss of the batch for logits [batch, K]; with several processes, the part of this process; in a test, 0.
+        """Return the mean loss of the batch of what `compute_forward` returned; with several processes, the part of this one; in a test 0.
 
         DDP takes the mean of the gradients of all `n` processes. So a part is `n` times the sum of its losses, divided by the weight of
         the whole batch.
@@ -125,7 +129,7 @@ class EmotionBrain(sb.Brain):
             return logits.new_zeros(())
         labels = upload(batch.labels, self.device)
         losses = self.target.loss(logits.float(), labels, self.class_weights)
-        weights = self.target.weight(labels, self.class_weights) if self.loss_mean == WEIGHTED_MEAN else torch.ones_like(losses)
+        weights = self.target.weight(labels, self.class_weights) if self.loss_mean == WEIGHTED_MEAN else self.target.examples(labels)
         self.utterance_losses.append((batch.items, torch.stack([losses.detach(), weights], dim=-1)))
         _, n = processes()
         if n == 1 or stage != sb.Stage.TRAIN:
@@ -172,7 +176,8 @@ class EmotionBrain(sb.Brain):
         best = "  best so far" if self.epochs.best_limit == epoch else ""
         self.log.add(epoch, self.losses["train"], loss)
         self.say(f"  epoch {epoch:3d}  train loss {self.losses['train']:.4f}  valid loss {loss:.4f}{best}")
-        meta = {LOSS: loss, "epoch": epoch, "train_loss": self.losses["train"], SECONDS: time.monotonic() - self.start}
+        ranked = loss if self.epochs.counts else math.inf  # the best one is looked for among those that count
+        meta = {LOSS: ranked, "epoch": epoch, "train_loss": self.losses["train"], SECONDS: time.monotonic() - self.start}
         self.checkpointer.save_epoch(meta, best_by=LOSS)
 
     def restore_best(self) -> dict:

@@ -1,5 +1,6 @@
 """Build what a stage is trained with: its modules, its data sets and its Brain."""
 
+import inspect
 from collections.abc import Callable, Sequence
 
 import pandas as pd
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 
 from mlee_sb.models.encoders.base import Encoder, check_members
 from mlee_sb.models.upstreams.find import remember
+from mlee_sb.training.annotators import annotators_of
 from mlee_sb.training.augmentation import WaveformAugmentation, check_augmentation, set_masks
 from mlee_sb.training.brains import EmotionBrain, brain_of
 from mlee_sb.training.check_settings import built_from
@@ -18,6 +20,7 @@ from mlee_sb.training.fixed_values import kept
 from mlee_sb.training.settings import resolved_yaml
 from mlee_sb.training.stage import Data, Stage
 
+N_ANNOTATORS = "n_annotators"  # argument of a classifier that needs their number
 AS_IT_IS = (1.0,)  # speeds of utterances that are predicted
 
 
@@ -38,7 +41,7 @@ def built(stage: Stage, frozen: Sequence[Encoder]) -> tuple[dict, Encoder, nn.Mo
     ------
     InputError
         if a class does not take its settings, the encoder lacks a member of contract 4, or it cannot be trained with the augmentation that
-        is asked for
+        is asked for; if the classifier needs annotators, as `annotators_of`
     """
     if stage.upstream is not None:
         remember(stage.upstream)  # in the process of a sweep: so it is not described again
@@ -51,7 +54,10 @@ def built(stage: Stage, frozen: Sequence[Encoder]) -> tuple[dict, Encoder, nn.Mo
     check_augmentation(stage.settings, None if frozen else encoder)
     set_masks(encoder, stage.settings)
     with built_from(stage.hparams):
-        classifier = hparams["classifier"](embedding_size=encoder.embedding_size, n_emotions=len(stage.settings["emotions"]))
+        sizes = {"embedding_size": encoder.embedding_size, "n_emotions": len(stage.settings["emotions"])}
+        if N_ANNOTATORS in inspect.signature(hparams["classifier"]).parameters:
+            sizes[N_ANNOTATORS] = len(annotators_of(stage))
+        classifier = hparams["classifier"](**sizes)
     return hparams, encoder, classifier
 
 

@@ -9,12 +9,15 @@ from pydoc import ErrorDuringImport, locate
 
 from mlee_sb.calibration import SPEAKERS
 from mlee_sb.errors import InputError, choose
-from mlee_sb.targets import TRAIN_SETS, Setting, Target, find_target, target_names, usable_targets
+from mlee_sb.models.classifiers import kind_of
+from mlee_sb.targets import DENSE, TRAIN_SETS, Setting, Target, find_target, target_names, usable_targets
 
 PLAIN_MEAN, WEIGHTED_MEAN = "plain", "weighted"  # how the mean of the loss over utterances is taken
 LARGEST_SEED = 2**32 - 1  # numpy's
 FASTEST, SLOWEST = 10, 0.1  # speed factors
 
+BINS, BIN_EPOCHS = "curriculum_bins", "curriculum_epochs"
+NO_CURRICULUM = 1  # one bin, which all epochs hear
 TENSORBOARD = "tensorboard"  # the setting; the package and the extra have the same name
 SETTINGS = {  # settings of every hparams file; those of a target and the learning rates of an encoder come in addition
     "row": Setting(str),
@@ -34,6 +37,7 @@ SETTINGS = {  # settings of every hparams file; those of a target and the learni
     "embedding_dropout": Setting(float, least=0, below=1),
     "gain_db": Setting(float, least=0),
     "noise_snr_db": Setting(float, optional=True),
+    **dict.fromkeys((BINS, BIN_EPOCHS), Setting(int, above=0)),
     "batch_size": Setting(int, above=0),
     "lr": Setting(float, above=0),
     "max_epochs": Setting(int, above=0),
@@ -103,6 +107,7 @@ def check_names(settings: Mapping, in_file: Mapping, target: object, file: str |
     for name, module in settings.items():
         for place, tag, arguments in _built(module, name):
             _check_arguments(tag, arguments, f"{place} in {file}")
+    _check_classifier(settings, file)
 
 
 def check_required(required: object, file: str | Path) -> None:
@@ -111,6 +116,18 @@ def check_required(required: object, file: str | Path) -> None:
     for name, part in required.items():
         if not isinstance(part, Mapping) or not isinstance(part.get("hparams"), str):
             raise InputError(f"{file}: requires {name}: {part!r}: give it an hparams file: {{hparams: mlee.yaml}}")
+
+
+def _check_classifier(settings: Mapping, file: str | Path) -> None:
+    """Refuse a target that needs a classifier of another kind than the row has."""
+    target = find_target(settings["target"])
+    has = [kind_of(_located(tag, f"classifier in {file}")) for place, tag, _ in _built(settings["classifier"], "") if not place]
+    if has != [target.classifier]:
+        row = f"mlee train {target.name}" if target.classifier != DENSE else f"mlee train dominant --target {target.name}"
+        raise InputError(
+            f"{file}: the target {target.name} needs a classifier of the kind {target.classifier}, and this row has another one: "
+            f"train a row that has it: {row}"
+        )
 
 
 def _check_level(settings: Mapping, referred_to: set[str], file: str | Path) -> None:
@@ -129,9 +146,8 @@ def _check_target(target: object, in_file: object, file: str | Path) -> None:
             raise InputError(f"{file}: target is {found!r}, and must be one of {', '.join(target_names())}")
     output = find_target(in_file).output
     if find_target(target).output is not output:
-        raise InputError(
-            f"{file} trains {in_file} and cannot train {target}, which belongs to other rows: choose from {', '.join(target_names(output))}"
-        )
+        choice = ", ".join(target_names(output, find_target(in_file).classifier))
+        raise InputError(f"{file} trains {in_file} and cannot train {target}, which belongs to other rows: choose from {choice}")
 
 
 def _references(node) -> Iterator[str]:
@@ -164,10 +180,24 @@ def check_values(settings: Mapping, file: str | Path) -> None:
             setting.check(name, settings[name], file)
     if settings["seed"] > LARGEST_SEED:
         raise InputError(f"{file}: seed is {settings['seed']!r}, and must be {LARGEST_SEED} or less")
+    if (before := epochs_before_all(settings)) >= settings["max_epochs"]:
+        raise InputError(
+            f"{file}: max_epochs is {settings['max_epochs']!r}, and the last bin of the curriculum joins in epoch {before + 1}: "
+            f"give max_epochs {before + 1} or more, or fewer {BINS} or {BIN_EPOCHS}"
+        )
     speeds = settings["speeds"]
     right = all(isinstance(speed, int | float) and SLOWEST <= speed <= FASTEST for speed in speeds)
     if not speeds or len(set(speeds)) != len(speeds) or not right:
         raise InputError(f"{file}: speeds are {speeds!r}, and must be different factors such as 0.9 1.0 1.1")
+
+
+def epochs_before_all(settings: Mapping) -> int:
+    """Return the number of epochs that do not hear all training utterances, because bins of the curriculum are missing.
+
+    >>> epochs_before_all({"curriculum_bins": 5, "curriculum_epochs": 2}), epochs_before_all({"curriculum_bins": 1, "curriculum_epochs": 2})
+    (8, 0)
+    """
+    return (settings[BINS] - 1) * settings[BIN_EPOCHS]
 
 
 def built_classes(settings: Mapping) -> list[type]:

@@ -89,12 +89,19 @@ def _is_whole(folder: Path) -> bool:
 class EarlyStopping(EpochCounterWithStopper):
     """Counts epochs, and stops if the validation loss has not improved for `patience` epochs. Both are saved in checkpoints.
 
+    The first `warmup` epochs do not count: none of them is the best one, and training does not stop in them.
+
     SpeechBrain registers only hooks that are defined in the class itself. Without the hooks below, those of `EpochCounter` would save
     only the epoch. A run that had stopped would forget its best loss when it is resumed, and train on.
     """
 
-    def __init__(self, max_epochs: int, patience: int):
-        super().__init__(limit=max_epochs, limit_to_stop=patience, limit_warmup=0, direction="min")
+    def __init__(self, max_epochs: int, patience: int, warmup: int = 0):
+        super().__init__(limit=max_epochs, limit_to_stop=patience, limit_warmup=warmup, direction="min")
+
+    @property
+    def counts(self) -> bool:
+        """Whether the epoch that runs now may be the best one."""
+        return self.current > self.limit_warmup
 
     @mark_as_saver
     def save(self, path):

@@ -25,7 +25,7 @@ class Batch:
     Attributes
     ----------
     inputs, lengths : arguments of `Encoder.learned`, [batch, steps, ...] and [batch] (integers on the CPU)
-    labels : [batch, K]
+    labels : [batch, ...], as the loss of the target takes them: [batch, K] for most
     items : [batch], numbers of the items in the dataset
     """
 
@@ -126,6 +126,7 @@ class UtteranceSampler(Sampler[list[int]]):
     share : number of this process, and number of processes that share every batch. If a batch has fewer utterances than there are
         processes, each one gets the whole batch: every process must give a gradient, and the mean of equal gradients is right.
     augmentation : of the dataset, which is told the number of each epoch; None if it has none
+    first_epochs : the number of the first epoch that hears each item, from 1; None where all are heard from the first one on
     """
 
     def __init__(
@@ -135,8 +136,10 @@ class UtteranceSampler(Sampler[list[int]]):
         seed: int | None = None,
         share: tuple[int, int] = ALONE,
         augmentation: WaveformAugmentation | None = None,
+        first_epochs: Tensor | None = None,
     ):
         self.durations = torch.tensor(durations, dtype=torch.float64)
+        self.first_epochs = torch.ones(len(durations), dtype=torch.long) if first_epochs is None else first_epochs
         self.batch_size, self.seed, self.epoch, self.share, self.augmentation = batch_size, seed, 0, share, augmentation
 
     def set_epoch(self, epoch: int) -> None:
@@ -146,7 +149,7 @@ class UtteranceSampler(Sampler[list[int]]):
             self.augmentation.epoch = epoch
 
     def __len__(self) -> int:
-        return -(-len(self.durations) // self.batch_size)
+        return -(-len(self._heard()) // self.batch_size)
 
     def __iter__(self) -> Iterator[list[int]]:
         number, n = self.share
@@ -157,16 +160,30 @@ class UtteranceSampler(Sampler[list[int]]):
     def _order(self) -> Tensor:
         if self.seed is None:
             return torch.argsort(self.durations, stable=True)
-        return torch.randperm(len(self.durations), generator=torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch))
+        heard = self._heard()
+        return heard[torch.randperm(len(heard), generator=torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch))]
+
+    def _heard(self) -> Tensor:
+        """Return the numbers of the items of this epoch."""
+        return (self.first_epochs <= max(self.epoch, 1)).nonzero().flatten()  # before the first epoch it is asked for its length, too
 
 
 def make_loader(
-    dataset: WaveformDataset | FixedDataset, batch_size: int, num_workers: int, seed: int | None = None, share: tuple[int, int] = ALONE
+    dataset: WaveformDataset | FixedDataset,
+    batch_size: int,
+    num_workers: int,
+    seed: int | None = None,
+    share: tuple[int, int] = ALONE,
+    first_epochs: Tensor | None = None,
 ) -> DataLoader:
     """Return the batches of a dataset, or the share of one process in each batch. The order is that of `UtteranceSampler`.
 
+    `first_epochs` [n] are those of the n utterances. All copies of an utterance, at other speeds, are heard from the same epoch on.
+
     The global random generator does not change: otherwise the first weights of a model would depend on the data read before.
     """
-    sampler = UtteranceSampler(dataset.durations, batch_size, seed, share, dataset.augmentation)
+    if first_epochs is not None:
+        first_epochs = first_epochs.repeat(len(dataset) // len(first_epochs))
+    sampler = UtteranceSampler(dataset.durations, batch_size, seed, share, dataset.augmentation, first_epochs)
     generator = torch.Generator().manual_seed(seed or 0)  # without it, a DataLoader draws from the global one
     return DataLoader(dataset, batch_size=None, sampler=sampler, num_workers=num_workers, generator=generator)

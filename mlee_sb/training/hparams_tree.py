@@ -15,6 +15,7 @@ from mlee_sb.training.check_settings import BY_PLACE, check_required
 
 INCLUDE = "!include:"
 ENCODER = "encoder"  # the setting with the name of an encoder
+FIRST = "first"  # the setting with the name of the row whose encoder a row freezes, where this can be any row
 ENCODERS = "encoders"  # the folder beside the files of rows, with a file for each encoder
 MOST_VALUES = 10_000  # of a file, with what anchors repeat; the longest row has about a hundred
 OF_HEADS_TOO = ("speeds", "calibration", "calibration_groups")  # of the file of an encoder, for rows with frozen encoders of its kind
@@ -89,6 +90,11 @@ def read_tree(hparams: str | Path, encoder: str | None = None) -> CommentedMap:
     return _joined(of_encoder, row)
 
 
+def read_plain(file: str | Path) -> dict:
+    """Return what a YAML file holds as dictionaries, lists and values. Raise an InputError if it is missing or damaged."""
+    return plain(_read(Path(file)))
+
+
 def resolved(tree: CommentedMap, overrides: Mapping, hparams: str | Path) -> StringIO:
     """Return a tree as text, with parts, references and overrides filled in. `hparams` names the file in errors."""
     text = StringIO()
@@ -120,13 +126,46 @@ def plain(node):
     return node if node is None else str(getattr(node, "value", node))
 
 
-def required_in(tree: CommentedMap, hparams: str | Path) -> Mapping:
-    """Return the required stages of a tree by name, each with its settings; {} for none. Raise an InputError for anything else."""
-    required = tree.get("requires")
+def names_a_row(file: Path) -> bool:
+    """Tell whether an hparams file is that of a row: it says ``row:``, and what rows include does not."""
+    return "\nrow:" in f"\n{file.read_text(encoding='utf-8', errors='replace')}"
+
+
+def required_files(tree: CommentedMap, hparams: str | Path, chosen: Mapping) -> dict[str, Path]:
+    """Return the hparams file of each required stage of a tree, by the name of the stage; {} for none.
+
+    Parameters
+    ----------
+    tree : of the file `hparams`
+    hparams : the file of a row
+    chosen : settings that replace those of the tree; ``first`` decides which file it is
+
+    Raises
+    ------
+    InputError
+        if required stages are described wrongly, or ``first`` names no row that trains an encoder
+    """
+    hparams, required = Path(hparams), plain(tree.get("requires", {}))
     if required is None:
         return {}
-    check_required(plain(required), Path(hparams).name)
-    return required
+    check_required(required, hparams.name)
+    files = {name: part["hparams"] for name, part in required.items()}
+    if any(f"<{FIRST}>" in file for file in files.values()):
+        first = str(chosen.get(FIRST, tree.get(FIRST)))
+        _check_first(first, hparams)
+        files = {name: file.replace(f"<{FIRST}>", first) for name, file in files.items()}
+    return {name: hparams.parent / file for name, file in files.items()}
+
+
+def _check_first(first: str, hparams: Path) -> None:
+    """Refuse what is no row beside the file `hparams`, and a row that freezes the encoders of others."""
+    rows = {path.stem: path for path in sorted(hparams.parent.glob("*.yaml")) if names_a_row(path)}
+    where = f"{FIRST} of {hparams.name}"
+    below = _with_base(rows[choose(first, rows, f"row for {where}")]).get("requires")
+    if below:
+        raise InputError(
+            f"{where}: {first} trains no encoder, it freezes those of {', '.join(below)}: give a row that requires no other, such as mlee"
+        )
 
 
 def comment_of(tree: CommentedMap, name: str) -> str:

@@ -12,6 +12,7 @@ from torch import Tensor
 from mlee_sb.calibration import CROSS, VALIDATION
 from mlee_sb.corpora.manifest import read_fold, vote_columns
 from mlee_sb.errors import InputError
+from mlee_sb.training.annotators import annotator_votes, annotators_of
 from mlee_sb.training.stage import Stage
 
 
@@ -33,9 +34,10 @@ class Group:
 
 @dataclass(frozen=True)
 class StageInputs:
-    """Rows and labels [n, K] of the training and validation set, all rows of each split, and the class weights.
+    """Rows and labels [n, ...] of the training and validation set, all rows of each split, and the class weights.
 
-    `groups` are the groups of training speakers; () where the stage is calibrated on validation speakers only.
+    `n_emotions` is K. `groups` are the groups of training speakers; () where the stage is calibrated on validation speakers only.
+    `annotators` are those that the target learns by themselves, in the order of their numbers in the labels; () for most targets.
     """
 
     train: pd.DataFrame
@@ -46,11 +48,13 @@ class StageInputs:
     valid_split: pd.DataFrame
     test: pd.DataFrame
     class_weights: Tensor
+    n_emotions: int
     groups: tuple[Group, ...] = ()
+    annotators: tuple[str, ...] = ()
 
     def no_labels(self, frame: pd.DataFrame) -> Tensor:
         """Return zeros [n, K], for rows that are only predicted."""
-        return torch.zeros(len(frame), self.train_labels.shape[1])
+        return torch.zeros(len(frame), self.n_emotions)
 
 
 def stage_inputs(stage: Stage) -> StageInputs:
@@ -60,14 +64,16 @@ def stage_inputs(stage: Stage) -> StageInputs:
     ------
     InputError
         if a wav file is missing, if the training or validation set has no utterance that the stage can use, or if an emotion has no
-        training example; with the setting ``calibration: cross``, also if it has none without a group of speakers
+        training example; with the setting ``calibration: cross``, also if it has none without a group of speakers; if the target needs
+        annotators, as `annotators_of`
     """
     settings, data = stage.settings, stage.data
     splits = read_fold(data.manifests, settings["fold"])
     where = f"fold {settings['fold']} of {data.manifests}"
+    annotators = annotators_of(stage) if stage.target.needs_annotators else []
     used = {}
     for name, words in {"train": "training", "valid": "validation"}.items():
-        frame, labels = _usable(stage, splits[name])
+        frame, labels = _usable(stage, splits[name], annotators)
         if frame.empty:
             rule = f"train_set {settings['train_set']}, target {settings['target']}, emotions {' '.join(settings['emotions'])}"
             raise InputError(f"{where}: the {words} set has no usable utterance ({rule}): choose other --emotions or another --fold")
@@ -85,14 +91,19 @@ def stage_inputs(stage: Stage) -> StageInputs:
         splits["valid"],
         splits["test"],
         weights,
+        len(settings["emotions"]),
         groups,
+        tuple(annotators),
     )
 
 
-def _usable(stage: Stage, split: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:
-    """Return the rows of a split that a stage can learn from, numbered from 0, and their labels [n, K]."""
+def _usable(stage: Stage, split: pd.DataFrame, annotators: list[str]) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return the rows of a split that a stage can learn from, numbered from 0, and their labels [n, ...]."""
     settings = stage.settings
-    votes = split[vote_columns(settings["emotions"])].to_numpy()
+    if stage.target.needs_annotators:
+        votes = annotator_votes(stage, split, annotators)
+    else:
+        votes = split[vote_columns(settings["emotions"])].to_numpy()
     labels, usable = stage.target.training_labels(settings["train_set"], split["dominant"].tolist(), votes, settings)
     return split[usable].reset_index(drop=True), labels[usable]
 

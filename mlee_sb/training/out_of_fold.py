@@ -35,6 +35,7 @@ from mlee_sb.models.encoders.base import Encoder, learning
 from mlee_sb.training.augmentation import waveform_augmentation
 from mlee_sb.training.brains import EmotionBrain
 from mlee_sb.training.build import AS_IT_IS, built, make_brain, make_dataset
+from mlee_sb.training.curriculum import first_epochs
 from mlee_sb.training.data import Batch, FixedDataset, WaveformDataset, make_loader
 from mlee_sb.training.distributed import ALONE, on_main, processes
 from mlee_sb.training.fixed_parts import FixedPart, fixed_parts
@@ -206,14 +207,15 @@ class InnerModels:
         self._set(self._first)
         sb.utils.seed_everything(seed := self._seed(f"group {number}"))
         rest = self.inputs.groups[number].rest.nonzero()[0]
-        n, copies = len(self.inputs.train), len(self.stage.settings["speeds"])
+        settings = self.stage.settings
+        n, copies = len(self.inputs.train), len(settings["speeds"])
         data = Part(self._learnable(number, self.training_rows), [int(copy * n + row) for copy in range(copies) for row in rest])
         if not self.below:
             if data.augmentation is not None:
                 data.augmentation.epoch = None  # statistics are those of the recordings, also after the epochs of another group
             batches = self._loader(data, share=ALONE)  # every process computes them over the whole set
             encoder.fit_statistics((upload(batch.inputs, self.device), batch.lengths) for batch in batches)
-        brain, loader = self._brain(number), self._loader(data, seed)
+        brain, loader = self._brain(number), self._loader(data, seed, joins=first_epochs(self.inputs.train.iloc[rest], settings, seed))
         brain.train_sampler = loader.sampler
         brain.fit(brain.epochs, loader, progressbar=False)
         del brain
@@ -227,9 +229,11 @@ class InnerModels:
         epochs = range(1, self.epochs + 1)
         return make_brain(self.stage, hparams["opt_class"], encoder, classifier, weights, self.device, epochs=epochs)
 
-    def _loader(self, data: Dataset, seed: int | None = None, share: tuple[int, int] | None = None) -> DataLoader:
+    def _loader(
+        self, data: Dataset, seed: int | None = None, share: tuple[int, int] | None = None, joins: Tensor | None = None
+    ) -> DataLoader:
         settings = self.stage.settings
-        return make_loader(data, settings["batch_size"], settings["num_workers"], seed, share or processes())
+        return make_loader(data, settings["batch_size"], settings["num_workers"], seed, share or processes(), joins)
 
     def _seed(self, use: str) -> int:
         """Return a random seed of four bytes for one use: inner models do not draw the numbers of their stage, or of one another."""

@@ -14,7 +14,7 @@ from mlee_sb.training.hparams_tree import (
     encoder_settings,
     plain,
     read_tree,
-    required_in,
+    required_files,
     resolved,
     resolved_plain,
     texts_of,
@@ -89,14 +89,14 @@ def _split(hparams: str | Path, overrides: Mapping) -> tuple[str | None, dict]:
     encoder = overrides.pop(ENCODER, None)
     if encoder is not None:
         choose(encoder, encoder_names(hparams), ENCODER)
-    required = required_in(read_tree(hparams), hparams)
+    required = required_files(read_tree(hparams), hparams, overrides)
     if not required or encoder is None:
         return encoder, overrides
     passed_on = {name: overrides.pop(name) for name in encoder_settings(hparams, encoder) if name in overrides}
     stages = dict(overrides.get("requires", {}))
-    for stage, part in required.items():
+    for stage, file in required.items():
         given = {ENCODER: encoder, **stages.get(stage, {})}
-        own = encoder_settings(Path(hparams).parent / part["hparams"], given[ENCODER])
+        own = encoder_settings(file, given[ENCODER])
         stages[stage] = {**{name: value for name, value in passed_on.items() if name in own}, **given}
     return encoder, {**overrides, "requires": stages}
 
@@ -110,13 +110,14 @@ def overridable(hparams: str | Path, chosen: Mapping[str, str] | None = None) ->
     Parameters
     ----------
     hparams : the file of a row
-    chosen : the encoders that were chosen, by the names of their settings: ``encoder``, ``mlee.encoder``
+    chosen : the settings that decide which others there are, by name: encoders (``encoder``, ``mlee.encoder``), and ``first``
     """
     chosen = chosen or {}
     encoder = chosen.get(ENCODER)
     tree = read_tree(hparams, encoder)
-    output = find_target(str(tree["target"])).output if tree.get("target") in target_names() else None
-    of_its_targets = {name for target in target_names(output) for name in find_target(target).settings}
+    target = find_target(str(tree["target"])) if tree.get("target") in target_names() else None
+    learnable = target_names(target.output, target.classifier) if target else target_names()
+    of_its_targets = {name for target in learnable for name in find_target(target).settings}
     found = {}
     for name, value in tree.items():
         chooses = name not in ("row", ENCODER) and (name in of_its_targets or name not in of_all_targets())
@@ -125,9 +126,9 @@ def overridable(hparams: str | Path, chosen: Mapping[str, str] | None = None) ->
             found[name] = (value, comment_of(tree, name))
     if names := encoder_names(hparams):
         found[ENCODER] = ("", f"the encoder, or that of the required stages: {', '.join(names)}")
-    for stage, part in required_in(tree, hparams).items():
+    for stage, file in required_files(tree, hparams, chosen).items():
         of_stage = {name.removeprefix(f"{stage}."): value for name, value in chosen.items() if name.startswith(f"{stage}.")}
-        below = overridable(Path(hparams).parent / part["hparams"], {**({ENCODER: encoder} if encoder else {}), **of_stage})
+        below = overridable(file, {**({ENCODER: encoder} if encoder else {}), **of_stage})
         found |= {name: below[name] for name in encoder_settings(hparams, encoder) if name in below}
         found |= {f"{stage}.{name}": default for name, default in below.items() if name not in (*SHARED, "target")}
     return found

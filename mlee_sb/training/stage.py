@@ -18,18 +18,19 @@ from mlee_sb.models.upstreams.find import FoundUpstream, find_upstream
 from mlee_sb.noted_upstreams import pinned_commit
 from mlee_sb.stage_folder import AGAIN, PROTOCOL, REQUIRED, StageFolder, key_of, row_name, stage_place, variant_of
 from mlee_sb.targets import Target, find_target
-from mlee_sb.training.check_settings import TENSORBOARD, of_other_targets
-from mlee_sb.training.hparams_tree import ENCODER, encoder_settings
+from mlee_sb.training.check_settings import BIN_EPOCHS, BINS, NO_CURRICULUM, TENSORBOARD, of_other_targets
+from mlee_sb.training.hparams_tree import ENCODER, FIRST, encoder_settings
 from mlee_sb.training.settings import SHARED, read_settings
 from mlee_sb.training.source_code import code_of
 from mlee_sb.whole_stage import damaged_file, holds
 
 NO_RESULT = ("num_workers", TENSORBOARD, "requires")  # settings that change no result; a required stage has its own identity
-OF_THE_ROW = ("row", "train_set", "target")  # settings in the path of a stage, from which others follow
+OF_THE_ROW = ("row", "train_set", "target", FIRST)  # settings in the path of a stage, from which others follow
 IN_THE_PLACE = (*OF_THE_ROW, "fold", "seed")  # settings that are in the path of a stage
 UPSTREAM_EXAMPLE = "for example --upstream openai/whisper-base (or --mlee.upstream, where mlee alone has such an encoder)"
 UPSTREAM = "upstream"  # the setting that names the pretrained network of an encoder
 OF_THE_PROTOCOL = ("emotions", "min_votes")  # settings that come from the manifests
+OFF = {BINS: NO_CURRICULUM}  # settings that earlier versions did not have: with these values, a stage is what it was without them
 OF_CROSS = ("calibration", "calibration_groups", "fold")  # what a stage and its required stages must share if it is calibrated across
 
 
@@ -124,7 +125,7 @@ class Stage:
             decides = key_of({"weights": described.weights.sha256, "config": described.config, "processor": described.processor})
             settings = {**settings, UPSTREAM: decides, ENCODER: {**settings[ENCODER], UPSTREAM: decides}}
         return {
-            **{name: value for name, value in settings.items() if name not in without},
+            **{name: value for name, value in settings.items() if name not in without and OFF.get(name, ...) != value},
             **code_of(self.settings),
             PROTOCOL: self.data.protocol["hash"],
             **{REQUIRED + name: stage.key for name, stage in self.requires.items()},
@@ -313,6 +314,7 @@ def _without_effect(settings: Mapping, target: Target) -> tuple[str, ...]:
     unused = {
         "calibration_groups": settings["calibration"] != CROSS,
         UPSTREAM_RATE: not settings.get("learn_layers"),
+        BIN_EPOCHS: settings[BINS] == NO_CURRICULUM,
         "masks": not (settings["time_mask_frames"] or settings["frequency_mask_bins"]),
     }
     return (*NO_RESULT, *of_other_targets(target), *(name for name, is_unused in unused.items() if is_unused))

@@ -17,11 +17,13 @@ from mlee_sb.models.bundle import check_describable
 from mlee_sb.models.device import upload
 from mlee_sb.models.emotion_model import EmotionModel
 from mlee_sb.models.encoders.base import Encoder
+from mlee_sb.training.annotator_answers import annotator_answers
 from mlee_sb.training.augmentation import waveform_augmentation
 from mlee_sb.training.brains import SECONDS, parameter_groups
 from mlee_sb.training.build import AS_IT_IS, built, make_brain, make_dataset
-from mlee_sb.training.check_settings import TENSORBOARD
+from mlee_sb.training.check_settings import TENSORBOARD, epochs_before_all
 from mlee_sb.training.checkpoints import AtomicCheckpointer, EarlyStopping, RandomState
+from mlee_sb.training.curriculum import first_epochs
 from mlee_sb.training.data import make_loader
 from mlee_sb.training.distributed import on_main, processes
 from mlee_sb.training.epoch_log import EpochLog
@@ -73,7 +75,7 @@ def train_stage(stage: Stage, device: str, say: Callable[[str], None] = print) -
         on_main(forget_inner_models, stage)
         batches = make_loader(loaders["train"].dataset, stage.settings["batch_size"], stage.settings["num_workers"])
         encoder.to(device).fit_statistics((upload(batch.inputs, device), batch.lengths) for batch in batches)
-    epochs = EarlyStopping(stage.settings["max_epochs"], stage.settings["patience"])
+    epochs = EarlyStopping(stage.settings["max_epochs"], stage.settings["patience"], epochs_before_all(stage.settings))
     learnt = {} if stage.requires else {"encoder": encoder}  # also where nothing learns: its statistics were fitted
     checkpointer.add_recoverables({**learnt, "classifier": classifier, "epochs": epochs, "random_state": RandomState()})
     log = EpochLog(stage.files.train_log, stage.files.tensorboard if stage.settings[TENSORBOARD] else None)
@@ -86,6 +88,8 @@ def train_stage(stage: Stage, device: str, say: Callable[[str], None] = print) -
     logits |= {name: brain.predict(loaders[name]) for name in ("calibration", "test") if len(loaders[name].dataset)}
     best = brain.restore_best()
     rows, logits["calibration"] = calibration_set(stage, inputs, logits["calibration"], best["epoch"], device, say)
+    if inputs.annotators:
+        on_main(_answer_annotators, stage, inputs, model, loaders, device)
     on_main(_finish, stage, inputs, model, required.values(), loaders, rows, logits, best, start)
 
 
@@ -113,6 +117,12 @@ def _begin(stage: Stage, model: EmotionModel, say: Callable[[str], None]) -> Non
     files.write_identity(stage.identity)
     files.note_data_folder(stage.data.data_folder)
     write_text(files.hyperparams, resolved_yaml(stage.hparams, stage.overrides))
+
+
+def _answer_annotators(stage: Stage, inputs: StageInputs, model: EmotionModel, loaders: Loaders, device: str) -> None:
+    """Write what the model says in the place of each annotator, and who they are."""
+    stage.files.note_annotators(inputs.annotators)
+    stage.files.write_annotators(annotator_answers(stage, inputs, model, loaders["test"].dataset, device))
 
 
 def _finish(
@@ -147,7 +157,8 @@ def _loaders(stage: Stage, inputs: StageInputs, encoder: Encoder, parts: list[Fi
     }
     size, workers, seeds = stage.settings["batch_size"], stage.settings["num_workers"], {"train": stage.random_seed}
     loaders, augmentations = {}, {"train": waveform_augmentation(stage.settings, stage.random_seed)}
+    curricula = {"train": first_epochs(inputs.train, stage.settings, stage.random_seed)}
     for name, of_set in rows.items():
         dataset = make_dataset(parts, stage.data, encoder, *of_set, augmentation=augmentations.get(name))
-        loaders[name] = make_loader(dataset, size, workers, seeds.get(name), processes())
+        loaders[name] = make_loader(dataset, size, workers, seeds.get(name), processes(), curricula.get(name))
     return loaders

@@ -66,7 +66,8 @@ def write_results(
     probabilities = model.log_probabilities(logits["test"]).exp().numpy()
     existence = probabilities if output.knows_existence else _existence_of_required(stage)
     save_bundle(files.model, model, label_rules(stage), stage.data.protocol["demo"])
-    files.write_predictions(inputs.test, emotions, stage.settings["target"], output.name, probabilities, existence)
+    concentrations = output.concentrations(logits["test"].numpy())
+    files.write_predictions(inputs.test, emotions, stage.settings["target"], output.name, probabilities, existence, concentrations)
     note_files(files)
     files.write_summary(_summary(stage, inputs, best, seconds))
 

@@ -36,11 +36,20 @@ Recordings = Annotated[list[UploadFile], File(description="wav, flac, ogg or mp3
 async def asked(
     coverage: Annotated[float, Form(description="how often the dominant emotion is among the candidates")] = Asked.coverage,
     min_confidence: Annotated[float, Form(description="no dominant emotion is named below this confidence")] = Asked.min_confidence,
+    max_uncertainty: Annotated[
+        float | None, Form(description="no dominant emotion is named above this uncertainty, in bits; for a model that tells it")
+    ] = Asked.max_uncertainty,
     gate: Annotated[str, Form(description="how speech is found: energy or silero")] = Asked.gate,
     channel: Annotated[int | None, Form(ge=1, description="hear this channel only; by default a mix")] = None,
 ) -> dict:
     """Take the fields of a form that `mlee_sb.inference.answers.Asked` has, and the channel."""
-    return {"coverage": coverage, "min_confidence": min_confidence, "gate": gate, "channel": channel}
+    return {
+        "coverage": coverage,
+        "min_confidence": min_confidence,
+        "max_uncertainty": max_uncertainty,
+        "gate": gate,
+        "channel": channel,
+    }
 
 
 class Api:

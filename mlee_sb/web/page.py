@@ -39,7 +39,8 @@ def answer_html(model: Model, recording: Recording, said: Prediction, attention:
     """Return what the page shows of a short recording: the dominant emotion, the presence of each, and where the encoders looked."""
     sound = load_utterance(Sound(recording.path), model.classifier.model.sample_rate, model.classifier.model.min_samples).numpy()
     drawings = [(look.encoder + 1, _area(look, said.seconds)) for look in attention]
-    return _render("answer.html.j2", model=model, said=said, bars=_bars(said, model), waveform=_waveform(sound), drawings=drawings)
+    shown = {"bars": _bars(said, model), "most_bits": np.log2(len(model.classifier.emotions))}
+    return _render("answer.html.j2", model=model, said=said, waveform=_waveform(sound), drawings=drawings, **shown)
 
 
 def timeline_html(model: Model, recording: Recording, timeline: Timeline) -> str:

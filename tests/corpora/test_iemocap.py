@@ -170,6 +170,13 @@ def test_the_next_speaker_validates_where_that_is_chosen_and_the_other_of_the_se
     assert folds[1].train == ("Ses01F", "Ses02M")
 
 
+def test_the_folds_of_sessions_are_those_of_emo_superb_under_other_numbers(tmp_path):
+    # (Test, Development) in its labels_consensus_1.csv to labels_consensus_5.csv
+    published = [("Ses04", "Ses05"), ("Ses03", "Ses04"), ("Ses02", "Ses03"), ("Ses01", "Ses02"), ("Ses05", "Ses01")]
+    folds = Iemocap(write_iemocap(tmp_path)).session_folds([f"Ses0{session}" for session in range(1, 6)])
+    assert sorted((*fold.test, *fold.valid) for fold in folds) == sorted(published)
+
+
 def test_a_speaker_alone_in_a_session_has_nobody_to_validate_on(tmp_path):
     with pytest.raises(InputError, match="Ses02F is the only speaker of Ses02"):
         Iemocap(write_iemocap(tmp_path)).folds(["Ses01F", "Ses01M", "Ses02F"])

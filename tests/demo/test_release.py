@@ -15,7 +15,7 @@ import soundfile
 from mlee_sb.corpora.base import Skipped, Utterance, load_corpus
 from mlee_sb.corpora.demo import Demo
 from mlee_sb.corpora.iemocap import DEMO_MARKER, NOT_IMPROVISED, Iemocap
-from mlee_sb.demo import make_demo_release, release
+from mlee_sb.demo import annotators, make_demo_release, release
 from mlee_sb.demo.emotions import pure
 from mlee_sb.demo.phones import draw_utterance
 from mlee_sb.demo.plan import Settings, plan_release
@@ -150,6 +150,23 @@ def test_annotators_agree_on_some_utterances_and_disagree_on_others(turns):
     assert 0.02 < np.mean(several) < 0.15
     assert {vote.annotator for turn in turns for vote in turn.judgement.votes} == {f"E{n}" for n in range(1, 7)}
     assert {turn.judgement.self_report.annotator for turn in turns} == {"F1", "M1"}
+
+
+def test_one_listener_hears_anger_in_most_utterances_and_the_others_do_not(turns):
+    heard = defaultdict(list)
+    for turn in turns:
+        for vote in turn.judgement.votes:
+            heard[vote.annotator].append("ang" in vote.codes)
+    angry = heard.pop("E4")
+    assert np.mean(angry) > 0.6 and max(np.mean(of_other) for of_other in heard.values()) < 0.25
+
+
+def test_styles_change_no_voice_and_no_vote_of_the_others(turns, monkeypatch):
+    monkeypatch.setattr(annotators, "STYLES", {})
+    for turn, plain in zip(turns, plan_release(Settings()), strict=True):
+        assert (turn.id, turn.seconds, turn.prosody, turn.voice_seed) == (plain.id, plain.seconds, plain.prosody, plain.voice_seed)
+        votes = [[vote for vote in one.judgement.votes if vote.annotator != "E4"] for one in (turn, plain)]
+        assert votes[0] == votes[1]
 
 
 def test_votes_follow_the_mixture(turns):

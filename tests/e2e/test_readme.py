@@ -80,7 +80,9 @@ def place(tmp_path_factory):
         shutil.copytree(ROOT / name, folder / name)
     shorten(folder / "hparams")
     make_demo_release(folder / "corpora/IEMOCAP_full_release", utterances_per_speaker=4, scripted_per_speaker=1)
-    clips = {f"{1001 + n // 4}_{sentence}_HAP_XX": CREMA_D_VOTES[n % 4] for n, sentence in enumerate(["IEO", "DFA", "ITS", "TIE"] * 12)}
+    clips = {
+        f"{1001 + 8 * (n // 4)}_{sentence}_HAP_XX": CREMA_D_VOTES[n % 4] for n, sentence in enumerate(["IEO", "DFA", "ITS", "TIE"] * 12)
+    }
     write_crema_d(folder / "corpora/CREMA-D", clips)
     write_my_corpus(folder / "corpora/my_corpus", tables("own_corpus.md"))
     (folder / "corpora/merge_exc.csv").write_text(blocks("csv", "folds.md")[0])

@@ -167,6 +167,21 @@ def test_rows_that_are_left_out_make_no_p_smaller(left):
     assert set(part) == set(left) and all(part[row] >= whole[row] for row in left)
 
 
+def test_any_score_can_be_the_one_of_the_claims_and_a_gain_may_be_as_large_as_that_score_can_be():
+    """Differences of several nats, with an error of one nat: in a score of 0 to 1 no such gain could be."""
+    wide = {"dominant_soft": 50 * NOISE, "mlee_fusion_soft": 3 + 100 * NOISE[::-1]}
+    of_rows = {(row, "all"): {"nll": alike(float(np.mean(x)), x), "brier": alike(float(np.mean(x)), x)} for row, x in wide.items()}
+    found = {name: {c["score"]: c for c in compare(of_rows, name, 0.95)} for name in ("nll", "brier")}
+    assert {name: c["declared"] for name, c in found["nll"].items()} == {"nll": True, "brier": False}
+    assert found["nll"]["nll"]["detectable"] > 2 and found["brier"]["brier"]["detectable"] is None
+
+
+def test_cells_are_compared_in_the_scores_that_both_of_them_have():
+    one, other = {"ua": alike(0.5, [0.4, 0.6]), "nll": alike(0.5, [0.4, 0.6])}, {"ua": alike(0.4, [0.4, 0.4])}
+    found = compare({("mlee_fusion_soft", "all"): one, ("dominant_soft", "all"): other}, "nll", 0.95)
+    assert [c["score"] for c in found] == ["ua"] and not found[0]["declared"]
+
+
 def test_without_a_primary_score_nothing_is_declared():
     found = compare(cells(dominant_soft=NOISE * 0, mlee_fusion_soft=0.1 + NOISE), None, 0.95)
     assert {(c["declared"], c["p_holm"], c["detectable"]) for c in found} == {(False, None, None)} and all(c["p"] < 0.05 for c in found)

@@ -103,6 +103,32 @@ def test_eight_claims_are_declared_in_ua_or_in_the_score_that_was_chosen_beforeh
         evaluate(results, primary="uua", **QUICK)
 
 
+def test_claims_can_be_about_a_score_in_which_lower_is_better_and_that_is_over_other_utterances(results):
+    found = evaluate(results, primary="JSD to the votes (bits)", **QUICK)
+    assert found["primary"] == "jensen_shannon"
+    claims = {(c["row"], c["train_set"]): c for c in found["comparisons"] if c["declared"]}
+    assert len(claims) == 8 and {c["score"] for c in claims.values()} == {"jensen_shannon"}
+    of_rows = [cell(found, row, "all")["pooled"]["jensen_shannon"]["value"] for row in ("mlee_fusion_soft", "dominant_soft")]
+    claim = claims["mlee_fusion_soft", "all"]
+    assert claim["difference"]["value"] == pytest.approx(of_rows[0] - of_rows[1]) and claim["difference"]["value"] < 0
+    assert ("mlee", "jensen_shannon") not in {(c["row"], c["score"]) for c in found["comparisons"]}, "MLEE has no posterior"
+
+
+def test_a_test_counts_the_speakers_of_the_utterances_that_its_score_is_about(tmp_path):
+    """Of eight speakers, three have no dominant emotion, and one has no vote for a target, so no divergence to the votes."""
+    folder = fabricate(tmp_path, rows=["dominant_hard", "mlee_fusion_hard"], train_sets=["dominant"], folds=range(1, 9))
+
+    def one_of_each_fold(frame):
+        frame = frame[frame["speaker"].str.removeprefix("s").astype(int) % 2 == 0].copy()
+        frame.loc[frame["speaker"].isin(["s2", "s6", "s16"]), "dominant"] = ""
+        frame.loc[frame["speaker"] == "s8", [f"votes_{emotion}" for emotion in EMOTIONS]] = 0
+        return frame
+
+    rewrite(folder, one_of_each_fold)
+    tests = {c["score"]: (c["units"], c["df"]) for c in evaluate(folder, primary="jensen_shannon", **QUICK)["comparisons"]}
+    assert tests["wa"] == ("speakers", 4) and tests["jensen_shannon"] == ("speakers", 6)
+
+
 def test_a_difference_is_tested_by_leaving_out_speakers_and_folds_by_hand(results, found):
     frames = {
         row: pd.concat(read_predictions(results / f"{row}/all/seed1/fold{fold}/predictions.csv").assign(fold=fold) for fold in (1, 2, 3))
@@ -307,6 +333,12 @@ def test_class_weights_can_be_divided_out_of_posteriors_and_of_existence(results
         assert cell(undone, row, "all")["pooled"]["wa"]["value"] == pytest.approx(by_hand)
     assert cell(undone, "dominant_soft", "all")["pooled"]["nll"] != cell(found, "dominant_soft", "all")["pooled"]["nll"]
     assert cell(undone, "mlee", "all")["existence"]["f1"] != cell(found, "mlee", "all")["existence"]["f1"]
+
+
+def test_class_weights_that_shift_no_posterior_need_not_be_divided_out(tmp_path):
+    folder = fabricate(tmp_path, rows=["dominant_soft"], target="all_inclusive")
+    both = [cell(evaluate(folder, undo_class_weights=undo, **QUICK), "dominant_soft", "all")["pooled"] for undo in (False, True)]
+    assert both[0]["nll"] == both[1]["nll"]
 
 
 def test_a_model_trained_with_weights_is_the_one_without_once_they_are_undone():

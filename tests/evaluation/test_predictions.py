@@ -91,7 +91,9 @@ def test_the_output_of_a_stage_of_version_0_2_0_comes_from_its_notes(path, targe
 @pytest.mark.parametrize("outputs", [["softmax", "sigmoid"], ["relu", "relu"]], ids=["two outputs", "an unknown output"])
 def test_an_output_that_is_not_known_or_not_one_is_refused(path, outputs):
     pd.read_csv(path).assign(output=outputs, e_neu=0.5, e_hap=0.5).to_csv(path, index=False)
-    with pytest.raises(InputError, match=r"predictions\.csv: output is '.*, and must be one of softmax, sigmoid, the same in each row"):
+    with pytest.raises(
+        InputError, match=r"predictions\.csv: output is '.*, and must be one of softmax, sigmoid, dirichlet, the same in each row"
+    ):
         read_predictions(path)
 
 

@@ -8,17 +8,18 @@ import numpy as np
 import pytest
 
 from mlee_sb.errors import InputError
-from mlee_sb.evaluation.ambiguity import thirds, vote_entropy
+from mlee_sb.evaluation.ambiguity import thirds
 from mlee_sb.evaluation.cells import read_cells
 from mlee_sb.evaluation.evaluate import evaluate
 from mlee_sb.evaluation.metrics import SCORES
 from mlee_sb.evaluation.paper import CITATION, ROWS, TABLE_3
-from mlee_sb.evaluation.report import claims, tables
+from mlee_sb.evaluation.report import claims, page, tables
 from mlee_sb.evaluation.report.attention import AttentionFigure, cells_of_figure, chosen_utterances
-from mlee_sb.evaluation.report.entries import NOTHING, Entry, Table, as_text
-from mlee_sb.evaluation.report.latex import latex_table3
+from mlee_sb.evaluation.report.entries import NOTHING, Entry, Table, as_text, title_of
+from mlee_sb.evaluation.report.latex import latex_table
 from mlee_sb.evaluation.report.page import write_report
 from mlee_sb.evaluation.results import find_stages
+from mlee_sb.labels import vote_entropy
 from mlee_sb.stage_folder import REQUIRED
 from mlee_sb.version import __version__
 
@@ -47,6 +48,12 @@ def figure(number=1, ID="a_01", names=("hard", "soft", "MLEE")) -> AttentionFigu
     return AttentionFigure(number, ID, {"neu": 2, "hap": 0, "other": 1}, samples, rate, attention)
 
 
+@pytest.fixture
+def without_plots(monkeypatch):
+    """Leave the plots out of a report whose words a test is about: to draw them all takes seconds."""
+    monkeypatch.setattr(page, "all_plots", lambda found: [])
+
+
 def numbers_of(folder) -> dict:
     """What report.json says of the results, without when and with what it was made."""
     return {name: value for name, value in json.loads((folder / "report.json").read_text()).items() if name != "made"}
@@ -64,7 +71,7 @@ def test_it_is_one_page_with_markdown_latex_and_all_numbers_beside_it(folder, fo
     assert not re.findall(r"""(?:src|href)=["'](?!data:|#)""", page), "it needs nothing else"
     pictures = re.findall(r"\]\((plots/[^)]+)\)", markdown)
     assert {path.name for path in (folder / "plots").iterdir()} == {name.removeprefix("plots/") for name in pictures}
-    assert page.count("data:image/svg+xml") == len(pictures) == 5
+    assert page.count("data:image/svg+xml") == len(pictures) == 12
 
 
 def test_page_and_markdown_say_the_numbers_that_were_found(folder, found):
@@ -93,7 +100,10 @@ def test_every_table_is_whole(found):
         "comparisons",
         "exploratory",
         "recalls",
+        "sets",
+        "distributions",
         "posteriors",
+        "selective",
         "existence",
         "ambiguity",
         "over_folds",
@@ -105,7 +115,7 @@ def test_every_table_is_whole(found):
 
 
 def test_latex_has_the_rows_of_the_paper_the_same_numbers_and_one_best(found):
-    text = latex_table3(found)
+    text = latex_table(found)
     lines = [line for line in text.splitlines() if line.endswith(r"\\") and "textbf" in line or " [" in line]
     rows = [line for line in lines if line.count("&") == 5]
     assert len(rows) == len(ROWS) and text.count(r"\begin{") == text.count(r"\end{") == 2
@@ -136,12 +146,14 @@ def test_the_papers_figures_stand_beside_those_of_iemocap_and_a_reason_beside_ot
     assert ["all, paper", "45.2", "24.0", "19.8", "17.8"] in [as_text(row) for row in tables.table1(iemocap).rows]
 
 
+@pytest.mark.usefixtures("without_plots")
 def test_a_demo_is_loud_everywhere(tmp_path):
     output = write_report(evaluate(fabricate(tmp_path, rows=["mlee"], demo=True), **QUICK), tmp_path / "report").parent
     for name in ("report.html", "report.md", "table3.tex"):
         assert "DEMO" in (output / name).read_text()
 
 
+@pytest.mark.usefixtures("without_plots")
 def test_it_says_when_with_what_and_how_it_was_made_on_how_much_and_after_whom(results, found, tmp_path):
     stage = find_stages(results)[0]
     command = f"mlee report {results} --seed 3"
@@ -216,6 +228,7 @@ def test_what_the_differences_say_is_said_in_words(found):
     assert "None of the claims can be tested" in claims.verdict(found | {"comparisons": [sure | {"p_holm": None}]})
 
 
+@pytest.mark.usefixtures("without_plots")
 def test_claims_and_what_is_exploratory_stand_apart(tmp_path):
     found = evaluate(fabricate(tmp_path, folds=range(1, 8)), **QUICK)
     folder = write_report(found, tmp_path / "report").parent
@@ -241,12 +254,24 @@ def test_where_no_gain_could_be_found_or_rows_answer_alike_no_gain_is_told(found
     assert any("here 7.0 to 7.0 points" in note for note in both) and not any("not even the largest" in note for note in both)
 
 
+def test_of_a_score_in_which_lower_is_better_the_words_and_numbers_are_those_of_that_score(results):
+    found = evaluate(results, primary="nll", **QUICK)
+    claim = next(c for c in found["comparisons"] if c["declared"])
+    table = claims.comparisons(found)
+    assert "above 0 the row is better, in NLL (nats) below 0" in table.terms["difference"]
+    assert as_text(table.rows[0])[5].startswith(f"{claim['difference']['value']:+.3f} [")
+    assert any("on the scale of the score" in note for note in table.notes) and not any(" points" in note for note in table.notes)
+    sure = claim | {"p_holm": 0.01, "difference": {"value": -0.31, "low": -0.5, "high": -0.1}}
+    assert f"is better than {title_of(claim['baseline'])} in NLL (nats) by 0.310" in claims.verdict(found | {"comparisons": [sure]})
+
+
 def test_a_score_that_was_chosen_for_the_report_is_said_to_be(results, found):
     chosen = claims.comparisons(evaluate(results, primary="wa", **QUICK)).notes
     assert any("chose that the claims are about WA and not about UA" in note for note in chosen)
     assert not any("The person who made this report" in note for note in claims.comparisons(found).notes)
 
 
+@pytest.mark.usefixtures("without_plots")
 def test_with_class_weights_undone_nothing_is_declared_or_sure(results, tmp_path):
     undone = evaluate(results, undo_class_weights=True, **QUICK)
     output = write_report(undone, tmp_path / "report").parent
@@ -262,7 +287,7 @@ def test_without_a_dominant_emotion_there_is_a_report_of_existence_and_no_plot_o
     rewrite(folder, lambda frame: frame.assign(dominant=dominant))
     undecided = evaluate(folder, **QUICK)
     output = write_report(undecided, tmp_path / "report").parent
-    assert {path.name for path in (output / "plots").iterdir()} == {"curves.svg"}
+    assert not {path.name for path in (output / "plots").iterdir()} & {"forest.svg", "forest_selective.svg", "confusions.svg"}
     assert undecided["n"] == 0 and "Existence of each emotion" in (output / "report.html").read_text()
 
 
@@ -278,6 +303,7 @@ def test_too_few_speakers_make_a_whole_report_that_says_why_there_are_no_interva
     assert numbers_of(output) == found
 
 
+@pytest.mark.usefixtures("without_plots")
 def test_cautions_and_folds_that_lack_an_emotion_are_said_on_the_page_and_in_markdown(found, tmp_path):
     lacking = found | {"folds_without": {"hap": [2], "sad": [1, 3]}}
     output = write_report(lacking, tmp_path / "report").parent
@@ -288,6 +314,7 @@ def test_cautions_and_folds_that_lack_an_emotion_are_said_on_the_page_and_in_mar
     assert "Every fold tests every emotion." in tables.over_folds(found).notes
 
 
+@pytest.mark.usefixtures("without_plots")
 def test_an_older_report_is_replaced_whole_and_anything_else_is_left(found, tmp_path):
     output = tmp_path / "report"
     write_report(found, output, [figure()])

@@ -13,9 +13,11 @@ from matplotlib.text import Text
 
 from mlee_sb import fonts
 from mlee_sb.evaluation.evaluate import evaluate
+from mlee_sb.evaluation.metrics import SCORES
 from mlee_sb.evaluation.report.page import write_report
-from mlee_sb.evaluation.report.plots import all_plots
+from mlee_sb.evaluation.report.plots import MARKERS, all_plots
 from mlee_sb.evaluation.report.style import COLOURS, Plot
+from mlee_sb.evaluation.report.tables import all_tables
 from mlee_sb.targets import TRAIN_SETS
 
 from .fabricated import fabricate
@@ -78,7 +80,25 @@ def faults_of(plot: Plot) -> list[str]:
 @pytest.mark.parametrize("plots", ["plots_of_four", "plots_of_seven"])
 def test_no_label_covers_another_and_none_is_cut(plots, request):
     faults = {plot.key: faults_of(plot) for plot in request.getfixturevalue(plots)}
-    assert faults == {"forest": [], "confusions": [], "reliability": [], "curves": []}
+    assert faults.keys() > {"forest", "forest_sets", "forest_sets_2", "forest_posteriors", "confusions", "reliability", "curves"}
+    assert not {key: found for key, found in faults.items() if found}
+
+
+def test_each_score_that_a_row_has_is_drawn_once_with_its_interval_and_a_row_that_lacks_it_is_not(seven, plots_of_seven):
+    forests = [plot for plot in plots_of_seven if plot.key.startswith("forest")]
+    panels = [ax for plot in forests for ax in plot.figure.axes]
+    shown = [ax.get_xlabel().split("\n")[0].removesuffix(" in %") for ax in panels]
+    there = {name for cell in seven["cells"] for name in cell["pooled"]}
+    assert sorted(shown) == sorted(SCORES[name].title for name in there)
+    for ax, name in zip(panels, [name for title in shown for name, score in SCORES.items() if score.title == title], strict=True):
+        found = [cell["pooled"][name]["value"] for cell in seven["cells"] if name in cell["pooled"]]
+        drawn = [line.get_xdata()[0] for line in ax.get_lines() if line.get_marker() in MARKERS]
+        assert drawn == pytest.approx([(100 if SCORES[name].percent else 1) * value for value in found])
+        assert ("lower is better" in ax.get_xlabel()) != SCORES[name].higher_is_better
+
+
+def test_each_plot_stands_below_a_table_of_the_report(seven, plots_of_seven):
+    assert {plot.table for plot in plots_of_seven} <= {table.key for table in all_tables(seven)}
 
 
 def test_labels_of_figure_3_stand_apart_also_for_many_rows_with_long_names():

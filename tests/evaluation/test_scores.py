@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from mlee_sb.errors import InputError
+from mlee_sb.evaluation.metrics import scores_of
 from mlee_sb.evaluation.predictions import read_predictions
 from mlee_sb.evaluation.scores import format_scores, score_folder, scores
 from mlee_sb.stage_folder import StageFolder, Summary
@@ -46,6 +47,16 @@ def test_existence_counts_utterances_without_a_dominant_emotion(predictions):
     assert existence["hap"]["auc"] == 1.0
     assert existence["neu"]["auc"] == pytest.approx(5 / 6)  # of 3 x 2 pairs one is in the wrong order
     assert existence["neu"]["share"] == pytest.approx(3 / 5)
+
+
+def test_every_score_stands_by_its_name_and_a_model_of_existence_has_none_of_posteriors(predictions):
+    of_posterior, of_existence = scores(predictions), scores(predictions.assign(output="sigmoid", target="existence"))
+    everywhere = {name for theme in ("decisions", "selective", "sets") for name in scores_of(theme)}
+    of_posteriors = {name for theme in ("posteriors", "distributions") for name in scores_of(theme)} - {"disagreement_correlation"}
+    assert everywhere | of_posteriors <= of_posterior.keys() and everywhere <= of_existence.keys()
+    assert not of_posteriors & of_existence.keys() and "disagreement_correlation" not in of_posterior
+    assert of_posterior["subset_accuracy"] == pytest.approx(3 / 5)  # wrong are c, and e whose only vote for a target is hap
+    assert of_posterior["aurc"] == pytest.approx((0 + 1 / 3 + 1 / 3 + 1 / 4) / 4)  # of the four that are decided, c is as sure as b
 
 
 def test_the_order_of_the_rows_does_not_matter(predictions):

@@ -5,7 +5,7 @@ import pytest
 from mlee_sb.errors import InputError
 from mlee_sb.evaluation.evaluate import evaluate
 from mlee_sb.evaluation.predictions import read_predictions
-from mlee_sb.evaluation.report.latex import latex_table3
+from mlee_sb.evaluation.report.latex import latex_table
 from mlee_sb.evaluation.report.page import write_report
 from mlee_sb.evaluation.results import find_stages
 
@@ -47,7 +47,7 @@ def test_of_several_variants_the_one_of_the_file_keeps_the_name_and_the_others_s
     found = evaluate(folder, **QUICK)
     assert names(found) == [*ROWS, "mlee_fusion_soft@lr=0.001"] and cautions(found) == []
     assert [c["row"] for c in found["comparisons"] if c["declared"]] == ["mlee_fusion_soft"]
-    lines = [line for line in latex_table3(found).splitlines() if line.startswith("MLEE pre-training fusion") and "& soft" in line]
+    lines = [line for line in latex_table(found).splitlines() if line.startswith("MLEE pre-training fusion") and "& soft" in line]
     assert len(lines) == 2 and lines[1].startswith("MLEE pre-training fusion (lr=0.001) & soft")
 
 

@@ -88,7 +88,8 @@ def test_an_argument_that_nobody_knows_is_refused_and_the_nearest_is_offered(cla
     [("predict_many", "batchsize", "batch_size"), ("timeline", "widnow", "window"), ("stream", "hops", "hop")],
 )
 def test_the_arguments_of_a_method_itself_are_offered_too(classifier, method, name, nearest):
-    with pytest.raises(InputError, match=f"unknown argument '{name}': did you mean '{nearest}'.*coverage, min_confidence, gate\\)"):
+    offered = "coverage, min_confidence, max_uncertainty, gate"
+    with pytest.raises(InputError, match=f"unknown argument '{name}': did you mean '{nearest}'.*{offered}\\)"):
         ASKED[method](classifier, **{name: 1})
 
 

@@ -10,6 +10,8 @@ from speechbrain import Stage
 from mlee_sb.errors import InputError
 from mlee_sb.models.encoders.frozen import FrozenEncoders
 from mlee_sb.targets.hard import HardTarget
+from mlee_sb.targets.repeated_votes import RepeatedVotesTarget
+from mlee_sb.training import brains
 from mlee_sb.training.brains import BRAINS, LOOK_STEPS, ExistenceBrain, HardTargetBrain, SoftTargetBrain
 from mlee_sb.training.checkpoints import AtomicCheckpointer, EarlyStopping
 from mlee_sb.training.data import FixedDataset, make_loader
@@ -167,3 +169,15 @@ def test_the_progress_bar_shows_the_mean_loss_of_the_utterances_up_to_then(folde
         brain.step = step
         shown.append(brain.update_average(None, 7.0))
     assert shown == [3.0, 7.0, 7.0, 3.0]
+
+
+@pytest.mark.parametrize("batch_size", [2, 7])
+def test_the_mean_is_over_what_the_target_calls_examples(folder, batch_size):
+    """Of votes, an utterance with three counts three times."""
+    brain = brain_of(brains.brain_of(RepeatedVotesTarget()), folder, epochs=1, lr=0.0)
+    data = loader().dataset
+    data.labels = data.labels * torch.arange(1, 8).unsqueeze(1)
+    batches = make_loader(data, batch_size, 0, None)
+    brain.fit(brain.epochs, batches, batches, progressbar=False)
+    expected = loss_of(brain.modules.classifier(data.values), data.labels, torch.ones(K)).sum().item() / 28
+    assert brain.losses["valid"] == pytest.approx(expected, abs=1e-6)

@@ -194,6 +194,24 @@ def test_no_inner_model_learns_from_a_speaker_that_it_judges(hparams, data, tmp_
     assert len(heard) == 12 and len(judged) == 15
 
 
+def test_an_inner_model_hears_its_own_speakers_in_the_order_of_a_curriculum(hparams, data, tmp_path, monkeypatch):
+    heard = []
+
+    def fit_(brain, epochs, loader, progressbar):
+        loader.sampler.set_epoch(1)
+        items = [loader.dataset.numbers[item] for batch in loader.sampler for item in batch]
+        heard.append({loader.dataset.whole.ids[item % len(loader.dataset.whole.ids)] for item in items})
+
+    monkeypatch.setattr(EmotionBrain, "fit", fit_)
+    stage = stage_of("curriculum", hparams, data, tmp_path, curriculum_bins=2, curriculum_epochs=1)
+    InnerModels(stage, 2, "cpu", lambda line: None).train_missing()
+    agreed, split = ({f"{speaker}{number}" for speaker in "cdef" for number in numbers} for numbers in ((0, 1), (2, 3)))
+    assert len(heard) == len(GROUPS)
+    for group, of_first_epoch in zip(GROUPS, heard, strict=True):
+        rest = {id_ for id_ in agreed if id_[0] not in group}
+        assert rest < of_first_epoch < rest | split and not {id_[0] for id_ in of_first_epoch} & set(group)
+
+
 def test_inner_statistics_and_class_weights_are_those_of_the_speakers_that_were_heard(hparams, data, tmp_path, monkeypatch):
     weights, make_brain = [], out_of_fold.make_brain
     monkeypatch.setattr(out_of_fold, "make_brain", lambda *args, **of: weights.append(args[4]) or make_brain(*args, **of))

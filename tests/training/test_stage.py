@@ -50,6 +50,7 @@ def test_the_pretrained_row_and_the_fusion_build_on_the_same_existence_model(sta
         {"class_frequency": "dominant"},
         {"level_db": -25},
         {"embedding_dropout": 0.3},
+        {"curriculum_bins": 2},
         {"requires": {"mlee": {"lr": 0.1}}},
     ],
 )

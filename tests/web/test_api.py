@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 import soundfile
-from bundles import EMOTIONS, RATE, speech, write_bundle, write_speech
+from bundles import EMOTIONS, RATE, small_dirichlet, speech, write_bundle, write_speech
 
 from mlee_sb.cli.app import main
 from mlee_sb.inference.classifier import EmotionClassifier
@@ -48,6 +48,15 @@ def test_it_classifies_as_the_command_line_does(address, bundle, tmp_path, capsy
     lines = [json.loads(line) for line in said_by(capsys, "classify", *files, "--model", bundle, "--coverage", 0.5, "--json").splitlines()]
     for answer, line, file in zip(found["answers"], lines, files, strict=True):
         assert answer == {**line, "file": file.name, "attention": None}
+
+
+def test_it_tells_uncertainty_and_abstains_above_what_is_asked_for_as_the_command_line_does(tmp_path, capsys):
+    bundle, file = write_bundle(tmp_path / "model", small_dirichlet()), write_speech(tmp_path / "a.wav", 1.0)
+    with running([bundle]) as address:
+        status, found = post(address, "/api/classify", ("a.wav", file.read_bytes()), max_uncertainty=0.1, coverage=0.05)
+    line = json.loads(said_by(capsys, "classify", file, "--model", bundle, "--max_uncertainty", 0.1, "--coverage", 0.05, "--json"))
+    assert status == 200 and found["answers"] == [{**line, "file": "a.wav", "attention": None}]
+    assert line["uncertainty"]["total"] > 0.1 and line["dominant"] is None
 
 
 def test_it_follows_a_recording_as_the_command_line_does(address, bundle, tmp_path, capsys):

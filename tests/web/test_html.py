@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from bundles import write_bundle, write_speech
+from bundles import small_dirichlet, write_bundle, write_speech
 
 from mlee_sb import EmotionClassifier
 from mlee_sb.inference.answers import DEMO
@@ -30,6 +30,15 @@ def test_an_answer_of_a_demo_says_so_and_that_of_another_model_does_not(classifi
         model, recording = Model("a", "a model", one), Recording("a.wav", path)
         pieces = answer_html(model, recording, one.predict(path), []), timeline_html(model, recording, one.timeline(path, 0.5, 0.25))
         assert [DEMO in piece for piece in pieces] == [expected, expected]
+
+
+def test_an_answer_tells_how_unsure_a_model_is_that_knows_it(classifier, tmp_path):
+    path = write_speech(tmp_path / "a.wav", 1.3)
+    for one in (EmotionClassifier(small_dirichlet()), classifier):
+        said = one.predict(path)
+        piece = answer_html(Model("a", "a model", one), Recording("a.wav", path), said, [])
+        told = said.uncertainty and f"unsure by {said.uncertainty.total:.2f} bits (0 is certain, 1.58 the most)"
+        assert told in piece if told else "unsure by" not in piece
 
 
 def test_names_of_models_and_recordings_are_text(classifier, tmp_path):

@@ -7,13 +7,14 @@ import numpy as np
 import pandas as pd
 
 from mlee_sb.calibration import CROSS
-from mlee_sb.corpora.manifest import categories_of, vote_columns
+from mlee_sb.corpora.manifest import categories_of, read_votes, vote_columns
 from mlee_sb.errors import InputError
 from mlee_sb.evaluation.protocol.findings import LEAK, NOTE, UNCHECKED, Finding, finding
 from mlee_sb.evaluation.protocol.manifests import Manifests
 from mlee_sb.evaluation.results import StageResult, frozen_encoders
 from mlee_sb.stage_folder import AGAIN, IDENTITY, INNER_COLUMNS, PROTOCOL, SUMMARY, VERSION
-from mlee_sb.targets import find_target
+from mlee_sb.targets import Target, find_target
+from mlee_sb.targets.annotator_votes import annotator_labels, judgements, learnt_annotators
 from mlee_sb.typed_files import read_text_table
 
 TRAIN, VALID = ("train",), ("valid",)
@@ -92,7 +93,7 @@ def _used(stage: StageResult, manifests: Manifests, needs_z_norm: bool) -> Itera
                 yield finding(UNCHECKED, "use", path, "missing, so it is not known what was used")
             continue
         yield from _misused(set(used), WORDS[use], path, splits, manifests, fold)
-        not_noted = set.union(*(_usable(manifests.folds[fold][split], stage.identity) for split in splits)) - set(used)
+        not_noted = set.union(*(_usable(manifests.folds[fold][split], stage, manifests) for split in splits)) - set(used)
         if not_noted:
             what = f"not all noted, so it is not known what else was used: utterances of {_files(splits)} that this stage can use"
             yield finding(UNCHECKED, "use", path, what, not_noted)
@@ -122,20 +123,31 @@ def _files(splits: Sequence[str]) -> str:
     return " or ".join(f"{split}.csv" for split in splits)
 
 
-def _usable(rows: pd.DataFrame, settings: Mapping) -> set[str]:
+def _usable(rows: pd.DataFrame, stage: StageResult, manifests: Manifests) -> set[str]:
     """Return the IDs of the rows of a split that a stage can use."""
-    targets = _targets(rows, settings)
+    targets = _targets(rows, stage, manifests)
     return set() if targets is None else set(rows["ID"][targets[1]])
 
 
-def _targets(rows: pd.DataFrame, settings: Mapping) -> tuple[np.ndarray, np.ndarray] | None:
+def _targets(rows: pd.DataFrame, stage: StageResult, manifests: Manifests) -> tuple[np.ndarray, np.ndarray] | None:
     """Return the labels of some rows of a manifest, and which rows are usable; None where they cannot be made."""
+    settings = stage.identity
     try:
-        votes = rows[vote_columns(settings["emotions"])].astype(int).to_numpy()
         target = find_target(settings["target"])
+        if target.needs_annotators:
+            votes = _annotator_votes(target, rows, stage, manifests)
+        else:
+            votes = rows[vote_columns(settings["emotions"])].astype(int).to_numpy()
         return target.training_labels(settings["train_set"], rows["dominant"].tolist(), votes, settings)
-    except (ValueError, OverflowError, KeyError, TypeError):
+    except (ValueError, OverflowError, KeyError, TypeError, InputError):
         return None
+
+
+def _annotator_votes(target: Target, rows: pd.DataFrame, stage: StageResult, manifests: Manifests) -> np.ndarray:
+    """Return the votes for some rows of those annotators that a stage learns."""
+    settings, votes = stage.identity, read_votes(manifests.folder)
+    annotators = learnt_annotators(judgements(target, votes, manifests.folds[stage.summary.fold]["train"], settings), settings)
+    return annotator_labels(votes, rows["ID"].tolist(), settings["emotions"], annotators)
 
 
 def _misused(used: set[str], words: str, path: Path, splits: Sequence[str], manifests: Manifests, fold: int) -> Iterator[Finding]:
@@ -165,18 +177,18 @@ def _class_weights(stage: StageResult, manifests: Manifests) -> Iterator[Finding
         yield finding(UNCHECKED, "class_weights", path, what)
         return
     splits = manifests.folds[stage.summary.fold]
-    if _same(noted, _weights([splits["train"]], settings)):
+    if _same(noted, _weights([splits["train"]], stage, manifests)):
         return
     others = {"training and test": ["train", "test"], "training and validation": ["train", "valid"], "all utterances": [*splits]}
-    of = [words for words, names in others.items() if _same(noted, _weights([splits[name] for name in names], settings))]
+    of = [words for words, names in others.items() if _same(noted, _weights([splits[name] for name in names], stage, manifests))]
     what = "class weights that are not those of the training set"
     yield finding(LEAK, "class_weights", path, f"{what}: they are those of {of[0]}" if of else what)
 
 
-def _weights(frames: list[pd.DataFrame], settings: Mapping) -> np.ndarray | None:
+def _weights(frames: list[pd.DataFrame], stage: StageResult, manifests: Manifests) -> np.ndarray | None:
     """Compute the class weights over some rows of a manifest; None where they cannot be computed."""
-    rows = pd.concat(frames, ignore_index=True)
-    made = _targets(rows, settings)
+    rows, settings = pd.concat(frames, ignore_index=True), stage.identity
+    made = _targets(rows, stage, manifests)
     if made is None:
         return None
     targets, usable = made

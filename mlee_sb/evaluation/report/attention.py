@@ -11,9 +11,10 @@ import numpy as np
 import soundfile
 from matplotlib.axes import Axes
 
-from mlee_sb.evaluation.ambiguity import THIRDS, thirds, vote_entropy
+from mlee_sb.evaluation.ambiguity import THIRDS, thirds
 from mlee_sb.evaluation.cells import Cell, Cells
 from mlee_sb.evaluation.report.style import COLOURS, LINE, SMALL, SOFT, Plot, new_figure, plot_of, style_for, wrapped
+from mlee_sb.labels import vote_entropy
 
 OF_THE_PAPER = {"dominant_hard": "hard", "dominant_soft": "soft", "mlee": "MLEE"}
 """Names that the paper's figure has for rows."""

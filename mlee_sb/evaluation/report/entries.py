@@ -91,16 +91,24 @@ def meanings(names: Iterable[str]) -> dict[str, str]:
     return {SCORES[name].title: SCORES[name].meaning for name in names}
 
 
+def shown_as(name: str, signed: bool = False) -> Callable[[float], str]:
+    """Return what writes a value of a score: in percent or as it is, as people read this score; `signed` for a difference.
+
+    >>> shown_as("ua")(0.5), shown_as("ua", signed=True)(0.031), shown_as("nll", signed=True)(-0.1)
+    ('50.0', '+3.1', '-0.100')
+    """
+    sign = "+" if signed else ""
+    return (lambda value: f"{100 * value:{sign}.1f}") if SCORES[name].percent else (lambda value: f"{value:{sign}.3f}")
+
+
 def score_entry(scores: dict, name: str) -> Entry:
     """Return the entry of a score by its name in `SCORES`; nothing where a cell does not have it."""
-    if name not in scores:
-        return text_entry(NOTHING)
-    return estimate_entry(scores[name]) if SCORES[name].percent else estimate_entry(scores[name], show=lambda value: f"{value:.3f}")
+    return estimate_entry(scores[name], shown_as(name)) if name in scores else text_entry(NOTHING)
 
 
-def estimate_entry(found: dict, signed: bool = False, show: Callable[[float], str] | None = None) -> Entry:
-    """Return an estimate with its interval, in percent unless `show` tells otherwise; `signed` for a difference."""
-    show = show or (lambda value: f"{100 * value:+.1f}" if signed else percent(value))
+def estimate_entry(found: dict, show: Callable[[float], str] | None = None) -> Entry:
+    """Return an estimate with its interval, written by `show`, or in percent."""
+    show = show or percent
     value, low, high = (found[name] for name in ("value", "low", "high"))
     if value is None:
         return text_entry(NOTHING)

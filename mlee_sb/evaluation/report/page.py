@@ -1,4 +1,4 @@
-"""Write the report: one HTML file that needs no other file, a Markdown file with its plots beside it, table 3 in LaTeX, and all numbers."""
+"""Write the report: one HTML file that needs no other file, a Markdown file with its plots beside it, a table in LaTeX, and all numbers."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -14,7 +14,7 @@ from mlee_sb.evaluation import paper
 from mlee_sb.evaluation.metrics import SCORES
 from mlee_sb.evaluation.report.attention import AttentionFigure
 from mlee_sb.evaluation.report.entries import Table, between, paper_names
-from mlee_sb.evaluation.report.latex import latex_table3
+from mlee_sb.evaluation.report.latex import latex_table
 from mlee_sb.evaluation.report.plots import all_plots, drawn_names
 from mlee_sb.evaluation.report.style import COLOURS, FAINT, INK, ON_DARK, PAPER, SOFT
 from mlee_sb.evaluation.report.tables import all_tables
@@ -23,7 +23,8 @@ from mlee_sb.fonts import what_is_missing
 from mlee_sb.targets.hard import HardTarget
 from mlee_sb.version import __version__
 
-HTML, MARKDOWN, LATEX, NUMBERS, PLOTS = "report.html", "report.md", "table3.tex", "report.json", "plots"
+HTML, MARKDOWN, NUMBERS, PLOTS = "report.html", "report.md", "report.json", "plots"
+LATEX = ".tex"  # after the name of the comparison
 LONG = 60  # characters of an entry that may be broken into lines
 HASH_SHOWN = 12  # digits of a hash that people compare
 MEANT_IN_MARKDOWN = "\\`*_{}[]<>#|$~"
@@ -47,7 +48,6 @@ class Made:
     command: str
 
 
-PLOTS_OF = {"table3": ("forest",), "recalls": ("confusions",), "posteriors": ("reliability",), "training": ("curves",)}
 CSS_COLOURS = {"paper": PAPER, "ink": INK, "soft": SOFT, "line": FAINT, "accent": COLOURS[0]}
 
 
@@ -59,7 +59,7 @@ def write_report(
     Parameters
     ----------
     found : as `mlee_sb.evaluation.evaluate.evaluate` returns it
-    output : folder to write: report.html, report.md with plots/, table3.tex, report.json
+    output : folder to write: report.html, report.md with plots/, table3.tex (or that of another comparison), report.json
     attention : figure 3, a figure for each utterance
     no_attention : why there is no figure 3, or which rows are not in it
     command : what makes the report again, for its reader; "" where it was made from Python
@@ -77,8 +77,8 @@ def write_report(
     output = Path(output)
     check_output(output)
     made = Made(datetime.now(UTC).date().isoformat(), __version__, command)
-    plots = {plot.key: plot for plot in all_plots(found)}
-    sections = [Section(table, [plots[key] for key in PLOTS_OF.get(table.key, ()) if key in plots]) for table in all_tables(found)]
+    plots = all_plots(found)
+    sections = [Section(table, [plot for plot in plots if plot.table == table.key]) for table in all_tables(found)]
     context = {
         "found": found,
         "facts": _facts(found, made),
@@ -95,9 +95,9 @@ def write_report(
         (beside / PLOTS).mkdir(parents=True)
         (beside / HTML).write_text(_render("report.html.j2", context, escape=True), encoding="utf-8")
         (beside / MARKDOWN).write_text(_render("report.md.j2", context, escape=False), encoding="utf-8")
-        (beside / LATEX).write_text(latex_table3(found), encoding="utf-8")
+        (beside / f"{found['declared']['name']}{LATEX}").write_text(latex_table(found), encoding="utf-8")
         write_json(beside / NUMBERS, {**found, "made": asdict(made)})
-        for plot in [*plots.values(), *(figure.plot for figure in attention)]:
+        for plot in [*plots, *(figure.plot for figure in attention)]:
             (beside / PLOTS / f"{plot.key}.svg").write_text(plot.svg, encoding="utf-8")
     return output / HTML
 

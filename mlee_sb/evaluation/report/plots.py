@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from mlee_sb.evaluation.metrics import SCORES
+from mlee_sb.evaluation.metrics import DECISIONS, POSTERIORS, SCORES, THEMES, scores_of
 from mlee_sb.evaluation.report.entries import label_of
 from mlee_sb.evaluation.report.style import (
     COLOURS,
@@ -32,6 +32,8 @@ from mlee_sb.targets import TRAIN_SETS
 MARKERS = ("o", "s", "^", "D")
 MATRIX, LIGHT, DARK, MIDDLE = "cividis", "#f7f7f7", "#000000", 55  # colours of numbers in a matrix, and the share from which on it is light
 MOST_COLUMNS = 4  # of small multiples
+PANELS = 3  # of a forest: more are too narrow beside the names of the rows
+TABLES = {DECISIONS: "table3"}  # the table of a theme, where it has not the name of the theme
 GAP = 0.15  # inches between panels
 NARROWEST = 4.0  # inches of a figure: the legends need them
 LABEL = 44  # columns of a row's name beside the forest
@@ -46,35 +48,48 @@ def drawn_names(found: dict) -> str:
 def all_plots(found: dict) -> list[Plot]:
     """Draw every plot of the report, in the order of the page."""
     with style_for(drawn_names(found)):
-        plots = [forest(found), confusions(found)] if found["n"] else []  # without dominant emotions there are no decisions to show
+        plots = [plot for theme in THEMES for plot in forests(found, theme)]
+        if found["n"]:
+            plots.append(confusions(found))  # without dominant emotions there are no decisions to show
         if any(cell["reliability"] for cell in found["cells"]):
             plots.append(reliability(found))
         return [*plots, learning_curves(found)]
 
 
-def forest(found: dict) -> Plot:
-    """Draw WA and UA of every cell with their intervals, each score on one scale."""
-    names = [name for name in ("wa", "ua") if any(cell["pooled"][name]["value"] is not None for cell in found["cells"])]
-    labels = [wrapped(label_of(cell), LABEL) for cell in found["cells"]]
+def forests(found: dict, theme: str) -> list[Plot]:
+    """Draw each score of a theme with its intervals: the rows that have it below one another, and up to `PANELS` scores in a picture."""
+    known = [name for name in scores_of(theme) if any(_has(cell, name) for cell in found["cells"])]
+    pictures = [known[first : first + PANELS] for first in range(0, len(known), PANELS)]
+    return [_forest(found, names, theme, number) for number, names in enumerate(pictures, 1)]
+
+
+def _forest(found: dict, names: Sequence[str], theme: str, number: int) -> Plot:
+    cells = [cell for cell in found["cells"] if any(_has(cell, name) for name in names)]
+    labels = [wrapped(label_of(cell), LABEL) for cell in cells]
     heights = np.array([LINE * (label.count("\n") + 1) + 0.13 for label in labels])  # [rows], inches
     places = heights.cumsum() - heights / 2
-    figure = new_figure(1.2 + heights.sum())
+    figure = new_figure(1.4 + heights.sum())
     axes = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
     for name, ax in zip(names, axes, strict=True):
-        for place, cell in zip(places, found["cells"], strict=True):
-            _interval(ax, place, cell["pooled"][name], TRAIN_SETS.index(cell["train_set"]))
-        for value, style in ((found["chance"][name], ":"), (found["human"][name]["value"], "--")):
+        for place, cell in zip(places, cells, strict=True):
+            if _has(cell, name):
+                _interval(ax, place, cell["pooled"][name], _scale(name), TRAIN_SETS.index(cell["train_set"]))
+        for value, style in zip(_marks(found, name), (":", "--"), strict=True):
             if value is not None:
-                ax.axvline(100 * value, color=SOFT, linestyle=style, linewidth=1.2)
-        ax.set_xlabel(f"{SCORES[name].title} in %", fontsize=SMALL + 1)
+                ax.axvline(_scale(name) * value, color=SOFT, linestyle=style, linewidth=1.2)
+        ax.set_xlabel(_axis_words(name), fontsize=SMALL)
         ax.set_yticks(places, labels, fontsize=SMALL)
         ax.tick_params(axis="x", labelsize=SMALL)
+        ax.xaxis.set_major_locator(MaxNLocator(nbins=4))
         ax.grid(axis="x")
     axes[0].set_ylim(heights.sum(), 0)
-    _legend(figure, _forest_handles(found, names))
+    _legend(figure, _forest_handles(found, cells, names))
     intervals = "" if found["why_no_intervals"] else f" with {100 * found['bootstrap']['confidence']:g}% intervals over speakers"
-    alt = f"WA and UA of each row{intervals}; the same figures stand in table 3."
-    return plot_of("forest", f"WA and UA{intervals}", alt, figure)
+    titles = [SCORES[name].title for name in names]
+    what = f"{', '.join(titles[:-1])} and {titles[-1]}" if len(titles) > 1 else titles[0]
+    table = TABLES.get(theme, theme)
+    key = "_".join(["forest", *[theme] * (theme != DECISIONS), *[str(number)] * (number > 1)])
+    return plot_of(key, f"{what}{intervals}", f"{what} of each row{intervals}; the table above has the figures.", figure, table)
 
 
 def confusions(found: dict) -> Plot:
@@ -99,7 +114,7 @@ def confusions(found: dict) -> Plot:
         ax.spines[:].set_visible(False)
     _label_edges(axes, "decision", "dominant emotion")
     alt = "For each row and train set, and each dominant emotion, the share of each decision in %. The diagonal is the table of recalls."
-    return plot_of("confusions", "Confusion matrices, in % of the utterances of each dominant emotion", alt, figure)
+    return plot_of("confusions", "Confusion matrices, in % of the utterances of each dominant emotion", alt, figure, "recalls")
 
 
 def reliability(found: dict) -> Plot:
@@ -119,7 +134,7 @@ def reliability(found: dict) -> Plot:
     ]
     _legend(figure, handles)
     alt = "For each row with a posterior, accuracy in ten bins of confidence; a calibrated model lies on the diagonal."
-    return plot_of("reliability", "Calibration: how often a decision with a given confidence is right", alt, figure)
+    return plot_of("reliability", "Calibration: how often a decision with a given confidence is right", alt, figure, POSTERIORS)
 
 
 def learning_curves(found: dict) -> Plot:
@@ -143,30 +158,47 @@ def learning_curves(found: dict) -> Plot:
     ]
     _legend(figure, handles)
     alt = "Losses of each stage over its epochs, a line for each fold and seed. Where the validation loss rises again, the model overfits."
-    return plot_of("curves", "Learning curves", alt, figure)
+    return plot_of("curves", "Learning curves", alt, figure, "training")
 
 
-def _interval(ax: Axes, place: float, estimate: dict, number: int) -> None:
+def _has(cell: dict, name: str) -> bool:
+    return name in cell["pooled"] and cell["pooled"][name]["value"] is not None
+
+
+def _scale(name: str) -> int:
+    return 100 if SCORES[name].percent else 1
+
+
+def _axis_words(name: str) -> str:
+    """Return the name of a score below its panel, with what a reader must know of its direction."""
+    score = SCORES[name]
+    return f"{score.title}{' in %' * score.percent}\n{'' if score.higher_is_better else 'lower is better'}"
+
+
+def _marks(found: dict, name: str) -> tuple[float | None, float | None]:
+    """Return a score of always the most frequent emotion, and of a listener; None where it is not known."""
+    return found["chance"].get(name), found["human"].get(name, {}).get("value")
+
+
+def _interval(ax: Axes, place: float, estimate: dict, scale: int, number: int) -> None:
     """Draw a score with its interval, in the colour and with the marker of its train set."""
-    if estimate["value"] is None:
-        return
-    value, low, high = (100 * estimate[end] if estimate[end] is not None else 100 * estimate["value"] for end in ("value", "low", "high"))
+    value, low, high = (scale * (estimate["value"] if estimate[end] is None else estimate[end]) for end in ("value", "low", "high"))
     ax.plot([low, high], [place, place], color=COLOURS[number], linewidth=2)
     ax.plot(value, place, MARKERS[number], color=COLOURS[number], markersize=6)
 
 
-def _forest_handles(found: dict, names: Sequence[str]) -> list[Line2D]:
+def _forest_handles(found: dict, cells: Sequence[dict], names: Sequence[str]) -> list[Line2D]:
     """Return what the legend of the forest explains: each colour and each line that is drawn."""
-    there = {cell["train_set"] for cell in found["cells"]}
+    there = {cell["train_set"] for cell in cells}
     handles = [
         Line2D([], [], color=COLOURS[number], marker=MARKERS[number], linewidth=2, label=f"train set {train_set}")
         for number, train_set in enumerate(TRAIN_SETS)
         if train_set in there
     ]
-    if found["chance"]["emotion"] is not None:
-        handles.append(Line2D([], [], color=SOFT, linestyle=":", label=f"always {found['chance']['emotion']}, the most frequent emotion"))
-    if any(found["human"][name]["value"] is not None for name in names):
-        handles.append(Line2D([], [], color=SOFT, linestyle="--", label="a listener against the others"))
+    words = (f"always {found['chance']['emotion']}, the most frequent emotion", "a listener against the others")
+    for label, style, marks in zip(words, (":", "--"), zip(*(_marks(found, name) for name in names), strict=True), strict=True):
+        if any(mark is not None for mark in marks):
+            handles.append(Line2D([], [], color=SOFT, linestyle=style, label=label))
     return handles
 
 

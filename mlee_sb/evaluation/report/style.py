@@ -34,6 +34,7 @@ class Plot:
     Attributes
     ----------
     key : its name in links and files
+    table : the key of the table below which it stands; "" for a picture of its own
     title : what it is
     alt : in words what it shows, for people who cannot see it
     figure : what was drawn
@@ -41,6 +42,7 @@ class Plot:
     """
 
     key: str
+    table: str
     title: str
     alt: str
     figure: Figure
@@ -73,13 +75,13 @@ def new_figure(height: float, width: float = WIDTH) -> Figure:
     return Figure(figsize=(width, height), dpi=DOTS, layout="constrained")
 
 
-def plot_of(key: str, title: str, alt: str, figure: Figure) -> Plot:
+def plot_of(key: str, title: str, alt: str, figure: Figure, table: str = "") -> Plot:
     """Return a plot from what was drawn: the same file for the same figure. Call it inside of `style_for`."""
     buffer = io.StringIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # the page says which characters no font has
         FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": None})
-    return Plot(key, title, alt, figure, _with_dark_colours(buffer.getvalue()))
+    return Plot(key, table, title, alt, figure, _with_dark_colours(buffer.getvalue()))
 
 
 def wrapped(text: str, width: int) -> str:

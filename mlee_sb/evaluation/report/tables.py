@@ -1,8 +1,10 @@
 """Make the tables of the report from what `evaluate` found: the text of each entry, and the value to sort it by."""
 
 from mlee_sb.evaluation import paper
+from mlee_sb.evaluation.annotators import MEAN, OWN
 from mlee_sb.evaluation.coverage import WANTED
-from mlee_sb.evaluation.metrics import PRESENT, SCORES
+from mlee_sb.evaluation.metrics import DECISIONS, DISTRIBUTIONS, POSTERIORS, PRESENT, SCORES, SELECTIVE, SETS, scores_of
+from mlee_sb.evaluation.report.choice import choice
 from mlee_sb.evaluation.report.claims import comparisons, exploratory
 from mlee_sb.evaluation.report.entries import (
     NOTHING,
@@ -17,11 +19,10 @@ from mlee_sb.evaluation.report.entries import (
     share_entry,
     text_entry,
 )
-from mlee_sb.targets import SOFTMAX
 
 CHANCE, HUMAN = "always the most frequent emotion", "a listener against the others"
 NAMES = ["row", "target", "train set"]
-DECISIONS = ("wa", "ua", "macro_f1")
+OF_DECISIONS = scores_of(DECISIONS)
 OF_EXISTENCE = {"auc": "AUC", "average_precision": "average precision", "f1": "F1"}
 
 
@@ -30,11 +31,16 @@ def all_tables(found: dict) -> list[Table]:
     makers = (
         table3,
         comparisons,
+        choice,
         exploratory,
         recalls,
+        sets,
+        distributions,
         posteriors,
+        selective,
         coverage,
         existence,
+        annotators,
         test_sets,
         ambiguity,
         over_folds,
@@ -49,17 +55,17 @@ def table3(found: dict) -> Table:
     """Return WA, UA and macro-F1 of each row and train set, beside the paper's figures, chance and the human ceiling."""
     why = found["why_no_figures_of_the_paper"]
     rows = [
-        [*names_of(cell), *(estimate_entry(cell["pooled"][name]) for name in DECISIONS), *_papers(cell, why), *_shares(cell)]
+        [*names_of(cell), *(estimate_entry(cell["pooled"][name]) for name in OF_DECISIONS), *_papers(cell, why), *_shares(cell)]
         for cell in found["cells"]
     ]
     chance, human, empty = found["chance"], found["human"], text_entry(NOTHING)
     rows.append([*_only(CHANCE), share_entry(chance["wa"]), share_entry(chance["ua"]), *[empty] * 5])
-    rows.append([*_only(HUMAN), *(estimate_entry(human[name]) for name in DECISIONS), *[empty] * 4])
+    rows.append([*_only(HUMAN), *(estimate_entry(human[name]) for name in OF_DECISIONS), *[empty] * 4])
     of_human = "the score as a share of what one listener scores against the others"
     return Table(
         "table3",
-        "Table 3: recognition of the dominant emotion, in %",
-        [*NAMES, *meanings(DECISIONS), "WA, paper", "UA, paper", "WA, share of human", "UA, share of human"],
+        f"{'Table 3: r' if found['declared']['name'] == paper.NAME else 'R'}ecognition of the dominant emotion, in %",
+        [*NAMES, *meanings(OF_DECISIONS), "WA, paper", "UA, paper", "WA, share of human", "UA, share of human"],
         rows,
         [
             f"Over the {found['n']} test utterances with a dominant emotion, all folds pooled. {_interval_words(found)}",
@@ -72,7 +78,7 @@ def table3(found: dict) -> Table:
             "target": "what the row learns from votes: hard, the dominant emotion alone; soft, the shares of the votes",
             "train set": "dominant: the training utterances that have a dominant emotion; all: the others, too. With a hard target both "
             "are the same utterances, so one stage stands for both",
-            **meanings(DECISIONS),
+            **meanings(OF_DECISIONS),
             "WA, share of human": of_human,
             "UA, share of human": of_human,
         },
@@ -86,18 +92,60 @@ def recalls(found: dict) -> Table:
     return Table("recalls", "Recall of each emotion, in %", [*NAMES, *found["emotions"]], rows, notes)
 
 
+def sets(found: dict) -> Table:
+    """Return how rightly the sets of emotions are told that listeners heard."""
+    k = len(found["emotions"])
+    notes = [
+        f"Over the test utterances with a vote for one of these {k} emotions, with a dominant emotion or without. An emotion is heard "
+        f"where more than 1 / {k} of the votes for these emotions are for it. A posterior says so of an emotion with a probability above "
+        f"1 / {k}, a row that learnt existence from {PRESENT:g} on. Such a row may have learnt that fewer votes are enough: the table of "
+        "existence judges it by what it learnt.",
+        "Votes for other emotions are left out, and so are utterances that have no other votes.",
+    ]
+    return _of_theme(found, SETS, "Sets of emotions, in %", notes)
+
+
+def distributions(found: dict) -> Table:
+    """Return how near the posteriors are to the shares of the votes."""
+    notes = [
+        "Over the test utterances with a vote for one of these emotions, with a dominant emotion or without. Votes for other emotions are "
+        "left out. Lower is better for divergences and for cross entropy, higher for cosine and for the correlation.",
+        *_weights_words(found),
+    ]
+    return _of_theme(found, DISTRIBUTIONS, "Distributions: posteriors beside the votes", notes)
+
+
 def posteriors(found: dict) -> Table:
-    """Return how good the posteriors are, beyond their decisions."""
-    names = [name for name, score in SCORES.items() if score.needs is SOFTMAX]
-    with_posterior = [cell for cell in found["cells"] if names[0] in cell["pooled"]]
-    rows = [[*names_of(cell), *(score_entry(cell["pooled"], name) for name in names)] for cell in with_posterior]
-    notes = ["Lower is better in every column. The divergence (JSD) also counts utterances without a dominant emotion."]
-    if not found["class_weights_undone"]:
-        notes.append(
-            "With class weights, posteriors are those of a corpus whose emotions are equally frequent. With --undo_class_weights they are "
-            "those of this corpus."
-        )
-    return Table("posteriors", "Posteriors", [*NAMES, *meanings(names)], rows, notes, meanings(names))
+    """Return how far to trust the posteriors, beyond their decisions."""
+    notes = ["Over the test utterances with a dominant emotion. Lower is better in every column.", *_weights_words(found)]
+    return _of_theme(found, POSTERIORS, "Posteriors", notes)
+
+
+def selective(found: dict) -> Table:
+    """Return what a model gains that may name two emotions, or may refuse to answer."""
+    notes = [
+        "Over the test utterances with a dominant emotion. How sure a row is, is its largest probability: of the posterior, or of "
+        "existence for a row that learnt only that.",
+    ]
+    return _of_theme(found, SELECTIVE, "Selective answers, in %", notes)
+
+
+def _of_theme(found: dict, theme: str, title: str, notes: list[str]) -> Table:
+    """Return the table of the scores of a theme, with the cells that have such scores."""
+    names = scores_of(theme)
+    rows = [
+        [*names_of(cell), *(score_entry(cell["pooled"], name) for name in names)] for cell in found["cells"] if names[0] in cell["pooled"]
+    ]
+    return Table(theme, title, [*NAMES, *meanings(names)], rows, notes, meanings(names))
+
+
+def _weights_words(found: dict) -> list[str]:
+    if found["class_weights_undone"]:
+        return []
+    return [
+        "With class weights, posteriors are those of a corpus whose emotions are equally frequent. With --undo_class_weights they are "
+        "those of this corpus."
+    ]
 
 
 def coverage(found: dict) -> Table:
@@ -147,9 +195,28 @@ def existence(found: dict) -> Table:
     return Table("existence", "Existence of each emotion", [*NAMES, "score", *found["emotions"]], rows, notes, terms)
 
 
+def annotators(found: dict) -> Table:
+    """Return how well the rows that learn each annotator know them."""
+    rows = [
+        [
+            *(*names_of(cell), text_entry(one["annotator"]), Entry(str(one["judgements"]), one["judgements"])),
+            *(share_entry(one[name]) for name in (OWN, MEAN)),
+        ]
+        for cell in found["cells"]
+        for one in cell["annotators"]
+    ]
+    header = [*NAMES, "annotator", "judgements", "said in their place", "said for all"]
+    notes = ["How often an answer is one of the labels that the annotator gave, in %, over all folds and seeds. There are no intervals."]
+    terms = {
+        "said in their place": "the answer that the model learnt for this annotator",
+        "said for all": "the answer of the model, from the mean over all annotators, for the same utterances",
+    }
+    return Table("annotators", "Accuracy for each annotator", header, rows, notes, terms)
+
+
 def test_sets(found: dict) -> Table:
     """Return the scores on each test set of a corpus that has several."""
-    names = (*DECISIONS, "jensen_shannon", "existence_auc")
+    names = (*OF_DECISIONS, "jensen_shannon", "existence_auc")
     rows = [
         [*names_of(cell), text_entry(name), *(score_entry(scores, score) for score in names)]
         for cell in found["cells"]
@@ -183,18 +250,18 @@ def over_folds(found: dict) -> Table:
     rows = [
         [
             *names_of(cell),
-            *(estimate_entry(cell["mean_over_folds"][name]) for name in DECISIONS),
+            *(estimate_entry(cell["mean_over_folds"][name]) for name in OF_DECISIONS),
             *(text_entry(", ".join(percent(value) for value in cell["by_seed"][name])) for name in ("wa", "ua")),
             *(score_entry(cell["together"], name) for name in ("wa", "ua")),
         ]
         for cell in found["cells"]
     ]
-    titles = [SCORES[name].title for name in DECISIONS]
+    titles = [SCORES[name].title for name in OF_DECISIONS]
     together = [f"{title}, seeds together" for title in titles[:2]]
     header = [*NAMES, *(f"{title}, mean of folds" for title in titles), *(f"{title} of each seed" for title in titles[:2]), *together]
     terms = dict.fromkeys(together, "the score of the mean of the probabilities that the models of all seeds give")
     notes = ["Each fold has the same weight, however many utterances it tests.", *_folds_without_words(found)]
-    return Table("over_folds", "Mean over the folds, and each seed, in %", header, rows, notes, {**meanings(DECISIONS), **terms})
+    return Table("over_folds", "Mean over the folds, and each seed, in %", header, rows, notes, {**meanings(OF_DECISIONS), **terms})
 
 
 def _folds_without_words(found: dict) -> list[str]:
@@ -207,7 +274,7 @@ def _folds_without_words(found: dict) -> list[str]:
         return ["Every fold tests every emotion."]
     return [
         f"No test utterance with dominant {'; '.join(lacking)}. UA and macro-F1 of such a fold are means over its other emotions, and "
-        "chance is higher there, so the means of folds have no interval. The pooled scores of table 3 are over all emotions."
+        "chance is higher there, so the means of folds have no interval. The pooled scores are over all emotions."
     ]
 
 
