@@ -109,12 +109,13 @@ def run(parts: list[str], seed: int, minutes: float, folder: Path, mutated: int 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run what is asked for, print the table, and return the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    writes = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    writes.add_argument("--write", type=Path, metavar="PAGE", help=f"a page whose part below '{HEADING.strip()}' the table replaces")
+    parser = argparse.ArgumentParser(parents=[writes], description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=1, help="of all draws")
     parser.add_argument("--minutes", type=float, default=30, help="after which nothing new is begun")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="some parts")
     parser.add_argument("--mutated", type=int, default=MUTATED, help="how many inputs are spoilt")
-    parser.add_argument("--write", type=Path, metavar="PAGE", help=f"a page whose part below '{HEADING.strip()}' the table replaces")
     asked = parser.parse_args(arguments)
     begin, (load, _, _) = time.monotonic(), os.getloadavg()
     with TemporaryDirectory(prefix="faults") as folder:
@@ -122,7 +123,7 @@ def main(arguments: list[str] | None = None) -> int:
     for row in rows.values():
         for key, names in row.findings.items():
             print(f"{key}\n" + "\n".join(f"    {name!r:.700}" for name in names[:3]))
-    words = sys.argv[1:] if arguments is None else arguments
+    _, words = writes.parse_known_args(arguments)  # where the table goes does not change it
     text = f"{run_in_words(words, asked.seed, (time.monotonic() - begin) / 60, load)}\n\n{table(rows)}"
     print(f"\n{text}")
     if asked.write:
