@@ -2,7 +2,7 @@
 # make test       install into .venv and run lint, docstring examples and tests
 # make test-real  the same for the long runs on real speech
 # make model      train the model that comes with the package: make model DATA_FOLDER=<CREMA-D> UPSTREAM=openai/whisper-tiny.en
-# make faults     try to break it: kills, spoilt files, full disks, hostile input (under 30 minutes on two cores)
+# make faults     try to break it: kills, spoilt files, full disks, hostile input (under 30 minutes on two cores); PAGE=docs/campaign.md keeps the table
 # make bench      install into .venv and measure speed and memory against references (benchmarks/README.md)
 # make docs       install into .venv and build the site of docs/ into build/site; a broken link is an error
 PYTHON ?= python3.11
@@ -25,7 +25,7 @@ model: $(INSTALLED)
 	$(BIN)/python recipes/make_model.py --data_folder "$(DATA_FOLDER)" --upstream "$(UPSTREAM)"
 
 faults: $(INSTALLED)
-	$(BIN)/python tests/faults/campaign.py
+	$(BIN)/python tests/faults/campaign.py $(if $(PAGE),--write $(PAGE))
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/bench.py

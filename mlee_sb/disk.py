@@ -2,6 +2,7 @@
 
 import errno
 import os
+import resource
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from mlee_sb.errors import InputError
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
+TAKES_NO_MORE = (*FULL, errno.EFBIG, errno.EROFS)
 AGAIN = "give the same command again (what is finished is kept), or give a folder on another disk"
 NO_RIGHT = "this user may not do that there: ask its owner for the right (docs/clusters.md), or give another folder"
 NO_LOCKS = "the disk has no locks (flock), which keep two runs apart: give a folder on a local disk, or mount this one with locks"
@@ -39,12 +41,12 @@ def refusal(error: OSError, place: str | Path | None = None) -> DiskError | None
     Parameters
     ----------
     error : the error
-    place : the file or folder that was to be written; by default the one that the error names
+    place : the file or folder that was to be written; by default the one that the error names, of a copy the new one
 
     >>> str(refusal(OSError(errno.EROFS, "Read-only file system"), "results"))
     'results: the disk is read-only: give a folder that can be written'
     """
-    return _disk_error(error.errno, place or error.filename or "standard output") if error.errno in REFUSALS else None
+    return _disk_error(error.errno, place or error.filename2 or error.filename or "standard output") if error.errno in REFUSALS else None
 
 
 def _disk_error(number: int, place: str | Path) -> DiskError:
@@ -62,9 +64,11 @@ def line_for(error: Exception) -> str:
 def told(folder: str | Path) -> Iterator[None]:
     """Turn what a disk refuses in the block into a `DiskError` that names `folder`.
 
-    Some libraries hide the error of the system in one of their own ("file write failed"). So after an error that is not for people a few
-    bytes are written to the folder: if the disk refuses these, too, that was the reason. Of blocks in one another, the outer one names its
-    folder where it holds the other: it is the one that a person knows.
+    Some libraries hide the error of the system in one of their own: in its words ("I/O error: No space left on device"), or without any
+    ("file write failed"). So after an error that is not for people its words are looked at, and a few bytes are written to the folder: if
+    the disk refuses these, too, that was the reason, or if a file there has just the size that none may exceed. The block must not have
+    removed by then what filled the disk. Of blocks in one another, the outer one names its folder where it holds the other: it is the one
+    that a person knows.
     """
     folder = Path(folder)
     try:
@@ -77,17 +81,33 @@ def told(folder: str | Path) -> Iterator[None]:
         raise
     except Exception as error:
         numbered = isinstance(error, OSError) and error.errno
-        if said := _about(error, folder) if numbered else _refused_now(folder):
+        if said := _about(error, folder) if numbered else _in_words(error, folder) or _refused_now(folder) or _at_the_limit(folder):
             raise said from error
         raise
 
 
 def _about(error: OSError, folder: Path) -> DiskError | None:
     """Return the message if the error can be about `folder`: that a file elsewhere may not be read is another matter."""
-    named = isinstance(error.filename, str) and Path(error.filename).absolute()
     here = folder.absolute()
-    elsewhere = named and not named.is_relative_to(here) and not here.is_relative_to(named)
+    named = [Path(name).absolute() for name in (error.filename, error.filename2) if isinstance(name, str)]  # of a copy, both
+    elsewhere = named and not any(path.is_relative_to(here) or here.is_relative_to(path) for path in named)
     return None if elsewhere else refusal(error, folder)
+
+
+def _in_words(error: Exception, folder: Path) -> DiskError | None:
+    """Return the message if an error of a library speaks of a disk that takes no more. Its other words can be about any file."""
+    number = next((number for number in TAKES_NO_MORE if os.strerror(number) in str(error)), None)
+    return None if number is None else _disk_error(number, folder)
+
+
+def _at_the_limit(folder: Path) -> DiskError | None:
+    """Return the message if a file below `folder` ends just where this process may write no more (ulimit -f): it is half a file."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+    limited = limit != resource.RLIM_INFINITY
+    with suppress(OSError):  # another process removes a file meanwhile
+        if limited and any(path.stat().st_size == limit for path in folder.rglob("*")):
+            return _disk_error(errno.EFBIG, folder)
+    return None
 
 
 def check_writable(folder: str | Path) -> None:

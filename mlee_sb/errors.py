@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # wide forms of the first four, too
 MOST_NAMED = 30  # options that an error lists
+LONGEST_REASON = 200  # characters of what a library says
 
 
 class InputError(ValueError):
@@ -55,6 +56,16 @@ def in_a_cell(value: object) -> object:
 def error_line(error: Exception | str) -> str:
     """Return what a person is told of an error on stderr; a message may have several lines."""
     return printable_lines(f"error: {error}")
+
+
+def reason_of(error: Exception) -> str:
+    r"""Return the first line of what an error of a library says, or its name: some say nothing, as that of an empty checkpoint.
+
+    >>> reason_of(ValueError("no zip file\n  in line 3")), reason_of(EOFError())
+    ('no zip file', 'EOFError')
+    """
+    lines = str(error).splitlines()
+    return next((line.strip()[:LONGEST_REASON] for line in lines if line.strip()), type(error).__name__)
 
 
 def choose(value: str, options: Iterable[str], what: str) -> str:

@@ -60,14 +60,10 @@ def written_beside(path: str | Path) -> Iterator[Path]:
     with told(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         clear_left(path.parent, path.name)
-        beside = _beside(path, NEW)
-        _remove(beside)  # of an earlier process with this number
-        try:
+        with _removed_at_the_end(_beside(path, NEW)) as beside:
             yield beside
             sync(beside)
             put_in_place(beside, path)
-        finally:
-            _remove(beside)
 
 
 @contextmanager
@@ -77,13 +73,19 @@ def folder_beside(path: str | Path) -> Iterator[Path]:
     with told(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         clear_left(path.parent, path.name)
-        beside = _beside(path, NEW)
-        _remove(beside)
-        beside.mkdir()
-        try:
+        with _removed_at_the_end(_beside(path, NEW)) as beside:
+            beside.mkdir()
             yield beside
-        finally:
-            _remove(beside)
+
+
+@contextmanager
+def _removed_at_the_end(beside: Path) -> Iterator[Path]:
+    _remove(beside)  # of an earlier process with this number
+    try:
+        with told(beside.parent):  # before it is removed: it may be what filled the disk
+            yield beside
+    finally:
+        _remove(beside)
 
 
 def put_in_place(new: Path, path: Path) -> None:

@@ -15,7 +15,7 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils import validate_repo_id
 
-from mlee_sb.errors import InputError
+from mlee_sb.errors import InputError, reason_of
 
 LOG_IN = "log in with `hf auth login`, or set HF_TOKEN"
 SILENCE = 60.0  # seconds
@@ -71,7 +71,7 @@ def odd_answers_explained(name: str) -> Iterator[None]:
         raise
     except NO_ANSWER as error:
         kind = type(error).__name__
-        raise InputError(f"{name}: {constants.ENDPOINT} answers as no hub does ({kind}: {_first_line(error)!a}): is it a hub?") from error
+        raise InputError(f"{name}: {constants.ENDPOINT} answers as no hub does ({kind}: {reason_of(error)!a}): is it a hub?") from error
     finally:
         session.timeout, constants.HF_HUB_DISABLE_TELEMETRY = before
 
@@ -91,7 +91,7 @@ def hub_errors_explained(name: str, revision: str | None = None) -> Iterator[Non
     except InputError:
         raise
     except NO_ADDRESS as error:
-        raise InputError(f"{name}: {where} redirects to what is no address ({_first_line(error)!a}): is it a hub?") from error
+        raise InputError(f"{name}: {where} redirects to what is no address ({reason_of(error)!a}): is it a hub?") from error
     except Exception as error:
         if isinstance(error, OSError) and error.filename and not _status(error):  # of the cache
             remedy = "free some space there, or name another folder for the cache with HF_HUB_CACHE"
@@ -102,7 +102,7 @@ def hub_errors_explained(name: str, revision: str | None = None) -> Iterator[Non
         if words is None:
             answered = f"{where} answers {status}" if status else f"the connection to {where} broke"
             remedy = LOG_IN if status in (401, 403) else "nothing was left half done, try again"
-            words = f"{answered} ({_first_line(error)!a}): {remedy}"
+            words = f"{answered} ({reason_of(error)!a}): {remedy}"
         raise InputError(f"{name}: {words}") from error
 
 
@@ -115,7 +115,3 @@ def _status(error: BaseException) -> int:
 def _is_of_the_network(error: BaseException | None) -> bool:
     """Return whether an error is of the connection, or was raised from one: an upload wraps such errors in its own."""
     return error is not None and (isinstance(error, OSError | HTTP_ERROR) or _is_of_the_network(error.__cause__))
-
-
-def _first_line(error: Exception) -> str:
-    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)[:200]

@@ -5,6 +5,7 @@ import io
 import os
 import sys
 from collections.abc import Callable
+from typing import TextIO
 
 from mlee_sb.disk import line_for
 from mlee_sb.errors import InputError, error_line
@@ -35,11 +36,11 @@ def exit_status(work: Callable[[], int], stopped: str = "stopped") -> int:
     try:
         return work()
     except (InputError, OSError) as error:
-        print(error_line(line_for(error)), file=sys.stderr)
+        _tell(error_line(line_for(error)))
         return WRONG_INPUT
     except KeyboardInterrupt:
         if os.environ.get("RANK", "0") == "0":  # of the processes of torchrun, one speaks
-            print(stopped, file=sys.stderr)
+            _tell(stopped)
         return STOPPED
 
 
@@ -48,14 +49,27 @@ def _flushed(status: int) -> int:
     try:
         sys.stdout.flush()
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that Python does not try again at its end
+        _take_away(sys.stdout)
         if status:  # the command has noticed it already
             return status
         if isinstance(error, BrokenPipeError):
             return NO_READER
-        print(error_line(line_for(error)), file=sys.stderr)
+        _tell(error_line(line_for(error)))
         return WRONG_INPUT
     return status
+
+
+def _tell(line: str) -> None:
+    """Write a line on stderr. That may be full, too, and must not decide how the command ends."""
+    try:
+        print(line, file=sys.stderr)
+    except OSError:
+        _take_away(sys.stderr)
+
+
+def _take_away(stream: TextIO) -> None:
+    """Let what is left of a stream go nowhere: Python would try again at its end to write it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def write_all_that_is_printed() -> None:

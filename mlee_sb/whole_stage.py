@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mlee_sb.errors import InputError
-from mlee_sb.files import json_text, read_json, sha256_of, write_json
+from mlee_sb.files import json_text, sha256_of, write_json
 from mlee_sb.models.bundle_files import WEIGHTS
 from mlee_sb.stage_folder import StageFolder
+from mlee_sb.typed_files import read_typed
 
 
 def note_files(files: StageFolder) -> None:
@@ -31,7 +32,10 @@ def damaged_file(files: StageFolder) -> Path | None:
         files.read_summary()
     except InputError:
         return files.summary
-    for name, sha256 in _noted(files).items():
+    noted = _noted(files)
+    if not noted and files.digests.is_file():
+        return files.digests
+    for name, sha256 in noted.items():
         path = files.path / name
         if not path.is_file() or sha256_of(path) != sha256:
             return path
@@ -47,6 +51,6 @@ def holds(files: StageFolder, identity: Mapping) -> bool:
 
 def _noted(files: StageFolder) -> dict[str, str]:
     try:
-        return read_json(files.digests, "")
-    except InputError:  # an earlier version wrote none, or it is damaged: the bundle is still held to the sha256 in its config.json
+        return read_typed(files.digests, dict[str, str], "")
+    except InputError:  # an earlier version wrote none, or it is damaged
         return {}

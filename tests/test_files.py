@@ -145,9 +145,23 @@ def test_a_library_that_hides_why_it_could_not_write_is_seen_through(tmp_path, m
 
     with pytest.raises(RuntimeError), told(tmp_path):  # not the disk
         raise RuntimeError("file write failed")
+    with pytest.raises(DiskError, match="is full"), told(tmp_path):
+        raise RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)")
     monkeypatch.setattr(os, "fsync", refuse)
     with pytest.raises(DiskError, match="is full"), told(tmp_path):
         raise RuntimeError("file write failed")
+
+
+def test_what_filled_the_disk_is_removed_only_after_a_look_at_the_disk(tmp_path, monkeypatch):
+    def refuse(descriptor):
+        if list(tmp_path.glob(".a.bin.*")):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(DiskError, match=f"^{tmp_path}: the disk is full"), written_beside(tmp_path / "a.bin") as beside:
+        beside.write_bytes(b"half")
+        raise RuntimeError("file write failed")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_file_elsewhere_that_may_not_be_read_is_not_the_fault_of_the_folder(tmp_path):
@@ -160,12 +174,23 @@ def test_an_error_of_the_system_is_shown_as_what_to_do_or_as_it_is():
     assert line_for(FileNotFoundError(errno.ENOENT, "No such file", "a.wav")) == "[Errno 2] No such file: 'a.wav'"
 
 
-def test_a_disk_that_takes_only_a_part_is_full(tmp_path):
+def test_of_a_copy_the_disk_of_the_new_file_is_named(tmp_path):
+    full = OSError(errno.ENOSPC, "No space left on device", "/elsewhere/a.ckpt", None, str(tmp_path / "a.ckpt"))
+    assert line_for(full).startswith(f"{tmp_path / 'a.ckpt'}: the disk is full")
+    with pytest.raises(DiskError, match=f"^{tmp_path}: the disk is full"), told(tmp_path):
+        raise full
+
+
+def test_a_disk_that_takes_only_a_part_is_full(tmp_path, monkeypatch):
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))  # a short write is no error of the system
     try:
         with pytest.raises(DiskError, match=f"^{tmp_path}: a file here may not be so large"), told(tmp_path):
             raise RuntimeError("file write failed")
+        monkeypatch.setattr("mlee_sb.disk.PROBE", 1)
+        with pytest.raises(DiskError, match=f"^{tmp_path}: a file here may not be so large"), told(tmp_path):
+            (tmp_path / "half").write_bytes(bytes(20_000))
+            raise RuntimeError("unexpected pos 20096 vs 20000")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 

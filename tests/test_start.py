@@ -66,6 +66,13 @@ def test_what_was_printed_to_a_full_disk_is_told():
     assert done.stderr.startswith("error: standard output: the disk is full: free some space") and done.stderr.count("\n") == 1
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_an_error_that_cannot_be_told_has_its_status():
+    program = "import sys; from mlee_sb.start import exit_status; sys.exit(exit_status(lambda: open('nothing')))"
+    with open("/dev/full", "w") as full:
+        assert subprocess.run([sys.executable, "-c", program], stderr=full, cwd=ROOT).returncode == 2
+
+
 def test_a_closed_output_is_nowhere():
     program = "import sys; from mlee_sb.start import exit_status; sys.exit(exit_status(lambda: print('hello') or int(sys.stdout.isatty())))"
     done = ended("-c", program, preexec_fn=lambda: os.close(1))

@@ -51,6 +51,12 @@ def test_what_is_written_after_training_is_no_damage(stage):
     assert damaged_file(stage) is None
 
 
+@pytest.mark.parametrize("damage", [empty, half, zeros])
+def test_notes_that_are_damaged_do_not_pass_for_those_of_an_earlier_version(stage, damage):
+    damage(stage.digests)
+    assert damaged_file(stage) == stage.digests
+
+
 @pytest.mark.parametrize("damage", [empty, half, gone])
 @pytest.mark.parametrize("file", ["predictions.csv", "save/summary.json", "model/model.safetensors"])
 def test_of_an_earlier_version_what_is_missing_or_empty_is_found(stage, file, damage):

@@ -19,7 +19,7 @@ from mlee_sb.inference.timeline import check_plot
 
 DASH = "-"  # the word for standard input
 EACH = "each"  # in the place of the number of a channel
-MOST_PIPED = 2**30  # [choice] bytes of standard input, which are kept in memory: nine hours at 16 kHz, and not what never ends
+MOST_PIPED = 2**28  # [choice] bytes of standard input, which are kept in memory: two hours at 16 kHz, and not what never ends
 SNIFFED = 4096  # bytes by which audio on standard input is told from a list of files
 BEGINNINGS = tuple(b"RIFF RIFX RF64 fLaC OggS ID3 FORM caff .snd".split())  # of audio
 
@@ -125,13 +125,12 @@ def _standard_input(column: str | None) -> list[tuple[str, Input]]:
 
 
 def _all_that_comes() -> bytes:
-    blocks, size = [], 0
+    found = io.BytesIO()  # which gives its content away without a copy
     while block := sys.stdin.buffer.read(BLOCK):
-        size += len(block)
-        if size > MOST_PIPED:
+        if found.tell() + len(block) > MOST_PIPED:
             raise InputError(f"{STANDARD_INPUT}: more than {MOST_PIPED:,} bytes: write them to a file, and give its name")
-        blocks.append(block)
-    return b"".join(blocks)
+        found.write(block)
+    return found.getvalue()
 
 
 def _is_audio(content: bytes) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from mlee_sb.calibration import Calibration
-from mlee_sb.errors import InputError
+from mlee_sb.errors import InputError, reason_of
 from mlee_sb.evaluation.metrics import expected_calibration_error, nll, number
 from mlee_sb.evaluation.predictions import Predictions
 from mlee_sb.files import read_json
@@ -32,7 +32,7 @@ def read_calibration(config: Path) -> Calibration | None:
         found = read_json(config, AGAIN).get("calibration")
         return None if found is None else TypeAdapter(Calibration).validate_python(found)
     except ValidationError as error:
-        raise InputError(f"{config}: its calibration is damaged ({str(error).splitlines()[0]}): {AGAIN}") from error
+        raise InputError(f"{config}: its calibration is damaged ({reason_of(error)}): {AGAIN}") from error
 
 
 def probabilities_of_candidates(predictions: Predictions, calibration: Calibration) -> np.ndarray:

@@ -85,28 +85,22 @@ def evaluate(
     sample = _Sample(cells, draws, confidence)
     human = human_agreement(utterances, cells.first, results, manifests)
     ceilings = human.scores(sample.weights)
-    compared, there = dict.fromkeys((*COMPARED, primary)), readable_stages(results)
+    there = readable_stages(results)
     keyed = by_key(there)
-    scored, found = {}, []
+    found, scored = [], {}
     for cell in tqdm(cells.cells, desc="scores and intervals", disable=not progress, dynamic_ncols=True, leave=False):
-        found.append({**_cell(cell, sample, ceilings), "costs": costs_of(cell, keyed)})
         # a calibration is that of the decisions as trained
-        found[-1]["coverage"] = {} if undo_class_weights else coverage_by_fold(cell, cells.fold_of)
-        scored[cell.row, cell.train_set] = {
-            name: sample.scored(cell, SCORES[name]) for name in compared if SCORES[name].defined_for(cell.any_seed)
-        }
-    summary, claimed = cells.first.summary, None if undo_class_weights else primary
+        coverage = {} if undo_class_weights else coverage_by_fold(cell, cells.fold_of)
+        found.append({**_cell(cell, sample, ceilings), "costs": costs_of(cell, keyed), "coverage": coverage})
+        scored[cell.row, cell.train_set] = sample.compared(cell, primary)
+    claimed = None if undo_class_weights else primary
     return {
         **_tested(cells),
         "bootstrap": {"resamples": resamples, "seed": seed, "confidence": confidence},
         "why_no_intervals": why_none,
         "test_sets": {name: int(rows.sum()) for name, rows in sample.test_sets.items()},
         "cautions": cautions(utterances, len(cells.folds)) + doubts(cells, there),
-        "folds_without": folds_without(utterances, cells.fold_of, cells.folds),
         "class_weights_undone": undo_class_weights,
-        "chance": _chance(utterances),
-        "why_no_figures_of_the_paper": paper.why_no_figures(summary.corpus, utterances.emotions, summary.demo),
-        "table1": _table1(utterances),
         "cells": found,
         "primary": primary,
         "declared": _declared(declaration, declared),
@@ -143,6 +137,11 @@ class _Sample:
         whole = self.pooled(cell, score.of, weights=self.weights[:1])[0]
         without = {units: self.pooled(cell, score.of, weights=~members * 1.0) for units, members in self.members.items()}
         return Scored(whole, without, {units: self._df(members, score) for units, members in self.members.items()})
+
+    def compared(self, cell: Cell, primary: str) -> dict[str, Scored]:
+        """Return the scores in which rows are compared, by name, as far as the cell has them."""
+        names = dict.fromkeys((*COMPARED, primary))
+        return {name: self.scored(cell, SCORES[name]) for name in names if SCORES[name].defined_for(cell.any_seed)}
 
     def _df(self, members: np.ndarray, score: Score) -> int:
         """Return one less than the number of units with counted utterances; for a mean over the emotions, with those of the rarest one."""
@@ -283,7 +282,7 @@ def _reliability(cell: Cell, once: np.ndarray) -> list[dict]:
 
 
 def _tested(cells: Cells) -> dict:
-    """Return what was tested, and in which folds."""
+    """Return what was tested, in which folds, and what is known of it without any model."""
     summary, utterances = cells.first.summary, cells.utterances
     return {
         "corpus": summary.corpus,
@@ -295,6 +294,10 @@ def _tested(cells: Cells) -> dict:
         "n": int((utterances.dominant >= 0).sum()),
         "n_all": len(utterances),
         "n_speakers": len(np.unique(utterances.speakers)),
+        "folds_without": folds_without(utterances, cells.fold_of, cells.folds),
+        "chance": _chance(utterances),
+        "why_no_figures_of_the_paper": paper.why_no_figures(summary.corpus, utterances.emotions, summary.demo),
+        "table1": _table1(utterances),
     }
 
 

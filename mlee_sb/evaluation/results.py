@@ -5,13 +5,21 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from mlee_sb.corpora.manifest import PROTOCOL, RUN_PREPARE, read_protocol
 from mlee_sb.errors import InputError
-from mlee_sb.files import is_hidden, read_json
+from mlee_sb.files import is_hidden
 from mlee_sb.stage_folder import AGAIN, MANIFESTS, REQUIRED, StageFolder, Summary, above_rows, folders_below, key_of
-from mlee_sb.typed_files import shown
+from mlee_sb.typed_files import read_typed, shown
 
 DECIDES = ("corpus", "demo", "emotions", "rules", "min_votes", "options", "folds")  # what makes two protocols differ, if not the data
+
+
+class _Named(BaseModel):
+    """The entry of a protocol.json that tells which one it is. `read_protocol` looks at the others."""
+
+    hash: str
 
 
 @dataclass(frozen=True)
@@ -135,11 +143,14 @@ def one_protocol(stages: Iterable[StageResult]) -> str:
 
 
 def find_protocols(folder: str | Path) -> dict[str, tuple[Path, dict]]:
-    """Return the prepared manifests below a folder: hash -> folder of the manifests, and their protocol as it stands in the file."""
+    """Return the prepared manifests below a folder: hash -> folder of the manifests, and their protocol as it stands in the file.
+
+    Raise an InputError for a protocol.json that is damaged.
+    """
     found = {}
     for path in sorted(path for path in Path(folder).rglob(PROTOCOL) if not is_hidden(path, Path(folder))):
-        protocol = read_json(path, RUN_PREPARE)
-        found.setdefault(str(protocol.get("hash")), (path.parent, protocol))
+        protocol = read_typed(path, _Named, RUN_PREPARE)
+        found.setdefault(protocol["hash"], (path.parent, protocol))
     return found
 
 

@@ -1,5 +1,6 @@
 """Turn predictions.csv into the scores.json of a stage: over the whole test set and per utterance, never per batch."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -71,10 +72,16 @@ def existence_scores(predictions: Predictions) -> dict[str, dict]:
     return {emotion: {name: number(values[k]) for name, values in columns.items()} for k, emotion in enumerate(predictions.emotions)}
 
 
-def score_folder(folder: str | Path) -> dict:
-    """Score the predictions of a stage and write scores.json, in its folder and in its bundle.
+def score_folder(folder: str | Path, describe: Callable[[Path], object] = lambda model: None) -> dict:
+    """Score the predictions of a stage and write scores.json, in its bundle and in its folder.
 
     A stage of a final fold tests nobody, so there is nothing to score: `n_all` is 0.
+
+    Parameters
+    ----------
+    folder : of the stage
+    describe : called with the folder of the bundle, when its scores are there. The scores of the stage are written after it: with them,
+        all that follows training is done, and a killed run is not
 
     Raises
     ------
@@ -94,6 +101,7 @@ def score_folder(folder: str | Path) -> dict:
             found["annotators"] = of_annotators
     if stage.model.is_dir():
         write_json(stage.bundle_scores, found)
+        describe(stage.model)
     write_json(stage.scores, found)
     return found
 

@@ -4,13 +4,8 @@ from pathlib import Path
 
 from mlee_sb.evaluation.scores import score_folder
 from mlee_sb.inference.card import write_card
-from mlee_sb.stage_folder import StageFolder
 
 
 def finish(folder: Path) -> None:
-    """Write scores.json and README.md of a trained stage.
-
-    If the process is killed in between, the card is written when the model is published.
-    """
-    score_folder(folder)
-    write_card(StageFolder(folder).model)
+    """Write scores.json and README.md of a trained stage. If the process is killed in between, the next run of the stage does it again."""
+    score_folder(folder, describe=write_card)

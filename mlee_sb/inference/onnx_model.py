@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from mlee_sb.disk import check_writable
-from mlee_sb.errors import InputError, NeedsCode
+from mlee_sb.errors import InputError, NeedsCode, reason_of
 from mlee_sb.files import json_text, written_beside
 from mlee_sb.inference.onnx_process import INSTALL, RUNTIME, OnnxProcess
 from mlee_sb.models.bundle import Bundle
@@ -169,7 +169,7 @@ def _check_size(answer: nn.Module, path: Path) -> None:
 
 def _not_exportable(model: EmotionModel, error: Exception) -> InputError:
     names = ", ".join(type(encoder).__name__ for encoder in model.encoders)
-    return InputError(f"the encoders {names} cannot be exported to ONNX: {str(error).strip().splitlines()[0][:200]}")
+    return InputError(f"the encoders {names} cannot be exported to ONNX: {reason_of(error)}")
 
 
 @contextmanager

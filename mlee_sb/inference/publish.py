@@ -66,7 +66,7 @@ def push(
     bundle = load_at(place)
     if bundle.config.demo and not demo:
         raise InputError(f"{folder}: DEMO: trained on generated speech, so of no use to anybody; --demo publishes it all the same")
-    with tempfile.TemporaryDirectory() as temporary, told(temporary):
+    with told(tempfile.gettempdir()), tempfile.TemporaryDirectory() as temporary, told(temporary):
         if self_contained and any(not upstream.here for upstream in bundle.config.upstreams):
             place, bundle = self_contained_bundle(place, bundle, Path(temporary) / SELF_CONTAINED)
         _check_upstreams(folder, bundle.config)

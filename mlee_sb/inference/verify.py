@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from mlee_sb.errors import InputError
+from mlee_sb.errors import InputError, reason_of
 from mlee_sb.inference.card import read_scores, tested_scores
 from mlee_sb.inference.hub import Place
 from mlee_sb.inference.publish import first_wrong_figure
@@ -111,7 +111,7 @@ def _same_tensors(path: Path, expected: dict[str, torch.Tensor], root: Path) -> 
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # pickle and zip raise another type of error for each kind of damage
-        raise InputError(f"{path}: not plain weights ({str(error).splitlines()[0][:200]})") from error
+        raise InputError(f"{path}: not plain weights ({reason_of(error)})") from error
     if not isinstance(found, dict) or found.keys() != expected.keys() or not all(_equal(found[name], expected[name]) for name in expected):
         raise InputError(f"{path}: not the weights of {WEIGHTS}")
 

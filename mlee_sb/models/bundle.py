@@ -260,7 +260,7 @@ def _load(folder: Path, root: Path | None = None, places: Sequence[Path] = ()) -
     config, path = read_config(folder, root), folder / WEIGHTS
     with _described_by(folder / CONFIG):
         like = _without_memory(config)
-        check_memory(like, path)
+        check_memory(like)
         check_model(like)
     weights = load_weights(path, like, config.emotions, config.weights_sha256, root)
     with _described_by(folder / CONFIG):

@@ -5,7 +5,7 @@ import os
 import torch
 from torch import Tensor
 
-from mlee_sb.errors import InputError, choose
+from mlee_sb.errors import InputError, choose, reason_of
 
 DEVICES = ("cpu", "cuda")
 
@@ -31,7 +31,7 @@ def check_usable(device: str) -> str:
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise InputError(f"device {device!r} cannot be used here ({str(error).splitlines()[0]}): leave --device out") from error
+        raise InputError(f"device {device!r} cannot be used here ({reason_of(error)}): leave --device out") from error
     return device
 
 

@@ -28,12 +28,12 @@ def save_weights(path: Path, weights: dict[str, Tensor], emotions: Sequence[str]
     save_file(weights, path, metadata={EMOTIONS: json.dumps(list(emotions), allow_nan=False)})  # one key: several come in a random order
 
 
-def check_memory(model: nn.Module, path: Path) -> None:
+def check_memory(model: nn.Module) -> None:
     """Refuse a model that would take more memory than any honest model. It is given on the meta device, where it takes none."""
     here = carried_weights(model).values()
     size = sum(tensor.numel() * tensor.element_size() for tensor in (*model.parameters(), *model.buffers(), *here))
     if size > LARGEST_WEIGHTS:
-        raise InputError(f"{path}: describes a model of {size / 1e9:,.0f} GB, and at most {LARGEST_WEIGHTS / 1e9:.0f} GB are allowed")
+        raise InputError(f"describes a model of {size / 1e9:,.0f} GB, and at most {LARGEST_WEIGHTS / 1e9:.0f} GB are allowed")
 
 
 def load_weights(path: Path, model: nn.Module, emotions: Sequence[str], sha256: str | None, root: Path | None = None) -> dict[str, Tensor]:

@@ -49,7 +49,7 @@ DAMAGE = {"empty": lambda content: b"", "half": lambda content: content[: len(co
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-@pytest.mark.parametrize("file", ["protocol.json", "utterances.csv", "fingerprints.csv", "fold1/train.csv"])
+@pytest.mark.parametrize("file", ["protocol.json", "utterances.csv", "fingerprints.csv", "fold1/train.csv", "skipped.csv"])
 def test_manifests_that_are_damaged_are_written_again_and_that_is_said(data, tmp_path, file, damage):
     manifests, said = tmp_path / "manifests", []
     once(data, manifests)

@@ -72,10 +72,14 @@ def test_models_of_several_seeds_that_contradict_one_another_know_little_togethe
     assert together.concentrations[0] < 3.25 and together.concentrations[1] == pytest.approx(8000.0)
 
 
-def test_it_is_scored_as_any_other_posterior(path):
+OWN = {"disagreement_correlation"}  # scores that no other posterior has
+
+
+def test_it_is_scored_as_any_other_posterior_and_its_disagreement_beside_that(path):
     frame = read_predictions(path)
-    as_softmax = scores(frame.assign(output="softmax"))
-    assert scores(frame) == as_softmax and "nll" in as_softmax
+    found, as_softmax = scores(frame), scores(frame.assign(output="softmax"))
+    assert found.keys() - as_softmax.keys() == OWN and "nll" in as_softmax
+    assert {name: value for name, value in found.items() if name not in OWN} == as_softmax
 
 
 def test_it_is_reported_beside_other_rows_and_its_class_weights_can_be_undone(tmp_path):
@@ -84,7 +88,7 @@ def test_it_is_reported_beside_other_rows_and_its_class_weights_can_be_undone(tm
     rewrite(folder / "dirichlet", lambda frame: frame.assign(output="dirichlet", target="dirichlet", concentration=4.0))
     found = evaluate(folder, resamples=20)
     names = cell(found, OTHERS, "all")["pooled"].keys()
-    assert cell(found, "dirichlet", "all")["pooled"].keys() == names and "jensen_shannon" in names
+    assert cell(found, "dirichlet", "all")["pooled"].keys() == names | OWN and "jensen_shannon" in names
     undone = evaluate(folder, resamples=20, undo_class_weights=True)
     assert cell(undone, "dirichlet", "all")["pooled"]["ua"] != cell(found, "dirichlet", "all")["pooled"]["ua"]
 

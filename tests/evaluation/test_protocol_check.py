@@ -156,6 +156,7 @@ def test_a_summary_with_a_value_of_another_kind_is_an_error_that_names_it(result
         (ENCODER / "save/identity.json", "{", "identity.json: damaged"),
         (MANIFESTS / "protocol.json", "{", "protocol.json: damaged"),
         (MANIFESTS / "protocol.json", "-1", "protocol.json: damaged .-1 is no object"),
+        (MANIFESTS / "protocol.json", "{}", "protocol.json: hash is missing: run mlee prepare"),
         (ENCODER / "save/summary.json", "-1", "summary.json: damaged .-1 is no object.: train the stage again"),
     ],
 )

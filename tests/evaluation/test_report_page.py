@@ -58,7 +58,7 @@ def test_it_renders_without_an_error_and_asks_for_nothing_but_itself(page, file)
     assert page.said == []
     assert [url for url in page.asked if not url.startswith("data:")] == [file.as_uri()]
     sizes = page.eval_on_selector_all("img", "images => images.map(image => image.naturalWidth)")
-    assert len(sizes) == 6 and min(sizes) > 300
+    assert len(sizes) == 11 + 2 and min(sizes) > 300, "plots, and figure 3 of two utterances"
     assert all(page.eval_on_selector_all("img", "images => images.map(image => image.alt)"))
 
 

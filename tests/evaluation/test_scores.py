@@ -93,18 +93,34 @@ def test_average_precision_and_auc_by_hand(predictions):
     assert found["share"] == pytest.approx(2 / 5)
 
 
-def test_scores_stand_beside_the_predictions_and_in_the_bundle_with_what_was_trained(predictions, tmp_path):
+@pytest.fixture
+def summary(predictions, tmp_path):
+    """What training noted of a stage that has predictions and a bundle."""
     (tmp_path / "model").mkdir()
     predictions.to_csv(tmp_path / "predictions.csv", index=False)
     names = {"row": "dominant_soft", "variant": "lr=0.1", "train_set": "all", "fold": 1, "seed": 1, "target": "soft", "output": "softmax"}
     how = {"class_weights": [1.0, 1.0], "losses": {"train": 1.0, "valid": 2.0}, "epochs": 2, "seconds": 3.0}
     summary = {**names, "corpus": "demo", "demo": True, "protocol_hash": "abc", **how}
     StageFolder(tmp_path).write_summary(Summary(**summary))
+    return summary
+
+
+def test_scores_stand_beside_the_predictions_and_in_the_bundle_with_what_was_trained(summary, tmp_path):
     found = score_folder(tmp_path)
     assert found.items() >= {**summary, "n": 4, "wa": 0.75}.items()
     assert found == json.loads((tmp_path / "scores.json").read_text()) == json.loads((tmp_path / "model" / "scores.json").read_text())
     said = format_scores(found)
     assert "WA  75.0" in said and "DEMO" in said
+
+
+def test_a_stage_has_scores_only_when_its_model_is_described_too(summary, tmp_path):
+    def killed(model):
+        assert (model / "scores.json").is_file()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        score_folder(tmp_path, describe=killed)
+    assert not (tmp_path / "scores.json").is_file()
 
 
 def test_a_stage_that_is_not_finished_is_not_scored(predictions, tmp_path):

@@ -3,6 +3,7 @@
 
 python tests/faults/campaign.py                            all of it, under 30 minutes on two cores
 python tests/faults/campaign.py --only mutations --seed 7  one part, with other draws
+python tests/faults/campaign.py --write docs/campaign.md   all of it, and the table into the page that shows it
 
 Exit status: 0 no finding but known ones (known.toml), 1 others, or the time did not suffice.
 """
@@ -13,8 +14,6 @@ import multiprocessing
 import os
 import sys
 import time
-import tomllib
-from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,8 +28,9 @@ import hostile  # noqa: E402
 import kills  # noqa: E402
 import mutations  # noqa: E402
 import torch  # noqa: E402
-from children import HARMLESS, Ended  # noqa: E402
+from children import Ended  # noqa: E402
 from commands import Undisturbed, undisturbed  # noqa: E402
+from outcome import HEADING, NO_TIME, PARTS, Row, run_in_words, table, unknown, write_into  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 from world import World, make_world  # noqa: E402
 
@@ -39,10 +39,7 @@ import mlee_sb.experiment.cross_validate  # noqa: E402
 import mlee_sb.experiment.make_report  # noqa: E402
 import mlee_sb.experiment.train  # noqa: E402, F401
 
-KNOWN = HERE / "known.toml"
-PARTS = ("kills", "mutations", "disks", "hostile")
 MUTATED, AT_ONCE, BATCH = 10_000, 2, 100
-NO_TIME = "no time"
 
 
 @dataclass(frozen=True)
@@ -92,21 +89,6 @@ def do(campaign: Campaign, job: Job) -> tuple[Job, list[tuple[str, Ended]]]:
     return job, [hostile.try_case(world, job.kind)]
 
 
-@dataclass
-class Row:
-    """A row of the table: how many tries, how they ended, and one try of each finding."""
-
-    ends: Counter = field(default_factory=Counter)
-    findings: dict[str, list[str]] = field(default_factory=dict)
-
-    def add(self, job: Job, name: str, ended: Ended) -> None:
-        """Count a try."""
-        self.ends[ended.how] += 1
-        if ended.how not in (*HARMLESS, NO_TIME):
-            key = f"{job.part}: {ended.how} {ended.where or job.kind}"
-            self.findings.setdefault(key, []).append(f"{name}: {ended.said}")
-
-
 def run(parts: list[str], seed: int, minutes: float, folder: Path, mutated: int = MUTATED) -> dict[tuple[str, str], Row]:
     """Run the campaign in a folder, two tries at a time; return its rows by part and kind."""
     torch.set_num_threads(1)
@@ -121,53 +103,31 @@ def run(parts: list[str], seed: int, minutes: float, folder: Path, mutated: int 
         for job, found in tqdm(done, total=len(jobs), unit="job", mininterval=5):
             shown = "cases" if job.part == "hostile" and job.kind not in hostile.OF_THE_SUITE else job.kind
             for name, ended in found:
-                rows.setdefault((job.part, shown), Row()).add(job, name, ended)
+                rows.setdefault((job.part, shown), Row()).add(job.part, job.kind, name, ended)
     return rows
-
-
-def known_findings() -> dict[str, str]:
-    """Return the findings that are known: beginning of their key -> why they are not mended."""
-    return {one["finding"]: one["why"] for one in tomllib.loads(KNOWN.read_text(encoding="utf-8")).get("known", [])}
-
-
-def unknown(rows: dict[tuple[str, str], Row]) -> list[str]:
-    """Return the keys of findings that nobody has explained."""
-    known = tuple(known_findings())
-    return sorted({key for row in rows.values() for key in row.findings if not (known and key.startswith(known))})
-
-
-def table(rows: dict[tuple[str, str], Row]) -> str:
-    """Return the tries and findings in Markdown."""
-    lines = ["| part | what | tries | answered as before | refused in words | findings | not tried |", "|---|---|---|---|---|---|---|"]
-    for (part, kind), row in sorted(rows.items(), key=lambda item: (PARTS.index(item[0][0]), item[0][1])):
-        ends, bad = row.ends, sum(map(len, row.findings.values()))
-        tries = sum(ends.values()) - ends[NO_TIME]
-        lines.append(f"| {part} | {kind} | {tries:,} | {ends['returned']:,} | {ends['refused']:,} | {bad} | {ends[NO_TIME]} |")
-    known, found = known_findings(), Counter()
-    for row in rows.values():
-        found.update({key: len(names) for key, names in row.findings.items()})
-    lines += ["", "| finding | tries | known, and why |", "|---|---|---|"] if found else ["", "No finding."]
-    for key, times in sorted(found.items()):
-        why = next((why for begin, why in known.items() if key.startswith(begin)), "**unknown**")
-        lines.append(f"| `{key.replace('|', ' ')}` | {times} | {why} |")
-    return "\n".join(lines)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run what is asked for, print the table, and return the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    writes = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    writes.add_argument("--write", type=Path, metavar="PAGE", help=f"a page whose part below '{HEADING.strip()}' the table replaces")
+    parser = argparse.ArgumentParser(parents=[writes], description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=1, help="of all draws")
     parser.add_argument("--minutes", type=float, default=30, help="after which nothing new is begun")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="some parts")
     parser.add_argument("--mutated", type=int, default=MUTATED, help="how many inputs are spoilt")
     asked = parser.parse_args(arguments)
-    begin = time.monotonic()
+    begin, (load, _, _) = time.monotonic(), os.getloadavg()
     with TemporaryDirectory(prefix="faults") as folder:
         rows = run(asked.only, asked.seed, asked.minutes, Path(folder), asked.mutated)
     for row in rows.values():
         for key, names in row.findings.items():
             print(f"{key}\n" + "\n".join(f"    {name!r:.700}" for name in names[:3]))
-    print(f"\n{table(rows)}\n\nseed {asked.seed}, {(time.monotonic() - begin) / 60:.0f} minutes")
+    _, words = writes.parse_known_args(arguments)  # where the table goes does not change it
+    text = f"{run_in_words(words, asked.seed, (time.monotonic() - begin) / 60, load)}\n\n{table(rows)}"
+    print(f"\n{text}")
+    if asked.write:
+        write_into(asked.write, text)
     not_tried = sum(row.ends[NO_TIME] for row in rows.values())
     return 1 if unknown(rows) or not_tried else 0
 

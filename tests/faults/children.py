@@ -6,6 +6,7 @@ import resource
 import select
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -17,9 +18,12 @@ from mlee_sb.errors import InputError
 GIGABYTE = 2**30
 MOST_MEMORY = GIGABYTE  # that one input may take
 ROOM = GIGABYTE + GIGABYTE // 2  # of address space for a child, so that a machine survives what takes more
-PATIENCE = 10.0  # seconds that one input may take
+PATIENCE = 10.0  # seconds of CPU that one input may take: on a loaded machine, the clock tells nothing
+LOOKS = 10  # in this time
+CLOCK = 12  # times as many seconds by the clock: what waits for ever takes no CPU
 RETURNED, REFUSED, TRACEBACK, WRONG, KILLED, HUNG, MEMORY = "returned", "refused", "traceback", "wrong", "killed", "hung", "memory"
 HARMLESS = (RETURNED, REFUSED)
+ENDS_THE_CHILD = (KILLED, HUNG)  # these end the child, too
 
 
 class Wrong(Exception):
@@ -63,7 +67,7 @@ def try_each(work: Callable[[int], object], numbers: Sequence[int], patience: fl
     ----------
     work : takes a number; it is called in a child, and what it returns must be JSON
     numbers : of the tries
-    patience : seconds after which a try hangs
+    patience : seconds of CPU after which a try hangs, or `CLOCK` times as many by the clock
     room : bytes of address space that a child may take beyond those of this process
     """
     left = list(numbers)
@@ -128,7 +132,7 @@ def _listened(child: int, reader: int, patience: float) -> Iterator[Ended]:
     """Yield what a child tells, and how the try ended in which it ended itself."""
     hung = False
     try:
-        for line in _lines(reader, patience):
+        for line in _lines(reader, child, patience):
             yield Ended(**json.loads(line))
     except TimeoutError:
         hung = True
@@ -136,22 +140,39 @@ def _listened(child: int, reader: int, patience: float) -> Iterator[Ended]:
         end_group(child)
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if hung:
-        yield Ended(HUNG, said=f"more than {patience:g} s")
+        yield Ended(HUNG, said=f"more than {patience:g} s of CPU, or {CLOCK * patience:g} s by the clock")
     elif status != 0:
         yield Ended(KILLED, f"status {status}" if status > 0 else signal.Signals(-status).name)
 
 
-def _lines(reader: int, patience: float) -> Iterator[bytes]:
-    """Yield whole lines from a pipe. Raise a TimeoutError if the next one does not come."""
-    buffer = b""
+def _lines(reader: int, child: int, patience: float) -> Iterator[bytes]:
+    """Yield whole lines from the pipe of a child. Raise a TimeoutError if the next one takes too long."""
+    buffer, begin, used = b"", time.monotonic(), None
     while True:
-        if not select.select([reader], [], [], patience)[0]:
-            raise TimeoutError
+        if not select.select([reader], [], [], patience / LOOKS)[0]:
+            now = _cpu_of(child)  # from the first look on: most tries end before
+            used = now if used is None else used
+            if now - used > patience or time.monotonic() - begin > CLOCK * patience:
+                raise TimeoutError
+            continue
         part = os.read(reader, 1 << 16)
         if not part:
             return
         *lines, buffer = (buffer + part).split(b"\n")
         yield from lines
+        if lines:
+            begin, used = time.monotonic(), None
+
+
+def _cpu_of(leader: int) -> float:
+    """Return the seconds of CPU that a child of ours took, with all that it started."""
+    ticks = 0
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError, IndexError, ValueError):
+            _, _, _, session, *rest = entry.read_text().rpartition(")")[2].split()
+            if int(session) == leader:
+                ticks += sum(map(int, rest[7:11]))  # of itself, and of its children that have ended: in user mode and in the system
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def end_group(child: int) -> None:

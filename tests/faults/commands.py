@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,49 +20,58 @@ from world import COMMANDS, World
 from mlee_sb.start import start
 
 NO_END = "no end"
-LONGEST = 240.0  # seconds after which a command hangs: many times what the longest takes on a busy machine
+LONGEST = 600.0  # seconds after which a command hangs: many times what the longest takes on a busy machine
 SAME = (".csv", ".tex", ".md", "protocol.json")  # endings of files that are the same in every run, if two undisturbed runs say so
 
 
 class Command:
-    """A command that runs in a child, with a folder for its output and a file for what it says."""
+    """A command that runs in a child, with a folder for its output. What it says comes through a pipe, which no limit on files holds up."""
 
     def __init__(self, world: World, name: str, output: Path, before: Callable[[], object] = lambda: None):
         output.mkdir(parents=True, exist_ok=True)
-        self.said = output.parent / f"{output.name}.said"
         words = COMMANDS[name](world, output)
+        self._heard, (self._pipe, said) = b"", os.pipe()
+        os.set_blocking(self._pipe, False)
         self.child = os.fork()
         if self.child == 0:
             os.setsid()
             multiprocessing.current_process()._config["daemon"] = False  # or joblib gives a sweep no workers below a worker of a pool
-            speak_to(os.open(self.said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC))
+            speak_to(said)
             status = 99
             try:
                 before()
                 status = start("mlee_sb.cli.app", words)
+            except BaseException:
+                traceback.print_exc()  # as Python does where the program ends
             finally:
                 sys.stdout.flush()
                 sys.stderr.flush()
                 os._exit(status)
+        os.close(said)
 
     def wait(self, longest: float = LONGEST) -> int | str | None:
         """Wait for its end, and return its status, negative for a signal; `NO_END` after `longest` seconds."""
         end = time.monotonic() + longest
         while not (done := os.waitpid(self.child, os.WNOHANG))[0]:
+            self._listen()
             if time.monotonic() > end:
                 return NO_END
             time.sleep(0.01)
         return os.waitstatus_to_exitcode(done[1])
 
-    def end(self) -> None:
-        """End it and what it started."""
+    def end(self) -> str:
+        """End it and what it started, and return what it said."""
         end_group(self.child)
         with suppress(ChildProcessError):
             os.waitpid(self.child, 0)
+        self._listen()
+        os.close(self._pipe)
+        return self._heard.decode(errors="replace")
 
-    def text(self) -> str:
-        """Return what it said."""
-        return self.said.read_text(errors="replace")
+    def _listen(self) -> None:
+        with suppress(BlockingIOError):
+            while part := os.read(self._pipe, 1 << 16):
+                self._heard += part
 
     def descendants(self) -> list[int]:
         """Return the processes that it started, and those that they started."""
@@ -93,7 +103,8 @@ def undisturbed(world: World, name: str) -> Undisturbed:
         counted = output.parent / f"{name}{number}.count"
         begin = time.monotonic()
         status = (run := Command(world, name, output, lambda o=output, c=counted: _count(o, c))).wait()
-        assert status == 0, f"{name} ended with {status}: {run.text()}"
+        said = run.end()
+        assert status == 0, f"{name} ended with {status}: {said}"
         found.append((time.monotonic() - begin, len(counted.read_bytes()), contents(output), hidden(output)))
     (seconds, operations, one, names), (_, _, other, _) = found
     return Undisturbed(seconds, operations, {path: content for path, content in one.items() if other.get(path) == content}, names)
@@ -107,9 +118,7 @@ def _count(output: Path, counted: Path) -> None:
 def made_good(world: World, name: str, output: Path, clean: Undisturbed, after: str) -> Ended:
     """Run a command again after something happened, and compare what lies there then with what an undisturbed run leaves."""
     status = (run := Command(world, name, output)).wait()
-    text = run.text()
-    run.end()
-    where, found = f"{name} {after}", contents(output)
+    text, where, found = run.end(), f"{name} {after}", contents(output)
     if status == NO_END:
         return Ended(HUNG, where, text[-300:])
     if status != 0:

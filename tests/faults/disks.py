@@ -2,6 +2,7 @@
 
 import errno
 import shutil
+from pathlib import Path
 from random import Random
 
 from children import HUNG, RETURNED, TRACEBACK, WRONG, Ended
@@ -25,7 +26,7 @@ def refuse(world: World, number: int, seed: int, clean: dict[str, Undisturbed]) 
         shutil.copytree(world.folder / "undisturbed" / f"{name}0", output, dirs_exist_ok=True)
     old = contents(output)
     at = random.randint(1, clean[name].operations)
-    size = random.choice((4_000, 8_000, 20_000))  # what it says must fit into a file, too
+    size = random.choice((0, 4_000, 20_000, 2_000_000))
 
     def before() -> None:
         if error == SIZE:
@@ -33,17 +34,16 @@ def refuse(world: World, number: int, seed: int, clean: dict[str, Undisturbed]) 
         else:
             Operations(output, refuses_from(at, getattr(errno, error))).watch()
 
-    run = Command(world, name, output, before)
-    status = run.wait()
-    run.end()
-    where, ended = f"{name} {number}, {error} from {at if error != SIZE else f'{size} bytes'} on", _judged(name, error, status, run, output)
+    status = (run := Command(world, name, output, before)).wait()
+    text = run.end()
+    where = f"{name} {number}, {error} from {at if error != SIZE else f'{size} bytes'} on"
+    ended = _judged(name, error, status, text, output)
     if ended.how == RETURNED and not set(old.values()) <= {path.read_bytes() for path in output.rglob("*") if path.is_file()}:
-        ended = Ended(WRONG, f"{name}, {error}: what was there is lost", run.text()[-300:])
+        ended = Ended(WRONG, f"{name}, {error}: what was there is lost", text[-300:])
     return where, ended if ended.how != RETURNED else made_good(world, name, output, clean[name], f"after {error}")
 
 
-def _judged(name: str, error: str, status, run: Command, output) -> Ended:
-    text = run.text()
+def _judged(name: str, error: str, status: int | str, text: str, output: Path) -> Ended:
     if status == NO_END:
         return Ended(HUNG, f"{name}, {error}", text[-300:])
     if "Traceback" in text:

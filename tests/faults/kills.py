@@ -23,14 +23,11 @@ def kill(world: World, name: str, number: int, seed: int, clean: Undisturbed) ->
     at = random.randint(1, clean.operations) if how == OPERATION else random.uniform(0.05, 1.0) * clean.seconds
     where = f"{name} {number}, {how} {at:.2f}"
     first = Command(world, name, output, (lambda: Operations(output, kills_at(at)).watch()) if how == OPERATION else lambda: None)
-    try:
-        _strike(first, how, at, random)
-        status = first.wait()
-        if status == NO_END:
-            return where, Ended(HUNG, f"{name} of which a {how} was killed", first.text()[-300:])
-        return where, made_good(world, name, output, clean, "after a kill")
-    finally:
-        first.end()
+    _strike(first, how, at, random)
+    status, text = first.wait(), first.end()
+    if status == NO_END:
+        return where, Ended(HUNG, f"{name} of which a {how} was killed", text[-300:])
+    return where, made_good(world, name, output, clean, "after a kill")
 
 
 def _strike(command: Command, how: str, at: float, random: Random) -> None:

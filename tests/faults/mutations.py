@@ -10,9 +10,9 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 import torch
-from children import Ended, Wrong, try_each
+from children import ENDS_THE_CHILD, Ended, Wrong, try_each
 from mutators import spoilt
-from releases import prepare_quietly
+from releases import prepare_quietly, skipped_of
 from stages import EMOTIONS
 from world import CORPUS, World
 
@@ -48,16 +48,18 @@ def hear(folder: Path, path: Path, world: World) -> None:
 
 
 def prepare_it(folder: Path, path: Path, world: World) -> None:
-    """An utterance whose line and header were not changed has the votes that it had."""
+    """An utterance whose line and header were not changed has the votes that it had, or skipped.csv tells why not."""
     clean, lines = (world.release / path.name).read_text().splitlines(), path.read_bytes().splitlines()
     prepare_quietly(CORPUS, folder, folder / "out", list(EMOTIONS))
     found, before = (pd.read_csv(place / "utterances.csv", dtype=str).set_index("wav") for place in (folder / "out", world.manifests))
     if lines[:1] != [clean[0].encode()]:
         return
     columns = ["speaker", *(column for column in before if column.startswith("votes_"))]
+    told = skipped_of(folder / "out")  # of two lines about one utterance the first is used, and the other one is told
     for line in clean[1:]:
         wav = line.split(",")[0]
-        if lines.count(line.encode()) == 1 and wav in found.index and not found.loc[wav, columns].equals(before.loc[wav, columns]):
+        alone = lines.count(line.encode()) == 1 and Path(wav).stem not in told
+        if alone and wav in found.index and not found.loc[wav, columns].equals(before.loc[wav, columns]):
             raise Wrong(f"{path.name}: {line} became {found.loc[wav].to_dict()}")
 
 
@@ -182,7 +184,7 @@ def mutate(world: World, kind: str, numbers: range, seed: int) -> Iterator[tuple
                 path.write_bytes(clean[path])
 
         for name, (number, ended) in zip(names, zip(numbers, try_each(work, numbers), strict=True), strict=True):
-            if ended.how not in ("returned", "refused"):  # the child may have ended before it could mend the file
+            if ended.how in ENDS_THE_CHILD:  # so it could not mend the file; a child that goes on reads these files now
                 for path, content in clean.items():
                     path.write_bytes(content)
             yield f"{name} {number}", ended

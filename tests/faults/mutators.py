@@ -24,6 +24,7 @@ ODD_WORDS += [
 ]
 ODD_NUMBERS = [0, 1, 2, 255, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 1]
 DEEP = b"[" * 5000
+LOST = 0.02  # share of tries in which nothing but the name of a file is left, or its length, as after a power loss
 HEADER = 64  # bytes at the beginning of a recording, in which most of what is told of it stands
 
 
@@ -113,6 +114,8 @@ def of_safetensors(content: bytes, random: Random) -> bytes:
 
 def spoilt(name: str, content: bytes, random: Random) -> bytes:
     """Spoil a file in a way that is fit for its kind, and now and then as mere bytes."""
+    if random.random() < LOST:
+        return random.choice([b"", bytes(len(content))])
     text = name.endswith((".csv", ".yaml", ".txt", ".json"))
     ways = [of_bytes, of_text] if text else [of_bytes]
     ways += [of_json, of_json] if name.endswith(".json") else [of_text, of_text] if text else []

@@ -10,10 +10,11 @@ import hostile
 import kills
 import mutations
 import pytest
-from campaign import KNOWN, MUTATED, Job, Row, jobs_of, known_findings, table, unknown
+from campaign import MUTATED, jobs_of
 from children import HUNG, KILLED, MEMORY, REFUSED, RETURNED, TRACEBACK, WRONG, Ended, Wrong, try_each
 from commands import undisturbed
 from mutators import spoilt
+from outcome import HEADING, KNOWN, Row, known_findings, run_in_words, table, unknown, write_into
 from world import make_world
 
 from mlee_sb.errors import InputError
@@ -57,12 +58,39 @@ def swell():
     return len(bytearray(2**33))
 
 
-ENDS = {RETURNED: int, REFUSED: refuse, WRONG: differ, TRACEBACK: stumble, KILLED: die, HUNG: hang, MEMORY: swell}
+def calculate():
+    while True:
+        pass
+
+
+ENDS = {RETURNED: int, REFUSED: refuse, WRONG: differ, TRACEBACK: stumble, KILLED: die, HUNG: calculate, MEMORY: swell}
+
+
+def ends(works, **waits):
+    return [ended.how for ended in try_each(lambda number: works[number](), range(len(works)), **waits)]
 
 
 def test_every_way_to_end_is_told_and_the_next_try_goes_on():
-    works = list(ENDS.values())
-    assert [ended.how for ended in try_each(lambda number: works[number](), range(len(works)), patience=1.0)] == list(ENDS)
+    assert ends(list(ENDS.values()), patience=0.5) == list(ENDS)
+
+
+def test_what_waits_hangs_only_after_a_time_that_a_busy_machine_may_take(monkeypatch):
+    assert ends([lambda: time.sleep(0.3), int], patience=0.1) == [RETURNED, RETURNED]
+    monkeypatch.setattr("children.CLOCK", 2)
+    assert ends([hang, int], patience=0.1) == [HUNG, RETURNED]
+
+
+def test_a_file_is_never_written_while_a_child_reads_it(world, monkeypatch):
+    def read(folder, path, world):
+        files = [other for other in folder.glob("*.csv") if other != path]
+        before = [other.stat().st_mtime_ns for other in files]
+        time.sleep(0.05)
+        if [other.stat().st_mtime_ns for other in files] != before:
+            die()
+        stumble()
+
+    monkeypatch.setitem(mutations.KINDS, "read slowly", mutations.Kind(1, "manifests", "*.csv", read))
+    assert {ended.how for _, ended in mutations.mutate(world, "read slowly", range(10), SEED)} == {TRACEBACK}
 
 
 def test_a_file_is_spoilt_in_the_same_way_every_time():
@@ -103,13 +131,24 @@ def test_the_campaign_is_as_large_as_it_says(world):
 
 def test_a_finding_that_nobody_explained_is_in_the_table_as_unknown(monkeypatch, tmp_path):
     rows = {("mutations", "labels.csv"): (row := Row())}
-    row.add(Job("mutations", "labels.csv"), "a.csv 1", Ended(RETURNED))
-    row.add(Job("mutations", "labels.csv"), "a.csv 2", Ended(TRACEBACK, "KeyError in a.py:b", "'x'"))
+    row.add("mutations", "labels.csv", "a.csv 1", Ended(RETURNED))
+    row.add("mutations", "labels.csv", "a.csv 2", Ended(TRACEBACK, "KeyError in a.py:b", "'x'"))
     assert unknown(rows) == ["mutations: traceback KeyError in a.py:b"]
-    assert "| mutations | labels.csv | 2 | 1 | 0 | 1 | 0 |" in table(rows) and "**unknown**" in table(rows)
-    monkeypatch.setattr("campaign.KNOWN", path := tmp_path / "known.toml")
+    for kind in ("labels.csv", "**all**"):
+        assert f"| mutations | {kind} | 2 | 1 | 0 | 1 | 0 |" in table(rows)
+    assert "**unknown**" in table(rows)
+    monkeypatch.setattr("outcome.KNOWN", path := tmp_path / "known.toml")
     path.write_text('[[known]]\nfinding = "mutations: traceback KeyError in a.py"\nwhy = "nobody reads it"\n')
     assert unknown(rows) == [] and "nobody reads it" in table(rows)
+
+
+def test_the_table_takes_the_place_of_the_one_before_with_the_run_that_it_is_of(tmp_path):
+    page = tmp_path / "campaign.md"
+    page.write_text(f"# Title\n{HEADING}\nOf an earlier run.\n\n| old |\n")
+    write_into(page, run_in_words(["--only", "kills"], seed=7, minutes=6.6, load=0.25))
+    title, told = page.read_text().split(HEADING)
+    assert title == "# Title\n" and "| old |" not in told
+    assert "Of `python tests/faults/campaign.py --only kills`, seed 7, commit " in told and "load of 0.2 at its begin, 7 minutes." in told
 
 
 def test_every_known_finding_has_a_reason():

@@ -179,6 +179,7 @@ def test_a_bundle_that_training_wrote_is_right_in_everything(bundle):
         ("label_encoder.ckpt", ("'neu' => 0", "'neu' => 1"), "label_encoder.ckpt: not what mlee_sb writes"),
         ("hyperparams.yaml", ("sample_rate: 16000", "sample_rate: 8000"), "hyperparams.yaml: not what mlee_sb writes"),
         ("classifier.ckpt", b"garbage", "classifier.ckpt: not plain weights"),
+        ("classifier.ckpt", b"", "classifier.ckpt: not plain weights"),
         ("embedding_model.ckpt", "classifier.ckpt", "embedding_model.ckpt: not the weights of"),
         ("golden.json", None, "golden.json: missing"),
     ],

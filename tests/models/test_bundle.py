@@ -264,7 +264,7 @@ def test_labels_in_another_order_are_refused_wherever_they_are_changed(bundle, w
         ({"frozen_encoders": False}, ["several encoders"]),
         ({"presence__encoder": 2}, ["presence belongs to encoder 2"]),
         ({"presence__encoder": -1}, ["presence.encoder"]),
-        ({"classifier__hidden_size": 10**8}, ["describes a model of"]),
+        ({"classifier__hidden_size": 10**8}, ["config.json: describes a model of"]),
         ({"classifier__hidden_size": 10**12}, ["numbers up to"]),
         ({"classifier__hidden_size": "8"}, ["config.json"]),
         ({"classifier__hiden_size": 8}, ["hiden_size"]),

@@ -114,7 +114,7 @@ class Killed(Exception):
 def trained(folder, killed_after=None):
     """A Brain that was trained with a curriculum of three bins, or was killed after an epoch. What it learns makes it worse and worse."""
     (folder / "save").mkdir(parents=True, exist_ok=True)
-    brain, data, valid = brain_of(SoftTargetBrain, folder, epochs=5), loader().dataset, loader()
+    brain, data, valid = brain_of(SoftTargetBrain, folder, epochs=4), loader().dataset, loader()
     valid.dataset.labels = 1 - data.labels
     brain.epochs.limit_warmup = epochs_before_all(SMALL)
     rows = rows_of([*DISPUTED, *AGREED, *BETWEEN, (3, 0, 0)])

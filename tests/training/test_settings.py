@@ -173,6 +173,7 @@ def edited(folder: Path, file: str, old: str, new: str) -> Path:
         ("base.yaml", "batch_size: 16", "batch_size: 16.5", "batch_size is 16.5, and must be a whole number"),
         ("base.yaml", "requires: {}", "requires: 0", "requires is 0, and must be settings by name"),
         ("base.yaml", "requires: {}", "requires: {mlee: mlee.yaml}", "requires mlee: 'mlee.yaml': give it an hparams file"),
+        ("base.yaml", "requires: {}", "requires: {mlee: {target: !a:b c}}", "requires mlee: {'target': {'!': '!a:b'}}: give it an hparams"),
         ("base.yaml", "requires: {}", "requires: {mlee: {hprams: mlee.yaml}}", "give it an hparams file: {hparams: mlee.yaml}"),
     ],
 )
