@@ -5,7 +5,16 @@ import json
 import pytest
 from releases import without_the_hash_of_votes, write_iemocap, write_table
 
-from mlee_sb.corpora.manifest import column_types, read_fingerprints, read_fold, read_protocol, read_split, read_utterances, read_votes
+from mlee_sb.corpora.manifest import (
+    column_types,
+    read,
+    read_fingerprints,
+    read_fold,
+    read_protocol,
+    read_split,
+    read_utterances,
+    read_votes,
+)
 from mlee_sb.corpora.prepare import prepare
 from mlee_sb.errors import InputError
 from mlee_sb.files import sha256_of
@@ -218,3 +227,20 @@ def test_a_speaker_of_two_splits_is_refused(folder):
     (folder / "protocol.json").write_text(json.dumps(protocol))
     with pytest.raises(InputError, match=r"protocol\.json: fold 1: speaker '007' is in train and in test"):
         read_fold(folder, 1)
+
+
+def test_a_fold_that_was_read_is_read_again_after_any_of_its_files_changed(folder, monkeypatch):
+    reads = []
+    monkeypatch.setattr(read, "_splits", lambda *of_fold, splits=read._splits: reads.append(of_fold) or splits(*of_fold))
+    first = read.read_fold(folder, 1)
+    first["train"]["speaker"] = "changed in memory"
+    again = read.read_fold(folder, 1)
+    assert len(reads) == 1 and (again["train"]["speaker"] != "changed in memory").all()
+    path = folder / "fold1/test.csv"
+    text = path.read_text()
+    path.write_text(text + "\n")
+    read.read_fold(folder, 1)
+    assert len(reads) == 2
+    path.write_text(text.replace(text.splitlines()[1], ""))
+    with pytest.raises(InputError, match="fold1/test.csv"):
+        read.read_fold(folder, 1)

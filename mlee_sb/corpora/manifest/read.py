@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from functools import lru_cache
 from itertools import combinations
 from pathlib import Path
 
@@ -24,7 +25,10 @@ from mlee_sb.corpora.manifest.faults import Fault, faults_of_split, faults_of_ut
 from mlee_sb.corpora.manifest.identities import is_stand_in
 from mlee_sb.corpora.manifest.protocol import VOTES_HASH, fold_numbers, group_column, read_protocol, types_of
 from mlee_sb.errors import choose
+from mlee_sb.files import sha256_of
 from mlee_sb.typed_files import read_text_table
+
+KEPT_FOLDS = 16  # that are kept in memory at most
 
 
 def read_utterances(folder: str | Path) -> pd.DataFrame:
@@ -53,7 +57,20 @@ def read_split(folder: str | Path, fold: int, split: str) -> pd.DataFrame:
 
 def read_fold(folder: str | Path, fold: int) -> dict[str, pd.DataFrame]:
     """Return the three splits of a fold by name, each as `read_split` does. They share no speaker and no utterance."""
-    return _splits(Path(folder), fold, SPLITS)
+    folder = Path(folder)
+    files = [
+        *(folder / name for name in (PROTOCOL, UTTERANCES, FINGERPRINTS, VOTES)),
+        *(_split_file(folder, fold, name) for name in SPLITS),
+    ]
+    return {
+        name: rows.copy() for name, rows in _read_fold(folder, fold, tuple(sha256_of(file) for file in files if file.is_file())).items()
+    }
+
+
+@lru_cache(maxsize=KEPT_FOLDS)
+def _read_fold(folder: Path, fold: int, contents: tuple) -> dict[str, pd.DataFrame]:
+    """Read a fold once, as long as its files are the same: a plan of many rows asks for each fold many times."""
+    return _splits(folder, fold, SPLITS)
 
 
 def pieces_of(frame: pd.DataFrame) -> list[tuple[str, float | None, float | None]]:
@@ -117,9 +134,13 @@ def _splits(folder: Path, fold: int, names: Iterable[str]) -> dict[str, pd.DataF
     known = {split: {speaker for speaker in rows[SPEAKER] if not is_stand_in(speaker)} for split, rows in of_split.items()}
     _refuse_shared(folder, fold, SPEAKER, known)
     for split in names:
-        path = folder / f"fold{fold}" / f"{split}.csv"
+        path = _split_file(folder, fold, split)
         _refuse(faults_of_split(path, read_table(path, list(utterances)), utterances, column, entry[split]))
     return {split: _as_types(of_split[split], protocol) for split in names}
+
+
+def _split_file(folder: Path, fold: int, split: str) -> Path:
+    return folder / f"fold{fold}" / f"{split}.csv"
 
 
 def _refuse_shared(folder: Path, fold: int, what: str, of_split: dict[str, set[str]]) -> None:
