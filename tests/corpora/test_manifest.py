@@ -167,9 +167,9 @@ def test_votes_of_other_listeners_are_refused_by_every_reader(folder, tmp_path, 
     if corpus == "named":
         prepare("iemocap", write_iemocap(tmp_path / "release"), folder, say=lambda line: None)
     (folder / "votes.csv").write_text("ID,annotator,label\n001,E1,hap\n")
-    for read in (read_utterances, lambda folder: read_fold(folder, 1), read_votes):
+    for reader in (read_utterances, lambda folder: read_fold(folder, 1), read_votes):
         with pytest.raises(InputError, match=r"votes\.csv: this file was changed: its hash is .*; run mlee prepare"):
-            read(folder)
+            reader(folder)
     (folder / "votes.csv").unlink()
     with pytest.raises(InputError, match=r"votes\.csv: missing; run mlee prepare"):
         read_votes(folder)
