@@ -11,11 +11,12 @@ ANGRY = "E4"
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("row", ["annotator_heads", "listener_adapted"])
-def test_the_listener_who_hears_anger_nearly_everywhere_is_found(row, tmp_path):
+def test_the_listener_who_hears_anger_nearly_everywhere_is_found(tmp_path):
     release = make_demo_release(tmp_path / "release")
-    settings = {"max_epochs": 12, "speeds": [1.0], "device": "cpu"}
-    files = StageFolder(train(row, fold=3, corpus="demo", data_folder=release, results=tmp_path / "results", **settings).folder)
+    settings = {"max_epochs": 8, "speeds": [1.0], "device": "cpu"}
+    files = StageFolder(
+        train("annotator_heads", fold=3, corpus="demo", data_folder=release, results=tmp_path / "results", **settings).folder
+    )
     answers = files.read_annotators()
     angry = (answers["answer"] == "ang").groupby(answers["annotator"]).mean()
     assert angry[ANGRY] > 0.6 and angry.drop(ANGRY).max() < 0.5
