@@ -19,6 +19,7 @@ KILOBITS = {  # a second, by (MPEG 1?, layer)
 }
 INFO = (b"Xing", b"Info")  # in a first frame that has no sound, and tells how many follow
 HAS_FRAMES, HAS_BYTES = 1, 2  # flags in it
+FIELDS = 16  # bytes of an `INFO` and of the numbers in it: its flags, the frames and the bytes
 TAG = 128  # bytes of an old tag at the end
 VBRI_AT = 36  # place of another mark in a frame, with the same meaning
 LAME_DELAYS = 21  # bytes from the name of the encoder to the samples to leave out at the begin and at the end
@@ -202,7 +203,7 @@ def _told(content: Content, frame: Frame) -> int | None:
     """Return how many frames follow one that has no sound; None for a frame of sound."""
     if content[frame.at + VBRI_AT : frame.at + VBRI_AT + 4] == b"VBRI":
         return int.from_bytes(content[frame.at + VBRI_AT + 14 : frame.at + VBRI_AT + 18], "big")
-    if content[frame.info : frame.info + 4] not in INFO:
+    if content[frame.info : frame.info + 4] not in INFO or min(frame.at + frame.size, len(content)) < frame.info + FIELDS:
         return None
     flags, frames = struct.unpack_from(">II", content, frame.info + 4)
     return frames if flags & HAS_FRAMES else -1

@@ -113,6 +113,7 @@ CUT = {
     "ogg: the second of two": OGG + OGG[:-100],
     "mp3: in the middle of a frame": MP3[:-50],
     "mp3: between frames": INFO + b"".join(FRAMES[:100]),
+    "mp3: in the number of its frames": INFO[: (INFO.find(b"Xing") + 1 or INFO.index(b"Info") + 1) + 8],
     "mp3 without a number of frames: in the middle of one": b"".join(FRAMES)[:-50],
     "mp3: the second of two": MP3 + SECOND_MP3[: len(SECOND_MP3) // 2],
 }

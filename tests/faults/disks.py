@@ -38,7 +38,8 @@ def refuse(world: World, number: int, seed: int, clean: dict[str, Undisturbed]) 
     text = run.end()
     where = f"{name} {number}, {error} from {at if error != SIZE else f'{size} bytes'} on"
     ended = _judged(name, error, status, text, output)
-    if ended.how == RETURNED and not set(old.values()) <= {path.read_bytes() for path in output.rglob("*") if path.is_file()}:
+    there = {path.read_bytes() for path in output.rglob("*") if path.is_file()}
+    if ended.how == RETURNED and status != 0 and not set(old.values()) <= there:
         ended = Ended(WRONG, f"{name}, {error}: what was there is lost", text[-300:])
     return where, ended if ended.how != RETURNED else made_good(world, name, output, clean[name], f"after {error}")
 
