@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 import torch
-import torch._dynamo  # noqa: F401  the first optimiser of a process imports it, which takes as long as a short training: here once for all
+import torch._dynamo  # the first optimiser of a process imports it, which takes as long as a short training: here once for all
 
 from mlee_sb.errors import InputError
 from mlee_sb.files import json_text
