@@ -80,8 +80,8 @@ class Target:
     classifier : the kind of classifier that it needs (`mlee_sb.models.classifiers`)
     all_outputs : whether its loss takes what the classifier returns with ``all_outputs=True``, and not its logits [batch, K]; not with the
         dense classifier, which has no other output
-    needs_annotators : whether it learns the votes of each annotator, and not their numbers. A corpus without names of annotators is refused,
-        and the setting ``min_annotator_votes``, which must be one of its own, says whose votes it gets
+    needs_annotators : whether it learns the votes of each annotator, and not their numbers. A corpus without names of annotators is
+        refused, and the setting ``min_annotator_votes``, which must be one of its own, says whose votes it gets
     """
 
     name: ClassVar[str]
@@ -203,9 +203,7 @@ def find_target(name: str) -> Target:
 def _check_needs(kind: type[Target], where: str) -> None:
     """Refuse a target whose members do not go together, which its training would tell in its first step, or after its last."""
     if kind.all_outputs and kind.classifier == DENSE:
-        raise InputError(
-            f"{where}: all_outputs is True, and its classifier {DENSE!r} has K logits only: give it another kind of classifier"
-        )
+        raise InputError(f"{where}: all_outputs is True, and its classifier {DENSE!r} has K logits only: give it another kind")
     if kind.needs_annotators and MIN_VOTES not in kind.settings:
         raise InputError(f"{where}: needs_annotators is True, so its settings must have {MIN_VOTES!r}: Setting(int, above=0)")
 

@@ -131,7 +131,7 @@ def _check_classifier(settings: Mapping, file: str | Path) -> None:
 
 
 def _command_for(target: Target) -> str:
-    """Return the command that trains a target on a row with its classifier. Each kind but the dense one has one row, named as its target."""
+    """Return the command that trains a target on a row with its classifier. Each kind but the dense one has a row, named as its target."""
     ours = [name for name in target_names(classifier=target.classifier) if type(find_target(name)).__module__.startswith("mlee_sb.")]
     row = "dominant" if target.classifier == DENSE else ours[0]
     return f"mlee train {row}" if target.name == row else f"mlee train {row} --target {target.name}"
