@@ -86,7 +86,7 @@ def test_class_weights_can_be_undone_to_what_the_likelihood_is_of():
     assert undone == pytest.approx(DIRICHLET.concentrations(of_the_votes.numpy()), rel=1e-5)
 
 
-@pytest.mark.parametrize("logits", [[6e4, 5.99e4], [-6e4, -6e4], [300.0, -300.0], [0.0, 0.0]])
+@pytest.mark.parametrize("logits", [[6e4, 5.99e4], [-6e4, -6e4], [6e4, -6e4], [400.0, -400.0], [300.0, -300.0], [0.0, 0.0]])
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
 def test_the_loss_and_its_gradient_are_finite_at_any_logits_of_half_precision(logits, dtype):
     leaf = torch.tensor([logits], dtype=dtype, requires_grad=True)

@@ -60,3 +60,14 @@ def test_the_table_of_rows_marks_the_best_value_of_each_score():
     lines = script.table([one, other, {"row": "none", "pooled": {}}], ("ua", "aurc")).splitlines()
     assert lines[0] == "| row | UA | AURC |"
     assert lines[2:] == ["| `one` | **60.0 [50.0, 70.0]** | 60.0 |", "| `other` | 50.0 [40.0, 60.0] | **50.0** |", "| `none` | – | – |"]
+
+
+def test_the_simulation_of_the_dirichlet_row_tells_each_figure_of_its_page(monkeypatch, capsys):
+    script = load("dirichlet_simulated")
+    assert run(monkeypatch, script, "--utterances", 300, "--epochs", 6, "--seeds", 1) == 0
+    said = dict(line.rsplit(" to ", 1) for line in capsys.readouterr().out.splitlines())
+    figures = {line.rsplit(" ", 1)[0]: float(value) for line, value in said.items()}
+    assert figures["listeners of a known spread: rank correlation of the disagreement"] > 0.7
+    assert figures["dirichlet, class weights: correlation"] > figures["dirichlet with the published loss, class weights: correlation"]
+    page = (STUDIES.parent / "ways.md").read_text(encoding="utf-8")
+    assert script.__name__ in page and all(f"| {row} |" in page for row in script.ROWS)

@@ -154,6 +154,16 @@ def test_a_target_that_lacks_a_member_is_named_with_it(tmp_path, monkeypatch, mi
         ("other_name", "class Mine(HardTarget):\n    name = 'mine'", "its name 'other_name' as in the entry point"),
         ("other_output", "class Mine(HardTarget):\n    name, output = 'other_output', 'softmax'", "must be one of mlee_sb.targets.OUTPUTS"),
         (
+            "no_other_outputs",
+            "class Mine(HardTarget):\n    name, all_outputs = 'no_other_outputs', True",
+            "all_outputs is True, and its classifier 'dense' has K logits only",
+        ),
+        (
+            "whose_votes",
+            "class Mine(HardTarget):\n    name, needs_annotators = 'whose_votes', True",
+            "needs_annotators is True, so its settings must have 'min_annotator_votes'",
+        ),
+        (
             "not_there",
             "class Yours(HardTarget):\n    pass",
             "package_of_not_there:Mine of the package package_of_not_there cannot be imported",

@@ -80,9 +80,8 @@ class Row:
 
         It is how claims name the row: ``kld@alpha=0.75``.
         """
-        told = (*self.in_its_name, TARGET)
         row = read_settings(self.file, nested({**self.settings, **target}))["row"]
-        return row_name(row, variant_of({name: value for name, value in self.settings.items() if name not in told}))
+        return row_name(row, variant_of({name: value for name, value in self.settings.items() if name not in self.in_its_name}))
 
 
 @dataclass(frozen=True)

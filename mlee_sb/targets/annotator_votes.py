@@ -5,9 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from mlee_sb.targets.base import Target
-
-MIN_VOTES = "min_annotator_votes"  # the setting: judgements of the training set that an annotator needs to be learnt
+from mlee_sb.targets.base import MIN_VOTES, Target
 
 
 def annotator_labels(votes: pd.DataFrame, ids: Sequence[str], emotions: Sequence[str], annotators: Sequence[str]) -> np.ndarray:

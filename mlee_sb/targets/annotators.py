@@ -3,8 +3,7 @@
 import numpy as np
 
 from mlee_sb.labels import softmax_class_weights
-from mlee_sb.targets.annotator_votes import MIN_VOTES
-from mlee_sb.targets.base import Setting, Target
+from mlee_sb.targets.base import MIN_VOTES, Setting, Target
 from mlee_sb.targets.outputs import SOFTMAX
 
 

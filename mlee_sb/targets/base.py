@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 DOMINANT, ALL = "dominant", "all"  # train sets
 TRAIN_SETS = (DOMINANT, ALL)
+MIN_VOTES = "min_annotator_votes"  # the setting: judgements of the training set that an annotator needs to be learnt
 MEMBERS = ("name", "output", "labels", "class_weights", "loss", "weight")
 WORDS = {bool: "True or False", int: "a whole number", float: "a number", list: "a list", str: "text", Mapping: "settings by name"}
 
@@ -77,8 +78,10 @@ class Target:
     class_weights_shift : whether class weights shift the posterior to rare emotions, so that they are divided out of it to undo them;
         False where they only say how much an utterance counts
     classifier : the kind of classifier that it needs (`mlee_sb.models.classifiers`)
-    all_outputs : whether its loss takes what the classifier returns with ``all_outputs=True``, and not its logits [batch, K]
-    needs_annotators : whether it learns the votes of each annotator, and not their numbers. A corpus without names of annotators is refused
+    all_outputs : whether its loss takes what the classifier returns with ``all_outputs=True``, and not its logits [batch, K]; not with the
+        dense classifier, which has no other output
+    needs_annotators : whether it learns the votes of each annotator, and not their numbers. A corpus without names of annotators is
+        refused, and the setting ``min_annotator_votes``, which must be one of its own, says whose votes it gets
     """
 
     name: ClassVar[str]
@@ -178,7 +181,7 @@ def find_target(name: str) -> Target:
     Raises
     ------
     InputError
-        if there is no such target, or what is registered is not a target: the message names the class and the missing member
+        if there is no such target, or what is registered is not a target: the message names the class and what is missing or wrong
 
     >>> find_target("soft").output.name
     'softmax'
@@ -193,7 +196,16 @@ def find_target(name: str) -> Target:
             raise InputError(f"{where}: has no {member}: a target needs {', '.join(MEMBERS)}")
     if not isinstance(kind.output, Output) or kind.name != name:
         raise InputError(f"{where}: its output must be one of mlee_sb.targets.OUTPUTS, and its name {name!r} as in the entry point")
+    _check_needs(kind, where)
     return kind()
+
+
+def _check_needs(kind: type[Target], where: str) -> None:
+    """Refuse a target whose members do not go together, which its training would tell in its first step, or after its last."""
+    if kind.all_outputs and kind.classifier == DENSE:
+        raise InputError(f"{where}: all_outputs is True, and its classifier {DENSE!r} has K logits only: give it another kind")
+    if kind.needs_annotators and MIN_VOTES not in kind.settings:
+        raise InputError(f"{where}: needs_annotators is True, so its settings must have {MIN_VOTES!r}: Setting(int, above=0)")
 
 
 def target_names(output: Output | None = None, classifier: str | None = None) -> list[str]:

@@ -10,6 +10,7 @@ from mlee_sb.targets.outputs import CONCENTRATIONS, DIRICHLET
 from mlee_sb.targets.soft import SoftTarget
 
 LIKELIHOOD, DENSITY = "likelihood", "density"  # the two losses
+LEAST = 1e-300  # of a concentration: log G has no value at 0, which is what is left of the smaller of two logits 745 apart
 SMOOTHING = 1e-6  # share of each emotion that a vote is not for, in the loss `DENSITY` (published code): at a corner it may be infinite
 
 
@@ -63,7 +64,7 @@ class DirichletTarget(SoftTarget):
         shifted = logits.double() - class_weights.double().log()
         a0 = shifted.logsumexp(dim=-1).clamp(*map(math.log, CONCENTRATIONS)).exp()  # the bounds leave the mean as it is
         log_mean = shifted.log_softmax(dim=-1)
-        a = a0.unsqueeze(-1) * log_mean.exp()
+        a = (a0.unsqueeze(-1) * log_mean.exp()).clamp(min=LEAST)
         votes, points, shares = labels.double().unbind(dim=1)
         likelihood = (a0 + votes.sum(dim=-1)).lgamma() - a0.lgamma() - ((a + votes).lgamma() - a.lgamma()).sum(dim=-1)
         others = points.sum(dim=-1, keepdim=True) - points  # of the other corners

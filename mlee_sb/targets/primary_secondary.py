@@ -21,7 +21,7 @@ class PrimarySecondaryTarget(HardTarget):
 
     name, one_train_set = "primary_secondary", ""
     classifier, all_outputs = "multitask", True
-    settings = {**ExistenceTarget.settings, "secondary_weight": Setting(float, least=0)}
+    settings = {**ExistenceTarget.settings, "secondary_weight": Setting(float, above=0)}
 
     def labels(self, dominant, votes, settings):
         """Make the labels [n, 3, K]: what the log probability of dominant, of present and of absent counts for each emotion."""

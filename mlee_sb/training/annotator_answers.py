@@ -23,14 +23,15 @@ def annotator_answers(
     ----------
     stage, inputs : a stage that learns each annotator, and its data
     model : with the weights of the best epoch
-    test : the test set
+    test : the test set; of a final fold, it is empty
     device : a torch device
     """
     votes = annotator_votes(stage, inputs.test, list(inputs.annotators))  # [n, M, 3]
     annotators, emotions = (torch.from_numpy(votes[..., column]).long() for column in (0, 1))
     posteriors = torch.zeros(*annotators.shape, inputs.n_emotions)  # [n, M, K], of the annotator of each vote
     model.to(device).eval()
-    for batch in make_loader(test, stage.settings["batch_size"], stage.settings["num_workers"]):
+    batches = make_loader(test, stage.settings["batch_size"], stage.settings["num_workers"]) if len(test) else ()
+    for batch in batches:
         embeddings = model.encoder.learned(upload(batch.inputs, device), batch.lengths)
         of_all = model.classifier(embeddings, all_outputs=True).float().softmax(dim=-1).cpu()  # [batch, A, K]
         posteriors[batch.items] = of_all.take_along_dim(annotators[batch.items].unsqueeze(-1), dim=1)

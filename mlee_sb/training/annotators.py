@@ -5,7 +5,8 @@ import pandas as pd
 
 from mlee_sb.corpora.manifest import RUN_PREPARE, VOTES, read_split, read_votes
 from mlee_sb.errors import InputError
-from mlee_sb.targets.annotator_votes import MIN_VOTES, annotator_labels, judgements, learnt_annotators
+from mlee_sb.targets.annotator_votes import annotator_labels, judgements, learnt_annotators
+from mlee_sb.targets.base import MIN_VOTES
 from mlee_sb.training.stage import Stage
 
 

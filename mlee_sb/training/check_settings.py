@@ -9,7 +9,7 @@ from pydoc import ErrorDuringImport, locate
 
 from mlee_sb.calibration import SPEAKERS
 from mlee_sb.errors import InputError, choose
-from mlee_sb.models.classifiers import kind_of
+from mlee_sb.models.classifiers import CLASSIFIERS, kind_of
 from mlee_sb.targets import DENSE, TRAIN_SETS, Setting, Target, find_target, target_names, usable_targets
 
 PLAIN_MEAN, WEIGHTED_MEAN = "plain", "weighted"  # how the mean of the loss over utterances is taken
@@ -123,11 +123,18 @@ def _check_classifier(settings: Mapping, file: str | Path) -> None:
     target = find_target(settings["target"])
     has = [kind_of(_located(tag, f"classifier in {file}")) for place, tag, _ in _built(settings["classifier"], "") if not place]
     if has != [target.classifier]:
-        row = f"mlee train {target.name}" if target.classifier != DENSE else f"mlee train dominant --target {target.name}"
+        choose(target.classifier, CLASSIFIERS, f"kind of classifier of the target {target.name}")
         raise InputError(
             f"{file}: the target {target.name} needs a classifier of the kind {target.classifier}, and this row has another one: "
-            f"train a row that has it: {row}"
+            f"train a row that has it: {_command_for(target)}"
         )
+
+
+def _command_for(target: Target) -> str:
+    """Return the command that trains a target on a row with its classifier. Each kind but the dense one has a row, named as its target."""
+    ours = [name for name in target_names(classifier=target.classifier) if type(find_target(name)).__module__.startswith("mlee_sb.")]
+    row = "dominant" if target.classifier == DENSE else ours[0]
+    return f"mlee train {row}" if target.name == row else f"mlee train {row} --target {target.name}"
 
 
 def _check_level(settings: Mapping, referred_to: set[str], file: str | Path) -> None:

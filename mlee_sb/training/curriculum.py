@@ -40,8 +40,7 @@ def first_epochs(rows: pd.DataFrame, settings: Mapping, seed: int) -> Tensor | N
     """
     if not epochs_before_all(settings):
         return None
-    # Rounded, because the entropy of the same counts for other emotions may differ in its last bit.
-    entropy = vote_entropy(rows[vote_columns_in(rows.columns)].to_numpy()).round(9)
+    entropy = vote_entropy(rows[vote_columns_in(rows.columns)].to_numpy())
     shuffled = np.random.default_rng(seed).permutation(len(rows))
     easiest_first = shuffled[np.argsort(entropy[shuffled], kind="stable")]
     bins = np.empty(len(rows), dtype=np.int64)

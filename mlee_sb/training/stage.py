@@ -16,7 +16,7 @@ from mlee_sb.models.bundle_files import CARD
 from mlee_sb.models.encoders.pretrained import UPSTREAM_RATE
 from mlee_sb.models.upstreams.find import FoundUpstream, find_upstream
 from mlee_sb.noted_upstreams import pinned_commit
-from mlee_sb.stage_folder import AGAIN, PROTOCOL, REQUIRED, StageFolder, key_of, row_name, stage_place, variant_of
+from mlee_sb.stage_folder import AGAIN, PROTOCOL, REQUIRED, TARGET, StageFolder, key_of, row_name, stage_place, variant_of
 from mlee_sb.targets import Target, find_target
 from mlee_sb.training.check_settings import BIN_EPOCHS, BINS, NO_CURRICULUM, TENSORBOARD, of_other_targets
 from mlee_sb.training.hparams_tree import ENCODER, FIRST, encoder_settings
@@ -25,7 +25,7 @@ from mlee_sb.training.source_code import code_of
 from mlee_sb.whole_stage import damaged_file, holds
 
 NO_RESULT = ("num_workers", TENSORBOARD, "requires")  # settings that change no result; a required stage has its own identity
-OF_THE_ROW = ("row", "train_set", "target", FIRST)  # settings in the path of a stage, from which others follow
+OF_THE_ROW = ("row", "train_set", TARGET, FIRST)  # settings in the path of a stage, from which others follow
 IN_THE_PLACE = (*OF_THE_ROW, "fold", "seed")  # settings that are in the path of a stage
 UPSTREAM_EXAMPLE = "for example --upstream openai/whisper-base (or --mlee.upstream, where mlee alone has such an encoder)"
 UPSTREAM = "upstream"  # the setting that names the pretrained network of an encoder
@@ -295,6 +295,10 @@ def _changed(
         own[ENCODER] = chosen
     if upstream is not None:
         own[UPSTREAM] = upstream.described.weights.name.replace("/", "--")
+    for name in {TARGET, FIRST} & in_place.keys():  # the row is often named for them, and not always
+        without = read_settings(hparams, {other: value for other, value in in_place.items() if other != name})
+        if without["row"] == settings["row"] and without[name] != settings[name]:
+            own[name] = settings[name]
     of_encoders = (ENCODER, *encoder_settings(hparams, chosen)) if requires and chosen else ()
     for stage in requires.values():
         own |= {name: value for name, value in stage.changed.items() if name in of_encoders and name in overrides}

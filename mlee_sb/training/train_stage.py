@@ -20,7 +20,7 @@ from mlee_sb.models.encoders.base import Encoder
 from mlee_sb.training.annotator_answers import annotator_answers
 from mlee_sb.training.augmentation import waveform_augmentation
 from mlee_sb.training.brains import SECONDS, parameter_groups
-from mlee_sb.training.build import AS_IT_IS, built, make_brain, make_dataset
+from mlee_sb.training.build import AS_IT_IS, N_ANNOTATORS, built, make_brain, make_dataset
 from mlee_sb.training.check_settings import TENSORBOARD, epochs_before_all
 from mlee_sb.training.checkpoints import AtomicCheckpointer, EarlyStopping, RandomState
 from mlee_sb.training.curriculum import first_epochs
@@ -88,7 +88,7 @@ def train_stage(stage: Stage, device: str, say: Callable[[str], None] = print) -
     logits |= {name: brain.predict(loaders[name]) for name in ("calibration", "test") if len(loaders[name].dataset)}
     best = brain.restore_best()
     rows, logits["calibration"] = calibration_set(stage, inputs, logits["calibration"], best["epoch"], device, say)
-    if inputs.annotators:
+    if inputs.annotators and N_ANNOTATORS in classifier.settings:  # others have no answer of each one
         on_main(_answer_annotators, stage, inputs, model, loaders, device)
     on_main(_finish, stage, inputs, model, required.values(), loaders, rows, logits, best, start)
 

@@ -63,6 +63,7 @@ def test_a_row_that_is_there_for_several_targets_goes_through_them_and_a_row_wit
     assert names == ["dominant_hard", "dominant_soft", "mlee", "kld@alpha=0.75"]
     hard = Row.of(Chosen("dominant", {"target": "hard"}), None)
     assert [hard.name(target) for target in hard.targets(("soft",))] == ["dominant_hard"]
+    assert Row.of(Chosen("curriculum", {"target": "kld"}), None).name({}) == "curriculum@target=kld", "its name alone does not tell it"
     first = Row.of(Chosen.of("pretrain:first=jsd"), None)
     assert first.name({"target": "soft"}) == "pretrain_jsd_soft" and first.required["first"].name == "jsd.yaml"
 

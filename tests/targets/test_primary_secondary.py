@@ -7,10 +7,12 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from mlee_sb.errors import InputError
 from mlee_sb.models.multitask_classifier import MultitaskClassifier
 from mlee_sb.targets.existence import ExistenceTarget
 from mlee_sb.targets.hard import HardTarget
 from mlee_sb.targets.primary_secondary import PrimarySecondaryTarget
+from mlee_sb.training.settings import read_settings
 
 SETTINGS = {"emotions": ["neu", "hap"], "min_votes": 1, "full_votes": 1, "secondary_weight": 0.5, "class_weights": True}
 DOMINANT, VOTES = ["neu", "hap", "", "exc"], np.array([[2, 1], [0, 3], [1, 1], [0, 0]])
@@ -67,6 +69,12 @@ def test_an_utterance_without_a_dominant_emotion_teaches_the_second_task_only():
     labels = torch.from_numpy(labels_of()[0][2:3])
     TARGET.loss(logits, labels, torch.ones(2)).sum().backward()
     assert (logits.grad[0, 0] == 0).all() and (logits.grad[0, 1] != 0).all()
+
+
+def test_without_a_weight_it_would_be_no_second_task():
+    """And an utterance without a dominant emotion would have no weight in a mean."""
+    with pytest.raises(InputError, match="secondary_weight is 0, and must be above 0"):
+        read_settings("hparams/primary_secondary.yaml", {"secondary_weight": 0})
 
 
 def test_an_utterance_weighs_its_class_weight_and_that_of_the_second_task():

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from packages import write_package
 from releases import prepare_quietly, write_table, write_wav
 from speechbrain import Stage as Use
 
@@ -39,18 +40,55 @@ JUDGED = {
 """What was said about each utterance of every speaker: cat, dan and eve judged one of each, and boris heard what is no target, too."""
 
 
+PLUG_INS = """
+import numpy as np
+from mlee_sb.targets import Setting
+from mlee_sb.targets.hard import HardTarget
+
+class Trusted(HardTarget):
+    'The shares of the votes, of which those of the first annotator count twice.'
+    name, one_train_set, needs_annotators = 'trusted', 'all', True
+    settings = {'min_annotator_votes': Setting(int, above=0)}
+
+    def labels(self, dominant, votes, settings):
+        labels = np.zeros((len(votes), len(settings['emotions'])))
+        np.add.at(labels, (np.arange(len(votes))[:, None], votes[..., 1].astype(int)), votes[..., 2] * (1 + (votes[..., 0] == 0)))
+        total = labels.sum(axis=1, keepdims=True)
+        return labels / total.clip(1), total[:, 0] > 0
+
+class OtherHeads(HardTarget):
+    name, classifier = 'other_heads', 'annotator_heads'
+
+class Misspelt(HardTarget):
+    name, classifier = 'misspelt', 'anotator_heads'
+"""
+
+
 @pytest.fixture
-def named(tmp_path):
-    """Manifests of a corpus that names its annotators."""
+def plug_ins(tmp_path, monkeypatch):
+    """Targets of another author about annotators."""
+    targets = {"trusted": "Trusted", "other_heads": "OtherHeads", "misspelt": "Misspelt"}
+    monkeypatch.syspath_prepend(write_package(tmp_path / "package", "about_annotators", PLUG_INS, targets=targets))
+
+
+def release_of(folder):
+    """A release that names its annotators."""
     lines = [
         f"{speaker}{utterance}.wav,{speaker},{vote.replace(':', ',')}"
         for speaker in SPEAKERS
         for utterance, votes in JUDGED.items()
         for vote in votes.split()
     ]
-    release = write_table(tmp_path / "release", "\n".join(["wav,speaker,annotator,label", *lines]))
+    release = write_table(folder / "release", "\n".join(["wav,speaker,annotator,label", *lines]))
     for wav in release.glob("*.wav"):
         write_wav(wav, seconds=0.1)
+    return release
+
+
+@pytest.fixture
+def named(tmp_path):
+    """Manifests of a corpus that names its annotators."""
+    release = release_of(tmp_path)
     prepare_quietly("vote_table", release, tmp_path / "manifests", EMOTIONS)
     return Data(tmp_path / "manifests", read_protocol(tmp_path / "manifests"), release)
 
@@ -136,6 +174,35 @@ def test_a_corpus_without_names_of_annotators_is_refused_before_training(data, t
 def test_a_target_that_needs_another_classifier_is_refused_with_the_row_that_has_it(named, tmp_path, row, target, remedy):
     with pytest.raises(InputError, match=f"{row}.yaml: the target {target} needs a classifier of the kind .*{remedy}"):
         stage_on(named, tmp_path / "results", row, target=target)
+
+
+@pytest.mark.parametrize(
+    ("row", "target", "message"),
+    [
+        ("dominant", "other_heads", "mlee train annotator_heads --target other_heads$"),
+        ("dominant", "misspelt", "unknown kind of classifier of the target misspelt 'anotator_heads': did you mean 'annotator_heads'"),
+    ],
+)
+def test_a_target_of_another_author_is_sent_to_a_row_that_is_there(plug_ins, named, tmp_path, row, target, message):
+    with pytest.raises(InputError, match=message):
+        stage_on(named, tmp_path / "results", row, target=target)
+
+
+def test_a_target_may_learn_the_votes_of_annotators_with_a_classifier_that_does_not(plug_ins, named, tmp_path):
+    stage = stage_on(named, tmp_path / "results", "dominant", target="trusted", speeds=[1.0], **SMALL)
+    assert "min_annotator_votes=2" in stage.row and stage.identity["min_annotator_votes"] == 2
+    run(stage, "cpu", score_folder, say=lambda line: None)
+    assert stage.finished and stage.files.read_annotators() is None
+
+
+def test_a_final_model_has_no_answers_for_tests_that_it_has_not(tmp_path):
+    release = release_of(tmp_path)
+    prepare_quietly("vote_table", release, tmp_path / "final", EMOTIONS, final=1)
+    data = Data(tmp_path / "final", read_protocol(tmp_path / "final"), release)
+    stage = stage_on(data, tmp_path / "results", HEADS, speeds=[1.0], **SMALL)
+    run(stage, "cpu", score_folder, say=lambda line: None)
+    assert stage.finished and stage.scored and stage.files.read_annotators().empty
+    assert "annika" in read_json(stage.files.save / ANNOTATOR_NAMES, "")
 
 
 def test_a_stage_answers_in_the_place_of_each_annotator_and_publishes_no_name(stage, named, tmp_path):

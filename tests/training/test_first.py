@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+from pages import blocks
 
 from mlee_sb.errors import InputError
 from mlee_sb.experiment.arguments import make_parser, parse_row
@@ -78,3 +79,10 @@ def test_a_row_of_ones_own_may_be_the_first(tmp_path, data):
     (copied / "mine.yaml").write_text((copied / "mlee.yaml").read_text().replace("row: mlee", "row: mine"))
     made = make_stage(copied / "pretrain.yaml", {"first": "mine", "emotions": EMOTIONS, "fold": 1}, data(), tmp_path / "results")
     assert [part.row for part in plan(made)] == ["mine", "pretrain_mine_soft"]
+
+
+def test_the_row_on_the_page_has_another_second_task(tmp_path, data):
+    copied = shutil.copytree("hparams", tmp_path / "my_hparams")
+    (copied / "mine.yaml").write_text(blocks("yaml", "ways.md")[0])
+    made = make_stage(copied / "mine.yaml", {"emotions": EMOTIONS, "fold": 1}, data(), tmp_path / "results")
+    assert [part.row for part in plan(made)] == ["mlee", "mlee_pretrain_dirichlet"] and made.target.output.knows_concentration

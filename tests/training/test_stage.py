@@ -290,6 +290,22 @@ def test_a_stage_on_an_encoder_of_other_settings_lies_beside_too(stage):
     assert other.requires["dominant"].folder == stage("mlee_fusion").requires["dominant"].folder
 
 
+@pytest.mark.parametrize(
+    ("row", "target", "name"),
+    [
+        ("curriculum", "kld", "curriculum@target=kld"),
+        ("repeated_votes", "kld", "repeated_votes@target=kld"),
+        ("kld", "soft", "kld@target=soft"),
+        ("kld", "kld", "kld"),
+        ("dominant", "kld", "dominant_kld"),
+    ],
+)
+def test_another_target_is_in_the_name_of_the_row_or_beside_it(stage, row, target, name):
+    made = stage(row, target=target)
+    assert made.row == name and made.settings["target"] == target
+    assert (made.folder == stage(row).folder) == (made.key == stage(row).key)
+
+
 def test_the_value_of_the_file_given_again_and_what_changes_no_result_make_no_variant(stage):
     as_it_is = stage("mlee")
     for same in ({"lr": 2e-4}, {"num_workers": 2}, {"speeds": [0.9, 1.0, 1.1]}, {"alpha": 0.5}):
