@@ -1,6 +1,7 @@
 """The cells of table 3: what each row tells of the test utterances of all folds, with each train set and seed."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -61,7 +62,7 @@ class Cells:
 
     Attributes
     ----------
-    cells : in the order of the paper's table 3, other rows after it
+    cells : in the order of their comparison, and then in that of the paper's table 3, other rows after it
     folds : the numbers of the folds that all cells have
     left_out : for a person, which folds were left out because some cells lack them
     fold_of : [n], the fold that tests each utterance
@@ -80,13 +81,14 @@ class Cells:
         return self.cells[0].any_seed
 
 
-def read_cells(stages: Sequence[StageResult], undo_class_weights: bool = False) -> Cells:
+def read_cells(stages: Sequence[StageResult], undo_class_weights: bool = False, called: Mapping[str, str] | None = None) -> Cells:
     """Read the predictions of all stages that can be compared.
 
     Parameters
     ----------
     stages : of one protocol
     undo_class_weights : whether to divide the class weights of training out of the probabilities (`Output.undo_class_weights`)
+    called : as for `row_names`, in the order in which these rows stand
 
     Raises
     ------
@@ -95,10 +97,13 @@ def read_cells(stages: Sequence[StageResult], undo_class_weights: bool = False) 
         with different settings, no fold is there for all cells, or two cells test different utterances
     """
     one_protocol(stages)
-    found, trials = _without_trials(_by_cell(stages))
+    names = row_names(stages, called)
+    found, trials = _without_trials(_by_cell(stages, names))
     folds, left_out = _common_folds(found)
+    order = list(dict.fromkeys([*(names[folder] for folder in called or () if folder in names), *ROWS]))
     found = {
-        key: {seed: {fold: found[key][seed][fold] for fold in folds} for seed in sorted(found[key])} for key in sorted(found, key=_place)
+        key: {seed: {fold: found[key][seed][fold] for fold in folds} for seed in sorted(found[key])}
+        for key in sorted(found, key=lambda key: _place(key, order))
     }
     frames = {
         key: {seed: _frame(list(of_fold.values()), undo_class_weights) for seed, of_fold in seeds.items()} for key, seeds in found.items()
@@ -110,21 +115,30 @@ def read_cells(stages: Sequence[StageResult], undo_class_weights: bool = False) 
     return Cells(cells, folds, [*left_out, *trials], some_frame["fold"].to_numpy(), stages[0])
 
 
-def row_names(stages: Sequence[StageResult]) -> dict[Key, str]:
+def row_names(stages: Sequence[StageResult], called: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the name of each row with each of its variants in a report.
 
     A row of which there is one variant has its plain name, whatever its settings are. Where there are several variants of a row, the
-    one with the settings of the hparams file has the plain name, and the others have the names that their folders have.
+    one with the settings of the hparams file has the plain name, and the others have the names that their folders have. So have rows that
+    would have one name otherwise.
+
+    Parameters
+    ----------
+    stages : of all rows
+    called : the names that a comparison has for its rows (`Declaration.rows`), by the names of their folders; these go first
 
     Returns
     -------
     dict
-        (row, variant) -> name
+        name of a row with its variant, as folders have it -> name
     """
     variants: dict[str, set[str]] = {}
     for stage in stages:
         variants.setdefault(stage.summary.row, set()).add(stage.summary.variant)
-    return {(row, variant): row if len(of_row) == 1 else row_name(row, variant) for row, of_row in variants.items() for variant in of_row}
+    every = [(row, row_name(row, variant)) for row, of_row in variants.items() for variant in of_row]
+    names = {folder: (called or {}).get(folder, row if len(variants[row]) == 1 else folder) for row, folder in every}
+    times = Counter(names.values())
+    return {folder: name if times[name] == 1 else folder for folder, name in names.items()}
 
 
 def learning_curve(stage: StageResult) -> pd.DataFrame:
@@ -135,14 +149,13 @@ def learning_curve(stage: StageResult) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["epoch", "train", "valid"])
 
 
-def _by_cell(stages: Sequence[StageResult]) -> Stages:
+def _by_cell(stages: Sequence[StageResult], names: Mapping[str, str]) -> Stages:
     """Sort stages into cells. The stages of a cell differ in nothing but seed and fold."""
-    names = row_names(stages)
     found: Stages = {}
     first: dict[Key, StageResult] = {}
     for stage in stages:
         summary = stage.summary
-        key = (names[summary.row, summary.variant], summary.train_set)
+        key = (names[row_name(summary.row, summary.variant)], summary.train_set)
         folds = found.setdefault(key, {}).setdefault(summary.seed, {})
         other = folds.setdefault(summary.fold, stage)
         if other is not stage:
@@ -242,11 +255,10 @@ def _check_same(frames: Frames, found: Mapping) -> None:
             raise InputError(f"{folder}: the predictions are of other utterances or votes than those of other rows: train this row again")
 
 
-def _place(key: Key) -> tuple:
-    """Where a cell stands in table 3; rows that are not the paper's come last."""
+def _place(key: Key, order: Sequence[str]) -> tuple:
+    """Where a cell stands among rows in some order; rows that are not in it come last."""
     row, train_set = key
-    rows = list(ROWS)
-    return (rows.index(row) if row in rows else len(rows), row, TRAIN_SETS.index(train_set))
+    return (order.index(row) if row in order else len(order), row, TRAIN_SETS.index(train_set))
 
 
 def _words(keys: list) -> str:

@@ -5,12 +5,13 @@ the report tells all of them, each with the number of stages that were finished 
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mlee_sb.errors import choose
+from mlee_sb.errors import InputError, choose
 from mlee_sb.files import write_json
+from mlee_sb.stage_folder import VARIANT_MARK
 from mlee_sb.typed_files import read_typed
 
 COMPARISONS = "comparisons.json"  # in the folder of the results of a corpus
@@ -34,6 +35,11 @@ class Pair:
     baseline_train_set: str
     claimed: bool = True
 
+    @property
+    def of_rows(self) -> "Pair":
+        """The same pair without the settings of its rows."""
+        return replace(self, row=self.row.partition(VARIANT_MARK)[0], baseline=self.baseline.partition(VARIANT_MARK)[0])
+
 
 @dataclass(frozen=True)
 class Declaration:
@@ -46,6 +52,8 @@ class Declaration:
     pairs : what is compared with what
     date : the day on which it was declared, as 2026-11-27; "" for the claims of the paper, where nothing was declared
     stages, finished : how many stages the comparison had then, and how many of them were finished
+    rows : name of a row with its variant -> the name that the comparison has for it, in the order of the comparison; empty in files of
+        earlier versions
     """
 
     name: str
@@ -54,6 +62,7 @@ class Declaration:
     date: str = ""
     stages: int = 0
     finished: int = 0
+    rows: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def claims(self) -> int:
@@ -63,6 +72,10 @@ class Declaration:
     def says_as(self, other: "Declaration") -> bool:
         """Tell whether another declaration has the same primary score and the same pairs."""
         return self.primary == other.primary and set(self.pairs) == set(other.pairs)
+
+    def compares_as(self, other: "Declaration") -> bool:
+        """Tell whether another declaration compares the same rows, whatever settings they have and whatever score is primary."""
+        return {pair.of_rows for pair in self.pairs} == {pair.of_rows for pair in other.pairs}
 
     def pairs_of(self, shown: Mapping[str, str]) -> list[Pair]:
         """Return the pairs whose rows are there, with the names that a report gives to rows.
@@ -118,8 +131,12 @@ def find_declarations(results: str | Path | None, name: str | None = None) -> li
         if the file is damaged, or nothing was declared of this comparison
     """
     found = read_declarations(results)
-    if name is None and not found:
-        return []
+    if not found:
+        if name is None:
+            return []
+        raise InputError(
+            f"{results}: no comparison was begun there, and so not {name}: leave --comparison out, or begin it with mlee compare"
+        )
     name = found[-1].name if name is None else choose(name, dict.fromkeys(one.name for one in found), "comparison")
     return [one for one in found if one.name == name]
 
@@ -127,12 +144,13 @@ def find_declarations(results: str | Path | None, name: str | None = None) -> li
 def declare(results: str | Path, declaration: Declaration) -> Declaration:
     """Write what a comparison declares beside its results, and return it with its date.
 
-    Where it is what was declared of this comparison before, that stays, with its date. The file names the comparison last that was begun
-    last: a report of the whole folder is about this one.
+    Where it is what was declared of this comparison before, that stays, with its date; only how it calls its rows, which is no claim, is
+    written anew. The file names the comparison last that was begun last: a report of the whole folder is about this one.
     """
     before = read_declarations(results)
     of_name = [one for one in before if one.name == declaration.name]
     same = [one for one in of_name[-1:] if one.says_as(declaration)]
-    (dated,) = same or [replace(declaration, date=datetime.now(UTC).date().isoformat())]
-    write_json(Path(results, COMPARISONS), asdict(_File((*(one for one in before if one is not dated), dated))))
+    today = datetime.now(UTC).date().isoformat()
+    dated = replace(same[0], rows=declaration.rows) if same else replace(declaration, date=today)
+    write_json(Path(results, COMPARISONS), asdict(_File((*(one for one in before if one not in same), dated))))
     return dated

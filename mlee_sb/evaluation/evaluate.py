@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from mlee_sb.errors import InputError
 from mlee_sb.evaluation import metrics, paper
 from mlee_sb.evaluation.ambiguity import THIRDS, thirds
 from mlee_sb.evaluation.annotators import each_annotator
@@ -17,14 +18,14 @@ from mlee_sb.evaluation.cells import Cell, Cells, learning_curve, read_cells, ro
 from mlee_sb.evaluation.choice import choose_row, costs_of
 from mlee_sb.evaluation.comparisons import COMPARED, FOLDS, SPEAKERS, Key, Scored, compare
 from mlee_sb.evaluation.coverage import coverage_by_fold
-from mlee_sb.evaluation.declared import Declaration, find_declarations
+from mlee_sb.evaluation.declared import Declaration, Pair, find_declarations
 from mlee_sb.evaluation.metrics import SCORES, Score, find_score, number
 from mlee_sb.evaluation.origins import doubts
 from mlee_sb.evaluation.predictions import Predictions
 from mlee_sb.evaluation.protocol.stages import read_used
 from mlee_sb.evaluation.results import StageResult, by_key, find_stages, readable_stages
 from mlee_sb.labels import vote_entropy
-from mlee_sb.stage_folder import above_rows, row_name
+from mlee_sb.stage_folder import above_rows
 
 AT_ONCE = 256  # resamples: bounds the memory
 PER_EMOTION = {"auc": metrics.existence_auc, "average_precision": metrics.existence_average_precision, "f1": metrics.existence_f1}
@@ -72,13 +73,16 @@ def evaluate(
     ------
     InputError
         if no stage is finished, the stages have different protocols, `manifests` are of another protocol, votes.csv was changed, or
-        there is no score `primary`, or nothing was declared of `comparison`
+        there is no score `primary`, none of the claims can be about it, or nothing was declared of `comparison`
     """
     stages = find_stages(results, only)
     declared = find_declarations(above_rows(stages[0].folder.resolve()), comparison)
     declaration = declared[-1] if declared else paper.DECLARATION
     primary = find_score(primary or declaration.primary, "primary score")
-    cells = read_cells(stages, undo_class_weights)
+    cells = read_cells(stages, undo_class_weights, declaration.rows)
+    pairs = declaration.pairs_of(row_names(stages, declaration.rows))
+    if not undo_class_weights:
+        _check_primary(primary, cells, pairs)
     utterances = cells.utterances
     why_none = why_no_intervals(len(np.unique(utterances.speakers)), len(cells.folds))
     draws = Resamples.draw(utterances.speakers, 0 if why_none else resamples, seed)
@@ -104,11 +108,24 @@ def evaluate(
         "cells": found,
         "primary": primary,
         "declared": _declared(declaration, declared),
-        "comparisons": compare(scored, claimed, confidence, declaration.pairs_of(_shown(stages)), declaration.claims),
+        "comparisons": compare(scored, claimed, confidence, pairs, declaration.claims),
         "choice": _choice(cells, sample, scored, primary) if declared else {},
         "human": {"source": human.source, **{name: sample.estimate(values) for name, values in ceilings.items()}},
         "thirds": {"ends_of_entropy": list(sample.ends), "n": {name: int(rows.sum()) for name, rows in sample.thirds.items()}},
     }
+
+
+def _check_primary(primary: str, cells: Cells, pairs: Sequence[Pair]) -> None:
+    """Refuse a primary score that the rows of no claim have."""
+    has = {(cell.row, cell.train_set): SCORES[primary].defined_for(cell.any_seed) for cell in cells.cells}
+    keys = [((pair.row, pair.train_set), (pair.baseline, pair.baseline_train_set)) for pair in pairs if pair.claimed]
+    there = [(one, other) for one, other in keys if one in has and other in has]
+    if there and not any(has[one] and has[other] for one, other in there):
+        known = ", ".join(dict.fromkeys(row for (row, _), has_it in has.items() if has_it)) or "none"
+        raise InputError(
+            f"--primary {primary}: no claim can be about {SCORES[primary].title}. Rows that have this score: {known}. "
+            f"Give another one: --primary {paper.PRIMARY}"
+        )
 
 
 class _Sample:
@@ -221,16 +238,12 @@ def _cell(cell: Cell, sample: _Sample, ceilings: dict[str, np.ndarray]) -> dict:
     }
 
 
-def _shown(stages: Sequence[StageResult]) -> dict[str, str]:
-    """Return the name of each row in the report, by its name with its variant."""
-    return {row_name(*row): name for row, name in row_names(stages).items()}
-
-
 def _declared(declaration: Declaration, all_of_them: Sequence[Declaration]) -> dict:
     """Return what was declared, and what was declared of the same comparison before."""
     return {
         **_said(declaration),
         "name": declaration.name,
+        "of_the_paper": declaration.compares_as(paper.DECLARATION),
         "before": [_said(one) for one in all_of_them if one is not declaration],
     }
 

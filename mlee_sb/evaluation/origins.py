@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from mlee_sb.evaluation.cells import Cells
 from mlee_sb.evaluation.results import StageResult, by_key, frozen_encoders
-from mlee_sb.stage_folder import SOURCE, VERSION
+from mlee_sb.stage_folder import SOURCE, VERSION, row_name
 
 NOT_NOTED = "not noted (trained with an older version)"
 ROWS_NAMED = 4  # of those that a caution is about
@@ -26,11 +26,14 @@ def doubts(cells: Cells, stages: Sequence[StageResult]) -> list[str]:
 
 
 def _other_settings(cells: Cells) -> list[str]:
-    """Name the changed settings of rows that stand under the plain name of their row."""
-    changed = {cell.row: cell.variant for cell in cells.cells if cell.variant and cell.row == cell.all_stages[0].summary.row}
+    """Name the changed settings of rows whose names do not tell them."""
+    changed: dict[str, list[str]] = {}
+    for cell in cells.cells:
+        if cell.variant and cell.row != row_name(cell.all_stages[0].summary.row, cell.variant):
+            changed.setdefault(cell.variant, []).append(cell.row)
     if not changed:
         return []
-    listed = "; ".join(f"{row}: {variant}" for row, variant in changed.items())
+    listed = "; ".join(f"{', '.join(dict.fromkeys(rows))}: {variant}" for variant, rows in changed.items())
     return [f"Rows were trained with other settings than those of their hparams files. {listed}."]
 
 

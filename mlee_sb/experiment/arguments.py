@@ -248,11 +248,14 @@ def _check_manifests(given: dict, protocol: dict, emotions: list | None, min_vot
     manifests, reader = given["manifests"], reader_of(protocol)
     if given["corpus"] not in (None, reader):
         raise InputError(f"{manifests}: prepared from the corpus {reader}, not from --corpus {given['corpus']}: leave --corpus out")
-    name = given_options(given, load_corpus(reader)).get(OPTION) if given["corpus"] else None
-    there = {"emotions": protocol["emotions"], "min_votes": protocol["rules"]["min_votes"], OPTION: protocol["corpus"]}
-    asked = {"emotions": emotions, "min_votes": min_votes, OPTION: name or None}
+    known = corpus_options(load_corpus(reader))
+    options = given_options(given, load_corpus(reader)) if given["corpus"] else {}
+    there = {**protocol.get("options", {}), "emotions": protocol["emotions"], "min_votes": protocol["rules"]["min_votes"]}
+    there[OPTION] = protocol["corpus"]
+    chosen = {name: value for name, value in options.items() if value != known[name].default}
+    asked = {"emotions": emotions, "min_votes": min_votes, **chosen}
     for flag, value in asked.items():
-        if value is not None and value != there[flag]:
+        if value is not None and flag in there and value != there[flag]:
             raise InputError(
                 f"{manifests}: prepared with --{flag} {_shown(there[flag])}, not with --{flag} {_shown(value)}: leave --{flag} out, "
                 f"or prepare again: {_prepare_command(given['data_folder'], protocol, asked)}"

@@ -123,10 +123,15 @@ def _word(arguments: Sequence[str], folder: str | None) -> str | None:
 
 def _flags_in(comparison: Comparison, settings: dict, arguments: Sequence[str]) -> list[str]:
     """Return the settings that a comparison file has for the command, as flags."""
-    corpus = first_look(arguments, "--corpus", default=comparison.settings.get("corpus"))
-    of_corpus = corpus_options(load_corpus(corpus)) if corpus else {}
+    own = comparison.settings.get("corpus")
+    corpus = first_look(arguments, "--corpus", default=own)
+    known = {**settings, **(corpus_options(load_corpus(corpus)) if corpus else {}), "corpus": None, "seeds": None, "folds": None}
     words = []
     for name, value in comparison.settings.items():
-        choose(name, {**settings, **of_corpus, "corpus": None, "seeds": None, "folds": None}, f"setting in {comparison.file}")
+        if name not in known and own and corpus != own:
+            raise InputError(
+                f"--corpus {corpus}: {comparison.file} is about {own}, whose {name} it sets: leave --corpus out, or copy the file"
+            )
+        choose(name, known, f"setting in {comparison.file}")
         words += [f"--{name}", *map(str, value if isinstance(value, list) else [value])]
     return words

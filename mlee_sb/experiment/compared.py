@@ -2,19 +2,20 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
 from pathlib import Path
 
-from mlee_sb.errors import choose
+from mlee_sb.errors import InputError, choose
 from mlee_sb.evaluation import paper
 from mlee_sb.evaluation.declared import Declaration, Pair
+from mlee_sb.evaluation.metrics import SCORES
 from mlee_sb.experiment.arguments import Settings, typed
 from mlee_sb.experiment.comparison_file import Chosen, Comparison
 from mlee_sb.experiment.hparams_files import ENDINGS, find_hparams
 from mlee_sb.stage_folder import row_name, variant_of
-from mlee_sb.targets import DENSE, SOFTMAX, find_target, target_names
+from mlee_sb.targets import DENSE, SOFTMAX, Output, find_target, target_names
 from mlee_sb.targets.hard import HardTarget
 from mlee_sb.targets.soft import SoftTarget
 from mlee_sb.training.hparams_tree import ENCODER, FIRST, encoder_names, encoder_settings, plain, read_tree
@@ -80,8 +81,15 @@ class Row:
 
         It is how claims name the row: ``kld@alpha=0.75``.
         """
-        row = read_settings(self.file, nested({**self.settings, **target}))["row"]
-        return row_name(row, variant_of({name: value for name, value in self.settings.items() if name not in self.in_its_name}))
+        variant = variant_of({name: value for name, value in self.settings.items() if name not in self.in_its_name})
+        return row_name(self._with(target)["row"], variant)
+
+    def output(self, target: Mapping) -> Output:
+        """Return what the numbers of the row's models mean, with a target."""
+        return find_target(self._with(target)[TARGET]).output
+
+    def _with(self, target: Mapping) -> dict:
+        return read_settings(self.file, nested({**self.settings, **target}))
 
 
 @dataclass(frozen=True)
@@ -120,7 +128,7 @@ class Grid:
         Raises
         ------
         InputError
-            if a row, an encoder or a setting is unknown, or a claim is about none of the rows
+            if a row, an encoder or a setting is unknown, there is no claim, or one is about none of the rows or cannot be tested
         """
         rows = rows_of(comparison, hparams)
         of_file = [Row.of(chosen, hparams) for chosen in comparison.in_file] if comparison.claims else []
@@ -129,7 +137,37 @@ class Grid:
             choose(name, dict.fromkeys(names), f"row in the claims of {comparison.file}")
         encoders = [_encoder(chosen, rows[0].file) for chosen in comparison.encoders] or [{}]
         of_files = {name: value for name, value in settings.items() if "." in name}
-        return cls(comparison, rows, encoders, {name: value for name, value in settings.items() if name not in of_files}, of_files)
+        grid = cls(comparison, rows, encoders, {name: value for name, value in settings.items() if name not in of_files}, of_files)
+        _ = grid.pairs  # wrong claims are refused before anything is prepared
+        return grid
+
+    @cached_property
+    def outputs(self) -> dict[str, Output]:
+        """The output of each row, by its name, from the first row to the last."""
+        return {row.name(target): row.output(target) for row in self.rows for target in row.targets(self.comparison.targets)}
+
+    @cached_property
+    def pairs(self) -> list[Pair]:
+        """What is compared with what, by the names of rows and the train sets that were asked for.
+
+        Where every row is compared with one baseline, those are claims that have the primary score.
+        """
+        comparison = self.comparison
+        if comparison.of_the_paper:
+            pairs = list(paper.DECLARATION.pairs)
+        else:
+            of_rows = comparison.pairs(self.outputs).items()
+            pairs = [Pair(row, train_set, baseline, train_set) for row, baseline in of_rows for train_set in comparison.train_sets]
+        score = SCORES[comparison.primary]
+        without = [name for name, output in self.outputs.items() if not score.known_to(output)]
+        untold = [pair for pair in pairs if pair.claimed and (pair.row in without or pair.baseline in without)]
+        if untold and (comparison.claims or len(untold) == sum(pair.claimed for pair in pairs)):
+            known = ", ".join(name for name in self.outputs if name not in without) or "none"
+            raise InputError(
+                f"{score.title} cannot be the primary score: no claim can be about it. Rows that have no such score: {', '.join(without)}. "
+                f"Rows that have it: {known}. Give another score (--primary {paper.PRIMARY}), or other claims"
+            )
+        return [replace(pair, claimed=pair.claimed and pair not in untold) for pair in pairs]
 
     def settings(self) -> dict:
         """Return the settings of the first row. Raise an InputError if those of any row are wrong."""
@@ -160,34 +198,19 @@ class Grid:
                 yield Cell(name, encoder, train_set, make_stage(file, {**overrides, **place}, data, results))
 
     def declaration(self, cells: Sequence[Cell]) -> Declaration:
-        """Return what the comparison declares of its cells.
-
-        Raises
-        ------
-        InputError
-            if it has no claims
-        """
+        """Return what the comparison declares of its cells."""
         there = {(cell.name, cell.encoder, cell.train_set): (cell.stage.row, cell.stage.settings["train_set"]) for cell in cells}
-        names = dict.fromkeys(cell.name for cell in cells)
         pairs = []
         for encoder in range(len(self.encoders)):
-            for pair in self._pairs(names):
+            for pair in self.pairs:
                 row, baseline = (
                     there.get((name, encoder, pair.train_set), (name, train_set))
                     for name, train_set in ((pair.row, pair.train_set), (pair.baseline, pair.baseline_train_set))
                 )
                 pairs.append(Pair(*row, *baseline, claimed=pair.claimed))
-        return Declaration(self.comparison.name, self.comparison.primary, tuple(dict.fromkeys(pairs)))
-
-    def _pairs(self, names: Iterable[str]) -> Sequence[Pair]:
-        """Return what is compared with what, by the names of rows and the train sets that were asked for."""
-        if self.comparison.of_the_paper:
-            return paper.DECLARATION.pairs
-        return [
-            Pair(row, train_set, baseline, train_set)
-            for row, baseline in self.comparison.pairs(names).items()
-            for train_set in self.comparison.train_sets
-        ]
+        several = len(self.encoders) > 1  # then a name without its encoder tells too little
+        rows = {cell.stage.row: cell.stage.row if several else cell.name for cell in cells}
+        return Declaration(self.comparison.name, self.comparison.primary, tuple(dict.fromkeys(pairs)), rows=rows)
 
     def _overrides(self, row: Row, of_all: Mapping) -> dict:
         """Return the overrides of a row and, under ``requires``, of the stages that it requires."""

@@ -143,7 +143,7 @@ class Comparison:
             raise InputError(f"{self.file}: no claims: name the baseline of all rows (baseline: {rows[0]}), or claims with their baselines")
         if self.baseline not in rows:
             raise InputError(
-                f"the baseline {self.baseline} is none of the rows ({', '.join(rows)}): add it to them, or name another one: "
+                f"the baseline {self.baseline} is none of the rows ({', '.join(rows)}): add its row to --rows, or name another one: "
                 f"--baseline {rows[0]}"
             )
         return {row: self.baseline for row in rows if row != self.baseline}

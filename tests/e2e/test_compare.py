@@ -83,6 +83,7 @@ def test_what_is_claimed_is_written_before_anything_is_trained_and_what_is_claim
         ([OWN, "--primary", "UUA"], "unknown primary score 'UUA'"),
         ([OWN, "--kdl.lr", "1"], "did you mean --kld.lr"),
         ([OWN, "--targets", "sfot"], "did you mean 'soft'"),
+        (["emo_superb_crema_d"], "emo_superb_crema_d.yaml is about crema_d, whose division it sets: leave --corpus out"),
     ],
 )
 def test_a_wrong_word_is_answered_before_training(own, tones, tmp_path, capsys, words, said):

@@ -123,3 +123,5 @@ def test_the_report_says_what_to_choose_in_words():
     sure = as_found({"best": 0.6 + NOISE, "far": 0.3 + NOISE}, [])
     assert verdict(sure) == "By UA, choose best (all): every other row is worse, also when one counts that it is the best of 2."
     assert choice({**found, "choice": {}}).rows == []
+    assert "none of the others can be told from it: choose" in verdict(as_found({"best": 0.6 + NOISE, "near": 0.599 + NOISE[::-1]}, []))
+    assert verdict(as_found({"alone": 0.6 + NOISE}, ["far"])) == "By UA there is nothing to choose: only alone (all) has this score."

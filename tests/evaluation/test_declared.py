@@ -31,8 +31,16 @@ def test_what_is_declared_keeps_its_date_and_what_is_declared_later_stands_besid
     assert find_declarations(tmp_path) == [first, later], "begun last"
 
 
+def test_how_rows_are_called_is_no_claim_and_is_that_of_the_last_time(tmp_path):
+    first = declare(tmp_path, OWN)
+    again = declare(tmp_path, replace(OWN, rows={"kld@lr=0.1": "kld"}, finished=9))
+    assert find_declarations(tmp_path) == [again] and again == replace(first, rows={"kld@lr=0.1": "kld"})
+
+
 def test_a_comparison_that_was_never_declared_and_a_damaged_file_are_refused(tmp_path):
     assert find_declarations(tmp_path) == [] and find_declarations(None) == []
+    with pytest.raises(InputError, match="no comparison was begun there, and so not own: leave --comparison out"):
+        find_declarations(tmp_path, "own")
     declare(tmp_path, OWN)
     with pytest.raises(InputError, match="unknown comparison 'onw': did you mean 'own'"):
         find_declarations(tmp_path, "onw")
@@ -58,6 +66,40 @@ def test_the_claims_of_a_report_are_those_that_were_declared_and_count_those_tha
     table = claims.comparisons(found)
     assert table.title == "Declared claims" and "before any of its 9 stages was finished" in " ".join(table.notes)
     assert "each row differs from its baseline in UA" in table.notes[0] and not any("before:" in note for note in table.notes)
+
+
+def test_a_report_has_the_rows_of_the_comparison_in_its_order_and_with_its_names_and_others_after_them(folder, tmp_path):
+    variant = "alpha=0.75,calibration=validation"
+    fabricate(tmp_path, rows=["kld"], train_sets=["all"], variant=variant)
+    rows = {"jsd@alpha=0.75": "jsd@alpha=0.75", "mlee": "mlee", f"kld@{variant}": "kld@alpha=0.75"}
+    declare(folder, replace(OWN, pairs=(Pair(f"kld@{variant}", "all", "mlee", "all"), *PAIRS), rows=rows))
+    found = evaluate(folder, **QUICK)
+    assert [cell["row"] for cell in found["cells"]] == ["jsd@alpha=0.75", "mlee", "kld@alpha=0.75", "dominant_soft", "kld"]
+    claimed = [(one["row"], one["baseline"]) for one in found["comparisons"] if one["declared"]]
+    assert claimed == [("jsd@alpha=0.75", "dominant_soft"), ("kld@alpha=0.75", "mlee"), ("kld", "dominant_soft")]
+    assert [words for words in found["cautions"] if f"kld@alpha=0.75: {variant}." in words], "what the name does not tell is told"
+
+
+def test_two_rows_that_would_have_one_name_have_those_of_their_folders(folder, tmp_path):
+    fabricate(tmp_path, rows=["kld"], train_sets=["all"], variant="lr=0.1")
+    declare(folder, replace(OWN, rows={"kld@lr=0.1": "kld"}))
+    rows = [cell["row"] for cell in evaluate(folder, **QUICK)["cells"]]
+    assert rows == ["kld@lr=0.1", "dominant_soft", "mlee", "jsd", "kld"]
+
+
+def test_claims_are_those_of_the_paper_by_what_they_say_and_not_by_the_name_of_the_comparison(folder):
+    declare(folder, replace(OWN, name="table3", finished=4))
+    said = claims.comparisons(evaluate(folder, **QUICK)).notes
+    assert "2 claims are declared: each row differs from its baseline in UA" in said[0] and "when 4 of its 9 stages" in said[1]
+    at_a_rate = tuple(replace(pair, row=f"{pair.row}@mlee.lr=0.1") for pair in DECLARATION.pairs)
+    declare(folder, replace(DECLARATION, name="tuned", pairs=at_a_rate))
+    assert evaluate(folder, **QUICK)["declared"]["of_the_paper"]
+
+
+def test_a_primary_score_that_no_claim_can_be_about_is_refused(folder):
+    declare(folder, OWN)
+    with pytest.raises(InputError, match="no claim can be about existence AUC. Rows that have this score: mlee. .*--primary ua"):
+        evaluate(folder, primary="existence AUC", **QUICK)
 
 
 def test_without_a_declaration_the_report_is_that_of_the_paper(folder):

@@ -15,7 +15,13 @@ from mlee_sb.experiment.comparison_file import Chosen, read_comparison
 from mlee_sb.experiment.hparams_files import comparisons
 
 ROWS = "rows: [dominant, mlee, {kld: {alpha: 0.75}}]\n"
-PRESETS = ("disagreement", "listeners", "table3")
+PRESETS = {  # name -> primary score
+    "disagreement": "ua",
+    "emo_superb_crema_d": "sets_macro_f1",
+    "emo_superb_iemocap": "sets_macro_f1",
+    "listeners": "ua",
+    "table3": "ua",
+}
 
 
 def written(tmp_path, text: str, name: str = "own") -> Path:
@@ -45,7 +51,7 @@ def test_a_preset_is_found_by_its_name_and_its_claims_are_about_its_rows(name):
     grid = Grid.of(read_comparison(name), None, {})
     declared = grid.declaration(cells_of(grid))
     names = {cell.name for cell in cells_of(grid)}
-    assert set(PRESETS) <= set(comparisons()) and declared.name == name and declared.primary == "ua"
+    assert set(PRESETS) == set(comparisons()) and declared.name == name and declared.primary == PRESETS[name]
     assert declared.claims > 0 and {pair.baseline for pair in declared.pairs} <= names
 
 
@@ -77,6 +83,27 @@ def test_every_other_row_is_claimed_to_differ_from_the_baseline_with_each_encode
         Pair("kld@alpha=0.75@0x", "all", "dominant_soft@0x", "all"),
     )
     assert declared.claims == 4 and declared.pairs[-1].baseline == "dominant_soft@1x"
+
+
+def test_a_report_calls_rows_as_the_comparison_does_unless_there_are_several_encoders(tmp_path):
+    one, several = (Grid.of(comparison(tmp_path, encoders=names), None, {}) for names in (["paper"], ["paper", "pretrained:upstream=u"]))
+    rows = one.declaration(cells_of(one, variant="x")).rows
+    assert list(rows.items()) == [("dominant_soft@0x", "dominant_soft"), ("mlee@0x", "mlee"), ("kld@alpha=0.75@0x", "kld@alpha=0.75")]
+    rows = several.declaration(cells_of(several, variant="x")).rows
+    assert list(rows)[2:4] == ["kld@alpha=0.75@0x", "dominant_soft@1x"] and all(folder == name for folder, name in rows.items())
+
+
+def test_only_rows_that_have_the_primary_score_are_claimed_to_differ_in_it(tmp_path):
+    pairs = Grid.of(comparison(tmp_path, primary="JSD"), None, {}).pairs
+    assert [(pair.row, pair.claimed) for pair in pairs] == [("mlee", False), ("kld@alpha=0.75", True)]
+    for given, said in (
+        ({"primary": "existence_auc"}, "existence AUC cannot .* no such score: dominant_soft, kld@alpha=0.75. Rows that have it: mlee. "),
+        ({"primary": "disagreement_correlation"}, "Rows that have it: none. "),
+    ):
+        with pytest.raises(InputError, match=said):
+            Grid.of(comparison(tmp_path, **given), None, {})
+    with pytest.raises(InputError, match="no such score: mlee. Rows that have it: dominant_soft, kld"):
+        Grid.of(comparison(tmp_path, ROWS + "claims: {mlee: dominant_soft}\n", primary="nll"), None, {})
 
 
 def test_claims_of_a_file_are_counted_also_where_their_rows_are_not_trained(tmp_path):
@@ -130,9 +157,7 @@ def test_a_wrong_entry_of_a_file_is_named_with_the_nearest_right_one(tmp_path, t
 )
 def test_a_wrong_word_of_a_command_is_named_with_the_nearest_right_one(tmp_path, given, said):
     with pytest.raises(InputError, match=said):
-        grid = Grid.of(comparison(tmp_path, **given), None, {})
-        grid.settings()
-        grid.declaration(cells_of(grid))
+        Grid.of(comparison(tmp_path, **given), None, {}).settings()
 
 
 def test_a_claim_about_no_row_and_a_comparison_without_claims_are_refused(tmp_path):
@@ -141,8 +166,7 @@ def test_a_claim_about_no_row_and_a_comparison_without_claims_are_refused(tmp_pa
         ("", "no claims: name the baseline"),
     ):
         with pytest.raises(InputError, match=said):
-            grid = Grid.of(comparison(tmp_path, ROWS + text), None, {})
-            grid.declaration(cells_of(grid))
+            Grid.of(comparison(tmp_path, ROWS + text), None, {})
 
 
 def test_an_unknown_comparison_is_named_with_the_nearest_one():

@@ -107,6 +107,7 @@ def test_without_emotions_the_targets_are_those_of_the_manifests(data, manifests
         ({"emotions": ["hap", "neu"]}, {"emotions": ["hap", "neu"]}, {}, "not with --emotions hap neu"),
         ({}, {"min_votes": 3}, {}, "prepared with --min_votes 2, not with --min_votes 3"),
         ({}, {}, {"name": "calls_2026"}, "prepared with --name my_calls, not with --name calls_2026"),
+        ({}, {}, {"folds": 3}, "not with --folds 3: leave --folds out, or prepare again"),
     ],
 )
 def test_manifests_that_are_not_as_asked_are_refused_with_a_command_that_makes_such(

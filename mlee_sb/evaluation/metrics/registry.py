@@ -188,6 +188,8 @@ def scores_of(theme: str) -> list[str]:
 def find_score(words: str, what: str = "score") -> str:
     """Return the name in `SCORES` of a score that a person calls by its name or its title, in small letters or large ones.
 
+    The first words are enough where no other score begins with them.
+
     Parameters
     ----------
     words : what the person wrote
@@ -198,11 +200,15 @@ def find_score(words: str, what: str = "score") -> str:
     InputError
         if there is no such score; the message names the nearest one
 
-    >>> find_score("UA"), find_score("macro-F1 of sets"), find_score("jensen_shannon")
+    >>> find_score("UA"), find_score("macro-F1 of sets"), find_score("JSD")
     ('ua', 'sets_macro_f1', 'jensen_shannon')
     """
     names = {_plain(called): name for name, score in SCORES.items() for called in (score.title, name)}
-    return names[_plain(words)] if _plain(words) in names else choose(words, SCORES, what)
+    plain = _plain(words)
+    begun = {name for called, name in names.items() if called.startswith(f"{plain}_")}
+    if plain in names:
+        return names[plain]
+    return begun.pop() if len(begun) == 1 else choose(words, SCORES, what)
 
 
 def _plain(words: str) -> str:

@@ -47,7 +47,11 @@ class Score:
 
         A head has no score of existence: it repeats the existence of the encoder that it stands on.
         """
-        return self.needs is None or isinstance(predictions.output, type(self.needs))
+        return self.known_to(predictions.output)
+
+    def known_to(self, output: Output) -> bool:
+        """Return whether a model with this output has the score."""
+        return self.needs is None or isinstance(output, type(self.needs))
 
     def groups(self, predictions: Predictions) -> np.ndarray:
         """Return the groups of utterances that decide the score, bool [n, m]: one, or those of `by_emotion` that are not empty."""

@@ -54,8 +54,12 @@ def verdict(found: dict) -> str:
     untested = [one for one in others if one["said"] == UNTESTED]
     if untested:
         return f"By {title}, {_name(best)} is the best row here. Not every row could be tested against it, so that may be chance."
+    if not others:
+        return f"By {title} there is nothing to choose: only {_name(best)} has this score."
     if not alike:
         return f"By {title}, choose {_name(best)}: every other row is worse, also when one counts that it is the best of {len(rows)}."
+    if len(alike) == len(others):
+        return f"By {title}, {_name(best)} is the best row here, and none of the others can be told from it: choose by what else counts."
     listed = "; ".join(map(_name, alike))
     return (
         f"By {title}, {_name(best)} is the best row here, and {len(alike)} of the others cannot be told from it: {listed}. "

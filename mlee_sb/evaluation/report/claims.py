@@ -46,7 +46,7 @@ def comparisons(found: dict) -> Table:
         "detectable gain": "the smallest true gain that these speakers would probably have shown",
         "units": "what the test counts as independent, and its degrees of freedom",
     }
-    of_the_paper = ": MLEE pre-training and fusion against dominant recognition" if found["declared"]["name"] == paper.NAME else ""
+    of_the_paper = ": MLEE pre-training and fusion against dominant recognition" if found["declared"]["of_the_paper"] else ""
     return Table("comparisons", f"Declared claims{of_the_paper}", header, rows, notes, terms)
 
 
@@ -121,7 +121,7 @@ def _when(declared: dict) -> str:
 def _always_declared(found: dict) -> bool:
     """Tell whether the claims are those that this package declares of the paper's table, whoever trains it and when."""
     declared = found["declared"]
-    return declared["name"] == paper.NAME and declared["primary"] == paper.PRIMARY and not declared["before"]
+    return declared["of_the_paper"] and declared["primary"] == paper.PRIMARY and not declared["before"]
 
 
 def _before(found: dict) -> str:
@@ -129,7 +129,7 @@ def _before(found: dict) -> str:
 
 
 def _what_is_claimed(found: dict) -> str:
-    if found["declared"]["name"] == paper.NAME:
+    if found["declared"]["of_the_paper"]:
         return "MLEE pre-training, alone and in the fusion, changes"
     return "each row differs from its baseline in"
 

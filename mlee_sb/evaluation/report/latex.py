@@ -22,7 +22,7 @@ def latex_table(found: dict) -> str:
     """
     names = list(dict.fromkeys(("wa", "ua", found["primary"])))
     cells = {(cell["row"], cell["train_set"]): cell["pooled"] for cell in found["cells"]}
-    train_sets = TRAIN_SETS if found["declared"]["name"] == paper.NAME else [name for name in TRAIN_SETS if name in {of for _, of in cells}]
+    train_sets = TRAIN_SETS if found["declared"]["of_the_paper"] else [name for name in TRAIN_SETS if name in {of for _, of in cells}]
     best = {name: _best(name, cells.values()) for name in names}
     lines = []
     for row in dict.fromkeys(cell["row"] for cell in found["cells"]):

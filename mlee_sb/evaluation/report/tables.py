@@ -64,7 +64,7 @@ def table3(found: dict) -> Table:
     of_human = "the score as a share of what one listener scores against the others"
     return Table(
         "table3",
-        f"{'Table 3: r' if found['declared']['name'] == paper.NAME else 'R'}ecognition of the dominant emotion, in %",
+        f"{'Table 3: r' if found['declared']['of_the_paper'] else 'R'}ecognition of the dominant emotion, in %",
         [*NAMES, *meanings(OF_DECISIONS), "WA, paper", "UA, paper", "WA, share of human", "UA, share of human"],
         rows,
         [
