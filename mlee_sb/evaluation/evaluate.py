@@ -83,11 +83,9 @@ def evaluate(
     pairs = declaration.pairs_of(row_names(stages, declaration.rows))
     if not undo_class_weights:
         _check_primary(primary, cells, pairs)
-    utterances = cells.utterances
-    why_none = why_no_intervals(len(np.unique(utterances.speakers)), len(cells.folds))
-    draws = Resamples.draw(utterances.speakers, 0 if why_none else resamples, seed)
-    sample = _Sample(cells, draws, confidence)
-    human = human_agreement(utterances, cells.first, results, manifests)
+    why_none = why_no_intervals(len(np.unique(cells.utterances.speakers)), len(cells.folds))
+    sample = _Sample(cells, Resamples.draw(cells.utterances.speakers, 0 if why_none else resamples, seed), confidence)
+    human = human_agreement(cells.utterances, cells.first, results, manifests)
     ceilings = human.scores(sample.weights)
     there = readable_stages(results)
     keyed = by_key(there)
@@ -103,7 +101,7 @@ def evaluate(
         "bootstrap": {"resamples": resamples, "seed": seed, "confidence": confidence},
         "why_no_intervals": why_none,
         "test_sets": {name: int(rows.sum()) for name, rows in sample.test_sets.items()},
-        "cautions": cautions(utterances, len(cells.folds)) + doubts(cells, there),
+        "cautions": cautions(cells.utterances, len(cells.folds)) + doubts(cells, there),
         "class_weights_undone": undo_class_weights,
         "cells": found,
         "primary": primary,
