@@ -8,7 +8,7 @@ from pathlib import Path
 from mlee_sb.errors import InputError, choose
 from mlee_sb.evaluation import paper
 from mlee_sb.evaluation.metrics import find_score
-from mlee_sb.experiment.hparams_files import find_comparison
+from mlee_sb.experiment.hparams_files import ENDINGS, find_comparison
 from mlee_sb.targets import DENSE, SOFTMAX, TRAIN_SETS, target_names
 from mlee_sb.training.hparams_tree import read_plain
 from mlee_sb.typed_files import check_types
@@ -175,8 +175,15 @@ def read_comparison(word: str | Path, folder: str | Path | None = None) -> Compa
         )
     if not found.rows:
         raise InputError(f"{file}: rows is empty: name the rows to compare")
-    rows, encoders = (tuple(map(Chosen.of, entries)) for entries in (found.rows, found.encoders))
+    rows = tuple(_beside(file, Chosen.of(entry)) for entry in found.rows)
+    encoders = tuple(map(Chosen.of, found.encoders))
     claims = {} if of_the_paper else found.claims
     lists = {"targets": tuple(found.targets), "train_sets": tuple(found.train_sets)}
     texts = {"primary": found.primary, "baseline": found.baseline, "settings": found.settings}
     return Comparison(file.stem, file, rows, rows, encoders=encoders, claims=claims, of_the_paper=of_the_paper, **lists, **texts).checked()
+
+
+def _beside(file: Path, row: Chosen) -> Chosen:
+    """Return a row whose hparams file lies beside the comparison file with its path from here; another row as it is."""
+    path = file.parent / row.name
+    return replace(row, name=str(path)) if path.suffix in ENDINGS and path.is_file() else row

@@ -12,7 +12,7 @@ from mlee_sb.evaluation import paper
 from mlee_sb.evaluation.declared import Pair
 from mlee_sb.experiment.compared import Cell, Grid, Row, flags_of, rows_of
 from mlee_sb.experiment.comparison_file import Chosen, read_comparison
-from mlee_sb.experiment.hparams_files import comparisons
+from mlee_sb.experiment.hparams_files import comparisons, copy_hparams
 
 ROWS = "rows: [dominant, mlee, {kld: {alpha: 0.75}}]\n"
 PRESETS = {  # name -> primary score
@@ -167,6 +167,14 @@ def test_a_claim_about_no_row_and_a_comparison_without_claims_are_refused(tmp_pa
     ):
         with pytest.raises(InputError, match=said):
             Grid.of(comparison(tmp_path, ROWS + text), None, {})
+
+
+def test_a_row_of_ones_own_may_lie_beside_the_comparison_file(tmp_path):
+    folder = tmp_path / "hparams"
+    copy_hparams(folder)
+    (folder / "kld.yaml").rename(folder / "mine.yaml")
+    row = Grid.of(comparison(folder, "rows: [dominant, mine.yaml]\nbaseline: dominant_soft\n"), None, {}).rows[1]
+    assert row.file == folder / "mine.yaml" and row.name({}) == "kld"
 
 
 def test_an_unknown_comparison_is_named_with_the_nearest_one():
