@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import ClassVar
 
 from mlee_sb.errors import InputError, choose
 from mlee_sb.files import write_json
@@ -15,7 +16,9 @@ from mlee_sb.stage_folder import VARIANT_MARK
 from mlee_sb.typed_files import read_typed
 
 COMPARISONS = "comparisons.json"  # in the folder of the results of a corpus
+MOST_PAIRS = 10_000  # of a declaration; a report of more takes minutes and gigabytes
 REMEDY = "move the file away; what was declared then counts as declared when the comparison is started again"
+NOTHING_ELSE = {"extra": "forbid"}  # for pydantic: an entry of a later version would be lost when the file is written again
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,8 @@ class Pair:
     baseline: str
     baseline_train_set: str
     claimed: bool = True
+
+    __pydantic_config__: ClassVar = NOTHING_ELSE
 
     @property
     def of_rows(self) -> "Pair":
@@ -63,6 +68,21 @@ class Declaration:
     stages: int = 0
     finished: int = 0
     rows: Mapping[str, str] = field(default_factory=dict)
+
+    __pydantic_config__: ClassVar = NOTHING_ELSE
+
+    def __post_init__(self):
+        """Refuse a name that would lead a file of the report out of its folder, and more pairs than a report can show.
+
+        Raises
+        ------
+        InputError
+            if the name is not that of a file, or there are more than `MOST_PAIRS` pairs
+        """
+        if not self.name.isprintable() or not self.name or Path(self.name).name != self.name:
+            raise InputError(f"a comparison is called {self.name!r}, which is no name of a file: give its file another name")
+        if len(self.pairs) > MOST_PAIRS:
+            raise InputError(f"the comparison {self.name} has {len(self.pairs):,} pairs of rows, and at most {MOST_PAIRS:,} are compared")
 
     @property
     def claims(self) -> int:

@@ -45,7 +45,7 @@ class Chosen:
         """
         if not isinstance(entry, str):
             if len(entry) != 1:
-                raise InputError(f"{', '.join(entry)}: one name with its settings is one entry: begin a new line with - for each")
+                raise InputError(f"{', '.join(entry) or entry}: one name with its settings is one entry: begin a new line with - for each")
             ((name, settings),) = entry.items()
             return cls(name, settings or {})
         name, colon, text = entry.partition(":")
@@ -173,8 +173,9 @@ def read_comparison(word: str | Path, folder: str | Path | None = None) -> Compa
         raise InputError(
             f"{file}: claims is {found.claims!r}, and must be {OF_THE_PAPER}, or rows with their baselines: {{mlee: dominant_soft}}"
         )
-    if not found.rows:
-        raise InputError(f"{file}: rows is empty: name the rows to compare")
+    for name in ("rows", "targets", "train_sets"):
+        if not getattr(found, name):
+            raise InputError(f"{file}: {name} is empty: name the {name} to compare")
     rows = tuple(_beside(file, Chosen.of(entry)) for entry in found.rows)
     encoders = tuple(map(Chosen.of, found.encoders))
     claims = {} if of_the_paper else found.claims

@@ -259,5 +259,5 @@ def built_from(file: str | Path) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, ImportError) as error:
+    except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, ImportError, RuntimeError, MemoryError) as error:
         raise InputError(f"{file}: its modules cannot be built ({error}): correct the settings of the class that is meant") from error

@@ -17,6 +17,7 @@ INCLUDE = "!include:"
 ENCODER = "encoder"  # the setting with the name of an encoder
 FIRST = "first"  # the setting with the name of the row whose encoder a row freezes, where this can be any row
 ENCODERS = "encoders"  # the folder beside the files of rows, with a file for each encoder
+LARGEST_FILE = 2**16  # bytes, some seconds of reading; the longest shipped file has about 5,000
 MOST_VALUES = 10_000  # of a file, with what anchors repeat; the longest row has about a hundred
 OF_HEADS_TOO = ("speeds", "calibration", "calibration_groups")  # of the file of an encoder, for rows with frozen encoders of its kind
 
@@ -231,6 +232,8 @@ def _read(path: Path) -> CommentedMap:
 
 
 def _text(path: Path) -> str:
+    if (size := path.stat().st_size) > LARGEST_FILE:
+        raise InputError(f"{path}: {size:,} bytes, and no file of settings is larger than {LARGEST_FILE:,}: give another file")
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:

@@ -4,7 +4,7 @@ import copy
 from collections.abc import Mapping
 from pathlib import Path
 
-from mlee_sb.errors import choose
+from mlee_sb.errors import InputError, choose
 from mlee_sb.targets import find_target, target_names
 from mlee_sb.training.check_settings import SETTINGS, check_names, check_values, of_all_targets
 from mlee_sb.training.hparams_tree import (
@@ -110,7 +110,9 @@ def _split(hparams: str | Path, overrides: Mapping) -> tuple[str | None, dict]:
     return encoder, {**overrides, "requires": stages}
 
 
-def overridable(hparams: str | Path, chosen: Mapping[str, str] | None = None) -> dict[str, tuple[object, str]]:
+def overridable(
+    hparams: str | Path, chosen: Mapping[str, str] | None = None, above: tuple[Path, ...] = ()
+) -> dict[str, tuple[object, str]]:
     """Return the settings that the command line can change: name -> (value in the file, its comment).
 
     The name of a setting of a required stage begins with the name of this stage: ``mlee.lr``. Settings of targets that the row cannot
@@ -120,8 +122,16 @@ def overridable(hparams: str | Path, chosen: Mapping[str, str] | None = None) ->
     ----------
     hparams : the file of a row
     chosen : the settings that decide which others there are, by name: encoders (``encoder``, ``mlee.encoder``), and ``first``
+    above : the files that require this one, each required by the one before it
+
+    Raises
+    ------
+    InputError
+        if a file is missing or damaged, or requires itself
     """
-    chosen = chosen or {}
+    chosen, path = chosen or {}, Path(hparams).resolve()
+    if path in above:
+        raise InputError(f"{hparams}: requires itself: give another hparams file below requires in {above[-1]}")
     encoder = chosen.get(ENCODER)
     tree = read_tree(hparams, encoder)
     target = find_target(str(tree["target"])) if tree.get("target") in target_names() else None
@@ -137,7 +147,7 @@ def overridable(hparams: str | Path, chosen: Mapping[str, str] | None = None) ->
         found[ENCODER] = ("", f"the encoder, or that of the required stages: {', '.join(names)}")
     for stage, file in required_files(tree, hparams, chosen).items():
         of_stage = {name.removeprefix(f"{stage}."): value for name, value in chosen.items() if name.startswith(f"{stage}.")}
-        below = overridable(file, {**({ENCODER: encoder} if encoder else {}), **of_stage})
+        below = overridable(file, {**({ENCODER: encoder} if encoder else {}), **of_stage}, (*above, path))
         found |= {name: below[name] for name in encoder_settings(hparams, encoder) if name in below}
         found |= {f"{stage}.{name}": default for name, default in below.items() if name not in (*SHARED, "target")}
     return found

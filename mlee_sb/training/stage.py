@@ -258,8 +258,9 @@ def make_stage(hparams: str | Path, overrides: dict, data: Data, results: str | 
     settings = read_settings(hparams, overrides)
     _check_against(data, settings)
     upstream = None
-    if UPSTREAM in settings and not settings[UPSTREAM]:
-        raise InputError(f"{Path(hparams).name}: upstream is not given: name a pretrained network: {UPSTREAM_EXAMPLE}")
+    if UPSTREAM in settings and (not settings[UPSTREAM] or not isinstance(settings[UPSTREAM], str)):
+        found = f"is {settings[UPSTREAM]!r}" if settings[UPSTREAM] else "is not given"
+        raise InputError(f"{Path(hparams).name}: upstream {found}: name a pretrained network: {UPSTREAM_EXAMPLE}")
     if settings.get(UPSTREAM):
         upstream = find_upstream(settings[UPSTREAM], commit=pinned_commit(Path(results, data.protocol["corpus"]), settings[UPSTREAM]))
         overrides = {**overrides, UPSTREAM: upstream.given}

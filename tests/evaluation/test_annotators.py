@@ -67,3 +67,12 @@ def test_the_report_has_a_line_for_each_annotator_of_such_a_row(results, tmp_pat
     assert cell(found, "dominant_soft", "all")["annotators"] == []
     page = (write_report(found, tmp_path / "report").parent / "report.md").read_text()
     assert "| Ann | 3 | 66.7 | 33.3 |" in page and "| Bob | 2 | 50.0 | 100.0 |" in page
+
+
+def test_the_name_of_an_annotator_commands_no_terminal_and_no_page(results, tmp_path):
+    files = stage_of(results, "mine")
+    files.write_annotators(pd.DataFrame([("s2_00", "a\x1b[2J|<b>", "hap", "hap", 0.5)], columns=ANNOTATOR_COLUMNS))
+    folder = write_report(evaluate(results, resamples=10), tmp_path / "report").parent
+    page, text = ((folder / name).read_text() for name in ("report.html", "report.md"))
+    assert "\x1b" not in page + text
+    assert r"a\x1b[2J|&lt;b&gt;" in page and r"a\x1b\[2J\|\<b\>" in text

@@ -1,12 +1,12 @@
 """What a comparison declares: written once, with its date, told in the report, and never made better afterwards."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
 from mlee_sb.errors import InputError
-from mlee_sb.evaluation.declared import COMPARISONS, Declaration, Pair, declare, find_declarations
+from mlee_sb.evaluation.declared import COMPARISONS, MOST_PAIRS, Declaration, Pair, declare, find_declarations
 from mlee_sb.evaluation.evaluate import evaluate
 from mlee_sb.evaluation.paper import DECLARATION
 from mlee_sb.evaluation.report import claims, tables
@@ -46,6 +46,24 @@ def test_a_comparison_that_was_never_declared_and_a_damaged_file_are_refused(tmp
         find_declarations(tmp_path, "onw")
     (tmp_path / COMPARISONS).write_text(json.dumps({"declared": [{"name": "own"}]}))
     with pytest.raises(InputError, match=f"{COMPARISONS}.*primary is missing.*move the file away"):
+        find_declarations(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"name": "../../outside"}, "outside.*no name of a file"),
+        ({"name": "/tmp/outside"}, "outside.*no name of a file"),
+        ({"name": ""}, "no name of a file"),
+        ({"name": "a\x1b[2J"}, "no name of a file"),
+        ({"of_a_later_version": 1}, "of_a_later_version"),
+        ({"pairs": [{**asdict(PAIRS[0]), "of_a_later_version": 1}]}, "of_a_later_version"),
+        ({"pairs": [asdict(PAIRS[0])] * (MOST_PAIRS + 1)}, "10,001 pairs of rows, and at most 10,000"),
+    ],
+)
+def test_a_declaration_of_a_stranger_leads_no_file_out_of_its_folder_and_is_refused_in_words(tmp_path, changed, said):
+    (tmp_path / COMPARISONS).write_text(json.dumps({"declared": [{**asdict(OWN), **changed}]}))
+    with pytest.raises(InputError, match=f"{COMPARISONS}.*{said}.*move the file away"):
         find_declarations(tmp_path)
 
 

@@ -110,6 +110,8 @@ def test_a_wrong_setting_is_refused_before_anything_is_trained(on_upstream, over
 def test_an_upstream_must_be_named_and_be_there(stage, tmp_path):
     with pytest.raises(InputError, match="mlee.yaml: upstream is not given: name a pretrained network: for example --upstream"):
         stage("mlee", encoder="pretrained")
+    with pytest.raises(InputError, match="mlee.yaml: upstream is 3: name a pretrained network"):
+        stage("mlee", encoder="pretrained", upstream=3)
     with pytest.raises(InputError, match="upstream nowhere: no such folder, and no name of a model on the hub"):
         stage("mlee", encoder="pretrained", upstream="nowhere")
     with pytest.raises(InputError, match="config.json: missing"):

@@ -10,6 +10,7 @@ from bundles import paper_encoder
 
 from mlee_sb.errors import InputError
 from mlee_sb.targets import DENSE, find_target
+from mlee_sb.training.hparams_tree import LARGEST_FILE
 from mlee_sb.training.settings import nested, overridable, read_settings
 
 FILES = [file for file in sorted(Path("hparams").glob("*.yaml")) if file.stem not in ("base", "frozen")]  # of rows
@@ -291,6 +292,20 @@ def test_a_part_that_leads_back_to_its_row_is_named(tmp_path):
     (tmp_path / "parts" / "b.yaml").write_text("size: !include:../a.yaml\n")
     with pytest.raises(InputError, match="a.yaml: includes itself: .* out of .*b.yaml"):
         read_settings(tmp_path / "a.yaml")
+
+
+def test_a_row_that_requires_itself_is_named(tmp_path):
+    file = edited(tmp_path, "fusion.yaml", "hparams: dominant.yaml", "hparams: pretrain.yaml")
+    (file.parent / "pretrain.yaml").write_text(file.read_text().replace("hparams: pretrain.yaml", "hparams: fusion.yaml"))
+    with pytest.raises(InputError, match="fusion.yaml: requires itself: .* below requires in .*pretrain.yaml"):
+        overridable(file)
+
+
+def test_a_file_that_no_hparams_file_is_as_large_as_is_not_read(tmp_path):
+    file = edited(tmp_path, "dominant.yaml", "row:", "#" * LARGEST_FILE + "\nrow:")
+    for read in (read_settings, overridable):
+        with pytest.raises(InputError, match=r"dominant.yaml: 65,\d+ bytes, and no file of settings is larger than 65,536"):
+            read(file)
 
 
 WRONG_TEXTS = {

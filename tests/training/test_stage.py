@@ -9,6 +9,7 @@ import pytest
 
 from mlee_sb.errors import InputError
 from mlee_sb.training import source_code
+from mlee_sb.training.build import built
 from mlee_sb.training.stage import make_stage, plan
 from mlee_sb.whole_stage import note_files
 
@@ -312,3 +313,11 @@ def test_the_value_of_the_file_given_again_and_what_changes_no_result_make_no_va
         assert stage("mlee", **same).variant == "" and stage("mlee", **same).folder == as_it_is.folder, same
     assert stage("mlee", seed=2, train_set="dominant").variant == ""
     assert stage("dominant", target="hard", alpha=0.5).variant == "" and stage("dominant", alpha=0.5).variant == "alpha=0.5"
+
+
+def test_sizes_that_torch_refuses_are_told_with_the_file(stage, tmp_path):
+    hparams = shutil.copytree("hparams", tmp_path / "hparams")
+    part = hparams / "parts" / "classifier.yaml"
+    part.write_text(part.read_text().replace("hidden_size: 64", "hidden_size: -3"))
+    with pytest.raises(InputError, match="dominant.yaml: its modules cannot be built .*-3.*correct the settings"):
+        built(stage(str(hparams / "dominant")), [])

@@ -7,9 +7,10 @@ from importlib.resources import files
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
 
 from mlee_sb.disk import check_writable
-from mlee_sb.errors import InputError
+from mlee_sb.errors import InputError, printable_lines
 from mlee_sb.evaluation import paper
 from mlee_sb.evaluation.metrics import SCORES
 from mlee_sb.evaluation.report.attention import AttentionFigure
@@ -164,11 +165,16 @@ def _missing_fonts(text: str) -> list[str]:
 
 def _render(template: str, context: dict, escape: bool) -> str:
     environment = Environment(
-        autoescape=escape, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+        autoescape=escape, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, finalize=_shown
     )
     environment.filters["markdown"] = markdown_escape
     source = (files("mlee_sb.evaluation.report") / "templates" / template).read_text(encoding="utf-8")
     return environment.from_string(source).render(context)
+
+
+def _shown(value: object) -> object:
+    """Return a value as a page shows it. An annotator or a corpus may have any name, and whoever prints the page to a terminal sees it."""
+    return value if not isinstance(value, str) or isinstance(value, Markup) else printable_lines(value)
 
 
 def markdown_escape(text: str) -> str:
