@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # wide forms of the first four, too
 MOST_NAMED = 30  # options that an error lists
-LONGEST_REASON = 200  # characters of what a library says
+LONGEST_REASON = 200  # characters of what a library says, and of a word that is not known
 
 
 class InputError(ValueError):
@@ -95,4 +95,4 @@ def choose(value: str, options: Iterable[str], what: str) -> str:
     nearest = [] if str(value).isdigit() else difflib.get_close_matches(str(value), options, n=1, cutoff=0.5)
     hint = f"did you mean {nearest[0]!r}? " if nearest else ""
     more = f", ... and {len(options) - MOST_NAMED} more" if len(options) > MOST_NAMED else ""
-    raise InputError(f"unknown {what} {value!r}: {hint}(one of: {', '.join(options[:MOST_NAMED])}{more})")
+    raise InputError(f"unknown {what} {value!r:.{LONGEST_REASON}}: {hint}(one of: {', '.join(options[:MOST_NAMED])}{more})")

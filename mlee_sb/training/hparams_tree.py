@@ -1,6 +1,7 @@
 """An hparams file as a tree of YAML: with the base that it includes, the file of its encoder, and its comments."""
 
 import re
+import warnings
 from collections.abc import Mapping
 from io import StringIO
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import ruamel.yaml
 from hyperpyyaml import resolve_references
 from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.error import YAMLWarning
 from ruamel.yaml.tag import Tag
 
 from mlee_sb.errors import InputError, choose
@@ -243,7 +245,8 @@ def _text(path: Path) -> str:
 def _loaded(text: str, where: str | Path) -> CommentedMap:
     """Return the tree of a text of settings. `where` names it in errors."""
     try:
-        tree = ruamel.yaml.YAML().load(text)
+        with warnings.catch_warnings(action="ignore", category=YAMLWarning):  # each shows much of the file, for what YAML allows
+            tree = ruamel.yaml.YAML().load(text)
     except (ruamel.yaml.YAMLError, ValueError, ArithmeticError, TypeError, AttributeError, RecursionError) as error:  # also of its values
         raise InputError(f"{where}: not YAML ({_reason(error)}): correct the file") from error
     if not isinstance(tree, CommentedMap):

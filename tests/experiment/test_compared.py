@@ -144,6 +144,15 @@ def test_a_wrong_entry_of_a_file_is_named_with_the_nearest_right_one(tmp_path, t
         read_comparison(written(tmp_path, text))
 
 
+def test_what_a_file_holds_in_plenty_is_not_shown_as_a_whole(tmp_path, recwarn):
+    with pytest.raises(InputError) as error:
+        Grid.of(comparison(tmp_path, f"rows: [{'k' * 30_000}]\nbaseline: kld\n"), None, {})
+    assert len(str(error.value)) < 1000
+    with pytest.raises(InputError, match="more than 10000 values"):
+        comparison(tmp_path, f"rows: [{'&a x,' * 10_001}]\n")
+    assert not [one for one in recwarn if "anchor" in str(one.message)]
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [

@@ -7,7 +7,6 @@ from importlib.resources import files
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
 
 from mlee_sb.disk import check_writable
 from mlee_sb.errors import InputError, printable_lines
@@ -174,7 +173,8 @@ def _render(template: str, context: dict, escape: bool) -> str:
 
 def _shown(value: object) -> object:
     """Return a value as a page shows it. An annotator or a corpus may have any name, and whoever prints the page to a terminal sees it."""
-    return value if not isinstance(value, str) or isinstance(value, Markup) else printable_lines(value)
+    is_markup = hasattr(value, "__html__")  # what the template itself marked as safe
+    return printable_lines(value) if isinstance(value, str) and not is_markup else value
 
 
 def markdown_escape(text: str) -> str:
