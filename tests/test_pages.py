@@ -144,7 +144,7 @@ def texts_of(picture: Path) -> list[str]:
     return re.findall(r"<text[^>]*>([^<]*)</text>", picture.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("name", ["draw_ua", "draw_idea"])
+@pytest.mark.parametrize("name", ["draw_ua", "draw_idea", "draw_ways", "draw_gain"])
 def test_pictures_say_what_their_script_would_draw_today(name, draw, tmp_path):
     draw(name)
     again = sorted(tmp_path.glob("*.svg"))
