@@ -113,6 +113,8 @@ def train_all(wanted: Iterable[Stage], given: dict, declaration: Declaration | N
         say(f"training on {device} with {workers.jobs} jobs; Ctrl-C stops, and the same command goes on")
         outcomes = sweep(stages, workers, device, finish, given["threads"], say)
     print("\n".join(_end_lines(wanted, outcomes)))
+    if refused := [outcome.reason for outcome in outcomes if outcome.refused]:
+        raise InputError(refused[0])
     if any(outcome.state == FAILED for outcome in outcomes):
         check_writable(above_rows(wanted[0].folder))  # a full disk is for a person to mend, and not the fault of a stage
     reported = _report(wanted, outcomes, given["command"], declaration.name if declaration else None)

@@ -274,6 +274,20 @@ def test_what_other_code_may_do_in_the_process_of_a_stage(tmp_path, monkeypatch,
             os.kill(int(daemon.read_text()), signal.SIGKILL)
 
 
+def test_a_disk_that_refuses_is_told_apart_from_other_failures(tmp_path, monkeypatch, tasks):
+    """The command then ends as one whose own disk is full, and not as one with a bad stage."""
+    monkeypatch.syspath_prepend(tmp_path)
+    full = "from mlee_sb.disk import refusal; raise refusal(OSError(28, 'no space left'), folder)"
+    for name, lines in (("code_full", full), ("code_bad", "raise ValueError('bad')")):
+        (tmp_path / f"{name}.py").write_text(OTHER_CODE.format(lines=lines))
+    endings = [
+        trained(replace(task, score=importlib.import_module(name).score))
+        for name, task in zip(("code_full", "code_bad"), tasks, strict=False)
+    ]
+    assert [(ending.state, ending.refused) for ending in endings] == [(FAILED, True), (FAILED, False)]
+    assert str(tasks[0].stage.folder) in endings[0].reason
+
+
 def test_a_stage_of_another_environment_has_another_server(tasks, monkeypatch):
     assert trained(tasks[0]).state == FINISHED
     monkeypatch.setenv("MLEE_UPSTREAMS", "/elsewhere")

@@ -37,12 +37,16 @@ class Task:
 
 @dataclass(frozen=True)
 class Ending:
-    """How the process of a stage ended: `state` is FINISHED, FAILED (with an error, see `reason`) or DIED (without an answer)."""
+    """How the process of a stage ended: `state` is FINISHED, FAILED (with an error, see `reason`) or DIED (without an answer).
+
+    `refused` is True where it failed because a disk refused to take or to give something.
+    """
 
     folder: Path
     state: str
     reason: str = ""
     seconds: float = 0.0
+    refused: bool = False
 
 
 def make_task(stage: Stage, device: str, score: Callable[[Path], None], threads: int) -> Task:
@@ -102,7 +106,7 @@ class StageServer:
                 command, stdin=pipe, stdout=pipe, stderr=file, cwd=folder, env=environment, start_new_session=True
             )
 
-    def train(self, task: Task) -> dict[str, str] | None:
+    def train(self, task: Task) -> dict[str, str | bool] | None:
         """Train the stage of a task. Return how it ended, without its folder; None if the server had ended before it could begin."""
         try:
             answer = self._ask(pickle.dumps(task))

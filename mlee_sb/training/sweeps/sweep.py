@@ -17,12 +17,16 @@ SHOWN_RUNNING = 3  # stages that are named beside the bar
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a sweep for one stage: `state` is FINISHED, REUSED, FAILED or SKIPPED, the last two with a `reason` of one line."""
+    """The result of a sweep for one stage: `state` is FINISHED, REUSED, FAILED or SKIPPED, the last two with a `reason` of one line.
+
+    `refused` is as for `Ending`.
+    """
 
     stage: Stage
     state: str
     reason: str = ""
     seconds: float = 0.0
+    refused: bool = False
 
     @property
     def stands(self) -> bool:
@@ -111,12 +115,12 @@ def _train(stages: list[Stage], workers: Workers, device: str, score: Callable, 
         if ending.state == DIED:
             died.append(stage)
         else:
-            yield Outcome(stage, ending.state, ending.reason, ending.seconds)
+            yield Outcome(stage, ending.state, ending.reason, ending.seconds, ending.refused)
     for stage in died:
         _show_running(bar, {stage.folder: stage}, 1)
         (ending,) = workers.train([tasks[stage.folder.absolute()]])
         state = FAILED if ending.state == DIED else ending.state
-        yield Outcome(stage, state, ending.reason, ending.seconds)
+        yield Outcome(stage, state, ending.reason, ending.seconds, ending.refused)
 
 
 def _show_running(bar: tqdm, left: dict[Path, Stage], jobs: int) -> None:

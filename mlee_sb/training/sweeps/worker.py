@@ -13,6 +13,7 @@ from typing import NoReturn
 import torch
 import torch._dynamo  # the first optimiser of a process imports it, which takes as long as a short training: here once for all
 
+from mlee_sb.disk import DiskError
 from mlee_sb.errors import InputError
 from mlee_sb.files import json_text
 from mlee_sb.training.run import run_one
@@ -47,7 +48,7 @@ def _can_fork(task: Task) -> bool:
     return task.device == "cpu" and sys.platform == "linux"
 
 
-def _in_a_fork(task: Task) -> dict[str, str]:
+def _in_a_fork(task: Task) -> dict[str, str | bool]:
     """Train the stage of a task in a fork of this process, which has imported all libraries and used none. Return how it ended."""
     reading, writing = os.pipe()
     child = os.fork()
@@ -63,7 +64,7 @@ def _in_a_fork(task: Task) -> dict[str, str]:
     return died(os.waitstatus_to_exitcode(status))
 
 
-def _train(task: Task) -> dict[str, str]:
+def _train(task: Task) -> dict[str, str | bool]:
     """Train the stage of a task in this process. All output, warnings and errors go to its run.log."""
     with open(task.stage.files.run_log, "a", encoding="utf-8") as log:
         for stream in (sys.stdout, sys.stderr):
@@ -75,7 +76,8 @@ def _train(task: Task) -> dict[str, str]:
     except (Exception, SystemExit) as error:  # of any kind: it must not stop other stages
         traceback.print_exc()
         first_line = str(error).strip().split("\n")[0]
-        return {"state": FAILED, "reason": first_line if isinstance(error, InputError) else f"{type(error).__name__}: {first_line}"}
+        reason = first_line if isinstance(error, InputError) else f"{type(error).__name__}: {first_line}"
+        return {"state": FAILED, "reason": reason, "refused": isinstance(error, DiskError)}
     return {"state": FINISHED}
 
 
