@@ -44,6 +44,7 @@ def nobody_trains(stages):
             pass
 
 
+@pytest.mark.real  # the campaign kills sweeps, too
 def test_ctrl_c_stops_everything_and_the_same_command_goes_on(tones, tmp_path, undisturbed, held):
     results = tmp_path / "results"
     words, stages = command(held, tones, results), stages_in(results)

@@ -27,6 +27,7 @@ def test_no_output_is_committed(notebook):
     assert not [cell for cell in notebook.cells if cell.cell_type == "code" and (cell.outputs or cell.execution_count)]
 
 
+@pytest.mark.real
 def test_it_trains_and_shows_a_timeline(notebook, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
     for cell in notebook.cells:
